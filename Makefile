@@ -1,0 +1,60 @@
+# The two commands most people need: `make demo` and `make test`. `make help` lists all.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve check format test bench e2e constraints clean
+
+help: ## what each target does
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Two stamps, so that `make demo` does not wait for the tools that only `make test` and `make check` need.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "firstseen needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing firstseen (the first time this takes about a minute) ..."
+	@$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.runtime
+	@echo "Installing the test and check tools ..."
+	@$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(VENV)/.dev ## create .venv with firstseen and all tools, at the versions in constraints.txt
+
+demo: $(VENV)/.runtime ## train on digits without 3 and 7, serve, stream, and watch both be discovered
+	@$(BIN)/firstseen demo
+
+check: $(VENV)/.dev ## lint, format and strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff fix and format the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: $(VENV)/.dev ## all tests that need no Docker engine
+	$(BIN)/python -m pytest -m "not e2e"
+
+bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
+	$(BIN)/python -m benchmarks.clusterer --quick --json benchmarks/results/clusterer.json
+	$(BIN)/python -m benchmarks.serving --quick --json benchmarks/results/serving.json
+
+e2e: $(VENV)/.dev ## docker compose up, stream, restart both containers, find the same clusters
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+constraints: $(VENV)/bin/python ## resolve constraints.txt anew from pyproject.toml
+	@$(PIP) install --quiet uv
+	@# torch's own metadata pins its CUDA packages exactly, and the CPU build has none: they do not belong here.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-emit-index-url --no-header --no-annotate pyproject.toml \
+	  | grep -vE '^(nvidia|cuda|triton)-?' > constraints.tmp && mv constraints.tmp constraints.txt
+
+clean: ## remove the environment and caches; bundles and data folders stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
