@@ -39,8 +39,8 @@ def download(address: str, destination: Path, *, md5: str, client: httpx.Client)
         raise _by_hand(address, destination, str(error) or type(error).__name__) from error
     except OSError as error:
         raise DataError(
-            f"{destination} cannot be written ({error.strerror}). Choose a data folder that can be written
-            to."
+            f"{destination} cannot be written ({error.strerror}). "
+            "Choose a data folder that can be written to."
         ) from error
 
 

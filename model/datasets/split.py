@@ -83,8 +83,8 @@ def _check(data: LabelledData, hold_out: Sequence[str], seed: int) -> None:
     strangers = [label for label in hold_out if label not in data.labels]
     if strangers:
         raise DataError(
-            f"{data.name} has no class {strangers[0]!r} to hold out. Its classes are: {',
-            '.join(data.labels)}."
+            f"{data.name} has no class {strangers[0]!r} to hold out. "
+            f"Its classes are: {', '.join(data.labels)}."
         )
     if len(set(hold_out)) != len(hold_out):
         raise DataError("A class is held out twice. Name each held-out class once.")
