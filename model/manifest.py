@@ -8,8 +8,7 @@ looks odd.
 
 The bundle id names the content. It is made in three steps:
 
-    1. take every field of the manifest except `created` and `bundle_id` (the sha256 of each file is in
-    `files`);
+    1. take every field of the manifest but `created` and `bundle_id`; `files` has the sha256 of each file;
     2. write them as canonical JSON: keys sorted, no spaces, ASCII only;
     3. sha256 of that text, in hexadecimal, the first 32 characters.
 
@@ -21,6 +20,7 @@ accidents and careless edits; it is no signature, and who can rewrite a whole bu
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, Self
@@ -68,8 +68,7 @@ class CalibrationSpec(_Strict):
 
     Attributes:
         score: the known-class score, relative Mahalanobis distance (Ren et al. 2021).
-        known_error_rate: default rate, above 0 and below 1, at which items of known classes may be called
-            new.
+        known_error_rate: default rate, inside 0..1, at which items of known classes may be called new.
         cluster_dim: C, the dimension of the cluster space.
         cluster_radius: radius of a micro-cluster there, in units of the known classes' median RMS radius.
         pooled_labels: classes with too few calibration items of their own, which use the pooled scores.
@@ -220,9 +219,8 @@ def _check_names(files: Mapping[str, FileEntry], folder: Path) -> None:
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type:
-        ignore[func-returns-value] raise ValueError(f"the key {twice!r} appears twice in one object")
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise ValueError(f"the key {twice!r} appears twice in one object")
     return document
 
 
