@@ -1,0 +1,94 @@
+"""A batch on its way into the log and out of it: checksums that make a resend recognisable and rot visible.
+
+An entry carries 32 bytes of checksum. The first 16 cover what the entry itself holds (first seq, count,
+payload) and are checked at every read. The other 16 cover the ids and verdicts, which are stored beside the
+log; both together say whether a batch that arrives for a seq already taken *is* the one that took it. Pure:
+no Redis here.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from service.state.errors import DuplicateIds, LogCorrupt
+
+_SUM_BYTES: Final = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Append:
+    """One batch. payload: opaque bytes of the log entry; verdicts: (id, verdict bytes) of the items with an
+    id.
+
+    first_seq: seq of the first item; count: 1 .. horizon items.
+    """
+
+    first_seq: int
+    count: int
+    payload: bytes
+    verdicts: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRecord:
+    """One entry of the log, as it was appended."""
+
+    first_seq: int
+    count: int
+    payload: bytes
+
+
+def id_field(item_id: str) -> bytes:
+    """An item id as a field of the ids hash; a lone surrogate, which JSON can carry, keeps its own bytes."""
+    return item_id.encode("utf-8", "surrogatepass")
+
+
+def checksums(batch: Append) -> bytes:
+    """32 bytes blake2b: of the record, then of its verdicts."""
+    return _record_sum(batch.first_seq, batch.count, batch.payload) + _verdicts_sum(batch.verdicts)
+
+
+def _record_sum(first_seq: int, count: int, payload: bytes) -> bytes:
+    return hashlib.blake2b(b"%d %d " % (first_seq, count) + payload, digest_size=_SUM_BYTES).digest()
+
+
+def _verdicts_sum(verdicts: Sequence[tuple[str, bytes]]) -> bytes:
+    digest = hashlib.blake2b(digest_size=_SUM_BYTES)
+    for item_id, verdict in verdicts:
+        field = id_field(item_id)
+        digest.update(b"%d %d " % (len(field), len(verdict)) + field + verdict)
+    return digest.digest()
+
+
+def read_entry(entry: bytes, fields: Mapping[bytes, bytes]) -> LogRecord:
+    """Check one entry of XRANGE, `<first seq>-1` and its fields, and read it. Raises LogCorrupt."""
+    first_seq = int(entry.partition(b"-")[0])
+    try:
+        record = LogRecord(first_seq=first_seq, count=int(fields[b"n"]), payload=fields[b"p"])
+        checksum = fields[b"s"]
+    except (KeyError, ValueError) as error:
+        raise LogCorrupt(
+            f"log entry {entry.decode()} lacks a field ({error}); restore Redis from a backup"
+        ) from error
+    if checksum[:_SUM_BYTES] != _record_sum(first_seq, record.count, record.payload):
+        raise LogCorrupt(f"log entry {entry.decode()} has a wrong checksum; restore Redis from a backup")
+    return record
+
+
+def refuse_repeats(verdicts: Sequence[tuple[str, bytes]]) -> None:
+    """Raise DuplicateIds when an id occurs twice in one batch."""
+    seen: set[str] = set()
+    repeated = []
+    for item_id, _ in verdicts:
+        if item_id in seen:
+            repeated.append(item_id)
+        seen.add(item_id)
+    if repeated:
+        raise duplicates(repeated, "occur more than once in the batch; send each id once")
+
+
+def duplicates(ids: Sequence[str], advice: str) -> DuplicateIds:
+    """The error for these ids, naming the first five."""
+    shown = ", ".join(repr(item_id) for item_id in ids[:5]) + (", ..." if len(ids) > 5 else "")
+    return DuplicateIds(f"{len(ids)} ids ({shown}) {advice}", ids=ids)

@@ -1,0 +1,80 @@
+"""Every key that firstseen has in Redis.
+
+A stream's keys share the hash tag `{stream}`, so that they live on one cluster slot and one Function may
+touch them together. `<b>` is the bundle id: state of one embedding space can never be read by another.
+
+| key                      | type   | content                                 | written by      | bound      |
+|--------------------------|--------|-----------------------------------------|-----------------|------------|
+| fs:{stream}:bundle       | string | id of the bundle that owns the state    | acquire, once   | 1          |
+| fs:{stream}:epoch        | string | the fencing token, `<epoch> <owner>`    | acquire         | 1          |
+| fs:{stream}:lease        | string | the owner; expires                      | acquire, renew  | 1          |
+| fs:{stream}:<b>:head     | hash   | where log and snapshots stand           | append, save    | 8 fields   |
+| fs:{stream}:<b>:log      | stream | one entry a batch                       | append          | see below  |
+| fs:{stream}:<b>:ids:<g>  | hash   | item id -> verdict bytes                | append          | 2 at most  |
+| fs:{stream}:<b>:snap:<k>:<n> | string | chunk n of snapshot k (snapshots.py) | save | 3 snapshots |
+
+**head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
+(the newest generation of ids), `gen` (the last snapshot generation handed out), `cur` and `prev` (the two
+snapshots that are kept, each `<generation> <seq> <chunks> <bytes> <blake2b, hex>`), `trimmed` (the log is
+complete from this seq on) and `saving` (`<generation> <chunks>` of a save under way; what an interrupted one
+leaves is found by it).
+
+**log**: the entry of the batch whose first item has seq s has the id `s-1`, so an entry is found by its seq
+and no second numbering exists. Fields: `n` items in the batch, `p` payload, `s` 16 bytes blake2b of the
+record and 16 of its verdicts, `e` the epoch that wrote it. It is trimmed behind the *older* of the two
+snapshots, never by length.
+
+**ids** is the dedup window. With horizon H the ids of a batch go to generation `g = first seq // H`; reads
+look at g and g-1 of the present seq, g-2 is unlinked: an id is remembered for at least H and at most 2 H
+items.
+"""
+
+import re
+
+_STREAM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_BUNDLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Keys:
+    """The names of one stream's keys under one bundle.
+
+    stream: 1 to 64 of `A-Z a-z 0-9 . _ -`; bundle_id: 1 to 128 of those and `:`. ValueError says what to
+    send.
+    """
+
+    def __init__(self, stream: str, bundle_id: str) -> None:
+        if not _STREAM.fullmatch(stream):
+            raise ValueError(f"stream name {stream!r}: send 1 to 64 letters, digits, '.', '_' or '-'")
+        if not _BUNDLE.fullmatch(bundle_id):
+            raise ValueError(f"bundle id {bundle_id!r}: send 1 to 128 letters, digits, '.', '_', ':' or '-'")
+        self.stream = stream
+        self.bundle_id = bundle_id
+        shared = f"fs:{{{stream}}}:"
+        self._own = f"{shared}{bundle_id}:"
+        self.bundle = f"{shared}bundle"
+        self.epoch = f"{shared}epoch"
+        self.lease = f"{shared}lease"
+        self.head = f"{self._own}head"
+        self.log = f"{self._own}log"
+
+    def ids(self, generation: int) -> str:
+        """The verdicts of id generation `generation` (also of one below 0, which is never written)."""
+        return f"{self._own}ids:{generation}"
+
+    def chunk(self, generation: int, n: int) -> str:
+        """Chunk `n` of snapshot generation `generation`."""
+        return f"{self._own}snap:{generation}:{n}"
+
+    def chunks(self, generation: int, count: int) -> list[str]:
+        """All chunk keys of a snapshot, in order."""
+        return [self.chunk(generation, n) for n in range(count)]
+
+
+def log_entry(first_seq: int) -> str:
+    """The id of the log entry whose first item has this seq."""
+    return f"{first_seq}-1"
+
+
+def log_from(first_seq: int) -> str:
+    """A log id below the entry of this seq and above all entries before it."""
+    return f"{first_seq}-0"

@@ -1,0 +1,221 @@
+"""The wire to Redis: one client that never repeats a write, one call that turns every failure into our
+errors.
+
+redis-py repeats a command whose reply was lost. For a write that is a second write: measured, a plain XADD
+under one lost reply answered OK and left two entries. So `connect` builds clients that try once; who repeats
+is the caller, who knows what a repeat means, through an append that recognises its own resend.
+
+What a failure says about the outcome:
+
+    no connection, time-out, connection lost    unknown: it may have been carried out
+    LOADING, OOM, MISCONF, READONLY, BUSY, ...  refused: nothing was written
+    Function not found                          refused: load the library, send again; the only repeat here
+    a word of functions.lua                     refused: the caller of `call` translates it
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from redis import exceptions as rx
+from redis.asyncio import Redis
+from redis.asyncio.connection import ConnectionPool, UnixDomainSocketConnection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from service.state.errors import StoreError, StoreMisconfigured, StoreUnavailable
+
+LIBRARY: Final = "firstseen_v1"
+_OLDEST: Final = (7, 0)
+_REFUSED: Final = ("BUSY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNKILLABLE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerInfo:
+    """What `StreamStore.open` found.
+
+    name: `valkey` or `redis`; version: as it says itself; warnings: what was let pass under `allow_unsafe`,
+    or could not be checked, each a sentence for `/readyz`.
+    """
+
+    name: str
+    version: str
+    warnings: tuple[str, ...]
+
+
+class Refusal(StoreError):  # noqa: N818 - an answer of functions.lua, translated by whoever asked
+    """An error reply, `word` and what follows it; one that nobody translates is a bug, and says so."""
+
+    def __init__(self, word: str, rest: str) -> None:
+        super().__init__(f"Redis answered {word} {rest!r}. This is a bug in firstseen.")
+        self.word = word
+        self.rest = rest
+
+
+def connect(server: str | Path, *, timeout_s: float = 5.0) -> "Redis":
+    """A client that sends every command at most once.
+
+    server: `redis://`, `rediss://` or `unix://` URL, or the path of a unix socket. timeout_s bounds each
+    connect and each reply; `?socket_timeout=` in the URL overrides it. An idle connection is pinged before
+    its next use. Nothing is sent yet. StoreMisconfigured: not a URL that can be used.
+    """
+    ours: dict[str, Any] = {
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+        "retry_on_timeout": False,
+        "decode_responses": False,
+        "protocol": 2,
+        "health_check_interval": 30,
+    }
+    given: dict[str, Any] = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+    if isinstance(server, Path):
+        given |= {"connection_class": UnixDomainSocketConnection, "path": str(server)}
+    else:
+        try:
+            given |= parse_url(server)
+        except ValueError as error:
+            raise StoreMisconfigured(
+                f"FIRSTSEEN_REDIS_URL cannot be used ({error}); give redis://host:6379/0, rediss://host:6379/0 "
+                "or unix:///path/to/socket"
+            ) from error
+    return Redis.from_pool(ConnectionPool(**(given | ours)))
+
+
+def library_source() -> str:
+    """The text of functions.lua as it came with this release."""
+    return files("service.state").joinpath("functions.lua").read_text(encoding="utf-8")
+
+
+class Wire:
+    """Commands and Functions over one client, with our errors. Payloads and replies are bytes."""
+
+    def __init__(self, client: "Redis") -> None:
+        self._client: Any = client
+
+    async def command(self, *args: str | bytes | int) -> Any:  # noqa: ANN401 - a reply is what the command makes it
+        """One plain command. Raises StoreUnavailable, StoreMisconfigured or Refusal."""
+        try:
+            return await self._client.execute_command(*args)
+        except (rx.RedisError, OSError) as error:
+            _translate(error)
+
+    async def commands(self, *batch: Sequence[str | bytes | int]) -> list[Any]:
+        """Several plain commands in one round trip, not a transaction; same errors as `command`."""
+        pipeline = self._client.pipeline(transaction=False)
+        for args in batch:
+            pipeline.execute_command(*args)
+        try:
+            replies: list[Any] = await pipeline.execute()
+        except (rx.RedisError, OSError) as error:
+            _translate(error)
+        return replies
+
+    async def call(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - as above
+        """One Function of functions.lua; loads the library again where the server has lost it.
+
+        Raises StoreUnavailable, StoreMisconfigured, or Refusal with the word that functions.lua answered.
+        """
+        try:
+            return await self.command("FCALL", function, len(keys), *keys, *args)
+        except Refusal as refusal:
+            if "function not found" not in str(refusal).lower():
+                raise
+        await self.load_library()
+        return await self.command("FCALL", function, len(keys), *keys, *args)
+
+    async def load_library(self) -> bool:
+        """Put functions.lua into the server unless it is there to the letter. Returns True when it was
+        loaded.
+        """
+        ours = library_source()
+        there = await self.command("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE")
+        for library in there:
+            fields = dict(zip(library[::2], library[1::2], strict=True))
+            if _digest(fields[b"library_code"]) == _digest(ours.encode()):
+                return False
+        await self.command("FUNCTION", "LOAD", "REPLACE", ours)
+        return True
+
+    async def inspect(self) -> tuple[ServerInfo, list[str]]:
+        """What the server is, and what about it could lose acknowledged items, a sentence each.
+
+        Raises StoreMisconfigured where the server is too old to be used at all.
+        """
+        server, memory, persistence = await self.commands(
+            ["INFO", "server"], ["INFO", "memory"], ["INFO", "persistence"]
+        )
+        name = "valkey" if "valkey_version" in server else "redis"
+        version = str(server.get("valkey_version") or server.get("redis_version"))
+        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
+            raise StoreMisconfigured(
+                f"{name} {version} has no Functions; use Redis 7.0, Valkey 7.2 or newer, or leave "
+                "FIRSTSEEN_REDIS_URL empty for the embedded server"
+            )
+        unsafe, unknown = [], []
+        policy = str(memory.get("maxmemory_policy"))
+        if policy != "noeviction":
+            unsafe.append(
+                f"maxmemory-policy is {policy}, which may throw state away: set `maxmemory-policy noeviction` in "
+                "redis.conf, or run CONFIG SET maxmemory-policy noeviction"
+            )
+        if not int(persistence.get("aof_enabled", 0)):
+            unsafe.append(
+                "the append-only file is off, so a crash forgets acknowledged items: set `appendonly yes` in "
+                "redis.conf, or run CONFIG SET appendonly yes"
+            )
+        else:
+            fsync = await self._appendfsync()
+            if fsync is None:
+                unknown.append(
+                    "CONFIG GET is not allowed here, so appendfsync could not be checked: make sure it is always"
+                )
+            elif fsync != "always":
+                unsafe.append(
+                    f"appendfsync is {fsync}, so a power cut forgets acknowledged items: set `appendfsync always` in "
+                    "redis.conf, or run CONFIG SET appendfsync always"
+                )
+        return ServerInfo(name=name, version=version, warnings=tuple(unsafe + unknown)), unsafe
+
+    async def _appendfsync(self) -> str | None:
+        """The fsync policy, or None where the server does not tell (managed servers forbid CONFIG)."""
+        try:
+            reply = await self.command("CONFIG", "GET", "appendfsync")
+        except (Refusal, StoreMisconfigured):
+            return None
+        pair = [part.decode() for part in reply]
+        return pair[1] if len(pair) == 2 else None
+
+
+def _digest(code: bytes) -> bytes:
+    return hashlib.blake2b(code, digest_size=16).digest()
+
+
+def _translate(error: Exception) -> NoReturn:
+    """Raise what a failure of redis-py means to us."""
+    text = str(error)
+    if isinstance(error, (rx.AuthenticationError, rx.AuthorizationError, rx.NoPermissionError)):
+        raise StoreMisconfigured(
+            f"Redis does not let firstseen in ({text}): check user and password in FIRSTSEEN_REDIS_URL and that the "
+            "user may run FCALL, FUNCTION, HMGET, XRANGE and INFO on keys fs:*"
+        ) from error
+    if isinstance(error, (rx.OutOfMemoryError, rx.ReadOnlyError, rx.BusyLoadingError)) or text.startswith(
+        _REFUSED
+    ):
+        raise StoreUnavailable(f"Redis refuses now ({text}); try again", outcome_unknown=False) from error
+    if isinstance(error, (rx.ConnectionError, rx.TimeoutError, OSError)):
+        raise StoreUnavailable(
+            f"Redis does not answer ({text or type(error).__name__}); send the same again",
+            outcome_unknown=True,
+        ) from error
+    if isinstance(error, (rx.MovedError, rx.AskError)):
+        raise StoreMisconfigured(
+            f"this Redis is one node of a cluster ({text}): point FIRSTSEEN_REDIS_URL at a single primary"
+        ) from error
+    if isinstance(error, rx.ResponseError):
+        word, _, rest = text.partition(" ")
+        raise Refusal(word, rest) from error
+    raise StoreError(f"{type(error).__name__}: {text}. This is a bug in firstseen.") from error
