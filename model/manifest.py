@@ -23,16 +23,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
 import pydantic
 
 from model.inputs import InputSpec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 MANIFEST_FILE = "manifest.json"
-REQUIRED_FILES = ("card.md", "golden.safetensors", "known.safetensors", "weights.safetensors")
-OPTIONAL_FILES = ("embedder.onnx",)
+CARD = "card.md"
+GOLDEN = "golden.safetensors"
+KNOWN = "known.safetensors"
+WEIGHTS = "weights.safetensors"
+ONNX = "embedder.onnx"
+REQUIRED_FILES = (CARD, GOLDEN, KNOWN, WEIGHTS)
+OPTIONAL_FILES = (ONNX,)
 _LARGEST_MANIFEST_BYTES = 16 * 2**20
 
 

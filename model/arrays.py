@@ -1,0 +1,174 @@
+"""The arrays of a bundle: from bytes to checked numpy arrays, and back.
+
+Each file of arrays is in the safetensors format: an 8-byte length, a JSON header with the dtype, shape and
+place of every array, then the values, little-endian. Reading it executes nothing. `model/bundle.py` says what
+the arrays mean; this file holds them to it: the names are exactly these, the dtypes exact, the sizes K, D and
+C agree with the manifest and with each other, every float is finite, every index points at something. Past
+this file they are trusted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors import numpy as safetensors
+
+from model.manifest import GOLDEN, KNOWN, WEIGHTS, Manifest, refusal
+
+Arrays = Mapping[str, NDArray[Any]]
+_Layout = Mapping[str, tuple[str, tuple[str | int, ...]]]
+"""For each array its dtype and its shape; a letter stands for the same size wherever it occurs."""
+
+_KNOWN_LAYOUT: _Layout = {
+    "prototypes": ("float32", ("K", "D")),
+    "counts": ("int64", ("K",)),
+    "class_whitener": ("float32", ("D", "D")),
+    "background_mean": ("float32", ("D",)),
+    "background_whitener": ("float32", ("D", "D")),
+    "calibration_scores": ("float32", ("S",)),
+    "calibration_offsets": ("int64", ("K + 1",)),
+    "calibration_embeddings": ("float32", ("N", "D")),
+    "calibration_labels": ("int64", ("N",)),
+    "reference_embeddings": ("float32", ("R", "D")),
+    "reference_labels": ("int64", ("R",)),
+    "cluster_mean": ("float32", ("D",)),
+    "cluster_projection": ("float32", ("D", "C")),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnownArrays:
+    """The arrays of known.safetensors; the top of this file says what each holds."""
+
+    prototypes: NDArray[np.float32]
+    counts: NDArray[np.int64]
+    class_whitener: NDArray[np.float32]
+    background_mean: NDArray[np.float32]
+    background_whitener: NDArray[np.float32]
+    calibration_scores: NDArray[np.float32]
+    calibration_offsets: NDArray[np.int64]
+    calibration_embeddings: NDArray[np.float32]
+    calibration_labels: NDArray[np.int64]
+    reference_embeddings: NDArray[np.float32]
+    reference_labels: NDArray[np.int64]
+    cluster_mean: NDArray[np.float32]
+    cluster_projection: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Golden:
+    """Inputs float32 (G, *input.shape), scaled, and the embeddings float32 (G, D) the trainer saw."""
+
+    inputs: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+
+def pack(arrays: Arrays, *, file: str, folder: Path) -> bytes:
+    """Write arrays as the bytes of a safetensors file; the same arrays give the same bytes.
+
+    Raises:
+        BundleError: one is no numpy array of numbers.
+    """
+    try:
+        return safetensors.save({name: np.array(array, order="C") for name, array in arrays.items()})
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise refusal(folder, file, f"cannot be written: {error}", "Pass numpy arrays of numbers.") from error
+
+
+def unpack_weights(raw: bytes, *, folder: Path) -> dict[str, NDArray[Any]]:
+    """Read weights.safetensors: at least one array, every float finite. The net itself checks the names.
+
+    Raises:
+        BundleError: it is not so.
+    """
+    weights = _unpack(raw, WEIGHTS, folder)
+    if not weights:
+        raise refusal(folder, WEIGHTS, "holds no arrays")
+    _check_finite(weights, WEIGHTS, folder)
+    return weights
+
+
+def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays:
+    """Read known.safetensors.
+
+    Raises:
+        BundleError: an array is missing, unknown, of a wrong dtype or shape, not finite, or makes no sense.
+    """
+    sizes = {"K": len(manifest.labels), "D": manifest.embedding.dim, "C": manifest.calibration.cluster_dim}
+    sizes["K + 1"] = sizes["K"] + 1
+    arrays = _unpack(raw, KNOWN, folder)
+    _check_layout(arrays, _KNOWN_LAYOUT, sizes, KNOWN, folder)
+    known = KnownArrays(**arrays)
+    for name, indices in (
+        ("calibration_labels", known.calibration_labels),
+        ("reference_labels", known.reference_labels),
+    ):
+        if indices.min() < 0 or indices.max() >= sizes["K"]:
+            raise refusal(folder, KNOWN, f"has {name} outside 0..{sizes['K'] - 1}")
+    if known.counts.min() < 1:
+        raise refusal(folder, KNOWN, "has counts below 1")
+    offsets, scores = known.calibration_offsets, known.calibration_scores
+    if offsets[0] != 0 or offsets[-1] != len(scores) or np.any(offsets[1:] <= offsets[:-1]):
+        raise refusal(
+            folder, KNOWN, f"has calibration_offsets that do not rise from 0 to the {len(scores)} scores"
+        )
+    falls = np.flatnonzero(scores[1:] < scores[:-1]) + 1
+    if not np.isin(falls, offsets).all():
+        raise refusal(folder, KNOWN, "has calibration_scores that are not ascending within a class")
+    return known
+
+
+def unpack_golden(raw: bytes, *, manifest: Manifest, folder: Path) -> Golden:
+    """Read golden.safetensors.
+
+    Raises:
+        BundleError: an array is missing, unknown, of a wrong dtype or shape, or not finite.
+    """
+    layout: _Layout = {
+        "inputs": ("float32", ("G", *manifest.input.shape)),
+        "embeddings": ("float32", ("G", "D")),
+    }
+    arrays = _unpack(raw, GOLDEN, folder)
+    _check_layout(arrays, layout, {"D": manifest.embedding.dim}, GOLDEN, folder)
+    return Golden(**arrays)
+
+
+def _unpack(raw: bytes, file: str, folder: Path) -> dict[str, NDArray[Any]]:
+    """Parse safetensors; the arrays are copies, so they may be written to."""
+    try:
+        return {name: np.array(array) for name, array in safetensors.load(raw).items()}
+    except KeyError as error:
+        raise refusal(folder, file, f"has an array of the dtype {error}, which numpy lacks") from error
+    except (SafetensorError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise refusal(folder, file, f"is no safetensors file: {error}") from error
+
+
+def _check_layout(arrays: Arrays, layout: _Layout, sizes: Mapping[str, int], file: str, folder: Path) -> None:
+    """Hold names, dtypes and shapes to `layout`. Sizes not given are taken from where they first occur."""
+    for name in sorted(layout.keys() - arrays.keys()):
+        raise refusal(folder, file, f"has no array {name}")
+    for name in sorted(arrays.keys() - layout.keys()):
+        raise refusal(folder, file, f"has an unknown array {name!r}")
+    found = dict(sizes)
+    for name, (dtype, shape) in layout.items():
+        array = arrays[name]
+        if array.dtype != dtype:
+            raise refusal(folder, file, f"has {name} as {array.dtype}, not {dtype}")
+        if array.ndim == len(shape):
+            for size, letter in zip(array.shape, shape, strict=True):
+                if isinstance(letter, str) and size > 0:
+                    found.setdefault(letter, size)
+        expected = tuple(found.get(size, "1 or more") if isinstance(size, str) else size for size in shape)
+        if array.shape != expected:
+            raise refusal(folder, file, f"has {name} of shape {array.shape}, not {expected}")
+    _check_finite(arrays, file, folder)
+
+
+def _check_finite(arrays: Arrays, file: str, folder: Path) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise refusal(folder, file, f"has NaN or infinity in {name!r}")

@@ -1,0 +1,405 @@
+"""The bundle: all that the trainer tells the service, in one folder.
+
+Nothing else passes between the two. A bundle is data: JSON, arrays and text, and no code and no pickle, so
+reading one can at worst fail. It is read whole or refused.
+
+Layout
+======
+
+    bundle/
+      manifest.json          what it is; `model/manifest.py` has every field and how the bundle id is made
+      weights.safetensors    the net's parameters by name; `manifest.network` says which net takes them
+      known.safetensors      the known classes and the cluster space (below)
+      golden.safetensors     a few inputs and the embeddings the trainer saw for them
+      card.md                for people: data, intended use, limits
+      embedder.onnx          optional: the same net for other runtimes
+
+No other file, no sub-folder, no symbolic link. `manifest.files` has the length and the sha256 of every file
+but the manifest itself. The bundle id is the first 32 hexadecimal characters of a sha256 over the manifest's
+content in canonical JSON, the time of writing left out: one id stands for every byte that matters.
+
+Arrays
+======
+
+K known classes, D embedding, C cluster space, little-endian, row-major. z is an embedding, float32 (D,).
+
+    known.safetensors
+      prototypes              float32  (K, D)    mean of the fitting embeddings of each class
+      counts                  int64    (K,)      how many these were
+      class_whitener          float32  (D, D)    |(z - prototype_k) @ class_whitener|^2 is the Mahalanobis
+                                                 distance squared, shrunk shared within-class covariance
+      background_mean         float32  (D,)      mean of all fitting embeddings
+      background_whitener     float32  (D, D)    the same for their covariance, classes ignored
+      calibration_scores      float32  (S,)      conformal scores, class after class, ascending in each
+      calibration_offsets     int64    (K + 1,)  class k has scores[offsets[k]:offsets[k + 1]]
+      calibration_embeddings  float32  (N, D)    held-out items of known classes, for the background test
+      calibration_labels      int64    (N,)      their classes
+      reference_embeddings    float32  (R, D)    some fitting items of each class, as nearest examples
+      reference_labels        int64    (R,)      their classes
+      cluster_mean            float32  (D,)      (z - cluster_mean) @ cluster_projection lies in the cluster
+      cluster_projection      float32  (D, C)    space, where the known classes' median RMS radius is 1
+
+    golden.safetensors
+      inputs                  float32  (G, *input.shape)  scaled to 0..1
+      embeddings              float32  (G, D)
+
+The score of class k is the relative Mahalanobis distance (Ren et al. 2021, arXiv:2106.09022); the lower, the
+more alike:
+
+    s_k(z) = |(z - prototype_k) @ class_whitener|^2 - |(z - background_mean) @ background_whitener|^2
+
+Its conformal p-value, with n_k calibration scores of class k, is p_k = (1 + #{scores >= s_k}) / (n_k + 1).
+
+Example
+=======
+
+K = 2, D = 2: prototypes [[0, 0], [4, 0]], class_whitener the identity, background_mean [2, 0],
+background_whitener half the identity, calibration_scores [-3, -1, 2, -4, 0], calibration_offsets [0, 3, 5].
+For z = [1, 0]: s_0 = 1 - 0.25 = 0.75, and one of [-3, -1, 2] is as large, so p_0 = 2 / 4;
+s_1 = 9 - 0.25 = 8.75, and none of [-4, 0] is as large, so p_1 = 1 / 3.
+
+Writing
+=======
+
+A bundle is written into a scratch folder beside its destination, flushed to disk, read back and verified,
+and only then renamed. A crash leaves the scratch folder or the whole bundle, never half of one. To replace a
+bundle takes two renames; a crash between them leaves the old one, whole, in the scratch folder.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.arrays import Golden, KnownArrays, pack, unpack_golden, unpack_known, unpack_weights
+from model.inputs import InputSpec
+from model.manifest import (
+    CARD,
+    FORMAT_VERSION,
+    GOLDEN,
+    KNOWN,
+    MANIFEST_FILE,
+    ONNX,
+    OPTIONAL_FILES,
+    REQUIRED_FILES,
+    WEIGHTS,
+    BundleError,
+    CalibrationSpec,
+    EmbeddingSpec,
+    FileEntry,
+    Manifest,
+    NetworkSpec,
+    content_id,
+    format_manifest,
+    parse_manifest,
+    refusal,
+)
+
+__all__ = [
+    "FORMAT_VERSION",
+    "GOLDEN_TOLERANCE",
+    "Bundle",
+    "BundleContents",
+    "BundleError",
+    "CalibrationSpec",
+    "EmbeddingSpec",
+    "FileEntry",
+    "Golden",
+    "InputSpec",
+    "KnownArrays",
+    "Manifest",
+    "NetworkSpec",
+    "check_golden",
+    "read_bundle",
+    "read_manifest",
+    "write_bundle",
+]
+
+GOLDEN_TOLERANCE = 1e-3
+"""Largest absolute difference between a golden embedding and what the net gives on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BundleContents:
+    """What `write_bundle` takes; the fields are those of `Manifest` and `Bundle`."""
+
+    input: InputSpec
+    network: NetworkSpec
+    embedding: EmbeddingSpec
+    labels: tuple[str, ...]
+    calibration: CalibrationSpec
+    config: dict[str, Any]
+    metrics: dict[str, float | None]
+    weights: dict[str, NDArray[Any]]
+    known: KnownArrays
+    golden: Golden
+    card: str
+    onnx: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bundle:
+    """A verified bundle. `weights` has the net's parameters by name; arrays may be written to."""
+
+    path: Path
+    manifest: Manifest
+    weights: dict[str, NDArray[Any]]
+    known: KnownArrays
+    golden: Golden
+    card: str
+
+
+def write_bundle(
+    path: Path, contents: BundleContents, *, created: datetime, replace: bool = False
+) -> Manifest:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        path: the folder to make. It must not exist or be empty.
+        contents: what to write.
+        created: the time to record, with a time zone.
+        replace: allow `path` to be a bundle already, sound or not, which is then replaced.
+
+    Returns:
+        the manifest as written.
+
+    Raises:
+        BundleError: `path` is in the way or cannot be written, or `read_bundle` would refuse the contents.
+        ValueError: `created` has no time zone.
+    """
+    if created.tzinfo is None:
+        raise ValueError("created must have a time zone; pass datetime.now(UTC) or the like")
+    path = path.absolute()
+    try:
+        _check_free(path, replace=replace)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".firstseen-") as scratch:
+            fresh, old = Path(scratch) / "new", Path(scratch) / "old"
+            fresh.mkdir()
+            manifest = _write_files(fresh, contents, created=created, called=path)
+            _read(fresh, called=path)
+            _move_into_place(fresh, path, old)
+    except OSError as error:
+        remedy = "Choose a folder that can be written to, on a disk with room."
+        raise refusal(path, "the folder", f"cannot be written ({error.strerror})", remedy) from error
+    return manifest
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read a bundle and verify all of it: files, lengths, hashes, id, every array's name, dtype and shape.
+
+    Raises:
+        BundleError: anything at all is wrong; the message names the file.
+    """
+    return _read(path, called=path)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read only the manifest of the bundle `path`: enough to list bundles, not enough to serve one.
+
+    Raises:
+        BundleError: the folder holds what no bundle holds, or the manifest is wrong.
+    """
+    return _manifest_of(path, path)[0]
+
+
+def check_golden(bundle: Bundle, embed: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> float:
+    """Embed the golden inputs on this machine and compare.
+
+    Args:
+        bundle: holds G inputs and their embeddings.
+        embed: float32 (G, *input.shape), scaled, to float32 (G, D).
+
+    Returns:
+        the largest absolute difference.
+
+    Raises:
+        BundleError: it is above `GOLDEN_TOLERANCE`, or the net gives another shape or NaN.
+    """
+    seen, expected = embed(bundle.golden.inputs.copy()), bundle.golden.embeddings
+    remedy = (
+        "The net here is not the one that was trained: install the firstseen that wrote it, or train again."
+    )
+    if seen.shape != expected.shape:
+        raise refusal(
+            bundle.path, GOLDEN, f"has embeddings {expected.shape}, and the net gives {seen.shape}", remedy
+        )
+    difference = float(np.abs(seen.astype(np.float64) - expected).max())
+    if not difference <= GOLDEN_TOLERANCE:
+        problem = f"differs from what the net gives by {difference:.3g}, more than {GOLDEN_TOLERANCE:g}"
+        raise refusal(bundle.path, GOLDEN, problem, remedy)
+    return difference
+
+
+def _check_free(path: Path, *, replace: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise refusal(path, "the path", "is a file or a link, not a folder", "Choose another path.")
+    names = {entry.name for entry in path.iterdir()}
+    if not names:
+        return
+    if not replace:
+        raise refusal(path, "the folder", "exists and is not empty", "Choose another, or ask to replace it.")
+    strangers = sorted(names - {MANIFEST_FILE, *REQUIRED_FILES, *OPTIONAL_FILES})
+    if strangers or MANIFEST_FILE not in names:
+        problem = f"holds {strangers[0]!r}" if strangers else f"has no {MANIFEST_FILE}"
+        raise refusal(
+            path, "the folder", f"{problem}, so it is no bundle to replace", "Choose another folder."
+        )
+
+
+def _write_files(folder: Path, contents: BundleContents, *, created: datetime, called: Path) -> Manifest:
+    tables = {WEIGHTS: contents.weights, KNOWN: vars(contents.known), GOLDEN: vars(contents.golden)}
+    files = {CARD: contents.card.encode()} | {
+        name: pack(table, file=name, folder=called) for name, table in tables.items()
+    }
+    if contents.onnx is not None:
+        files[ONNX] = contents.onnx
+    try:
+        draft = Manifest(
+            format_version=FORMAT_VERSION,
+            bundle_id="0" * 32,
+            created=created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            input=contents.input,
+            network=contents.network,
+            embedding=contents.embedding,
+            labels=contents.labels,
+            calibration=contents.calibration,
+            config=contents.config,
+            metrics=contents.metrics,
+            files={
+                name: FileEntry(sha256=hashlib.sha256(raw).hexdigest(), bytes=len(raw))
+                for name, raw in sorted(files.items())
+            },
+        )
+        manifest = draft.model_copy(update={"bundle_id": content_id(draft)})
+        files[MANIFEST_FILE] = format_manifest(manifest)
+    except ValueError as error:  # pydantic's error is one
+        raise refusal(
+            called, MANIFEST_FILE, f"cannot be written: {error}", "Correct the contents."
+        ) from error
+    for name, raw in files.items():
+        with (folder / name).open("xb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+    _flush_folder(folder)
+    return manifest
+
+
+def _move_into_place(fresh: Path, path: Path, old: Path) -> None:
+    """Rename `fresh` to `path`; what was there goes to `old`, and comes back if the second rename fails."""
+    if path.exists():
+        path.rename(old)
+    try:
+        fresh.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(folder: Path, *, called: Path) -> Bundle:
+    """Read and verify the bundle in `folder`, which messages call `called`."""
+    manifest, entries = _manifest_of(folder, called)
+    for name in manifest.files:
+        if name not in entries:
+            raise refusal(called, name, "is missing")
+    for name in entries:
+        if name not in manifest.files:
+            raise refusal(
+                called, name, f"is not listed in {MANIFEST_FILE}", "Remove it, or copy the bundle again."
+            )
+    raw = {name: _verified(path, manifest.files[name], called) for name, path in entries.items()}
+    try:
+        card = raw[CARD].decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise refusal(called, CARD, f"is not UTF-8 (byte {error.start})") from error
+    return Bundle(
+        path=called,
+        manifest=manifest,
+        weights=unpack_weights(raw[WEIGHTS], folder=called),
+        known=unpack_known(raw[KNOWN], manifest=manifest, folder=called),
+        golden=unpack_golden(raw[GOLDEN], manifest=manifest, folder=called),
+        card=card,
+    )
+
+
+def _manifest_of(folder: Path, called: Path) -> tuple[Manifest, dict[str, Path]]:
+    """Return the manifest and the other files that are there, by name; refuse what no bundle holds."""
+    try:
+        entries = _entries(folder, called)
+        if MANIFEST_FILE not in entries:
+            problem = f"is missing: the folder holds {', '.join(entries) or 'nothing'}"
+            raise refusal(called, MANIFEST_FILE, problem, "Check the path, or copy the bundle again.")
+        manifest = parse_manifest(entries.pop(MANIFEST_FILE).read_bytes(), folder=called)
+    except OSError as error:
+        raise _unreadable(called, MANIFEST_FILE, error) from error
+    return manifest, entries
+
+
+def _entries(folder: Path, called: Path) -> dict[str, Path]:
+    """List the folder. Only regular files with a bundle's names pass: nothing hidden, linked or nested."""
+    try:
+        with os.scandir(folder) as listing:
+            found = sorted(listing, key=lambda entry: entry.name)
+    except FileNotFoundError as error:
+        remedy = "Check the path, or train a bundle first."
+        raise refusal(called, "the folder", "does not exist", remedy) from error
+    except NotADirectoryError as error:
+        remedy = "Give the folder that holds manifest.json."
+        raise refusal(called, "the path", "is a file, not a folder", remedy) from error
+    except OSError as error:
+        raise _unreadable(called, "the folder", error) from error
+    for entry in found:
+        problem = None
+        if entry.is_symlink():
+            problem = "is a symbolic link, and a bundle holds its files itself"
+        elif entry.is_dir():
+            problem = "is a sub-folder, and a bundle has none"
+        elif not entry.is_file():
+            problem = "is no regular file"
+        elif entry.name not in (MANIFEST_FILE, *REQUIRED_FILES, *OPTIONAL_FILES):
+            problem = "is a hidden file" if entry.name.startswith(".") else "is a file that no bundle has"
+        if problem is not None:
+            remedy = "If this is the folder of a bundle, remove it, or copy the bundle again."
+            raise refusal(called, repr(entry.name), problem, remedy)
+    return {entry.name: Path(entry.path) for entry in found}
+
+
+def _verified(path: Path, entry: FileEntry, called: Path) -> bytes:
+    """Read one file and check the very bytes returned, so that nothing can change in between."""
+    try:
+        size = path.stat().st_size
+        raw = path.read_bytes() if size == entry.bytes else b""
+    except OSError as error:
+        raise _unreadable(called, path.name, error) from error
+    if size != entry.bytes:
+        raise refusal(called, path.name, f"has {size} bytes, and {MANIFEST_FILE} says {entry.bytes}")
+    if hashlib.sha256(raw).hexdigest() != entry.sha256:
+        raise refusal(
+            called, path.name, f"is not the file that was written: its sha256 is not in {MANIFEST_FILE}"
+        )
+    return raw
+
+
+def _unreadable(called: Path, file: str, error: OSError) -> BundleError:
+    remedy = "Let the user that runs firstseen read it."
+    return refusal(called, file, f"cannot be read ({error.strerror})", remedy)
