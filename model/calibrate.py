@@ -1,0 +1,254 @@
+"""Calibration: from embeddings of known items to what tells known from new.
+
+Fitting items give the geometry, other items give the decision:
+
+    z_fit  ──fit──►        prototypes m_k, whiteners W and W_0, cluster space
+    z_cal  ──calibrate──►  conformal scores of each class
+
+**Score.** Relative Mahalanobis distance (Ren et al. 2021, "A Simple Fix to Mahalanobis Distance for Improving
+Near-OOD Detection"): how far from class k, beyond how far from everything,
+
+    s_k(z) = |(z - m_k) W|^2 - |(z - m_0) W_0|^2
+
+W whitens the covariance within classes, shared by all, W_0 that of all items with m_0 their mean. Both
+covariances S are shrunk towards the identity of the same trace, S' = 0.9 S + 0.1 (tr S / D) I: a net leaves
+directions in which known items hardly vary, and unshrunk these would decide everything.
+
+**Decision.** Inductive conformal p-values (Vovk, Gammerman and Shafer 2005, ch. 2 and 4): among n scores of
+held-out items of class k,
+
+    p_k(z) = (1 + #{s_cal >= s_k(z)}) / (n + 1)
+
+and an item is new when no p_k exceeds the chosen rate. For a fresh item of class k, exchangeable with these
+n, P(p_k <= rate) <= rate whatever the scores' distribution; that the item may still pass as another class
+can only lower the rate at which it is called new.
+
+**Small classes.** With n scores no p-value is below 1 / (n + 1). A class with n < 1 / rate - 1 would
+therefore accept everything, however far, and one with barely more would decide by its one or two most
+extreme items. So a class uses its own scores when it has at least ceil(2 / rate) - 1 of them (at .02: 99),
+where the threshold is the second most extreme; the others, the `pooled_labels`, use the true-class scores
+of all classes together. What is promised for these is weaker: when all classes are pooled the rate holds
+over all known items together, not class by class, and a class much wider than the rest has more than its
+share of refusals.
+
+**Cluster space.** The online clusterer works in the leading C principal directions of the fitting items,
+scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the same in
+every bundle.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle import KnownArrays
+from model.datasets import DataError
+
+CLUSTER_RADIUS = 1.1
+SHRINKAGE = 0.1
+_REFERENCES_PER_CLASS = 100
+
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+Int64s = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """What fitting items say about the known classes, rounded to what will be served.
+
+    Attributes:
+        prototypes: float32 (K, D), class means.
+        counts: int64 (K,), fitting items of each class.
+        class_whitener: float32 (D, D), W.
+        background_mean: float32 (D,), m_0.
+        background_whitener: float32 (D, D), W_0.
+        cluster_mean: float32 (D,), the origin of the cluster space.
+        cluster_projection: float32 (D, C).
+    """
+
+    prototypes: Float32s
+    counts: Int64s
+    class_whitener: Float32s
+    background_mean: Float32s
+    background_whitener: Float32s
+    cluster_mean: Float32s
+    cluster_projection: Float32s
+
+
+def fit(z: Float32s, y: Int64s, *, cluster_dim: int, shrinkage: float = SHRINKAGE) -> Geometry:
+    """Fit prototypes, whiteners and the cluster space.
+
+    Args:
+        z: float32 (N, D), embeddings of fitting items.
+        y: int64 (N,), classes 0..K-1, each present.
+        cluster_dim: the largest C; fewer directions are kept where the items span fewer.
+        shrinkage: weight of the scaled identity in both covariances, above 0 and up to 1.
+
+    Returns:
+        The geometry.
+
+    Raises:
+        DataError: all embeddings of every class are the same point: nothing was learnt.
+    """
+    z64 = z.astype(np.float64)
+    counts = np.bincount(y).astype(np.int64)
+    prototypes = np.stack([z64[y == k].mean(0) for k in range(len(counts))])
+    mean = z64.mean(0)
+    within = z64 - prototypes[y]
+    around = z64 - mean
+    if not np.square(within).sum() > 0:
+        raise DataError(
+            "All embeddings of a class are the same point, so nothing can be calibrated. "
+            "Train longer, lower the learning rate, or choose another objective."
+        )
+    return Geometry(
+        prototypes=prototypes.astype(np.float32),
+        counts=counts,
+        class_whitener=_whitener(within, shrinkage).astype(np.float32),
+        background_mean=mean.astype(np.float32),
+        background_whitener=_whitener(around, shrinkage).astype(np.float32),
+        cluster_mean=mean.astype(np.float32),
+        cluster_projection=_cluster_projection(around, within, y, cluster_dim).astype(np.float32),
+    )
+
+
+def scores(z: Float32s, known: KnownArrays | Geometry) -> Float64s:
+    """Return s_k(z), the relative Mahalanobis score: float32 (B, D) -> float64 (B, K); larger is stranger."""
+    z64 = z.astype(np.float64)
+    W = known.class_whitener.astype(np.float64)
+    whitened = z64 @ W
+    centres = known.prototypes.astype(np.float64) @ W
+    to_class = np.square(whitened[:, None, :] - centres[None, :, :]).sum(2)
+    to_all = np.square((z64 - known.background_mean) @ known.background_whitener.astype(np.float64)).sum(1)
+    return np.asarray(to_class - to_all[:, None], dtype=np.float64)
+
+
+def fewest_own_scores(known_error_rate: float) -> int:
+    """Return how many calibration items a class needs to use its own scores; see the top of this file."""
+    return math.ceil(2 / known_error_rate) - 1
+
+
+def calibrate(
+    geometry: Geometry,
+    z_cal: Float32s,
+    y_cal: Int64s,
+    *,
+    z_fit: Float32s,
+    y_fit: Int64s,
+    known_error_rate: float,
+) -> tuple[KnownArrays, tuple[int, ...]]:
+    """Add conformal scores and exemplars to a geometry.
+
+    Args:
+        geometry: of `fit`.
+        z_cal: float32 (N, D), embeddings of items not used for fitting.
+        y_cal: int64 (N,), their classes.
+        z_fit: float32 (M, D), embeddings of the fitting items; the first 100 of each class become references.
+        y_fit: int64 (M,), their classes.
+        known_error_rate: the rate to be useful at, above 0 and below 1.
+
+    Returns:
+        The arrays of a bundle, and the classes that use pooled scores.
+
+    Raises:
+        DataError: too few calibration items in all for any to be called new at this rate.
+    """
+    classes = len(geometry.counts)
+    true_class = scores(z_cal, geometry)[np.arange(len(y_cal)), y_cal]
+    calibration_scores, offsets, pooled = conformal_scores(
+        true_class, y_cal, classes=classes, known_error_rate=known_error_rate
+    )
+    references = np.concatenate([np.flatnonzero(y_fit == k)[:_REFERENCES_PER_CLASS] for k in range(classes)])
+    arrays = KnownArrays(
+        prototypes=geometry.prototypes,
+        counts=geometry.counts,
+        class_whitener=geometry.class_whitener,
+        background_mean=geometry.background_mean,
+        background_whitener=geometry.background_whitener,
+        calibration_scores=calibration_scores,
+        calibration_offsets=offsets,
+        calibration_embeddings=z_cal,
+        calibration_labels=y_cal,
+        reference_embeddings=z_fit[references],
+        reference_labels=y_fit[references],
+        cluster_mean=geometry.cluster_mean,
+        cluster_projection=geometry.cluster_projection,
+    )
+    return arrays, pooled
+
+
+def conformal_scores(
+    true_class: Float64s, y: Int64s, *, classes: int, known_error_rate: float
+) -> tuple[Float32s, Int64s, tuple[int, ...]]:
+    """Give every class the scores its p-values count among: its own, or the pooled ones.
+
+    Args:
+        true_class: float64 (N,), score of each calibration item for its own class.
+        y: int64 (N,), that class.
+        classes: K.
+        known_error_rate: the rate to be useful at, above 0 and below 1.
+
+    Returns:
+        float32 (S,) scores, ascending within each class, int64 (K + 1,) offsets of the classes, and the
+        classes that were given the pooled scores.
+
+    Raises:
+        DataError: too few items in all for any to be called new at this rate.
+    """
+    fewest = math.ceil(1 / known_error_rate) - 1
+    if len(y) < fewest:
+        raise DataError(
+            f"There are {len(y)} items to calibrate with, and at a known error rate of {known_error_rate:g} "
+            f"at least {fewest} are needed: a quarter of the known items. Add items, or raise the known "
+            f"error rate to {1 / (len(y) + 1):.3f} or more."
+        )
+    pool = np.sort(true_class.astype(np.float32))
+    parts, pooled = [], []
+    for k in range(classes):
+        own = np.sort(true_class[y == k].astype(np.float32))
+        if len(own) < fewest_own_scores(known_error_rate):
+            own = pool
+            pooled.append(k)
+        parts.append(own)
+    offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    return np.concatenate(parts), offsets, tuple(pooled)
+
+
+def p_values(z: Float32s, known: KnownArrays) -> Float64s:
+    """Return the conformal p-value of each item for each class: float32 (B, D) -> float64 (B, K) in (0, 1].
+
+    The reference implementation, written to be read.
+    """
+    stranger = scores(z, known)
+    p = np.empty_like(stranger)
+    for k in range(stranger.shape[1]):
+        among = known.calibration_scores[known.calibration_offsets[k] : known.calibration_offsets[k + 1]]
+        p[:, k] = conformal_p(stranger[:, k], among)
+    return p
+
+
+def conformal_p(fresh: Float64s, calibration: Float32s) -> Float64s:
+    """Return (1 + #{calibration >= s}) / (n + 1) for each fresh s: (B,), ascending (n,) -> float64 (B,)."""
+    at_least = len(calibration) - np.searchsorted(calibration.astype(np.float64), fresh, side="left")
+    return np.asarray((1 + at_least) / (len(calibration) + 1), dtype=np.float64)
+
+
+def _whitener(deviations: Float64s, shrinkage: float) -> Float64s:
+    """Return the symmetric inverse root of the shrunk covariance: (N, D), mean 0 -> (D, D)."""
+    N, D = deviations.shape
+    covariance = deviations.T @ deviations / N
+    shrunk = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / D * np.eye(D)
+    variances, axes = np.linalg.eigh(shrunk)
+    return np.asarray((axes / np.sqrt(variances)) @ axes.T, dtype=np.float64)
+
+
+def _cluster_projection(around: Float64s, within: Float64s, y: Int64s, cluster_dim: int) -> Float64s:
+    """Return PCA directions scaled to a median class RMS radius of 1: (N, D) twice, (N,) -> (D, C)."""
+    variances, axes = np.linalg.eigh(around.T @ around / len(around))
+    spanned = int((variances > variances[-1] * 1e-10).sum())
+    directions = axes[:, ::-1][:, : min(cluster_dim, spanned)]
+    squares = np.square(within @ directions).sum(1)
+    radii = [math.sqrt(squares[y == k].mean()) for k in range(int(y.max()) + 1)]
+    return np.asarray(directions / max(float(np.median(radii)), 1e-12), dtype=np.float64)

@@ -1,0 +1,141 @@
+"""The bundle's card: what it is, what it is for, what it is not, in words, from the facts of its making.
+
+After Mitchell et al. 2019, "Model Cards for Model Reporting". Nothing in a card is written by hand: every
+number and name comes from the run, so a card cannot praise a bundle that another run made.
+"""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+
+from model.bundle import CalibrationSpec
+from model.config import TrainConfig
+from model.datasets import LabelledData
+from model.datasets.split import Split
+
+_MEANINGS = {
+    "known_accuracy": "fresh items of known classes whose best class is their own",
+    "known_error_rate": "fresh items of known classes called new at the default rate",
+    "auroc": "chance that an item of a held-out class is stranger than a fresh known one",
+    "fpr95": "items of held-out classes accepted where 95 % of fresh known ones are",
+    "cluster_accuracy": "items of held-out classes put in the right cluster by k-means told k",
+    "cluster_nmi": "the same partition's normalised mutual information",
+}
+
+
+def write_card(
+    config: TrainConfig,
+    *,
+    data: LabelledData,
+    split: Split,
+    labels: Sequence[str],
+    calibration: CalibrationSpec,
+    metrics: Mapping[str, float | None],
+) -> str:
+    """Write `card.md`.
+
+    Args:
+        config: the run.
+        data: what it ran on.
+        split: how that was divided.
+        labels: the known classes.
+        calibration: as in the manifest.
+        metrics: of `model.evaluate.evaluate`.
+
+    Returns:
+        Markdown.
+    """
+    parts = {
+        "fitted on": split.fit,
+        "calibrated on": split.calibrate,
+        "measured on, known": split.fresh,
+        "measured on, unseen": split.unseen,
+    }
+    rows = [f"| {_meaning(name)} | {_shown(value)} |" for name, value in metrics.items()]
+    return "\n".join(
+        [
+            f"# Bundle: {data.name}, {len(labels)} known classes",
+            "",
+            "## Data",
+            "",
+            f"{data.source}. {', '.join(f'{len(items)} items {what}' for what, items in parts.items())}.",
+            "",
+            f"Known classes: {', '.join(labels)}.",
+            f"Held-out classes: {', '.join(config.hold_out) or 'none'}.",
+            "",
+            "## Intended use",
+            "",
+            f"To embed items like these ({_input(data)}) and to tell whether an item belongs to one of the "
+            "known classes or to none of them, as the first stage of finding new classes in a stream.",
+            "",
+            "## Limits",
+            "",
+            *_limits(config, calibration),
+            "",
+            "## Measured",
+            "",
+            "On items that neither fitting nor calibration has met.",
+            "",
+            "| What | Value |",
+            "|---|---|",
+            *rows,
+            "",
+            "## How it was made",
+            "",
+            f"    {command(config)}",
+            "",
+            f"Network {config.network}, objective {config.objective}, {config.epochs} epochs; embedding: "
+            f"layer {config.layer}, norm {config.norm}. All settings are in `manifest.json`.",
+            "",
+        ]
+    )
+
+
+def command(config: TrainConfig) -> str:
+    """Return the shell command that asks for this run, naming what differs from the defaults."""
+    words = ["firstseen", "train", "--dataset", config.dataset]
+    if config.hold_out:
+        words += ["--hold-out", ",".join(config.hold_out)]
+    default = TrainConfig()
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
+            continue
+        option = field.name.replace("_", "-")
+        words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+    return shlex.join(words)
+
+
+def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
+    rate = f"{calibration.known_error_rate:.1%}"
+    limits = [
+        f"- About {rate} of items of known classes are called new, by choice; that holds for items drawn as "
+        "the calibration items were. Where known classes themselves change, more are.",
+        "- An item of a new class that looks like a known one is taken for known. Item by item this cannot "
+        "be helped; the measured share below is for these held-out classes only, and others may be harder.",
+        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
+        "colour correction. Items must be prepared as the training items were.",
+    ]
+    if calibration.pooled_labels:
+        limits.append(
+            f"- Too few calibration items of their own at {rate}: {', '.join(calibration.pooled_labels)}. "
+            "They share pooled scores, so the rate holds over these together and not class by class."
+        )
+    if not config.hold_out:
+        limits.append("- No class was held out, so how well new classes are found was not measured.")
+    return limits
+
+
+def _input(data: LabelledData) -> str:
+    spec = data.input
+    shape = "x".join(map(str, spec.shape))
+    return f"{spec.kind} of {shape} numbers, each from {spec.minimum:g} to {spec.maximum:g}"
+
+
+def _meaning(name: str) -> str:
+    kind, _, label = name.partition("/")
+    return f"items of {label} called new at the default rate" if kind == "caught" else _MEANINGS[name]
+
+
+def _shown(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"

@@ -1,0 +1,111 @@
+"""What one training run is: every choice that decides its result, in one frozen value.
+
+A `TrainConfig` goes into the bundle's manifest as it is, so a bundle says how it was made. Whatever is not in
+it (where the data lies, where the bundle goes, what time it is) must not change the result.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+import pydantic
+
+from model.networks import NETWORKS
+from model.objectives import OBJECTIVES
+
+LAYERS = ("penultimate", "output", "pooled")
+NORMS = ("l2", "none")
+DEVICES = ("cpu", "cuda")
+
+
+class ConfigError(ValueError):
+    """A training run cannot be as asked. The message says what to choose."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run. The defaults are for digits, and take seconds.
+
+    Attributes:
+        dataset: a name that `model.datasets.load_dataset` knows, or a folder of IDX files.
+        hold_out: labels of the classes the run must not see, to measure how new ones are met.
+        network: "cnn" (images) or "mlp".
+        objective: "proxy-anchor", "hinge" or "rbf".
+        embedding_dim: D of the layer "output", which the objective is applied to.
+        layer: which layer is the embedding: "penultimate", "output", or the cnn's "pooled".
+        norm: "l2" brings embeddings to length one, "none" leaves them.
+        epochs: passes over the fitting items.
+        batch_size: items a step; at least 2, since batch norm needs company.
+        learning_rate: the peak of the one-cycle schedule.
+        weight_decay: of AdamW, on the net only.
+        augment: whether images are randomly moved, turned and sized while training.
+        seed: decides the split, the start, the batches and the augmentation.
+        known_error_rate: the default rate at which items of known classes may be called new, above 0.
+        cluster_dim: C, the dimension of the cluster space, or less where the embedding has less.
+        threads: CPU threads while training. Sums depend on their order, so this decides the last digits.
+        device: "cpu", where runs repeat exactly, or "cuda", where they do not.
+        max_items: use at most this many items, every class in proportion; None is all.
+
+    Raises:
+        ConfigError: a value that cannot work.
+    """
+
+    dataset: str = "digits"
+    hold_out: tuple[str, ...] = ()
+    network: str = "cnn"
+    objective: str = "proxy-anchor"
+    embedding_dim: int = 32
+    layer: str = "penultimate"
+    norm: str = "l2"
+    epochs: int = 40
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    augment: bool = True
+    seed: int = 0
+    known_error_rate: float = 0.02
+    cluster_dim: int = 16
+    threads: int = 2
+    device: str = "cpu"
+    max_items: int | None = None
+
+    def __post_init__(self) -> None:
+        _choose("network", self.network, tuple(NETWORKS))
+        _choose("objective", self.objective, tuple(OBJECTIVES))
+        _choose("layer", self.layer, LAYERS)
+        _choose("norm", self.norm, NORMS)
+        _choose("device", self.device, DEVICES)
+        if self.layer == "pooled" and self.network != "cnn":
+            raise ConfigError("only the network cnn has a layer pooled; choose penultimate or output")
+        for name, least in (
+            ("embedding_dim", 1),
+            ("epochs", 1),
+            ("batch_size", 2),
+            ("seed", 0),
+            ("cluster_dim", 1),
+            ("threads", 1),
+        ):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.max_items is not None and self.max_items < 1:
+            raise ConfigError(f"max_items must be at least 1, or left out for all; not {self.max_items}")
+        if not (0 < self.learning_rate < math.inf):
+            raise ConfigError(f"learning_rate must be above 0, such as 0.002; not {self.learning_rate}")
+        if not (0 <= self.weight_decay < math.inf):
+            raise ConfigError(f"weight_decay must be 0 or above, such as 0.001; not {self.weight_decay}")
+        if not 0 < self.known_error_rate <= 0.5:
+            raise ConfigError(
+                f"known_error_rate must be above 0 and at most 0.5, such as 0.02; not {self.known_error_rate}"
+            )
+
+    def as_json(self) -> dict[str, pydantic.JsonValue]:
+        """Return the fields as JSON values, for the manifest."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+        }
+
+
+def _choose(field: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{field} must be one of {', '.join(choices)}; not {value!r}")

@@ -1,0 +1,184 @@
+"""The whole road from a configuration to a bundle on disk.
+
+    load ─► subsample ─► split ─► train ─► embed ─► calibrate ─► evaluate ─► card ─► write
+
+`run` is what `firstseen train` calls. `build_contents` is its middle without the disk: the same
+configuration and data give contents with the same bytes, and so a bundle with the same id.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle import (
+    BundleContents,
+    CalibrationSpec,
+    EmbeddingSpec,
+    Golden,
+    Manifest,
+    write_bundle,
+)
+from model.calibrate import CLUSTER_RADIUS, calibrate, fit
+from model.card import write_card
+from model.config import ConfigError, TrainConfig
+from model.datasets import LabelledData, load_dataset
+from model.datasets.split import Split, split
+from model.evaluate import evaluate
+from model.inputs import scale
+from model.networks import embed_array
+from model.train import Progress, Trained, known_classes, repeatable, train
+
+_GOLDEN_ITEMS = 8
+
+
+def run(
+    config: TrainConfig,
+    *,
+    data_dir: Path | None,
+    out: Path,
+    progress: Progress,
+    created: datetime,
+    replace: bool = False,
+) -> Manifest:
+    """Train and write a bundle.
+
+    Args:
+        config: the run.
+        data_dir: where downloaded data sets lie; digits needs none.
+        out: the folder to write.
+        progress: told of each stage: "load", "train", "calibrate", "evaluate", "write".
+        created: the time to put in the manifest, with a time zone.
+        replace: whether a bundle already at `out` may be replaced.
+
+    Returns:
+        The manifest written.
+
+    Raises:
+        ConfigError, DataError, TrainingError: the run cannot be as asked; the message says what to change.
+        BundleError: `out` cannot be written.
+    """
+    progress("load", 0, 1, config.dataset)
+    data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
+    parts = split(data, config.hold_out, seed=config.seed)
+    progress("load", 1, 1, f"{len(data.y)} items")
+    trained = train(config, data, parts, progress)
+    contents = build_contents(config, data, parts, trained, progress)
+    progress("write", 0, 1, str(out))
+    manifest = write_bundle(out, contents, created=created, replace=replace)
+    progress("write", 1, 1, manifest.bundle_id)
+    return manifest
+
+
+def subsample(data: LabelledData, max_items: int | None, *, seed: int) -> LabelledData:
+    """Keep a random share of every class, in the order of the data set.
+
+    Args:
+        data: the whole.
+        max_items: how many items to keep in all, about; every class keeps its share, rounded up. None is all.
+        seed: decides which.
+
+    Returns:
+        `data` itself when nothing is left out.
+
+    Raises:
+        ConfigError: fewer items than classes are asked for.
+    """
+    if max_items is None or max_items >= len(data.y):
+        return data
+    if max_items < len(data.labels):
+        raise ConfigError(
+            f"max_items is {max_items}, fewer than the {len(data.labels)} classes; keep many items of each"
+        )
+    kept = []
+    for k in range(len(data.labels)):
+        items = np.flatnonzero(data.y == k)
+        share = -(-len(items) * max_items // len(data.y))
+        kept.append(np.random.default_rng([seed, k]).choice(items, size=share, replace=False))
+    order = np.sort(np.concatenate(kept))
+    return LabelledData(
+        name=data.name,
+        input=data.input,
+        x=data.x[order],
+        y=data.y[order],
+        labels=data.labels,
+        source=f"{data.source}; a random {len(order)} of its {len(data.y)} items",
+    )
+
+
+def build_contents(
+    config: TrainConfig, data: LabelledData, parts: Split, trained: Trained, progress: Progress
+) -> BundleContents:
+    """Calibrate, evaluate and describe a trained embedder.
+
+    Args:
+        config: the run.
+        data: the whole data set, raw values.
+        parts: the split that `trained` was fitted with.
+        trained: of `model.train.train`.
+        progress: told of "calibrate" and "evaluate".
+
+    Returns:
+        All that a bundle holds.
+
+    Raises:
+        DataError: too few items to calibrate with, or embeddings that do not differ.
+    """
+
+    def embed(items: NDArray[np.int64]) -> NDArray[np.float32]:
+        return embed_array(trained.embedder, scale(data.x[items], data.input))
+
+    progress("calibrate", 0, 1, f"{len(parts.calibrate)} items")
+    with repeatable(config.seed, config.threads, device="cpu"):
+        z_fit, z_cal, z_fresh, z_unseen = map(embed, (parts.fit, parts.calibrate, parts.fresh, parts.unseen))
+        golden_inputs = scale(data.x[parts.fresh[:_GOLDEN_ITEMS]], data.input)
+        golden = Golden(inputs=golden_inputs, embeddings=embed_array(trained.embedder, golden_inputs))
+    _, y_fit = known_classes(data, parts.fit)
+    _, y_cal = known_classes(data, parts.calibrate)
+    _, y_fresh = known_classes(data, parts.fresh)
+    unseen_labels, y_unseen = known_classes(data, parts.unseen)
+    geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
+    known, pooled = calibrate(
+        geometry, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
+    )
+    calibration = CalibrationSpec(
+        score="relative-mahalanobis",
+        known_error_rate=config.known_error_rate,
+        cluster_dim=known.cluster_projection.shape[1],
+        cluster_radius=CLUSTER_RADIUS,
+        pooled_labels=tuple(trained.labels[k] for k in pooled),
+    )
+    progress("calibrate", 1, 1, f"{len(pooled)} of {len(trained.labels)} classes pooled")
+    progress("evaluate", 0, 1, f"{len(parts.fresh)} fresh, {len(parts.unseen)} unseen items")
+    metrics = evaluate(
+        known,
+        z_fresh=z_fresh,
+        y_fresh=y_fresh,
+        z_unseen=z_unseen,
+        y_unseen=y_unseen,
+        unseen_labels=unseen_labels,
+        known_error_rate=config.known_error_rate,
+        seed=config.seed,
+    )
+    progress("evaluate", 1, 1, f"known accuracy {metrics['known_accuracy']:.3f}")
+    return BundleContents(
+        input=data.input,
+        network=trained.network,
+        embedding=EmbeddingSpec(dim=trained.embedder.dim, norm="l2" if config.norm == "l2" else "none"),
+        labels=trained.labels,
+        calibration=calibration,
+        config=config.as_json(),
+        metrics=metrics,
+        weights={name: tensor.numpy() for name, tensor in trained.embedder.net.state_dict().items()},
+        known=known,
+        golden=golden,
+        card=write_card(
+            config,
+            data=data,
+            split=parts,
+            labels=trained.labels,
+            calibration=calibration,
+            metrics=metrics,
+        ),
+    )

@@ -1,0 +1,229 @@
+"""Training: fit a net to the known classes of a split, repeatably.
+
+    fit items ─ shuffle ─ augment ─► net ─ "output" ─► objective ─► AdamW, one-cycle learning rate
+
+The net learns to tell the known classes apart, and that is only a means: what counts is how classes it never
+saw come apart in the layer that becomes the embedding (`model/evaluate.py`). The schedule is that of Smith
+and Topin 2019 ("Super-Convergence"): a short rise, a long fall, no tuning of when to stop.
+
+The same configuration and data give the same weights, to the last bit, on one machine's CPU. For that
+
+- every random number comes from a generator seeded here: one for the objective, batches and augmentation, and
+  torch's own, which layers draw their start from, inside a fork that leaves the caller's as it was;
+- torch runs deterministic algorithms only, on a fixed number of threads (a sum in another order is another
+  sum), and both settings are put back afterwards.
+
+On a GPU the run is not repeatable to the bit: its fastest kernels add in whatever order they finish.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.augment import AffineLimits, augment
+from model.bundle import NetworkSpec
+from model.config import ConfigError, TrainConfig
+from model.datasets import DataError, LabelledData
+from model.datasets.split import Split
+from model.inputs import InputSpec, scale
+from model.networks import Embedder, build_network
+from model.objectives import Objective, build_objective
+
+_WARM_UP_SHARE = 0.3
+_FEWEST_FIT_ITEMS = 8
+_LARGEST_IMBALANCE = 100
+
+
+class Progress(Protocol):
+    """How a long run reports: a stage, how much of it is done, and a note for people."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str) -> None:
+        """Take a report: `done` of `total` units of `stage`; `note` is short, such as "loss 0.41"."""
+
+
+class TrainingError(ValueError):
+    """Training cannot go on. The message says what to change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        network: how to build the net again; its layer is the embedding.
+        embedder: in eval mode, on the CPU, parameters frozen.
+        labels: the K known classes, in the data set's order.
+        losses: mean loss of each epoch.
+    """
+
+    network: NetworkSpec
+    embedder: Embedder
+    labels: tuple[str, ...]
+    losses: tuple[float, ...]
+
+
+def train(config: TrainConfig, data: LabelledData, split: Split, progress: Progress) -> Trained:
+    """Fit a net to the fitting items of the known classes.
+
+    Args:
+        config: the run.
+        data: the whole data set, raw values.
+        split: which items to fit on; nothing else of `data` is read.
+        progress: told once an epoch.
+
+    Returns:
+        The trained embedder.
+
+    Raises:
+        ConfigError: the network does not fit the data, or there is no such device.
+        DataError: a class has too few fitting items, or one has far more than another.
+        TrainingError: the loss became infinite or not a number.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is cuda, but torch finds no GPU here; choose cpu")
+    labels, y = known_classes(data, split.fit)
+    _check_balance(labels, y)
+    x = scale(data.x[split.fit], data.input)
+    spec = network_spec(config)
+    with repeatable(config.seed, config.threads, device=config.device):
+        try:
+            net = build_network(spec, data.input)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        generator = torch.Generator().manual_seed(config.seed)
+        objective = build_objective(
+            config.objective, classes=len(labels), dim=config.embedding_dim, generator=generator
+        )
+        embedder = Embedder(net, config.layer, config.norm)
+        losses = _fit(
+            config,
+            spec=data.input,
+            x=x,
+            y=y,
+            embedder=embedder,
+            objective=objective,
+            generator=generator,
+            progress=progress,
+        )
+    embedder = embedder.cpu().eval().requires_grad_(requires_grad=False)
+    return Trained(network=spec, embedder=embedder, labels=labels, losses=tuple(losses))
+
+
+def known_classes(data: LabelledData, items: NDArray[np.int64]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Number the classes among some items anew, from 0, in the data set's order.
+
+    Args:
+        data: gives labels and classes.
+        items: int64 (N,) positions in `data`.
+
+    Returns:
+        The K labels that occur, and int64 (N,) indices into them.
+    """
+    classes, y = np.unique(data.y[items], return_inverse=True)
+    return tuple(data.labels[k] for k in classes), y.astype(np.int64)
+
+
+def network_spec(config: TrainConfig) -> NetworkSpec:
+    """Return the net a configuration asks for, its other options left at their defaults."""
+    return NetworkSpec(name=config.network, options={"output_dim": config.embedding_dim}, layer=config.layer)
+
+
+@contextmanager
+def repeatable(seed: int, threads: int, *, device: str) -> Iterator[None]:
+    """Run torch repeatably inside, and leave its global state as it was.
+
+    Args:
+        seed: of torch's global generator.
+        threads: CPU threads torch may use.
+        device: on "cuda" algorithms that may differ from run to run stay allowed; many have no alternative.
+    """
+    before_threads = torch.get_num_threads()
+    before_deterministic = torch.are_deterministic_algorithms_enabled()
+    before_warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng():
+        try:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(mode=device == "cpu")
+            torch.manual_seed(seed)
+            yield
+        finally:
+            torch.use_deterministic_algorithms(mode=before_deterministic, warn_only=before_warn_only)
+            torch.set_num_threads(before_threads)
+
+
+def _fit(
+    config: TrainConfig,
+    *,
+    spec: InputSpec,
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    embedder: Embedder,
+    objective: Objective,
+    generator: torch.Generator,
+    progress: Progress,
+) -> list[float]:
+    """Train embedder and objective in place; return the mean loss of each epoch."""
+    device = torch.device(config.device)
+    net, objective = embedder.net.to(device).train(), objective.to(device)
+    items, classes = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+    batch = min(config.batch_size, len(x))
+    steps = len(x) // batch
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": list(net.parameters()), "weight_decay": config.weight_decay},
+            {"params": list(objective.parameters()), "weight_decay": 0.0},
+        ],
+        lr=config.learning_rate,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[config.learning_rate, objective.rate * config.learning_rate],
+        total_steps=config.epochs * steps,
+        pct_start=_WARM_UP_SHARE,
+    )
+    moves = config.augment and spec.kind == "image"
+    losses = []
+    for epoch in range(config.epochs):
+        order = torch.randperm(len(x), generator=generator).to(device)
+        total = torch.zeros((), device=device)
+        for step in range(steps):
+            chosen = order[step * batch : (step + 1) * batch]
+            images = augment(items[chosen], generator, AffineLimits()) if moves else items[chosen]
+            loss: Tensor = objective(net(images), classes[chosen])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+            total += loss.detach()
+        losses.append(float(total) / steps)
+        if not np.isfinite(losses[-1]):
+            raise TrainingError(
+                f"The loss became {losses[-1]} in epoch {epoch + 1}. Lower the learning rate "
+                f"(it is {config.learning_rate:g}; try {config.learning_rate / 10:g}) or choose another "
+                f"objective than {config.objective}."
+            )
+        progress("train", epoch + 1, config.epochs, f"loss {losses[-1]:.3f}")
+    return losses
+
+
+def _check_balance(labels: tuple[str, ...], y: NDArray[np.int64]) -> None:
+    """Refuse classes too small to learn, or so unequal that small ones would hardly meet a gradient."""
+    counts = np.bincount(y, minlength=len(labels))
+    rare, common = int(counts.argmin()), int(counts.argmax())
+    if counts[rare] < _FEWEST_FIT_ITEMS:
+        raise DataError(
+            f"The class {labels[rare]!r} has {counts[rare]} items to fit on, and needs at least "
+            f"{_FEWEST_FIT_ITEMS}, half of its items. Add items to it, or hold it out."
+        )
+    if counts[common] > _LARGEST_IMBALANCE * counts[rare]:
+        raise DataError(
+            f"The class {labels[common]!r} has {counts[common]} items to fit on and {labels[rare]!r} has "
+            f"{counts[rare]}: more than {_LARGEST_IMBALANCE} to 1. Add items to {labels[rare]!r}, hold it "
+            f"out, or use fewer of {labels[common]!r}."
+        )
