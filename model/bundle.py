@@ -258,9 +258,11 @@ def _check_free(path: Path, *, replace: bool) -> None:
 
 def _write_files(folder: Path, contents: BundleContents, *, created: datetime, called: Path) -> Manifest:
     tables = {WEIGHTS: contents.weights, KNOWN: vars(contents.known), GOLDEN: vars(contents.golden)}
-    files = {CARD: contents.card.encode()} | {
-        name: pack(table, file=name, folder=called) for name, table in tables.items()
-    }
+    files = {name: pack(table, file=name, folder=called) for name, table in tables.items()}
+    try:
+        files[CARD] = contents.card.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise refusal(called, CARD, f"cannot be written: {error}", "Correct the text.") from error
     if contents.onnx is not None:
         files[ONNX] = contents.onnx
     try:

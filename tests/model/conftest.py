@@ -1,0 +1,67 @@
+"""The smallest sound bundle: the worked example of `model/bundle.py`, K = 2 classes in D = 2 dimensions."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from model.bundle import (
+    BundleContents,
+    CalibrationSpec,
+    EmbeddingSpec,
+    Golden,
+    InputSpec,
+    KnownArrays,
+    NetworkSpec,
+)
+
+
+@pytest.fixture(scope="session")
+def created() -> datetime:
+    return datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def contents() -> BundleContents:
+    f32, i64 = np.float32, np.int64
+    return BundleContents(
+        input=InputSpec(kind="image", shape=(1, 2, 2), minimum=0, maximum=16),
+        network=NetworkSpec(
+            name="mlp", options={"width": 3, "dropout": 0.5, "bias": True}, layer="penultimate"
+        ),
+        embedding=EmbeddingSpec(dim=2, norm="none"),
+        labels=("cat", "dog"),
+        calibration=CalibrationSpec(
+            score="relative-mahalanobis",
+            known_error_rate=0.05,
+            cluster_dim=1,
+            cluster_radius=1.1,
+            pooled_labels=("dog",),
+        ),
+        config={"epochs": 3, "hold_out": ["7"], "rate": 1e-3, "note": "gelernt für später"},
+        metrics={"auroc": 0.975, "delay": None},
+        weights={
+            "first.weight": np.arange(8, dtype=f32).reshape(2, 4),
+            "first.batches": np.array(7, dtype=i64),
+        },
+        known=KnownArrays(
+            prototypes=np.array([[0, 0], [4, 0]], dtype=f32),
+            counts=np.array([5, 2], dtype=i64),
+            class_whitener=np.eye(2, dtype=f32),
+            background_mean=np.array([2, 0], dtype=f32),
+            background_whitener=np.eye(2, dtype=f32) / f32(2),
+            calibration_scores=np.array([-3, -1, 2, -4, 0], dtype=f32),
+            calibration_offsets=np.array([0, 3, 5], dtype=i64),
+            calibration_embeddings=np.array([[0, 1], [4, 1], [1, 0]], dtype=f32),
+            calibration_labels=np.array([0, 1, 0], dtype=i64),
+            reference_embeddings=np.array([[0, 0.5], [4, 0.5]], dtype=f32),
+            reference_labels=np.array([0, 1], dtype=i64),
+            cluster_mean=np.array([2, 0], dtype=f32),
+            cluster_projection=np.array([[1], [0]], dtype=f32),
+        ),
+        golden=Golden(
+            inputs=np.linspace(0, 1, 12, dtype=f32).reshape(3, 1, 2, 2),
+            embeddings=np.arange(6, dtype=f32).reshape(3, 2),
+        ),
+        card="# Cats and dogs\n\nFor tests only.\n",
+    )
