@@ -21,7 +21,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from service.state.batches import Append, LogRecord, checksums, duplicates, field, read_entry, refuse_repeats
+from service.state.batches import (
+    Append,
+    LogRecord,
+    checksums,
+    duplicates,
+    id_field,
+    read_entry,
+    refuse_repeats,
+)
 from service.state.errors import (
     BundleMismatch,
     Fenced,
@@ -162,7 +170,7 @@ class StreamStore:
         """The stored verdict of each id, None where there is none. One round trip; needs no ownership."""
         if not ids:
             return []
-        fields = [field(item_id) for item_id in ids]
+        fields = [id_field(item_id) for item_id in ids]
         while True:
             around = [g for g in range(self._idgen - 1, self._idgen + 2) if g >= 0]
             reads: list[list[str | bytes | int]] = [["HGET", self._keys.head, "seq"]]
@@ -190,7 +198,7 @@ class StreamStore:
         arguments: list[str | bytes | int] = [batch.first_seq, batch.count, generation]
         arguments += [checksums(batch), batch.payload]
         for item_id, verdict in batch.verdicts:
-            arguments += [field(item_id), verdict]
+            arguments += [id_field(item_id), verdict]
         try:
             written = await self._call("fs1_append", touched, self._token(), *arguments)
         except Refusal as refusal:
@@ -202,8 +210,8 @@ class StreamStore:
             ) from None
         except SequenceConflict as conflict:
             raise SequenceConflict(
-                f"batch at seq {batch.first_seq} does not continue the log, which goes on at {conflict.expected}; "
-                "load and replay again",
+                f"batch at seq {batch.first_seq} does not continue the log, which goes on at "
+                f"{conflict.expected}; load and replay again",
                 expected=conflict.expected,
                 got=batch.first_seq,
             ) from None
@@ -236,8 +244,9 @@ class StreamStore:
                 )
         if warnings and (b"prev" in head or int(head[b"trimmed"]) > 0):
             raise SnapshotCorrupt(
-                f"no snapshot of stream {self._keys.stream} is intact ({'; '.join(warnings)}) and the log starts at "
-                f"seq {int(head[b'trimmed'])}; restore Redis from a backup, or start under another stream name"
+                f"no snapshot of stream {self._keys.stream} is intact ({'; '.join(warnings)}) and the "
+                f"log starts at seq {int(head[b'trimmed'])}; restore Redis from a backup, or start under "
+                "another stream name"
             )
         return Loaded(snapshot=None, snapshot_seq=0, next_seq=seq, warnings=tuple(warnings))
 
@@ -357,22 +366,23 @@ class StreamStore:
 
     def _gap(self, expected: int, got: int) -> NoReturn:
         raise SequenceConflict(
-            f"the log of stream {self._keys.stream} has a hole: items {expected} to {got - 1} are missing; restore "
-            "Redis from a backup, or start under another stream name",
+            f"the log of stream {self._keys.stream} has a hole: items {expected} to {got - 1} are missing; "
+            "restore Redis from a backup, or start under another stream name",
             expected=expected,
             got=got,
         )
 
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
-            f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle {self._keys.bundle_id}: "
-            "serve that bundle, or choose another stream name or another data folder",
+            f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data "
+            "folder",
             stored=stored,
             offered=self._keys.bundle_id,
         )
 
-    async def _call(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - Redis's
-        """One Function; its refusals as our errors, except DUPLICATE, which only `append` can put into words."""
+    async def _call(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - a reply is what the function makes it
+        """One Function; its refusals as our errors, except DUPLICATE, which `append` puts into words."""
         try:
             return await self._wire.call(function, keys, *args)
         except Refusal as refusal:
@@ -389,7 +399,8 @@ class StreamStore:
             if word == "LEASEHELD":
                 remaining, _, owner = rest.partition(" ")
                 raise LeaseHeld(
-                    f"stream {self._keys.stream} is held by {owner} for {remaining} ms more; wait, or stop it",
+                    f"stream {self._keys.stream} is held by {owner} for {remaining} ms more; "
+                    "wait, or stop it",
                     owner=owner,
                     remaining_ms=max(0, int(remaining)),
                 ) from None
@@ -399,12 +410,12 @@ class StreamStore:
                 self._mismatch(rest)
             if word == "HORIZON":
                 raise StoreMisconfigured(
-                    f"stream {self._keys.stream} was made with a dedup horizon of {rest} items, not {self._horizon}: "
-                    "set it back, or choose another stream name"
+                    f"stream {self._keys.stream} was made with a dedup horizon of {rest} items, not "
+                    f"{self._horizon}: set it back, or choose another stream name"
                 ) from None
             if word == "SAVING":
                 raise StoreError(
-                    f"snapshot generation {rest} of stream {self._keys.stream} was overtaken by another save; "
-                    "save again, one at a time"
+                    f"snapshot generation {rest} of stream {self._keys.stream} was overtaken by another "
+                    "save; save again, one at a time"
                 ) from None
             raise

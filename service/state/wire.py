@@ -79,8 +79,8 @@ def connect(server: str | Path, *, timeout_s: float = 5.0) -> "Redis":
             given |= parse_url(server)
         except ValueError as error:
             raise StoreMisconfigured(
-                f"FIRSTSEEN_REDIS_URL cannot be used ({error}); give redis://host:6379/0, rediss://host:6379/0 "
-                "or unix:///path/to/socket"
+                f"FIRSTSEEN_REDIS_URL cannot be used ({error}); give redis://host:6379/0, "
+                "rediss://host:6379/0 or unix:///path/to/socket"
             ) from error
     return Redis.from_pool(ConnectionPool(**(given | ours)))
 
@@ -159,8 +159,8 @@ class Wire:
         policy = str(memory.get("maxmemory_policy"))
         if policy != "noeviction":
             unsafe.append(
-                f"maxmemory-policy is {policy}, which may throw state away: set `maxmemory-policy noeviction` in "
-                "redis.conf, or run CONFIG SET maxmemory-policy noeviction"
+                f"maxmemory-policy is {policy}, which may throw state away: set `maxmemory-policy "
+                "noeviction` in redis.conf, or run CONFIG SET maxmemory-policy noeviction"
             )
         if not int(persistence.get("aof_enabled", 0)):
             unsafe.append(
@@ -171,12 +171,13 @@ class Wire:
             fsync = await self._appendfsync()
             if fsync is None:
                 unknown.append(
-                    "CONFIG GET is not allowed here, so appendfsync could not be checked: make sure it is always"
+                    "CONFIG GET is not allowed here, so appendfsync could not be checked: "
+                    "make sure it is always"
                 )
             elif fsync != "always":
                 unsafe.append(
-                    f"appendfsync is {fsync}, so a power cut forgets acknowledged items: set `appendfsync always` in "
-                    "redis.conf, or run CONFIG SET appendfsync always"
+                    f"appendfsync is {fsync}, so a power cut forgets acknowledged items: set `appendfsync "
+                    "always` in redis.conf, or run CONFIG SET appendfsync always"
                 )
         return ServerInfo(name=name, version=version, warnings=tuple(unsafe + unknown)), unsafe
 
@@ -199,8 +200,8 @@ def _translate(error: Exception) -> NoReturn:
     text = str(error)
     if isinstance(error, (rx.AuthenticationError, rx.AuthorizationError, rx.NoPermissionError)):
         raise StoreMisconfigured(
-            f"Redis does not let firstseen in ({text}): check user and password in FIRSTSEEN_REDIS_URL and that the "
-            "user may run FCALL, FUNCTION, HMGET, XRANGE and INFO on keys fs:*"
+            f"Redis does not let firstseen in ({text}): check user and password in FIRSTSEEN_REDIS_URL and "
+            "that the user may run FCALL, FUNCTION, HMGET, XRANGE and INFO on keys fs:*"
         ) from error
     if isinstance(error, (rx.OutOfMemoryError, rx.ReadOnlyError, rx.BusyLoadingError)) or text.startswith(
         _REFUSED
