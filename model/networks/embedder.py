@@ -94,9 +94,10 @@ def load_embedder(bundle: Bundle) -> Embedder:
     try:
         net.load_state_dict({name: torch.tensor(array) for name, array in bundle.weights.items()})
     except RuntimeError as error:
+        mismatch = " ".join(str(error).split())  # torch lists names over several lines
         raise BundleError(
             f"{bundle.path}: weights.safetensors does not hold the weights of the network "
-            f"{manifest.network.name} in manifest.json: {error}. Train the bundle again."
+            f"{manifest.network.name} in manifest.json: {mismatch}. Train the bundle again."
         ) from error
     embedder = Embedder(net, manifest.network.layer, manifest.embedding.norm)
     if embedder.dim != manifest.embedding.dim:

@@ -1,0 +1,47 @@
+"""From a bundle's words to a net."""
+
+import pytest
+
+from model.bundle import NetworkSpec
+from model.inputs import InputSpec
+from model.networks import Cnn, Mlp, build_network
+
+DIGIT = InputSpec(kind="image", shape=(1, 8, 8), minimum=0, maximum=16)
+
+
+def test_options_reach_the_net() -> None:
+    """Options are the net's keyword arguments."""
+    spec = NetworkSpec(name="cnn", options={"output_dim": 7, "hidden": 9}, layer="output")
+
+    net = build_network(spec, DIGIT)
+
+    assert isinstance(net, Cnn)
+    assert net.widths == {"pooled": 64, "penultimate": 9, "output": 7}
+
+
+def test_the_name_picks_the_net() -> None:
+    """The name picks the net."""
+    assert isinstance(build_network(NetworkSpec(name="mlp", options={}, layer="output"), DIGIT), Mlp)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            NetworkSpec(name="gru", options={}, layer="output"),
+            "no network is called 'gru'; choose one of cnn, mlp",
+        ),
+        (
+            NetworkSpec(name="cnn", options={"depth": 2}, layer="output"),
+            "no option 'depth'; it has output_dim",
+        ),
+        (NetworkSpec(name="mlp", options={"depth": True}, layer="output"), "depth .* must be a whole number"),
+        (NetworkSpec(name="mlp", options={"depth": 2.0}, layer="output"), "depth .* must be a whole number"),
+        (NetworkSpec(name="mlp", options={}, layer="pooled"), "no layer 'pooled'; choose one of penultimate"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_built_is_refused_with_the_choices(spec: NetworkSpec, message: str) -> None:
+    """An unknown name, option or layer, or an option of the wrong type, is refused with what to choose."""
+    with pytest.raises(ValueError, match=message):
+        build_network(spec, DIGIT)
