@@ -1,0 +1,111 @@
+"""The front door of `model/datasets`: names and paths."""
+
+import gzip
+import hashlib
+import os
+import struct
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from model.datasets import DATASETS, DataError, load_dataset
+from model.datasets.idx import FILES
+from model.datasets.published import PUBLISHED
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = os.environ.get("FIRSTSEEN_DATA")
+    if folder is None:
+        pytest.skip("needs MNIST and Fashion-MNIST: set FIRSTSEEN_DATA to a folder that has them")
+    return Path(folder)
+
+
+def test_digits_come_without_a_data_folder() -> None:
+    """The default data set needs nothing but its name."""
+    assert load_dataset("digits", data_dir=None).x.shape == (1797, 1, 8, 8)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_downloads_need_a_data_folder(name: str) -> None:
+    """Without a folder to put files into, the message names the ways to give one."""
+    with pytest.raises(DataError, match=f"{name} needs a data folder.*--data-dir or FIRSTSEEN_DATA"):
+        load_dataset(name, data_dir=None)
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    """Neither a name nor a folder: the message lists what there is."""
+    with pytest.raises(DataError, match="no data set 'minst'.*" + ", ".join(DATASETS)):
+        load_dataset("minst", data_dir=tmp_path)
+
+
+def test_a_folder_is_a_data_set(tmp_path: Path) -> None:
+    """The path of a folder with four IDX files loads under the folder's name."""
+    for name in FILES:
+        shape = (2, 3, 3) if "images" in name else (2,)
+        values = bytes(range(int(np.prod(shape))))
+        (tmp_path / name).write_bytes(struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + values)
+    data = load_dataset(str(tmp_path), data_dir=None)
+
+    assert tmp_path.name == data.name
+    assert data.x.shape == (4, 1, 3, 3)
+    assert data.labels == ("0", "1")
+
+
+def test_a_server_that_fails_is_named(tmp_path: Path) -> None:
+    """A refused download names the address and the folder for the file, and leaves nothing broken."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(503))
+    address = PUBLISHED["mnist"].address + FILES[0] + ".gz"
+
+    with pytest.raises(DataError) as refused:
+        load_dataset("mnist", data_dir=tmp_path, transport=transport)
+    assert address in str(refused.value)
+    assert str(tmp_path / "mnist") in str(refused.value)
+    assert list((tmp_path / "mnist").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_the_real_files_load(real_data: Path, name: str) -> None:
+    """The published files load without a download: 70,000 items, ten classes, about 7,000 each."""
+
+    def no_download(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"{request.url} must not be asked for")
+
+    data = load_dataset(name, data_dir=real_data, transport=httpx.MockTransport(no_download))
+
+    assert data.x.shape == (70_000, 1, 28, 28)
+    assert (data.x.min(), data.x.max()) == (0, 255)
+    assert PUBLISHED[name].labels == data.labels
+    assert np.bincount(data.y).min() > 6000
+
+
+def test_the_first_mnist_digit_is_the_famous_five(real_data: Path) -> None:
+    """The train part comes first and labels belong to images: MNIST opens with a 5, its test with a 7."""
+    data = load_dataset("mnist", data_dir=real_data)
+
+    assert data.labels[data.y[0]] == "5"
+    assert data.labels[data.y[60_000]] == "7"
+
+
+def test_every_published_file_has_a_checksum() -> None:
+    """The table has an address to join names to, an MD5 for each of the four files, and ten classes."""
+    for published in PUBLISHED.values():
+        assert published.address.endswith("/")
+        assert set(FILES) == published.md5.keys()
+        assert {len(hashlib.md5(b"", usedforsecurity=False).hexdigest())} == set(
+            map(len, published.md5.values())
+        )
+        assert len(set(published.labels)) == 10
+
+
+def test_gzip_is_not_needed(tmp_path: Path) -> None:
+    """A folder may hold its files gzipped, plain, or both kinds."""
+    for i, name in enumerate(FILES):
+        shape = (2, 3, 3) if "images" in name else (2,)
+        raw = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape) + bytes(range(int(np.prod(shape))))
+        path = tmp_path / (name if i % 2 else f"{name}.gz")
+        path.write_bytes(raw if i % 2 else gzip.compress(raw))
+
+    assert len(load_dataset(str(tmp_path), data_dir=None).y) == 4

@@ -1,0 +1,44 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.datasets.labelled import DataError, LabelledData
+from model.inputs import InputSpec
+
+SOUND: dict[str, Any] = {
+    "name": "pets",
+    "input": InputSpec(kind="vector", shape=(2,), minimum=0, maximum=1),
+    "x": np.array([[0, 1], [1, 0], [0.5, 0.5]], dtype=np.float32),
+    "y": np.array([0, 1, 1]),
+    "labels": ("cat", "dog"),
+    "source": "tests",
+}
+
+
+def test_sound_data_is_accepted() -> None:
+    """What fits together is kept as given."""
+    assert LabelledData(**SOUND).x is SOUND["x"]
+
+
+@pytest.mark.parametrize(
+    ("part", "problem"),
+    [
+        ({"x": SOUND["x"].astype(np.float64)}, "x must be float32"),
+        ({"x": SOUND["x"][:2]}, r"x must be float32 \(3, 2\)"),
+        ({"x": SOUND["x"][:, :1]}, r"x must be float32 \(3, 2\)"),
+        ({"x": SOUND["x"] * 2}, "values must lie in"),
+        ({"x": SOUND["x"] - 1}, "values must lie in"),
+        ({"x": SOUND["x"] * np.float32("nan")}, "values must lie in"),
+        ({"y": np.array([0, 1, 1], dtype=np.int32)}, "y must be int64"),
+        ({"y": np.array([0, 1, 2])}, "y must be an index into its 2 labels"),
+        ({"y": np.array([0, 1, -1])}, "y must be an index into its 2 labels"),
+        ({"y": np.array([0, 0, 0])}, "the class 'dog' has no items"),
+        ({"labels": ("cat", "cat")}, "two classes have the same label"),
+        ({"x": SOUND["x"][:0], "y": SOUND["y"][:0]}, "it has no items"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(part: dict[str, Any], problem: str) -> None:
+    """A wrong dtype, shape, value, class or label is refused, and the data set named."""
+    with pytest.raises(DataError, match=f"'pets' is not well formed: .*{problem}"):
+        LabelledData(**{**SOUND, **part})
