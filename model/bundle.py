@@ -76,6 +76,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 
 from model.arrays import Golden, KnownArrays, pack, unpack_golden, unpack_known, unpack_weights
@@ -85,6 +86,7 @@ from model.manifest import (
     FORMAT_VERSION,
     GOLDEN,
     KNOWN,
+    LARGEST_MANIFEST_BYTES,
     MANIFEST_FILE,
     ONNX,
     OPTIONAL_FILES,
@@ -97,6 +99,7 @@ from model.manifest import (
     Manifest,
     NetworkSpec,
     content_id,
+    first_problem,
     format_manifest,
     parse_manifest,
     refusal,
@@ -284,10 +287,12 @@ def _write_files(folder: Path, contents: BundleContents, *, created: datetime, c
         )
         manifest = draft.model_copy(update={"bundle_id": content_id(draft)})
         files[MANIFEST_FILE] = format_manifest(manifest)
-    except ValueError as error:  # pydantic's error is one
-        raise refusal(
-            called, MANIFEST_FILE, f"cannot be written: {error}", "Correct the contents."
-        ) from error
+    except pydantic.ValidationError as error:
+        problem = f"cannot be written, wrong at {first_problem(error)}"
+        raise refusal(called, MANIFEST_FILE, problem, "Correct the contents.") from error
+    except (ValueError, RecursionError) as error:
+        problem = f"cannot be written: {error}"
+        raise refusal(called, MANIFEST_FILE, problem, "Correct the contents.") from error
     for name, raw in files.items():
         with (folder / name).open("xb") as file:
             file.write(raw)
@@ -351,7 +356,8 @@ def _manifest_of(folder: Path, called: Path) -> tuple[Manifest, dict[str, Path]]
         if MANIFEST_FILE not in entries:
             problem = f"is missing: the folder holds {', '.join(entries) or 'nothing'}"
             raise refusal(called, MANIFEST_FILE, problem, "Check the path, or copy the bundle again.")
-        manifest = parse_manifest(entries.pop(MANIFEST_FILE).read_bytes(), folder=called)
+        with entries.pop(MANIFEST_FILE).open("rb") as file:
+            manifest = parse_manifest(file.read(LARGEST_MANIFEST_BYTES + 1), folder=called)
     except OSError as error:
         raise _unreadable(called, MANIFEST_FILE, error) from error
     return manifest, entries

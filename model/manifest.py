@@ -22,6 +22,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
@@ -38,7 +39,7 @@ WEIGHTS = "weights.safetensors"
 ONNX = "embedder.onnx"
 REQUIRED_FILES = (CARD, GOLDEN, KNOWN, WEIGHTS)
 OPTIONAL_FILES = (ONNX,)
-_LARGEST_MANIFEST_BYTES = 16 * 2**20
+LARGEST_MANIFEST_BYTES = 16 * 2**20
 
 
 class BundleError(Exception):
@@ -49,7 +50,17 @@ class _Strict(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _existing_time(text: str) -> str:
+    datetime.fromisoformat(text)  # raises ValueError for the 30th of February
+    return text
+
+
 Label = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=200)]
+Created = Annotated[
+    str,
+    pydantic.StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z\z"),
+    pydantic.AfterValidator(_existing_time),
+]
 Sha256 = Annotated[str, pydantic.StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
 
 
@@ -112,7 +123,7 @@ class Manifest(_Strict):
 
     format_version: Literal[1]
     bundle_id: Annotated[str, pydantic.StringConstraints(pattern=r"^[0-9a-f]{32}\z")]
-    created: Annotated[str, pydantic.StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z")]
+    created: Created
     input: InputSpec
     network: NetworkSpec
     embedding: EmbeddingSpec
@@ -158,8 +169,8 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
     Raises:
         BundleError: anything at all is wrong with it.
     """
-    if len(raw) > _LARGEST_MANIFEST_BYTES:
-        raise refusal(folder, MANIFEST_FILE, f"is larger than {_LARGEST_MANIFEST_BYTES} bytes")
+    if len(raw) > LARGEST_MANIFEST_BYTES:
+        raise refusal(folder, MANIFEST_FILE, f"is larger than {LARGEST_MANIFEST_BYTES} bytes")
     try:
         document = json.loads(
             raw.decode("utf-8"),
@@ -177,9 +188,7 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(raw, strict=True)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "as a whole"
-        raise refusal(folder, MANIFEST_FILE, f"is wrong at {where}: {first['msg']}") from error
+        raise refusal(folder, MANIFEST_FILE, f"is wrong at {first_problem(error)}") from error
     _check_names(manifest.files, folder)
     if content_id(manifest) != manifest.bundle_id:
         raise refusal(
@@ -195,7 +204,18 @@ def refusal(
     remedy: str = "Copy the bundle again from its source, or train it again.",
 ) -> BundleError:
     """Build the one kind of message a `BundleError` has: folder, file, what is wrong, what to do."""
-    return BundleError(f"The bundle {str(folder)!r} cannot be used: {file} {problem}. {remedy}")
+    return BundleError(escaped(f"The bundle {str(folder)!r} cannot be used: {file} {problem}. {remedy}"))
+
+
+def first_problem(error: pydantic.ValidationError) -> str:
+    """Say in one line where the first fault of a model lies and what it is."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its top'}: {first['msg']}"
+
+
+def escaped(text: str) -> str:
+    """Spell out control characters, so that text from a bundle cannot drive the terminal it is shown on."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _check_version(document: Mapping[str, Any], folder: Path) -> None:

@@ -1,8 +1,8 @@
 """A bundle for people: what `firstseen inspect` prints, as tables for a terminal and as a dict for JSON.
 
 Both say the same, from the same rows: what the bundle is, what it accepts, what it knows, how it decides,
-what the training measured, which files hold it. Text from the bundle is shown as it is and never read as
-markup.
+what the training measured, which files hold it. Text from the bundle is shown letter by letter,
+never read as markup, its control characters spelt out.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model.bundle import Bundle, Manifest
+from model.manifest import escaped
 
 
 def summarize(manifest: Manifest, bundle: Bundle) -> dict[str, Any]:
@@ -116,5 +117,5 @@ def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) ->
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(escaped(cell)) for cell in row))
     return table

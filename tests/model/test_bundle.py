@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from model.bundle import (
     BundleContents,
     BundleError,
+    _move_into_place,
     check_golden,
     read_bundle,
     read_manifest,
@@ -279,6 +280,14 @@ def test_a_damaged_bundle_can_be_replaced(folder: Path, contents: BundleContents
     (folder / "card.md").write_text("changed")
 
     write_bundle(folder, contents, created=created, replace=True)
+
+    assert contents.card == read_bundle(folder).card
+
+
+def test_a_bundle_outlives_a_failed_replacement(folder: Path, contents: BundleContents) -> None:
+    """When the new folder cannot be moved into place the old bundle comes back."""
+    with pytest.raises(FileNotFoundError):
+        _move_into_place(folder.parent / "never written", folder, folder.parent / "old")
 
     assert contents.card == read_bundle(folder).card
 

@@ -60,7 +60,7 @@ def test_the_id_is_the_documented_hash(manifest: Manifest) -> None:
     assert sha256(canonical.encode("ascii")).hexdigest()[:32] == manifest.bundle_id
 
 
-def test_a_newer_format_asks_for_an_upgrade(manifest: Manifest) -> None:
+def test_a_newer_format_asks_for_an_upgrade() -> None:
     """A version from the future is answered before anything else in the file is looked at."""
     with pytest.raises(BundleError, match=r"manifest\.json has format version 2.*Upgrade firstseen"):
         parse_manifest(b'{"format_version": 2, "what": "ever"}', folder=FOLDER)
@@ -100,6 +100,10 @@ def test_a_strange_format_version_is_refused(version: str) -> None:
         (b'"card.md": {', b'"embedder.onnx": {', r"does not list card\.md"),
         (b'"sha256": "abab', b'"sha256": "ABab', "sha256"),
         (b'"bytes": 3', b'"bytes": -3', "bytes"),
+        (b"2026-03-01T", b"2026-02-30T", "created"),
+        (b"12:00:00Z", b"12:00:00+01:00", "created"),
+        (b'"epochs": 3', b'"epochs": ' + b"[" * 500 + b"]" * 500, "manifest"),
+        (b'"auroc": 0.975', b'"\\u001b[2J": "x"', r"metrics\.\\x1b\[2J"),
     ],
 )
 def test_a_wrong_manifest_is_refused(manifest: Manifest, old: bytes, new: bytes, problem: str) -> None:

@@ -82,3 +82,12 @@ def test_labels_are_no_markup(tmp_path: Path, contents: BundleContents, created:
 
     assert "[bold]cat[/bold]" in text
     assert "[/]dog" in text
+
+
+def test_the_terminal_is_not_driven(tmp_path: Path, contents: BundleContents, created: datetime) -> None:
+    """An escape sequence in a bundle is spelt out and never sent to the terminal."""
+    write_bundle(tmp_path / "b", replace(contents, config={"note": "\x1b[2Jgone"}), created=created)
+    text = rendered(read_bundle(tmp_path / "b"))
+
+    assert "\x1b" not in text
+    assert r"\x1b[2Jgone" in text
