@@ -36,7 +36,7 @@ def augment(x: Tensor, generator: torch.Generator, limits: AffineLimits) -> Tens
     """Change each image of a batch by an affine map of its own.
 
     Args:
-        x: float32 (B, C, H, W), scaled to 0..1.
+        x: float32 (B, C, H, W), scaled to 0..1, B at least 1.
         generator: a CPU generator, advanced by 4 B numbers.
         limits: how far.
 

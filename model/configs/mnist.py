@@ -1,0 +1,19 @@
+"""MNIST with 3 and 7 held out, on 20,000 of its 70,000 items.
+
+Command:  firstseen train --dataset mnist --hold-out 3,7 --epochs 6 --batch-size 128 --max-items 20000
+Duration: 34 s on two cores, 55 s of CPU time.
+Expected, seed 0:
+
+    known accuracy              .988
+    known items called new      .016    (asked for: .02)
+    AUROC, unseen against fresh .976
+    FPR at 95 % accepted        .112
+    caught, 3 / 7               .47 / .39
+    k-means(2) of the unseen    .966
+
+Every class has its own calibration scores.
+"""
+
+from model.config import TrainConfig
+
+CONFIG = TrainConfig(dataset="mnist", hold_out=("3", "7"), epochs=6, batch_size=128, max_items=20_000)

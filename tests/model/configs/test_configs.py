@@ -1,0 +1,49 @@
+"""Named configurations and what their docstrings promise."""
+
+import importlib
+import shlex
+
+import pytest
+
+from model.card import command
+from model.config import ConfigError, TrainConfig
+from model.configs import CONFIGS, named_config
+
+
+def documentation(name: str) -> str:
+    text = importlib.import_module(f"model.configs.{name.replace('-', '_')}").__doc__
+    assert text is not None
+    return text
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_documented_command_is_the_configuration(name: str) -> None:
+    """The command in a docstring names every setting that differs from the defaults, with its value."""
+    documented = " ".join(documentation(name).split("Command:")[1].split("Duration:")[0].split())
+
+    assert sorted(_options(command(named_config(name)))) == sorted(_options(documented))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_configuration_states_duration_and_result(name: str) -> None:
+    """A docstring states the duration and the expected AUROC."""
+    text = documentation(name)
+
+    assert "Duration:" in text
+    assert "AUROC" in text
+
+
+def test_the_digits_run_is_the_default_but_for_held_out_classes() -> None:
+    """The default configuration is the digits run."""
+    assert TrainConfig(hold_out=("3", "7")) == named_config("digits")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    """An unknown configuration is refused with the list."""
+    with pytest.raises(ConfigError, match="'cifar'; choose one of digits, mnist"):
+        named_config("cifar")
+
+
+def _options(line: str) -> list[tuple[str, str]]:
+    words = shlex.split(line)[2:]
+    return list(zip(words[::2], words[1::2], strict=True))

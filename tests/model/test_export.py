@@ -1,0 +1,116 @@
+"""From a configuration to a bundle on disk."""
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.bundle import BundleError, Manifest, check_golden, read_bundle
+from model.config import ConfigError, TrainConfig
+from model.datasets import load_dataset
+from model.export import run, subsample
+from model.networks import embed_array, load_embedder
+
+SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
+CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def silent(stage: str, done: int, total: int, note: str) -> None:
+    """Take a report and keep nothing."""
+
+
+def made(out: Path, config: TrainConfig = SHORT, *, created: datetime = CREATED) -> Manifest:
+    return run(config, data_dir=None, out=out, progress=silent, created=created)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "bundle"
+    made(path)
+    return path
+
+
+def test_the_bundle_can_be_read_and_its_embedder_agrees(folder: Path) -> None:
+    """What was written verifies, and its embedder gives the golden embeddings."""
+    bundle = read_bundle(folder)
+    embedder = load_embedder(bundle)
+
+    assert tuple("01245689") == bundle.manifest.labels
+    assert len(bundle.golden.inputs) == 8
+    assert check_golden(bundle, lambda x: embed_array(embedder, x)) < 1e-5
+
+
+def test_the_same_run_gives_the_same_bundle_and_another_seed_another(folder: Path, tmp_path: Path) -> None:
+    """Training twice gives the same bundle id, whenever it was; another seed gives another."""
+    first = read_bundle(folder).manifest
+    again = made(tmp_path / "again", created=datetime(2027, 1, 1, tzinfo=UTC))
+    other = made(tmp_path / "other", dataclasses.replace(SHORT, seed=1))
+
+    assert first.bundle_id == again.bundle_id
+    assert first.bundle_id != other.bundle_id
+
+
+def test_the_manifest_says_how_it_was_made(folder: Path) -> None:
+    """The manifest holds the whole configuration and every measure."""
+    manifest = read_bundle(folder).manifest
+
+    assert SHORT.as_json() == manifest.config
+    assert {"known_accuracy", "known_error_rate", "auroc", "caught/3", "caught/7"} <= manifest.metrics.keys()
+
+
+def test_calibration_is_on_items_that_were_not_fitted(folder: Path) -> None:
+    """No calibration embedding is among the reference embeddings, which are fitting items."""
+    known = read_bundle(folder).known
+    fitted = {row.tobytes() for row in known.reference_embeddings}
+
+    assert not any(row.tobytes() in fitted for row in known.calibration_embeddings)
+
+
+def test_an_existing_bundle_is_replaced_only_when_asked(folder: Path) -> None:
+    """A second run to the same folder is refused unless it may replace the bundle."""
+    with pytest.raises(BundleError):
+        made(folder)
+
+    before = read_bundle(folder).manifest.bundle_id
+    replaced = run(SHORT, data_dir=None, out=folder, progress=silent, created=CREATED, replace=True)
+
+    assert before == replaced.bundle_id
+
+
+@pytest.mark.slow
+def test_the_default_run_on_digits_finds_what_it_never_saw(tmp_path: Path) -> None:
+    """The default run knows its classes and tells 3 and 7 from them, and from each other."""
+    metrics = made(tmp_path / "bundle", TrainConfig(hold_out=("3", "7"))).metrics
+    found = {name: value for name, value in metrics.items() if value is not None}
+
+    assert found["known_accuracy"] > 0.98
+    assert found["known_error_rate"] < 0.06
+    assert found["auroc"] > 0.97
+    assert found["cluster_accuracy"] > 0.9
+
+
+def test_a_subsample_keeps_every_class_in_proportion() -> None:
+    """A subsample has each class's share, rounded up, in the data set's order, and says so."""
+    data = load_dataset("digits", data_dir=None)
+    part = subsample(data, 180, seed=0)
+    shares = np.bincount(part.y) / np.bincount(data.y)
+
+    assert 180 <= len(part.y) <= 190
+    assert float(np.abs(shares - 0.1).max()) < 0.01
+    assert f"{len(part.y)} of its 1797" in part.source
+    np.testing.assert_array_equal(part.x, subsample(data, 180, seed=0).x)
+
+
+def test_asking_for_more_than_there_is_gives_all() -> None:
+    """Nothing is left out when all items fit."""
+    data = load_dataset("digits", data_dir=None)
+
+    assert data is subsample(data, None, seed=0) is subsample(data, 1797, seed=0)
+
+
+def test_fewer_items_than_classes_are_refused() -> None:
+    """A subsample must leave items of each class."""
+    with pytest.raises(ConfigError, match="fewer than the 10 classes"):
+        subsample(load_dataset("digits", data_dir=None), 9, seed=0)

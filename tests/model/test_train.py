@@ -1,0 +1,141 @@
+"""Training: repeatable, quiet about the rest of the process, and clear when it cannot work."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from model.config import ConfigError, TrainConfig
+from model.datasets import DataError, LabelledData, load_dataset
+from model.datasets.split import split
+from model.inputs import InputSpec, scale
+from model.networks import embed_array
+from model.train import Trained, TrainingError, known_classes, repeatable, train
+
+SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
+
+
+def silent(stage: str, done: int, total: int, note: str) -> None:
+    """Take a report and keep nothing."""
+
+
+def trained(config: TrainConfig, data: LabelledData | None = None) -> Trained:
+    data = load_dataset("digits", data_dir=None) if data is None else data
+    return train(config, data, split(data, config.hold_out, seed=config.seed), silent)
+
+
+def vectors(counts: list[int]) -> LabelledData:
+    """Classes of the given sizes, class k around k / 10 in four dimensions."""
+    y = np.repeat(np.arange(len(counts)), counts)
+    x = np.clip(0.1 * y[:, None] + 0.01 * np.random.default_rng(0).normal(size=(len(y), 4)), 0, 1)
+    return LabelledData(
+        name="vectors",
+        input=InputSpec(kind="vector", shape=(4,), minimum=0, maximum=1),
+        x=x.astype(np.float32),
+        y=y,
+        labels=tuple("abcdef"[: len(counts)]),
+        source="drawn",
+    )
+
+
+def test_losses_fall_and_every_epoch_is_reported() -> None:
+    """Progress is told of each epoch, and the loss falls."""
+    data = load_dataset("digits", data_dir=None)
+    reports: list[tuple[str, int, int, str]] = []
+    result = train(SHORT, data, split(data, SHORT.hold_out, seed=0), lambda *report: reports.append(report))
+
+    assert [report[:3] for report in reports] == [("train", 1, 2), ("train", 2, 2)]
+    assert f"loss {result.losses[1]:.3f}" == reports[1][3]
+    assert result.losses[1] < result.losses[0]
+
+
+def test_held_out_classes_are_not_among_the_labels() -> None:
+    """The labels are the known classes, in the data set's order."""
+    assert tuple("01245689") == trained(SHORT).labels
+
+
+def test_training_leaves_torch_as_it_was() -> None:
+    """The caller's random state, thread count and determinism setting are untouched."""
+    torch.manual_seed(5)
+    before = (torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+    trained(dataclasses.replace(SHORT, epochs=1))
+    after = (torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]
+
+
+def test_torch_is_put_back_even_after_a_failure() -> None:
+    """An error inside does not leave threads or determinism changed."""
+    before = (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+    with pytest.raises(KeyError), repeatable(1, 1, device="cpu"):
+        raise KeyError
+
+    assert before == (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled())
+
+
+def test_the_callers_random_state_does_not_matter() -> None:
+    """Two runs from different global random states give the same weights; another seed gives others."""
+    torch.manual_seed(1)
+    first = trained(SHORT)
+    torch.manual_seed(2)
+    again, other = trained(SHORT), trained(dataclasses.replace(SHORT, seed=1))
+    weights, same, different = (r.embedder.net.state_dict()["output.weight"] for r in (first, again, other))
+
+    assert torch.equal(weights, same)
+    assert not torch.equal(weights, different)
+
+
+@pytest.mark.parametrize("objective", ["proxy-anchor", "hinge", "rbf"])
+def test_vectors_are_learnt_by_the_mlp(objective: str) -> None:
+    """The MLP tells vector classes apart under every objective."""
+    data = vectors([40, 40, 40])
+    config = TrainConfig(network="mlp", objective=objective, epochs=30, learning_rate=1e-3, threads=1)
+    z = embed_array(trained(config, data).embedder, scale(data.x, data.input))
+    means = np.stack([z[data.y == k].mean(0) for k in range(3)])
+    nearest = np.square(z[:, None] - means).sum(2).argmin(1)
+
+    assert (nearest == data.y).mean() > 0.95
+
+
+def test_a_loss_that_leaves_the_numbers_stops_with_advice() -> None:
+    """A learning rate that explodes is answered with a lower one."""
+    config = TrainConfig(network="mlp", objective="rbf", learning_rate=1e12, epochs=3, threads=1)
+
+    with pytest.raises(TrainingError, match=r"The loss became .*try 1e\+11"):
+        trained(config, vectors([40, 40]))
+
+
+def test_a_tiny_class_is_refused_by_name() -> None:
+    """A class with too few items to fit on is named, with what to do."""
+    with pytest.raises(DataError, match=r"'b' has 5 items to fit on.*hold it out"):
+        trained(TrainConfig(network="mlp"), vectors([40, 10]))
+
+
+def test_classes_too_unequal_are_refused_by_name() -> None:
+    """A class a hundred times larger than another is named, with what to do."""
+    with pytest.raises(DataError, match=r"'a' has 1000 items to fit on and 'b' has 8: more than 100 to 1"):
+        trained(TrainConfig(network="mlp"), vectors([2000, 16]))
+
+
+def test_a_cnn_for_vectors_is_referred_to_the_mlp() -> None:
+    """A network that cannot take the data is refused with the one that can."""
+    with pytest.raises(ConfigError, match="choose the network mlp"):
+        trained(TrainConfig(network="cnn"), vectors([40, 40]))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here, so asking for one is no error")
+def test_a_missing_gpu_is_named() -> None:
+    """Asking for a GPU that is not there says to choose the CPU."""
+    with pytest.raises(ConfigError, match="choose cpu"):
+        trained(TrainConfig(device="cuda"))
+
+
+def test_known_classes_are_numbered_anew() -> None:
+    """Classes 0 and 2 of three become 0 and 1, under their own labels."""
+    data = vectors([4, 4, 4])
+    labels, y = known_classes(data, np.array([0, 9, 1, 8]))
+
+    assert labels == ("a", "c")
+    assert y.tolist() == [0, 1, 0, 1]
