@@ -119,6 +119,7 @@ __all__ = [
     "KnownArrays",
     "Manifest",
     "NetworkSpec",
+    "check_destination",
     "check_golden",
     "read_bundle",
     "read_manifest",
@@ -159,6 +160,33 @@ class Bundle:
     card: str
 
 
+def check_destination(path: Path, *, replace: bool = False) -> None:
+    """Check that a bundle may be written to `path`, without writing: worth knowing before a long training.
+
+    Args:
+        path: the folder to make.
+        replace: whether a bundle already there may be replaced.
+
+    Raises:
+        BundleError: something is in the way.
+    """
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_dir():
+        raise refusal(path, "the path", "is a file or a link, not a folder", "Choose another path.")
+    names = {entry.name for entry in path.iterdir()}
+    if not names:
+        return
+    if not replace:
+        raise refusal(path, "the folder", "exists and is not empty", "Choose another, or ask to replace it.")
+    strangers = sorted(names - {MANIFEST_FILE, *REQUIRED_FILES, *OPTIONAL_FILES})
+    if strangers or MANIFEST_FILE not in names:
+        problem = f"holds {strangers[0]!r}" if strangers else f"has no {MANIFEST_FILE}"
+        raise refusal(
+            path, "the folder", f"{problem}, so it is no bundle to replace", "Choose another folder."
+        )
+
+
 def write_bundle(
     path: Path, contents: BundleContents, *, created: datetime, replace: bool = False
 ) -> Manifest:
@@ -181,7 +209,7 @@ def write_bundle(
         raise ValueError("created must have a time zone; pass datetime.now(UTC) or the like")
     path = path.absolute()
     try:
-        _check_free(path, replace=replace)
+        check_destination(path, replace=replace)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".firstseen-") as scratch:
             fresh, old = Path(scratch) / "new", Path(scratch) / "old"
@@ -239,24 +267,6 @@ def check_golden(bundle: Bundle, embed: Callable[[NDArray[np.float32]], NDArray[
         problem = f"differs from what the net gives by {difference:.3g}, more than {GOLDEN_TOLERANCE:g}"
         raise refusal(bundle.path, GOLDEN, problem, remedy)
     return difference
-
-
-def _check_free(path: Path, *, replace: bool) -> None:
-    if not os.path.lexists(path):
-        return
-    if path.is_symlink() or not path.is_dir():
-        raise refusal(path, "the path", "is a file or a link, not a folder", "Choose another path.")
-    names = {entry.name for entry in path.iterdir()}
-    if not names:
-        return
-    if not replace:
-        raise refusal(path, "the folder", "exists and is not empty", "Choose another, or ask to replace it.")
-    strangers = sorted(names - {MANIFEST_FILE, *REQUIRED_FILES, *OPTIONAL_FILES})
-    if strangers or MANIFEST_FILE not in names:
-        problem = f"holds {strangers[0]!r}" if strangers else f"has no {MANIFEST_FILE}"
-        raise refusal(
-            path, "the folder", f"{problem}, so it is no bundle to replace", "Choose another folder."
-        )
 
 
 def _write_files(folder: Path, contents: BundleContents, *, created: datetime, called: Path) -> Manifest:

@@ -15,6 +15,7 @@ from model.bundle import (
     BundleContents,
     BundleError,
     _move_into_place,
+    check_destination,
     check_golden,
     read_bundle,
     read_manifest,
@@ -267,8 +268,11 @@ def test_an_existing_bundle_stays_unless_replacing_is_asked_for(
     other = replace(contents, card="# Other\n")
     with pytest.raises(BundleError, match="exists and is not empty"):
         write_bundle(folder, other, created=created)
+    with pytest.raises(BundleError, match="exists and is not empty"):
+        check_destination(folder)
     assert contents.card == read_bundle(folder).card
 
+    check_destination(folder, replace=True)
     write_bundle(folder, other, created=created, replace=True)
 
     assert other.card == read_bundle(folder).card
