@@ -5,7 +5,7 @@ Where no Redis is configured, this is it: the same protocol, the same store, not
     data_dir/             0700
       lock                flock of the firstseen process that has the folder open; holds its pid
       server.lock         flock that the *server* inherits: free exactly when no server lives on the folder
-      socket              path of the socket, for whoever has to clear up after us
+      socket              this folder and the path of its socket, for whoever has to clear up after us
       server.log          what the server says; put aside as server.log.1 beyond 1 MiB, at a start
       redis/              valkey.conf, the append-only files, the socket (if the path fits into 103 bytes)
 
@@ -122,12 +122,13 @@ class EmbeddedServer:
         await self._launch()
 
     async def stop(self) -> None:
-        """Ask the server to end, wait, kill it after stop_timeout_s; give the folder back. Safe to call
-        twice.
-        """
+        """Ask the server to end, wait, kill it after stop_timeout_s; give the folder back. Idempotent."""
         try:
             await self._end_process()
         finally:
+            if self._process is not None and self._process.poll() is None:
+                self._process.kill()  # we were cancelled while waiting: it still must end, and loses nothing
+                self._process.wait()  # noqa: ASYNC222 - a killed process is gone at once
             self._process = None
             if self._lock is not None:
                 self._drop_socket()
@@ -144,8 +145,8 @@ class EmbeddedServer:
             os.close(lock)
             pid = int(text) if text.isdecimal() else None
             raise DataFolderInUse(
-                f"{self._dir} is in use by process {text or 'unknown'}: stop that one, or give --data-dir another "
-                "folder",
+                f"{self._dir} is in use by process {text or 'unknown'}: stop that one, or give "
+                "--data-dir another folder",
                 pid=pid,
             ) from error
         os.ftruncate(lock, 0)
@@ -166,19 +167,17 @@ class EmbeddedServer:
         """The same, waiting for a server that is on its way out."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while (lock := self._server_lock()) is None:
+                while (lock := self._server_lock()) is None:  # noqa: ASYNC110 - another process's lock
                     await asyncio.sleep(_POLL_S)
                 return lock
         return None
 
     async def _clear_left_over(self) -> None:
-        """End the server of a firstseen that was killed, if there is one, and its files outside of the
-        folder.
-        """
+        """End the server of a firstseen that was killed, if there is one; drop its socket."""
         record = self._dir / "socket"
-        where = Path(os.fsdecode(record.read_bytes())) if record.exists() else None
-        if where is not None:
-            self._socket = where
+        folder, _, where = record.read_bytes().partition(b"\0") if record.exists() else (b"", b"", b"")
+        if folder == os.fsencode(self._dir):  # else this is a copy, and the socket that of the original
+            self._socket = Path(os.fsdecode(where))
         lock = self._server_lock()
         if lock is None:
             await self._ask_to_end()
@@ -193,13 +192,11 @@ class EmbeddedServer:
         self._drop_socket()
 
     def _place_socket(self) -> None:
-        """Choose the socket's path, in a short folder of its own where data_dir is too deep, and write it
-        down.
-        """
+        """Choose the socket's path, in a short folder where data_dir is too deep, and write it down."""
         self._socket = self._dir / "redis" / "valkey.sock"
         if len(os.fsencode(self._socket)) > _SOCKET_PATH_BYTES:
             self._socket = Path(tempfile.mkdtemp(prefix="firstseen-")) / "valkey.sock"
-        (self._dir / "socket").write_bytes(os.fsencode(self._socket))
+        (self._dir / "socket").write_bytes(os.fsencode(self._dir) + b"\0" + os.fsencode(self._socket))
 
     def _drop_socket(self) -> None:
         """Remove the socket, and its folder where that is not in data_dir."""
@@ -288,9 +285,7 @@ class EmbeddedServer:
         )
 
     async def _ask_to_end(self) -> None:
-        """SHUTDOWN over the socket; the answer is a closed connection. A server that hears nothing is no
-        error.
-        """
+        """SHUTDOWN over the socket; the answer is a closed connection. Not being heard is no error."""
         client = connect(self._socket, timeout_s=min(1.0, self._stop_timeout_s))
         try:
             with contextlib.suppress(StoreError):  # refused or unheard: whoever called waits, then kills
@@ -299,14 +294,15 @@ class EmbeddedServer:
             await client.aclose()
 
     async def _end_process(self) -> None:
-        """SHUTDOWN, wait, SIGKILL."""
+        """SHUTDOWN, SIGTERM, wait, SIGKILL."""
         process = self._process
         if process is None or process.poll() is not None:
             return
         await self._ask_to_end()
+        process.terminate()  # means the same, and reaches a server that takes no commands from us any more
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._stop_timeout_s):
-                while process.poll() is None:
+                while process.poll() is None:  # noqa: ASYNC110 - a child is polled, on any event loop
                     await asyncio.sleep(_POLL_S)
         if process.poll() is None:
             process.kill()

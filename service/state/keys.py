@@ -25,8 +25,8 @@ record and 16 of its verdicts, `e` the epoch that wrote it. It is trimmed behind
 snapshots, never by length.
 
 **ids** is the dedup window. With horizon H the ids of a batch go to generation `g = first seq // H`; reads
-look at g and g-1 of the present seq, g-2 is unlinked: an id is remembered for at least H and at most 2 H
-items.
+look at g and g-1 of the present seq, g-2 is unlinked: the last H ids are always remembered,
+never more than 2 H.
 """
 
 import re
@@ -38,8 +38,8 @@ _BUNDLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 class Keys:
     """The names of one stream's keys under one bundle.
 
-    stream: 1 to 64 of `A-Z a-z 0-9 . _ -`; bundle_id: 1 to 128 of those and `:`. ValueError says what to
-    send.
+    stream: 1 to 64 of `A-Z a-z 0-9 . _ -`; bundle_id: 1 to 128 of those and `:`.
+    ValueError says what to send.
     """
 
     def __init__(self, stream: str, bundle_id: str) -> None:

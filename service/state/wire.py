@@ -51,7 +51,7 @@ class Refusal(StoreError):  # noqa: N818 - an answer of functions.lua, translate
     """An error reply, `word` and what follows it; one that nobody translates is a bug, and says so."""
 
     def __init__(self, word: str, rest: str) -> None:
-        super().__init__(f"Redis answered {word} {rest!r}. This is a bug in firstseen.")
+        super().__init__(f"Redis answered '{word} {rest}'. This is a bug in firstseen.")
         self.word = word
         self.rest = rest
 
@@ -122,7 +122,7 @@ class Wire:
         try:
             return await self.command("FCALL", function, len(keys), *keys, *args)
         except Refusal as refusal:
-            if "function not found" not in str(refusal).lower():
+            if (refusal.word, refusal.rest.lower()) != ("Function", "not found"):
                 raise
         await self.load_library()
         return await self.command("FCALL", function, len(keys), *keys, *args)
@@ -197,6 +197,8 @@ def _digest(code: bytes) -> bytes:
 
 def _translate(error: Exception) -> NoReturn:
     """Raise what a failure of redis-py means to us."""
+    if type(error) is rx.ConnectionError and isinstance(error.__cause__, rx.RedisError):
+        error = error.__cause__  # an answer to the greeting, wrapped: the command itself was never sent
     text = str(error)
     if isinstance(error, (rx.AuthenticationError, rx.AuthorizationError, rx.NoPermissionError)):
         raise StoreMisconfigured(
