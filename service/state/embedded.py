@@ -128,7 +128,7 @@ class EmbeddedServer:
         finally:
             if self._process is not None and self._process.poll() is None:
                 self._process.kill()  # we were cancelled while waiting: it still must end, and loses nothing
-                self._process.wait()  # noqa: ASYNC222 - a killed process is gone at once
+                self._process.wait()
             self._process = None
             if self._lock is not None:
                 self._drop_socket()

@@ -24,9 +24,7 @@ class BadSnapshot(Exception):  # noqa: N818 - never leaves service/state: become
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """One kept snapshot, as `head` holds it. seq: the first item that it does not contain; size: bytes of the
-    blob.
-    """
+    """One kept snapshot, as `head` holds it. seq: the first item not in it; size: bytes of the blob."""
 
     generation: int
     seq: int
