@@ -1,0 +1,69 @@
+"""One table: error -> HTTP status, WebSocket close code, problem type. Everything that fails goes through it.
+
+Errors leave as RFC 9457 problem details. The `type` is a path on this very service: `GET /problems/<name>`
+says what it means and what to do.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+from starlette.responses import Response
+
+from service import errors
+from service.protocol import Problem
+from service.state.errors import StoreError
+
+PROBLEM_JSON = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A row of the table. `can_retry`: the same request may succeed later, unchanged."""
+
+    error: type[Exception]
+    name: str
+    title: str
+    status: int
+    close_code: int
+    can_retry: bool
+
+
+FAILURES: tuple[Failure, ...] = (
+    Failure(errors.InvalidItem, "invalid-item", "The item cannot be classified as sent", 422, 1008, False),
+    Failure(errors.InvalidBody, "invalid-body", "The request cannot be understood", 400, 1008, False),
+    Failure(errors.BodyTooLarge, "too-large", "The request is too large", 413, 1009, False),
+    Failure(errors.UnsupportedMediaType, "media-type", "The content type is not read here", 415, 1008, False),
+    Failure(errors.UnknownStream, "unknown-stream", "The stream is not served here", 404, 1008, False),
+    Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
+    Failure(errors.Overloaded, "overloaded", "Too much is waiting", 503, 1013, True),
+    Failure(errors.NotReady, "not-ready", "The service is not ready", 503, 1012, True),
+    Failure(errors.StoreAway, "store-away", "The store does not answer", 503, 1013, True),
+    Failure(errors.OutcomeUnknown, "outcome-unknown", "The answer did not come in time", 503, 1013, True),
+    Failure(StoreError, "store", "The store refused", 503, 1013, True),
+    Failure(Exception, "internal", "A bug in firstseen", 500, 1011, False),
+)
+"""The first row whose class fits is taken; the last one fits all."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """The row of an error."""
+    return next(row for row in FAILURES if isinstance(error, row.error))
+
+
+def problem_of(error: Exception) -> Problem:
+    """An error as a problem; what we did not foresee gives nothing away."""
+    row = failure_of(error)
+    foreseen = isinstance(error, errors.FirstseenError)
+    detail = str(error) if foreseen else "Something failed inside. This is a bug in firstseen."
+    return Problem(type_=f"/problems/{row.name}", title=row.title, status=row.status, detail=detail)
+
+
+def response_of(error: Exception) -> Response:
+    """An error as an HTTP response."""
+    problem = problem_of(error)
+    headers = {}
+    if isinstance(error, errors.Unavailable):
+        headers["retry-after"] = str(error.retry_after_s)
+    return Response(
+        msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers
+    )

@@ -1,0 +1,179 @@
+"""`WS /stream`: the shell around `service.session`. It moves frames; the session decides.
+
+Three things run a connection: the receiver reads frames and queues items (when the queue is full it stops
+reading, so the client feels it), the pipeline reports verdicts, the sender writes. What waits for the sender is
+bounded by the credit window plus one frame's nacks; a client that does not read for SEND_TIMEOUT_S is closed
+with 1013.
+"""
+
+import asyncio
+from collections import deque
+from functools import partial
+
+import structlog
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from service.api.context import Context, check_stream, context_of
+from service.api.failures import failure_of, problem_of
+from service.batching import Job
+from service.errors import FirstseenError, NotReady, Overloaded
+from service.protocol import SUBPROTOCOLS, Codec
+from service.records import Verdict
+from service.session import Close, Effect, Enqueue, IngestSession, Send
+
+router = APIRouter()
+log = structlog.get_logger("firstseen.stream")
+
+SEND_TIMEOUT_S = 30.0
+_MAX_REASON_BYTES = 123  # of a close frame, RFC 6455 section 5.5
+
+
+class _Connection:
+    """One socket: the session, what waits to be sent, and the wakers between the tasks."""
+
+    def __init__(self, socket: WebSocket, session: IngestSession, codec: Codec, context: Context) -> None:
+        self._socket = socket
+        self._session = session
+        self._codec = codec
+        self._context = context
+        self._out: deque[Send | Close] = deque()
+        self._wake = asyncio.Event()
+        self._sent = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve the connection until it closes."""
+        receiver = asyncio.create_task(self._receive())
+        sender = asyncio.create_task(self._send())
+        try:
+            await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (receiver, sender):
+                task.cancel()
+            results = await asyncio.gather(receiver, sender, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
+                raise result
+
+    async def _receive(self) -> None:
+        """Until the client goes: its frames, one after the other."""
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            frame = message["bytes"] if text is None else text.encode()
+            for effect in self._session.received(frame):
+                if isinstance(effect, Enqueue):
+                    await self._enqueue(effect)
+                else:
+                    self._push([effect])
+            while len(self._out) > 1:  # the last frame's answers leave before the next frame is read
+                self._sent.clear()
+                await self._sent.wait()
+
+    async def _enqueue(self, effect: Enqueue) -> None:
+        loop = asyncio.get_running_loop()
+        job = Job(items=effect.items, done=loop.create_future(), on_progress=self._answered)
+        job.done.add_done_callback(partial(self._finished))
+        try:
+            await self._context.queue.put(job)
+        except FirstseenError as error:
+            job.fail(error)
+
+    def _answered(self, verdicts: list[Verdict]) -> None:
+        self._push(self._session.answered(verdicts))
+
+    def _finished(self, done: "asyncio.Future[list[Verdict]]") -> None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, Exception):
+            self._push(self._session.failed(error, code=failure_of(error).close_code))
+
+    def _push(self, effects: list[Effect]) -> None:
+        self._out.extend(effect for effect in effects if not isinstance(effect, Enqueue))
+        self._wake.set()
+
+    async def _send(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._out:
+                effect = self._out.popleft()
+                try:
+                    async with asyncio.timeout(SEND_TIMEOUT_S):
+                        if isinstance(effect, Close):
+                            await self._socket.close(effect.code, short(effect.reason))
+                            return
+                        await send_frame(self._socket, self._codec, self._codec.encode(effect.message))
+                except TimeoutError:
+                    log.warning("slow_reader")
+                    await self._socket.close(
+                        1013, "reading too slowly; resume by resending what was not acked"
+                    )
+                    return
+            self._sent.set()
+
+
+async def send_frame(socket: WebSocket, codec: Codec, frame: bytes) -> None:
+    """Send a frame in the codec's kind."""
+    if codec.is_text:
+        await socket.send_text(frame.decode())
+    else:
+        await socket.send_bytes(frame)
+
+
+def short(reason: str) -> str:
+    """A close reason that fits into a close frame."""
+    return reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+
+
+async def accept(socket: WebSocket) -> Codec:
+    """Accept a WebSocket under the first subprotocol both sides know; JSON when the client names none."""
+    offered = socket.scope["subprotocols"]
+    chosen = next((name for name in offered if name in SUBPROTOCOLS), None)
+    await socket.accept(subprotocol=chosen)
+    return Codec(chosen)
+
+
+@router.websocket("/stream")
+async def stream(socket: WebSocket) -> None:
+    """Take items, answer with verdicts."""
+    context = context_of(socket)
+    codec = await accept(socket)
+    session = IngestSession(
+        spec=context.manifest.input,
+        codec=codec,
+        window=context.settings.ws_window,
+        max_items=context.settings.max_items,
+        problem_of=problem_of,
+    )
+    connection = _Connection(socket, session, codec, context)
+    with context.metrics.streams.track_inprogress():
+        try:
+            check_stream(socket, context)
+            if context.metrics.streams._value.get() > context.settings.ws_connections:  # noqa: SLF001 - no getter
+                raise Overloaded(
+                    f"{context.settings.ws_connections} WebSockets are open; come back in a moment."
+                )
+            if context.pipeline.epoch == 0:
+                raise NotReady(f"The service is not ready: {context.pipeline.reason}.")
+        except FirstseenError as error:
+            await refuse(socket, codec, session.failed(error, code=failure_of(error).close_code))
+            return
+        welcome = session.welcome(
+            stream=context.settings.stream,
+            bundle_id=context.manifest.bundle_id,
+            epoch=context.pipeline.epoch,
+            last_durable_seq=context.pipeline.last_durable_seq,
+        )
+        await send_frame(socket, codec, codec.encode(welcome))
+        await connection.run()
+
+
+async def refuse(socket: WebSocket, codec: Codec, effects: list[Effect]) -> None:
+    """Say why, and close."""
+    for effect in effects:
+        if isinstance(effect, Send):
+            await send_frame(socket, codec, codec.encode(effect.message))
+        elif isinstance(effect, Close):
+            await socket.close(effect.code, short(effect.reason))

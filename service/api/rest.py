@@ -1,0 +1,300 @@
+"""HTTP: classify items, read clusters, ask how the service is."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import RedirectResponse, Response
+
+from model.inputs import example_item
+from service.api.context import Context, check_stream, context_of
+from service.api.failures import FAILURES, problem_of, response_of
+from service.api.schemas import (
+    EXAMPLE_VERDICT,
+    ClusterOut,
+    ClustersOut,
+    ItemIn,
+    ItemsIn,
+    LiveOut,
+    ProblemOut,
+    ReadyOut,
+    ResultsOut,
+    VerdictOut,
+)
+from service.batching import Job
+from service.errors import (
+    BodyTooLarge,
+    InvalidBody,
+    OutcomeUnknown,
+    UnknownCluster,
+    UnsupportedMediaType,
+)
+from service.intake import Refused, read_items
+from service.protocol import JSON, MSGPACK
+from service.records import ANNOUNCED, ClusterState, Verdict
+
+router = APIRouter()
+
+_BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", "x": [...]}.'
+
+
+def _json(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - anything msgspec encodes
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+# Classify
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemOut, "description": description}
+    for status, description in {
+        400: "The body is not JSON, or not of the form described.",
+        404: "The stream is not served here.",
+        413: "The body or the number of items is over the limit.",
+        415: "The content type is not application/json.",
+        422: "No item could be classified as sent; the problem says what to send.",
+        503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
+    }.items()
+}
+
+
+@router.post(
+    "/classify",
+    summary="Classify one item or several",
+    description=(
+        "One item in, one verdict out; `items` in, `results` out, in order. A bad item fails alone: its result has a "
+        "`problem` instead of a verdict. A verdict is durable when it arrives, and an id that is sent again gets the "
+        "verdict it had."
+    ),
+    response_model=VerdictOut | ResultsOut,
+    responses={
+        200: {"content": {"application/json": {"example": {"results": [EXAMPLE_VERDICT]}}}},
+        **_PROBLEMS,
+    },
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "stream",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "The stream; may be left out.",
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"anyOf": [ItemsIn.model_json_schema(), ItemIn.model_json_schema()]},
+                }
+            },
+        },
+    },
+)
+async def classify(request: Request) -> Response:
+    """Classify the items of the body."""
+    context = context_of(request)
+    check_stream(request, context)
+    raws, is_single = _items_of(await _body(request, context.settings.max_body_bytes))
+    if len(raws) > context.settings.max_items:
+        raise BodyTooLarge(
+            f"{len(raws)} items in one request; send at most {context.settings.max_items}, or use the WebSocket /stream."
+        )
+    read = read_items(raws, context.manifest.input)
+    good = [item for item in read if not isinstance(item, Refused)]
+    context.metrics.refused.inc(len(read) - len(good))
+    verdicts = iter(await _answer(context, good) if good else [])
+    results = [_refused(item) if isinstance(item, Refused) else _result(next(verdicts)) for item in read]
+    if is_single:
+        if isinstance(read[0], Refused):
+            return response_of(read[0].error)
+        return _json(results[0])
+    return _json({"results": results}, status=200 if good or not read else 422)
+
+
+async def _answer(context: Context, good: list[Any]) -> list[Verdict]:
+    job = Job(items=good, done=asyncio.get_running_loop().create_future())
+    context.queue.offer(job)
+    try:
+        async with asyncio.timeout(context.settings.request_timeout_s):
+            return await job.done
+    except TimeoutError:
+        raise OutcomeUnknown(
+            f"No verdict within {context.settings.request_timeout_s:g} s. The items may or may not be counted: send "
+            "them again under the same ids, and each will have one verdict."
+        ) from None
+
+
+def _items_of(body: bytes) -> tuple[list[object], bool]:
+    """The raw items of a body, and whether it was one item on its own."""
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidBody(f"The body is not JSON ({error}). {_BODY}") from None
+    if not isinstance(parsed, dict):
+        raise InvalidBody(f"The body must be a JSON object. {_BODY}")
+    if "items" not in parsed:
+        return [parsed], True
+    if parsed.keys() != {"items"} or not isinstance(parsed["items"], list):
+        raise InvalidBody(f"items must be a list, alone in the body. {_BODY}")
+    return parsed["items"], False
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    """The body, read no further than the limit."""
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType(
+            f"The content type {media_type[:100]!r} is not read here: send JSON with 'content-type: application/json'."
+        )
+    too_large = BodyTooLarge(
+        f"The body is over {limit} bytes; send fewer items at once, or use the WebSocket /stream."
+    )
+    if int(request.headers.get("content-length", "0")) > limit:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)
+
+
+def _result(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "id": verdict.id,
+        "seq": verdict.seq,
+        "verdict": verdict.verdict.value,
+        "label": verdict.label,
+        "cluster_id": verdict.cluster_id,
+        "novelty": verdict.novelty,
+        "nearest": verdict.nearest,
+        "distance": verdict.distance,
+    }
+
+
+def _refused(item: Refused) -> dict[str, Any]:
+    return {"id": item.id, "problem": problem_of(item.error)}
+
+
+# Clusters
+
+
+@router.get(
+    "/clusters",
+    summary="The clusters of the stream",
+    description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
+    response_model=ClustersOut,
+)
+async def clusters(request: Request, state: ClusterState | None = None) -> Response:
+    """List clusters."""
+    context = context_of(request)
+    check_stream(request, context)
+    view = await context.pipeline.view()
+    shown = [c for c in view.clusters if (c.state in ANNOUNCED if state is None else c.state is state)]
+    return _json({"seq": view.seq, "stale": view.stale, "clusters": shown})
+
+
+@router.get(
+    "/clusters/{cluster_id}",
+    summary="One cluster",
+    description="Also one that is gone; one that was merged says into which.",
+    response_model=ClusterOut,
+    responses={404: {"model": ProblemOut, "description": "No cluster has, or had, this id."}},
+)
+async def cluster(request: Request, cluster_id: int) -> Response:
+    """Show a cluster."""
+    context = context_of(request)
+    check_stream(request, context)
+    view = await context.pipeline.view()
+    for found in view.clusters:
+        if found.id == cluster_id:
+            return _json(found)
+    raise UnknownCluster(f"There is no cluster {cluster_id}; GET /clusters lists those there are.")
+
+
+# How it is
+
+
+@router.get("/livez", summary="Is the process alive?", response_model=LiveOut)
+async def livez() -> Response:
+    """Answer."""
+    return _json({"live": True})
+
+
+@router.get(
+    "/readyz",
+    summary="Does it take items?",
+    response_model=ReadyOut,
+    responses={503: {"model": ReadyOut, "description": "Not now, and why."}},
+)
+async def readyz(request: Request) -> Response:
+    """Say whether items are taken, and if not, why."""
+    pipeline = context_of(request).pipeline
+    ready = {"ready": pipeline.reason is None, "reason": pipeline.reason, "warnings": pipeline.warnings}
+    return _json(ready, status=200 if pipeline.reason is None else 503)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    """Show what was counted."""
+    context = context_of(request)
+    context.metrics.queue_items.set(context.queue.waiting)
+    context.metrics.watchers.set(len(context.fanout))
+    return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/info", summary="What is served: bundle, input, counts, settings, and the hash of the state")
+async def info(request: Request) -> Response:
+    """Describe the service and its state."""
+    context = context_of(request)
+    manifest = context.manifest
+    view = await context.pipeline.view(with_hash=True)
+    return _json(
+        {
+            "version": context.version,
+            "stream": context.settings.stream,
+            "epoch": context.pipeline.epoch,
+            "seq": view.seq,
+            "stale": view.stale,
+            "state_hash": view.state_hash,
+            "verdicts": view.verdict_counts,
+            "known": view.known_counts,
+            "bundle": {
+                "id": manifest.bundle_id,
+                "created": manifest.created,
+                "labels": manifest.labels,
+                "metrics": manifest.metrics,
+            },
+            "input": {**manifest.input.model_dump(mode="json"), "example": example_item(manifest.input)},
+            "websocket": {"path": "/stream", "subprotocols": [JSON, MSGPACK]},
+            "device": context.device,
+            "store": context.store,
+            "settings": context.settings.shown(),
+        }
+    )
+
+
+@router.get("/problems/{name}", summary="What a problem type means")
+async def problem(name: str) -> Response:
+    """Explain a row of the table of failures."""
+    for row in FAILURES:
+        if row.name == name:
+            return _json(
+                {
+                    "type": f"/problems/{row.name}",
+                    "title": row.title,
+                    "status": row.status,
+                    "close_code": row.close_code,
+                    "retry": row.can_retry,
+                    "meaning": " ".join((row.error.__doc__ or "").split()),
+                }
+            )
+    return _json({"title": "No such problem", "problems": [row.name for row in FAILURES]}, status=404)
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> Response:
+    """Show something useful to a person."""
+    return RedirectResponse("/docs")

@@ -1,0 +1,121 @@
+"""The HTTP bodies as pydantic models: what `/docs` shows. Bodies are written by msgspec, not through these."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+EXAMPLE_VERDICT = {
+    "id": "a",
+    "seq": 412,
+    "verdict": "cluster",
+    "label": None,
+    "cluster_id": 17,
+    "novelty": 0.997,
+    "nearest": "8",
+    "distance": 21.4,
+}
+
+
+class ItemIn(BaseModel):
+    """One item."""
+
+    id: str | None = Field(None, max_length=256, description="Makes a resend safe: an id keeps its verdict.")
+    x: list[float] = Field(
+        description="The raw payload, flat or nested; GET /info tells its shape and range."
+    )
+
+
+class ItemsIn(BaseModel):
+    """Several items."""
+
+    items: list[ItemIn]
+
+
+class VerdictOut(BaseModel):
+    """The verdict of one item; it never changes."""
+
+    id: str
+    seq: int = Field(description="Place in the stream.")
+    verdict: Literal["known", "cluster", "outlier"]
+    label: str | None = Field(description="The class, when known.")
+    cluster_id: int | None = Field(description="The cluster, when cluster.")
+    novelty: float = Field(description="1 - conformal p-value of the nearest class; high is new.")
+    nearest: str = Field(description="The nearest known class.")
+    distance: float = Field(description="Mahalanobis distance to it, in standard deviations.")
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class RefusedOut(BaseModel):
+    """An item that cannot be classified as it was sent."""
+
+    id: str | None
+    problem: ProblemOut
+
+
+class ResultsOut(BaseModel):
+    """A result an item, in order."""
+
+    results: list[VerdictOut | RefusedOut]
+
+
+class EvidenceOut(BaseModel):
+    """Why a cluster was announced: a sequential test against what known classes leak there."""
+
+    trials: int = Field(description="Stream items since its birth.")
+    hits: int = Field(description="How many of them fell into it.")
+    p0: float = Field(description="Upper bound on the rate at which known items would.")
+    log10_e: float = Field(description="log10 of the e-value.")
+    log10_threshold: float = Field(description="What it had to reach.")
+
+
+class ClusterOut(BaseModel):
+    """A cluster of items that no known class explains."""
+
+    id: int
+    state: Literal["candidate", "emerging", "established", "fading", "gone"]
+    name: str | None
+    items: int
+    items_to_emerge: int | None = Field(description="Items it held when it was announced.")
+    weight: float
+    micro_clusters: int
+    born_seq: int
+    emerged_seq: int | None
+    last_seq: int
+    first_t: float
+    last_t: float
+    nearest: str | None
+    nearest_distance: float | None
+    exemplars: list[str] = Field(description="Ids of its latest items.")
+    parent_id: int | None
+    merged_into: int | None = Field(description="The cluster that took it in: ids are permanent.")
+    evidence: EvidenceOut
+
+
+class ClustersOut(BaseModel):
+    """The clusters of a stream."""
+
+    seq: int
+    stale: bool = Field(description="True while the store is away: newer items may be in flight.")
+    clusters: list[ClusterOut]
+
+
+class ReadyOut(BaseModel):
+    """Whether the service takes items."""
+
+    ready: bool
+    reason: str | None
+    warnings: list[str]
+
+
+class LiveOut(BaseModel):
+    """The process answers."""
+
+    live: Literal[True] = True

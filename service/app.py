@@ -1,0 +1,163 @@
+"""The composition root: the one place that makes clocks, clients, servers and threads, and ties them together.
+
+settings, bundle ─► embedder, store client (or embedded server) ─► queue ─► pipeline ─► routes
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+import structlog
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from model.bundle import Bundle
+from service.api import ingest_ws, rest, watch_ws
+from service.api.context import Context
+from service.api.failures import response_of
+from service.batching import Queue
+from service.embedding import Embedder
+from service.errors import FirstseenError
+from service.fanout import Fanout
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.settings import Settings
+from service.state.embedded import EmbeddedServer
+from service.state.store import StreamStore, connect
+
+log = structlog.get_logger("firstseen.app")
+
+STOP_S = 3.0
+"""How long what waits may still be answered when the service is told to stop."""
+
+_AFTER_STOP_S = 1.5
+"""... and how long the last snapshot may take after that."""
+
+
+def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseException], None]) -> FastAPI:
+    """The service as an ASGI application.
+
+    Args:
+        settings: Read once, by the caller.
+        bundle: Verified, by the caller.
+        on_fatal: Called when the stream cannot be served without a person; the process should end.
+
+    Raises:
+        BundleError: The net does not give the bundle's golden embeddings.
+        InvalidSetting: A GPU was asked for and there is none.
+    """
+    embedder = Embedder(bundle, device=settings.device, threads=settings.threads)
+    metrics = Metrics(CollectorRegistry())
+    release = version("firstseen")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            revive = None
+            url: str = settings.redis_url or ""
+            if not url:
+                server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
+                url, revive = server.url, partial(_revive, server)
+            client = connect(url)
+            stack.push_async_callback(client.aclose)
+            store = StreamStore(
+                client,
+                stream=settings.stream,
+                bundle_id=bundle.manifest.bundle_id,
+                owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+                lease_ms=settings.lease_ms,
+                horizon=settings.dedup_horizon,
+                allow_unsafe=settings.allow_unsafe_redis,
+            )
+            queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
+            fanout = Fanout(settings.watch_queue)
+            calibration = bundle.manifest.calibration
+            pipeline = Pipeline(
+                bundle=bundle,
+                embedder=embedder,
+                store=store,
+                queue=queue,
+                fanout=fanout,
+                metrics=metrics,
+                now=time.time,
+                params=settings.engine_params(
+                    known_error_rate=calibration.known_error_rate, cluster_radius=calibration.cluster_radius
+                ),
+                lease_ms=settings.lease_ms,
+                snapshot_every_items=settings.snapshot_every_items,
+                holds_store_alone=not settings.redis_url,
+                revive_store=revive,
+            )
+            app.state.context = Context(
+                settings=settings,
+                manifest=bundle.manifest,
+                pipeline=pipeline,
+                queue=queue,
+                fanout=fanout,
+                metrics=metrics,
+                version=release,
+                device=embedder.device,
+                store="redis" if settings.redis_url else "embedded",
+            )
+            running = asyncio.create_task(pipeline.run())
+            running.add_done_callback(lambda task: _report(task, on_fatal))
+            yield
+            await drain(app)
+            _, still = await asyncio.wait({running}, timeout=_AFTER_STOP_S)
+            if still:
+                log.warning(
+                    "stopped_without_snapshot", reason="the store does not answer; the log has it all"
+                )
+                running.cancel()
+                await asyncio.wait({running})
+
+    app = FastAPIOffline(
+        title="firstseen",
+        version=release,
+        summary="Streaming novelty detection: known class, unnamed cluster, or outlier.",
+        description=(
+            "Items stream in; for each, firstseen says at once: a known class, a cluster that nobody has named yet, or an "
+            "outlier. For streams use the WebSocket `/stream`; `/watch` tells when clusters emerge."
+        ),
+        lifespan=lifespan,
+    )
+    for module in (rest, ingest_ws, watch_ws):
+        app.include_router(module.router)
+
+    @app.exception_handler(FirstseenError)
+    async def failed(_request: Request, error: FirstseenError) -> Response:
+        return response_of(error)
+
+    @app.exception_handler(Exception)
+    async def crashed(_request: Request, error: Exception) -> Response:
+        return response_of(error)
+
+    return app
+
+
+async def drain(app: FastAPI) -> None:
+    """Take no more items and answer those that wait; may be called twice."""
+    context: Context = app.state.context
+    await context.pipeline.stop(grace_s=STOP_S)
+
+
+async def _revive(server: EmbeddedServer) -> None:
+    """Start the embedded server again if it died."""
+    if not server.is_alive():
+        log.warning("embedded_store_restarts")
+        await server.restart()
+
+
+def _report(task: "asyncio.Task[None]", on_fatal: Callable[[BaseException], None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        on_fatal(error)

@@ -1,0 +1,172 @@
+"""The one queue: pull-driven, bounded, first come first served.
+
+There is no timer. When the pipeline is free it takes what is waiting, up to `max_batch` items; an idle service
+answers a single item at once, a busy one forms large batches by itself.
+
+The bound is in items. When it is reached, `offer` (HTTP) raises Overloaded, so that the client gets 503 and
+tries later; `put` (WebSocket) waits, so that the socket is not read and the sender feels it. A job whose
+waiter has gone falls out as the batch forms.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.errors import Overloaded, StoreAway, Unavailable
+from service.records import Item, Verdict
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """The items of one request, answered in order; large ones are cut over several batches.
+
+    `results` fills up to the length of `items`; then `done` has them. `on_progress`, where given, is called in
+    the event loop with each durable slice of verdicts.
+    """
+
+    items: list[Item]
+    done: asyncio.Future[list[Verdict]]
+    on_progress: Callable[[list[Verdict]], None] | None = None
+    taken: int = 0
+    results: list[Verdict] = field(default_factory=list)
+
+    def deliver(self, verdicts: list[Verdict]) -> None:
+        """Hand over the next verdicts; they are durable."""
+        self.results += verdicts
+        if self.done.done():
+            return
+        if self.on_progress is not None:
+            self.on_progress(verdicts)
+        if len(self.results) == len(self.items):
+            self.done.set_result(self.results)
+
+    def fail(self, error: BaseException) -> None:
+        """The rest of the job will not be answered."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Items `start` to `stop` of a job, in one batch."""
+
+    job: Job
+    start: int
+    stop: int
+
+    @property
+    def items(self) -> list[Item]:
+        """The items of the slice."""
+        return self.job.items[self.start : self.stop]
+
+
+class Queue:
+    """Jobs waiting for the pipeline. Lives in one event loop; the pipeline alone takes."""
+
+    def __init__(self, *, max_items: int, max_batch: int) -> None:
+        self._jobs: deque[Job] = deque()
+        self._max_items = max_items
+        self._max_batch = max_batch
+        self._waiting = 0
+        self._closed: Unavailable | None = None
+        self._arrived = asyncio.Event()
+        self._left = asyncio.Event()
+        self._finishing = False
+        self._drained = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Items in the queue."""
+        return self._waiting
+
+    def offer(self, job: Job) -> None:
+        """Queue a job now or not at all. A job larger than the whole queue is taken when the queue is empty.
+
+        Raises:
+            Overloaded: No room.
+            Unavailable: The queue is closed; the reason it was closed with.
+        """
+        if self._closed is not None:
+            raise self._closed
+        if self._waiting and self._waiting + len(job.items) > self._max_items:
+            raise Overloaded(
+                f"{self._waiting} items are waiting, which is near the most that may ({self._max_items}). "
+                "Send the same again after the time in Retry-After."
+            )
+        self._jobs.append(job)
+        self._waiting += len(job.items)
+        self._arrived.set()
+
+    async def put(self, job: Job) -> None:
+        """Queue a job as soon as there is room and the store answers.
+
+        Raises:
+            Unavailable: The queue is closed for another reason.
+        """
+        while True:
+            try:
+                self.offer(job)
+            except (Overloaded, StoreAway):
+                self._left.clear()
+                await self._left.wait()
+            else:
+                return
+
+    async def take(self) -> list[Slice]:
+        """Wait for work, then take up to `max_batch` items of it, in order; [] when no more will come."""
+        while True:
+            self._arrived.clear()
+            if batch := self._form():
+                return batch
+            if self._finishing:
+                self._drained.set()
+                return []
+            await self._arrived.wait()
+
+    def _form(self) -> list[Slice]:
+        batch: list[Slice] = []
+        room = self._max_batch
+        while self._jobs and room:
+            job = self._jobs[0]
+            left = len(job.items) - job.taken
+            if job.done.done():  # its waiter has gone
+                self._jobs.popleft()
+                self._waiting -= left
+                continue
+            n = min(left, room)
+            batch.append(Slice(job, job.taken, job.taken + n))
+            job.taken += n
+            room -= n
+            self._waiting -= n
+            if job.taken == len(job.items):
+                self._jobs.popleft()
+        self._left.set()
+        return batch
+
+    def close(self, reason: Unavailable) -> None:
+        """Refuse new jobs with `reason`; what waits can still be taken."""
+        self._closed = reason
+        self._left.set()
+        self._arrived.set()
+
+    def open(self) -> None:
+        """Take jobs again."""
+        self._closed = None
+        self._left.set()
+
+    def finish(self) -> None:
+        """No more will come: once what waits is taken, `take` returns []."""
+        self._finishing = True
+        self._arrived.set()
+
+    async def drained(self) -> None:
+        """Wait until everything has been taken and answered."""
+        await self._drained.wait()
+
+    def fail_all(self, error: Unavailable) -> None:
+        """Answer everything that waits with `error`."""
+        while self._jobs:
+            self._jobs.popleft().fail(error)
+        self._waiting = 0
+        self._left.set()

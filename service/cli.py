@@ -1,0 +1,224 @@
+"""The command line: train, look at, and serve a bundle; or see it all at once with `demo`."""
+
+import asyncio
+import json
+import os
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from service.errors import FirstseenError
+from service.progress import stages
+from service.settings import Settings
+from service.state.errors import StoreError
+
+app = typer.Typer(
+    name="firstseen",
+    help=(
+        "Streaming novelty detection. Train once on the classes you know; then every item of a stream is a known "
+        "class, a cluster nobody has named yet, or an outlier.\n\nStart with [bold]firstseen demo[/bold]."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+screen = Console(stderr=True)
+
+
+def main() -> None:
+    """Run a command; errors that a person can mend are one line, not a traceback."""
+    from model.datasets import DataError  # noqa: PLC0415 - torch and scikit-learn load only for what needs them
+    from model.manifest import BundleError  # noqa: PLC0415 - the same
+
+    try:
+        app()
+    except (FirstseenError, StoreError, BundleError, DataError) as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    screen.print(f"[bold red]firstseen:[/] {message}", highlight=False, soft_wrap=True)
+    raise SystemExit(1)
+
+
+def _settings(**options: Any) -> Settings:  # noqa: ANN401 - typed by the settings
+    return Settings.read(os.environ, **options)
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
+) -> None:
+    """Take options that belong to no command."""
+    if show_version:
+        typer.echo(version("firstseen"))
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    dataset: Annotated[
+        str, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
+    ] = "digits",
+    out: Annotated[Path, typer.Option(help="Folder to write the bundle to.")] = Path("bundles/digits"),
+    hold_out: Annotated[
+        str, typer.Option(help="Classes the net must not see, e.g. 3,7: they show how new ones will be met.")
+    ] = "",
+    network: Annotated[str, typer.Option(help="cnn, or mlp (7 layers of 520).")] = "cnn",
+    objective: Annotated[str, typer.Option(help="proxy-anchor, hinge or rbf.")] = "proxy-anchor",
+    layer: Annotated[str, typer.Option(help="Which layer is the embedding.")] = "penultimate",
+    epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Items a training step.")] = None,
+    known_error_rate: Annotated[
+        float | None, typer.Option(help="Rate at which items of known classes may be called new.")
+    ] = None,
+    max_items: Annotated[int | None, typer.Option(help="Use at most so many items of a big set.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same bundle (on CPU).")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of data sets [default: FIRSTSEEN_DATA, else data].")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a bundle that is there.")] = False,  # noqa: FBT002
+) -> None:
+    """Learn an embedding, calibrate it, and write a bundle.
+
+    Half of every known class is for fitting, a quarter for calibration, and a quarter, with the classes held
+    out, for the honest figures in the bundle's card.
+
+    Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
+    """
+    from model.config import ConfigError, TrainConfig  # noqa: PLC0415 - torch is slow to load
+    from model.export import run  # noqa: PLC0415 - the same
+    from model.train import TrainingError  # noqa: PLC0415 - the same
+
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "known_error_rate": known_error_rate,
+        "max_items": max_items,
+    }
+    try:
+        config = TrainConfig(
+            dataset=dataset,
+            hold_out=tuple(label.strip() for label in hold_out.split(",") if label.strip()),
+            network=network,
+            objective=objective,
+            layer=layer,
+            seed=seed,
+            device=device,
+            threads=threads,
+            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+        )
+        with stages(screen) as progress:
+            manifest = run(
+                config,
+                data_dir=data or _settings().data or Path("data"),
+                out=out,
+                progress=progress,
+                created=datetime.now(UTC),
+                replace=replace,
+            )
+    except (ConfigError, TrainingError) as error:
+        _fail(str(error))
+    screen.print(f"[green]✓[/] bundle {manifest.bundle_id} in [bold]{out}[/]")
+    for name, value in manifest.metrics.items():
+        screen.print(f"    {name:<28} {'-' if value is None else format(value, '.4f')}", highlight=False)
+    screen.print(
+        f"  Look at it: firstseen inspect {out}\n  Serve it:   firstseen serve {out}", highlight=False
+    )
+
+
+@app.command()
+def inspect(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+) -> None:
+    """Verify a bundle, to the byte, and print what is in it."""
+    from model.bundle import read_bundle  # noqa: PLC0415 - fast start for the other commands
+    from model.summary import describe, summarize  # noqa: PLC0415 - the same
+
+    found = read_bundle(bundle)
+    if as_json:
+        typer.echo(json.dumps(summarize(found.manifest, found), indent=2))
+    else:
+        Console().print(describe(found.manifest, found))
+
+
+@app.command()
+def serve(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8765].")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the embedded store [default: firstseen-data].")
+    ] = None,
+    redis_url: Annotated[
+        str | None, typer.Option(help="Use this Redis instead of the embedded store.")
+    ] = None,
+    stream: Annotated[str | None, typer.Option(help="Name of the stream [default: default].")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [default: auto].")] = None,
+    known_error_rate: Annotated[
+        float | None,
+        typer.Option(help="Rate at which known items may be called new [default: the bundle's]."),
+    ] = None,
+) -> None:
+    """Serve a bundle: POST /classify, WS /stream, WS /watch, GET /clusters, GET /docs.
+
+    Without a Redis URL the state is kept by a server of its own in the data folder, on disk before anything
+    is acknowledged. All settings: see the table in README.md, or FIRSTSEEN_... variables.
+    """
+    settings = _settings(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        redis_url=redis_url,
+        stream=stream,
+        device=device,
+        known_error_rate=known_error_rate,
+    )
+    from service.server import run_server  # noqa: PLC0415 - torch is slow to load
+
+    raise SystemExit(run_server(settings, bundle))
+
+
+@app.command()
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop the service at the end instead of leaving it up.")
+    ] = False,  # noqa: FBT002
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the table of results to this file.")
+    ] = None,
+    crash: Annotated[
+        bool,
+        typer.Option("--crash", help="kill -9 the service in mid-stream, and check that nothing is lost."),
+    ] = False,  # noqa: FBT002
+    rate: Annotated[float, typer.Option(help="Items a second; 0 is as fast as it goes.")] = 60.0,
+    port: Annotated[int, typer.Option(help="Port of the service; 0 takes a free one.")] = 8765,
+    folder: Annotated[Path, typer.Option(help="Where bundle and state go; made anew.")] = Path(
+        "firstseen-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Decides split, training and the order of the stream.")] = 0,
+) -> None:
+    """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.
+
+    Exits 0 only when both classes were found.
+    """
+    from service.demo import DemoConfig, run_demo  # noqa: PLC0415 - torch is slow to load
+
+    config = DemoConfig(
+        once=once, json_file=json_file, crash=crash, rate=rate, port=port, folder=folder, seed=seed
+    )
+    raise SystemExit(asyncio.run(run_demo(config, screen)))
+
+
+if __name__ == "__main__":
+    main()

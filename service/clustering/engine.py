@@ -1,0 +1,408 @@
+"""The engine: step(state, embeddings, items, time) -> verdicts and events.
+
+    z ──► known gate ──► accepted: a known class
+              │
+              └► refused ──► cluster space ──► DBSTREAM ──► lineage ──► emergence ──► life cycle
+
+`decide` is read-only. `apply` is the only thing that changes state, and needs nothing but what the log keeps
+of a batch (`Observed`), so live and replayed states are the same to the bit. Both go item by item in order:
+a batch gives exactly what its items give one by one. An item's verdict comes from the state before it is
+learnt (decide, then learn). No clock, no IO, no randomness.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.bundle import KnownArrays
+from service.clustering import lineage
+from service.clustering.dbstream import DBSTREAM
+from service.clustering.emergence import Background, log_e_value, log_threshold
+from service.clustering.known import KnownGate
+from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
+from service.clustering.params import EngineParams
+from service.events import ClusterEvent, EventKind
+from service.records import (
+    ANNOUNCED,
+    NO_CLUSTER,
+    Cluster,
+    ClusterState,
+    Evidence,
+    Float32s,
+    Float64s,
+    Int64s,
+    Observed,
+    Verdict,
+    VerdictKind,
+)
+
+MAX_GONE = 1_000
+"""Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
+
+_ROWS_AT_ONCE = 256
+"""Bounds the memory of a projection, not its result."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Life:
+    """What the engine remembers of one cluster beside its micro-clusters. Owned and changed by Engine alone.
+
+    `residual` counts items of micro-clusters it had and that are gone; `hits` counts arrivals since birth.
+    """
+
+    id: int
+    ordinal: int
+    born_seq: int
+    first_t: float
+    last_seq: int
+    last_t: float
+    state: ClusterState = ClusterState.CANDIDATE
+    name: str | None = None
+    parent_id: int | None = None
+    merged_into: int | None = None
+    residual: int = 0
+    hits: int = 0
+    p0: float = 0.0
+    exemplars: list[str] = field(default_factory=list)
+    emerged_seq: int | None = None
+    items_to_emerge: int | None = None
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """What one batch gave: a verdict an item, in order, and the events it caused, in order."""
+
+    verdicts: tuple[Verdict, ...]
+    events: tuple[ClusterEvent, ...]
+
+
+class ClusterSpace:
+    """Embedding (D) to the space the clusterer works in (C): centred, projected, known classes of radius 1."""
+
+    def __init__(self, known: KnownArrays) -> None:
+        self._mean = known.cluster_mean.astype(np.float64)
+        self._axes = np.ascontiguousarray(known.cluster_projection.T, dtype=np.float64)  # (C, D)
+
+    @property
+    def dim(self) -> int:
+        """C."""
+        return len(self._axes)
+
+    def project(self, z: Float32s) -> Float64s:
+        """float32 (B, D) to float64 (B, C).
+
+        Sums along the last axis rather than a matrix product: the bits are the same for every batch size and
+        every BLAS, and this is the one number of an item that the stored state is made of.
+        """
+        out = np.empty((len(z), self.dim), dtype=np.float64)
+        for start in range(0, len(z), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            out[rows] = ((z[rows] - self._mean)[:, None, :] * self._axes).sum(axis=-1)
+        return out
+
+
+class Engine:
+    """The state of one stream and the only code that changes it."""
+
+    def __init__(self, known: KnownArrays, labels: tuple[str, ...], params: EngineParams) -> None:
+        self.labels = labels
+        self.gate = KnownGate(known)
+        self.space = ClusterSpace(known)
+        self._known = known
+        self._prototypes = self.space.project(known.prototypes)
+        self.seq = 0
+        self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
+        self.verdict_counts = dict.fromkeys(VerdictKind, 0)
+        self.lives: dict[int, Life] = {}
+        self.next_cluster_id = 1
+        self.candidates_tested = 0
+        self._idle_check_at = 0
+        self.clusterer = DBSTREAM(self.space.dim, params)
+        self._use(params)
+
+    @property
+    def params(self) -> EngineParams:
+        """What it decides with now."""
+        return self.clusterer.params
+
+    def configure(self, params: EngineParams) -> None:
+        """Decide with other parameters from the next item on; what is learnt stays.
+
+        It is an entry of the stream's log, and takes a place in the stream like an item.
+        """
+        self._use(params)
+        self.seq += 1
+
+    def _use(self, params: EngineParams) -> None:
+        self.clusterer.params = params
+        self._idle_check_at = 0
+        held_out = self.gate.decide(self._known.calibration_embeddings)
+        refused = self._known.calibration_embeddings[~held_out.accepted(params.known_error_rate)]
+        self._background = Background(self.space.project(refused), len(self._known.calibration_embeddings))
+
+    # The step
+
+    def step(self, z: Float32s, ids: tuple[str, ...], t: Float64s) -> StepResult:
+        """Decide and learn a batch: `apply(decide(...))`."""
+        return self.apply(self.decide(z, ids, t))
+
+    def decide(self, z: Float32s, ids: tuple[str, ...], t: Float64s) -> Observed:
+        """What the known gate says of a batch; changes nothing.
+
+        Args:
+            z: float32 (B, D) embeddings, finite.
+            ids: B ids.
+            t: float64 (B,) seconds since 1970 (UTC).
+        """
+        assert z.ndim == 2 and z.shape == (len(ids), self.gate.dim) and np.isfinite(z).all()
+        said = self.gate.decide(z)
+        accepted = said.accepted(self.params.known_error_rate)
+        return Observed(
+            first_seq=self.seq,
+            ids=ids,
+            t=np.asarray(t, dtype=np.float64),
+            nearest=said.nearest,
+            accepted=accepted,
+            novelty=1.0 - said.p,
+            distance=said.distance,
+            z_unknown=np.ascontiguousarray(z[~accepted], dtype=np.float32),
+        )
+
+    def apply(self, batch: Observed) -> StepResult:
+        """Learn a batch that the gate has seen, live or from the log."""
+        assert batch.first_seq == self.seq
+        xs = iter(self.space.project(batch.z_unknown))
+        verdicts: list[Verdict] = []
+        events: list[ClusterEvent] = []
+        rows = zip(
+            batch.ids,
+            batch.t.tolist(),
+            batch.nearest.tolist(),
+            batch.accepted.tolist(),
+            batch.novelty.tolist(),
+            batch.distance.tolist(),
+            strict=True,
+        )
+        for id, t, nearest, accepted, novelty, distance in rows:
+            cluster = NO_CLUSTER
+            if accepted:
+                self.known_counts[nearest] += 1
+                kind = VerdictKind.KNOWN
+            else:
+                cluster = self._place(next(xs), id, t, events)
+                kind = VerdictKind.OUTLIER if cluster == NO_CLUSTER else VerdictKind.CLUSTER
+            self.verdict_counts[kind] += 1
+            verdicts.append(
+                Verdict(
+                    id=id,
+                    seq=self.seq,
+                    verdict=kind,
+                    label=self.labels[nearest] if accepted else None,
+                    cluster_id=cluster or None,
+                    novelty=novelty,
+                    nearest=self.labels[nearest],
+                    distance=distance,
+                )
+            )
+            self.seq += 1
+            if self.seq >= self._idle_check_at:
+                self._check_idle(t, events)
+        return StepResult(verdicts=tuple(verdicts), events=tuple(events))
+
+    def _place(self, x: Float64s, id: str, t: float, events: list[ClusterEvent]) -> int:
+        """One item that no known class took: its announced cluster or NO_CLUSTER, then learn it."""
+        home = self._cluster_at(self.clusterer.nearest_strong(x))
+        verdict = self._announced(home)
+        if home != NO_CLUSTER:
+            life = self.lives[home]
+            life.hits += 1
+            life.last_seq, life.last_t = self.seq, t
+            life.exemplars = [*life.exemplars, id][-self.params.exemplars :]
+        learned = self.clusterer.learn(x)
+        for cluster, count in learned.removed:
+            if cluster != NO_CLUSTER:
+                self.lives[cluster].residual += count
+        if self.clusterer.dirty:
+            self._regroup(t, id, events)
+        home = self._cluster_at(self.clusterer.row_of(learned.birth))
+        if home != NO_CLUSTER:
+            self._advance(self.lives[home], t, events)
+        return verdict
+
+    def _cluster_at(self, row: int | None) -> int:
+        return NO_CLUSTER if row is None else int(self.clusterer.clusters[row])
+
+    def _announced(self, cluster: int) -> int:
+        """The cluster itself if people know it, else the one it is splitting from, else none."""
+        while cluster != NO_CLUSTER and self.lives[cluster].state not in ANNOUNCED:
+            parent = self.lives[cluster].parent_id
+            cluster = parent if parent in self.lives else NO_CLUSTER
+        return cluster
+
+    # Lineage and life cycle
+
+    def _regroup(self, t: float, id: str, events: list[ClusterEvent]) -> None:
+        """Take the partition anew and carry the ids over."""
+        db = self.clusterer
+        announced = {c for c, life in self.lives.items() if life.state in ANNOUNCED}
+        found = lineage.match(
+            db.clusters, db.components(), db.faded_weights(), self.next_cluster_id, announced
+        )
+        db.clusters, db.dirty = found.cluster_of, False
+        self.next_cluster_id = found.next_id
+        for cluster, parent in [*((c, None) for c in found.born), *found.split]:
+            self.candidates_tested += 1
+            self.lives[cluster] = Life(
+                id=cluster,
+                ordinal=self.candidates_tested,
+                born_seq=self.seq,
+                first_t=t,
+                last_seq=self.seq,
+                last_t=t,
+                parent_id=parent,
+                exemplars=[id],
+            )
+            self._idle_check_at = 0
+        for cluster, into in found.merged:
+            self._merge(self.lives[cluster], self.lives[into], t, events)
+        for life in list(self.lives.values()):
+            if life.state is not ClusterState.GONE:
+                self._advance(life, t, events)
+
+    def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
+        into.residual += life.residual
+        if life.last_seq > into.last_seq:
+            into.last_seq, into.last_t = life.last_seq, life.last_t
+        was_announced = life.state in ANNOUNCED
+        life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
+        if was_announced:
+            events.append(self._event(EventKind.MERGED, life, t, into.id))
+            self._forget_oldest()
+        else:
+            self._forget(life.id, into.id)
+
+    def _advance(self, life: Life, t: float, events: list[ClusterEvent]) -> None:
+        """Move a cluster along its life cycle as far as it goes now."""
+        while True:
+            if life.state is ClusterState.CANDIDATE:
+                life.p0 = max(life.p0, self._p0(life.id))
+            arrow = next_transition(life.state, self._facts(life), self.params)
+            if arrow is None:
+                return
+            evidence = self._evidence(life)
+            life.state = arrow.target
+            kind = arrow.event
+            if kind is EventKind.EMERGED:
+                life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
+                life.evidence = evidence
+                self._idle_check_at = 0
+                if life.parent_id is not None:
+                    kind = EventKind.SPLIT
+            if kind is not None:
+                events.append(self._event(kind, life, t, life.parent_id if kind is EventKind.SPLIT else None))
+            if life.state is ClusterState.GONE:
+                life.residual = self._items(life)
+                self.clusterer.drop(life.id)
+                if life.emerged_seq is None:
+                    self._forget(life.id, None)
+                else:
+                    self._forget_oldest()
+                return
+
+    def _check_idle(self, t: float, events: list[ClusterEvent]) -> None:
+        """Let clusters without items fade and go; sets when to look next."""
+        for life in list(self.lives.values()):
+            if life.state is not ClusterState.GONE:
+                self._advance(life, t, events)
+        waits = [
+            items_until_idle_change(self._idle(life), self.params)
+            for life in self.lives.values()
+            if life.state is not ClusterState.GONE
+        ]
+        self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
+
+    def _forget(self, cluster: int, heir: int | None) -> None:
+        del self.lives[cluster]
+        for life in self.lives.values():
+            if life.parent_id == cluster:
+                life.parent_id = heir if heir != life.id else None
+
+    def _forget_oldest(self) -> None:
+        gone = [c for c, life in self.lives.items() if life.state is ClusterState.GONE]
+        for cluster in gone[: max(0, len(gone) - MAX_GONE)]:
+            self._forget(cluster, None)
+
+    def _idle(self, life: Life) -> int:
+        return self.seq - life.last_seq
+
+    def _items(self, life: Life) -> int:
+        return life.residual + int(self.clusterer.counts[self.clusterer.clusters == life.id].sum())
+
+    def _p0(self, cluster: int) -> float:
+        db = self.clusterer
+        centers = db.centers[(db.clusters == cluster) & db.strong]
+        return self._background.p0(centers, db.params.clustering_threshold)
+
+    def _evidence(self, life: Life) -> Evidence:
+        """The sequential test as it stands; trials are the items after birth up to the one at hand."""
+        trials = max(0, self.seq - life.born_seq)
+        log10 = 1.0 / math.log(10.0)
+        log_e = log_e_value(min(life.hits, trials), trials, life.p0)
+        return Evidence(
+            trials=trials,
+            hits=life.hits,
+            p0=life.p0,
+            log10_e=max(log_e, -1e6) * log10,
+            log10_threshold=log_threshold(life.ordinal, self.params.false_alarm_rate) * log10,
+        )
+
+    def _facts(self, life: Life) -> Facts:
+        is_candidate = life.state is ClusterState.CANDIDATE
+        evidence = self._evidence(life) if is_candidate else None
+        return Facts(
+            items=self._items(life),
+            idle=self._idle(life),
+            is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
+            has_micro_clusters=bool((self.clusterer.clusters == life.id).any()),
+        )
+
+    def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
+        return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
+
+    # Views
+
+    def clusters(self) -> tuple[Cluster, ...]:
+        """All clusters it remembers, candidates and gone ones included, by id."""
+        return tuple(self._view(life) for life in self.lives.values())
+
+    def _view(self, life: Life) -> Cluster:
+        db = self.clusterer
+        own = db.clusters == life.id
+        weights = db.faded_weights()[own]
+        nearest, nearest_distance = None, None
+        if own.any():
+            center = (weights[:, None] * db.centers[own]).sum(axis=0) / weights.sum()
+            apart = np.sqrt(np.square(self._prototypes - center).sum(axis=1))
+            nearest, nearest_distance = self.labels[int(apart.argmin())], float(apart.min())
+        return Cluster(
+            id=life.id,
+            state=life.state,
+            name=life.name,
+            items=self._items(life),
+            items_to_emerge=life.items_to_emerge,
+            weight=float(weights.sum()),
+            micro_clusters=int(db.strong[own].sum()),
+            born_seq=life.born_seq,
+            emerged_seq=life.emerged_seq,
+            last_seq=life.last_seq,
+            first_t=life.first_t,
+            last_t=life.last_t,
+            nearest=nearest,
+            nearest_distance=nearest_distance,
+            exemplars=tuple(life.exemplars),
+            parent_id=life.parent_id,
+            merged_into=life.merged_into,
+            evidence=life.evidence or self._evidence(life),
+        )

@@ -1,0 +1,71 @@
+"""The engine's parameters, in the field's names, with the reason for each default.
+
+They live in the stream's state: a change of settings is an entry of the log like any item, so a replay
+makes every step with the parameters it was first made with.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineParams:
+    """What the engine decides with.
+
+    Attributes:
+        known_error_rate: Rate at which items of known classes may be called new (the operator's one number).
+        clustering_threshold: Radius r of a micro-cluster, in cluster space (known classes have radius 1); the
+            bundle brings its own.
+        fading_factor: lambda; weights halve every 1/lambda items that reach the clusterer.
+        cleanup_interval: t_gap; weak micro-clusters are removed every so many items that reach the clusterer.
+        intersection_factor: alpha; two micro-clusters are connected from this shared density on.
+        minimum_weight: w_min; a micro-cluster is strong from this (faded) weight on.
+        max_micro_clusters: Hard cap on memory; the lightest makes room for the newborn.
+        false_alarm_rate: Budget alpha of the sequential test, over the stream's whole life.
+        min_items_to_emerge: A cluster is announced with no fewer items than this.
+        items_to_establish: An announced cluster is established with this many items.
+        fade_after_items: ... and fading after this many stream items without one of its own.
+        gone_after_items: ... and gone after this many.
+        exemplars: How many of its latest ids a cluster keeps.
+    """
+
+    known_error_rate: float = 0.02
+    clustering_threshold: float = 1.7
+    fading_factor: float = 5e-4
+    cleanup_interval: int = 500
+    intersection_factor: float = 0.3
+    minimum_weight: float = 4.0
+    max_micro_clusters: int = 1024
+    false_alarm_rate: float = 0.01
+    min_items_to_emerge: int = 8
+    items_to_establish: int = 30
+    fade_after_items: int = 5_000
+    gone_after_items: int = 50_000
+    exemplars: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("known_error_rate", "false_alarm_rate", "intersection_factor"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}.")
+        for name in ("clustering_threshold", "fading_factor", "minimum_weight"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}.")
+        whole = (
+            "cleanup_interval",
+            "max_micro_clusters",
+            "min_items_to_emerge",
+            "items_to_establish",
+            "fade_after_items",
+            "exemplars",
+        )
+        for name in whole:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
+        if self.gone_after_items <= self.fade_after_items:
+            raise ValueError("gone_after_items must be greater than fade_after_items.")
+
+    def with_changes(self, **changes: float | None) -> "EngineParams":
+        """A copy with those `changes` that are not None."""
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
+
+
+PARAM_NAMES = tuple(field.name for field in fields(EngineParams))

@@ -1,0 +1,71 @@
+"""What can go wrong at the service's edge, as one tree.
+
+Two halves. `ClientError`: the sender can mend it, and the message says what to send. `Unavailable`: nothing is
+wrong with what was sent; send the same again after `retry_after_s`. Everything else is a bug of ours and says
+so (`InternalError`). `service.api.failures` maps each class to a status and a WebSocket close code.
+"""
+
+
+class FirstseenError(Exception):
+    """Base of all errors that reach a client."""
+
+
+class ClientError(FirstseenError):
+    """The sender can mend it; the message says what to send."""
+
+
+class InvalidItem(ClientError):
+    """One item cannot be classified as it was sent. The others of its request are not affected."""
+
+
+class InvalidBody(ClientError):
+    """The request as a whole cannot be understood."""
+
+
+class BodyTooLarge(ClientError):
+    """The request is larger than the service takes at once."""
+
+
+class UnsupportedMediaType(ClientError):
+    """The body's content type is not one that the service reads."""
+
+
+class UnknownStream(ClientError):
+    """The stream asked for is not served here."""
+
+
+class UnknownCluster(ClientError):
+    """No cluster has, or ever had, this id."""
+
+
+class InvalidSetting(ClientError):
+    """A setting has a value, or a name, that cannot be."""
+
+
+class Unavailable(FirstseenError):
+    """Nothing is wrong with what was sent. Send the same again in a moment."""
+
+    retry_after_s = 1
+
+
+class Overloaded(Unavailable):
+    """As many items are waiting as the service lets wait."""
+
+
+class NotReady(Unavailable):
+    """The service is starting, stepping down, or stopping."""
+
+
+class StoreAway(Unavailable):
+    """Redis cannot be reached; nothing can be acknowledged until it is back."""
+
+
+class OutcomeUnknown(Unavailable):
+    """The answer did not come in time. The item may or may not be durable: send it again under the same id."""
+
+
+class InternalError(FirstseenError):
+    """Not the sender's fault and not the weather's."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} This is a bug in firstseen.")

@@ -1,0 +1,30 @@
+"""Progress bars for long work, one a stage."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+ReportsProgress = Callable[[str, int, int, str], None]
+"""(stage, done, total, note): what `model.train` reports to."""
+
+
+@contextmanager
+def stages(screen: Console) -> Iterator[ReportsProgress]:
+    """A function that shows progress while the context is open."""
+    columns = (
+        TextColumn("  {task.description:<10}"),
+        BarColumn(40),
+        TextColumn("{task.completed:>4.0f}/{task.total:<4.0f} {task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=screen) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int, note: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note=note)
+            bars.update(tasks[stage], completed=done, total=total, note=note)
+
+        yield progress

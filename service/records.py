@@ -1,0 +1,180 @@
+"""The nouns of firstseen: who knows this file can guess the rest.
+
+    Item      what a client sent, decoded and validated, waiting for its verdict
+    Verdict   what firstseen answered, for ever: a known class, a cluster, or an outlier
+    Cluster   what an operator sees of a cluster that the stream has formed
+    Observed  one batch as the log keeps it: everything the engine needs to make the same step again
+
+All are frozen values. Arrays say their shape; letters are the same everywhere in the sources:
+B batch, D embedding dimension, C cluster-space dimension, K known classes, M micro-clusters,
+U items of a batch that the known gate did not accept.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
+Int64s = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+NO_CLUSTER = 0
+"""The cluster id that no cluster has: ids start at 1 and only grow."""
+
+AUTO_ID_PREFIX = "~"
+"""Ids that firstseen gives to items sent without one start with this; a client's id may not."""
+
+
+class VerdictKind(StrEnum):
+    """The three honest outcomes."""
+
+    KNOWN = "known"
+    CLUSTER = "cluster"
+    OUTLIER = "outlier"
+
+
+class ClusterState(StrEnum):
+    """Where a cluster stands in its life; `service.clustering.lifecycle` holds the transitions."""
+
+    CANDIDATE = "candidate"
+    EMERGING = "emerging"
+    ESTABLISHED = "established"
+    FADING = "fading"
+    GONE = "gone"
+
+
+ANNOUNCED = frozenset({ClusterState.EMERGING, ClusterState.ESTABLISHED, ClusterState.FADING})
+"""The states in which a cluster is shown, and in which an item can get it as its verdict."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One item on its way in.
+
+    `x` is float32 of the bundle's input shape, already scaled. `id` is None when the client gave none.
+    """
+
+    id: str | None
+    x: Float32s
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The answer for one item. The verdict of an id never changes.
+
+    Attributes:
+        id: The client's id, or one made from `seq` when it sent none.
+        seq: The item's place in the stream, from 0, without gaps.
+        verdict: Known class, announced cluster, or outlier (none of these).
+        label: The class when `verdict` is known, else None.
+        cluster_id: The cluster when `verdict` is cluster, else None.
+        novelty: 1 - p, p the conformal p-value of the nearest class: in [0, 1), high is new.
+        nearest: The known class nearest to the item, whatever the verdict.
+        distance: Mahalanobis distance to the prototype of `nearest`, in standard deviations.
+    """
+
+    id: str
+    seq: int
+    verdict: VerdictKind
+    label: str | None
+    cluster_id: int | None
+    novelty: float
+    nearest: str
+    distance: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """Why a cluster was announced (see `service.clustering.emergence`).
+
+    Attributes:
+        trials: Stream items since the candidate was born; its birth items are not among them.
+        hits: How many of them fell into it.
+        p0: Upper bound on the rate at which items of known classes would.
+        log10_e: log10 of the e-value of the sequential test.
+        log10_threshold: log10 of what it had to reach.
+    """
+
+    trials: int
+    hits: int
+    p0: float
+    log10_e: float
+    log10_threshold: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """What an operator sees of a cluster.
+
+    Attributes:
+        id: Permanent; never given to another cluster.
+        state: Where it stands in its life.
+        name: What a person called it, or None.
+        items: Items it holds, those before it was announced included.
+        items_to_emerge: Items it held when it was announced, or None if it has not been.
+        weight: The same, faded: what DBSTREAM decides with.
+        micro_clusters: How many strong micro-clusters it has now.
+        born_seq, emerged_seq, last_seq: Places in the stream: candidate, announced, latest item.
+        first_t, last_t: Times of its first candidate moment and latest item, seconds since 1970 (UTC).
+        nearest: The known class nearest to its centre.
+        nearest_distance: Distance of the two centres in cluster space, where known classes have radius 1.
+        exemplars: Ids of its latest items, newest last.
+        parent_id: The cluster it split from, or None.
+        merged_into: The cluster that took it in, or None.
+        evidence: As of its announcement; for a candidate, as of now.
+    """
+
+    id: int
+    state: ClusterState
+    name: str | None
+    items: int
+    items_to_emerge: int | None
+    weight: float
+    micro_clusters: int
+    born_seq: int
+    emerged_seq: int | None
+    last_seq: int
+    first_t: float
+    last_t: float
+    nearest: str | None
+    nearest_distance: float | None
+    exemplars: tuple[str, ...]
+    parent_id: int | None
+    merged_into: int | None
+    evidence: Evidence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observed:
+    """One batch after the known gate, before the clusterer: what a replay needs, and all it needs.
+
+    Attributes:
+        first_seq: Place of the first item in the stream.
+        ids: (B,) the items' ids.
+        t: float64 (B,) seconds since 1970 (UTC).
+        nearest: int64 (B,) index of the nearest known class.
+        accepted: bool (B,) whether the known gate took the item for one of that class.
+        novelty: float64 (B,) 1 - p.
+        distance: float64 (B,) Mahalanobis distance to the nearest class.
+        z_unknown: float32 (U, D) embeddings of the items not accepted, in order.
+    """
+
+    first_seq: int
+    ids: tuple[str, ...]
+    t: Float64s
+    nearest: Int64s
+    accepted: Bools
+    novelty: Float64s
+    distance: Float64s
+    z_unknown: Float32s
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def auto_id(seq: int) -> str:
+    """The id of an item that was sent without one."""
+    return f"{AUTO_ID_PREFIX}{seq}"

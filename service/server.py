@@ -1,0 +1,112 @@
+"""The process around the service: uvicorn, signals, logs, exit status.
+
+Ctrl-C or SIGTERM: nothing new is taken, what waits is answered, sockets are closed with 1012, the state is
+snapshot, the lease is given back, the embedded store is stopped. A second Ctrl-C does not wait; nothing
+acknowledged is lost by that, or by kill -9.
+"""
+
+import logging
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+
+from model.bundle import read_bundle
+from service.app import create_app, drain
+from service.errors import InvalidSetting
+from service.settings import Settings
+
+log = structlog.get_logger("firstseen")
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens, and answers what waits before it closes connections."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                host, port = listening.getsockname()[:2]
+                log.info("listening", url=f"http://{host}:{port}", docs=f"http://{host}:{port}/docs")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await drain(self.config.app)  # type: ignore[arg-type]  # the FastAPI object that run_server gave
+        await super().shutdown(sockets)
+
+
+def run_server(settings: Settings, bundle_dir: Path) -> int:
+    """Serve until a signal.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        BundleError, InvalidSetting, StoreError: It cannot be served as asked; the message says what to do.
+    """
+    configure_logging(settings)
+    bundle = read_bundle(bundle_dir)
+    failures: list[BaseException] = []
+
+    def on_fatal(error: BaseException) -> None:
+        failures.append(error)
+        server.should_exit = True
+
+    server = _Server(
+        uvicorn.Config(
+            create_app(settings, bundle, on_fatal=on_fatal),
+            host=settings.host,
+            port=settings.port,
+            ws="websockets-sansio",
+            ws_max_size=settings.ws_max_bytes,
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+            server_header=False,
+        )
+    )
+    log.info("settings", **settings.shown())
+    log.info("bundle", id=bundle.manifest.bundle_id, labels=bundle.manifest.labels, path=str(bundle_dir))
+    with _bound(settings) as listening:
+        for signum in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises the signal again when it is done
+            signal.signal(signum, lambda *_: None)
+        server.run(sockets=[listening])
+    if failures:
+        raise failures[0]
+    return 0 if server.started else 1
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """The listening socket, so that a port in use is our error and not a traceback."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise InvalidSetting(
+            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}); give another --port, or 0 for "
+            "a free one."
+        ) from None
+    return listening
+
+
+def configure_logging(settings: Settings) -> None:
+    """Events with fields, on stderr: for people on a terminal, JSON otherwise."""
+    to_people = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if to_people else [structlog.processors.format_exc_info]),
+            structlog.dev.ConsoleRenderer() if to_people else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

@@ -1,0 +1,134 @@
+"""What an operator can set, read once, frozen, printed at start.
+
+Every setting is an environment variable `FIRSTSEEN_<NAME>`; the common ones are options of `firstseen serve`
+too, which win. A variable that starts with FIRSTSEEN_ and names no setting is refused: a typing error must not
+leave a default in force.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from service.clustering.params import EngineParams
+from service.errors import InvalidSetting
+
+PREFIX = "FIRSTSEEN_"
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """The settings of one process; `Settings.read` makes them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(
+        Path("firstseen-data"), description="Folder of the embedded store; unused with a Redis URL."
+    )
+    redis_url: str | None = Field(
+        None, description="redis://, rediss:// or unix:// address; empty: the embedded store."
+    )
+    stream: str = Field(
+        "default", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the stream served."
+    )
+    data: Path | None = Field(None, description="Folder of data sets for `firstseen train`.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to embed; auto: a GPU if there is one."
+    )
+    threads: int = Field(1, ge=1, le=256, description="CPU threads of one embedding call.")
+    max_batch: int = Field(
+        256, ge=1, le=65536, description="Most items embedded, decided and committed at once."
+    )
+    queue_items: int = Field(
+        8192, ge=1, description="Most items waiting; beyond it HTTP gets 503 and sockets wait."
+    )
+    max_body_bytes: int = Field(16 * MIB, ge=1024, description="Largest HTTP body.")
+    max_items: int = Field(4096, ge=1, description="Most items in one request or frame.")
+    ws_window: int = Field(1024, ge=1, description="Items a socket may have unanswered.")
+    ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
+    ws_connections: int = Field(256, ge=1, description="Most WebSockets at once.")
+    watch_queue: int = Field(
+        256, ge=1, description="Events a slow watcher may be behind before it is cut off."
+    )
+    request_timeout_s: float = Field(30.0, gt=0, description="Longest wait of a request for its verdicts.")
+    lease_ms: int = Field(5000, ge=500, description="How long a dead owner keeps the stream from the next.")
+    dedup_horizon: int = Field(
+        1_000_000, ge=1, description="Items whose ids are surely remembered; fixed when the stream is made."
+    )
+    snapshot_every_items: int = Field(20_000, ge=1, description="Items between snapshots of the state.")
+    allow_unsafe_redis: bool = Field(
+        False,
+        description="Serve although Redis may forget acknowledged items; /readyz says so.",  # noqa: FBT003
+    )
+    known_error_rate: float | None = Field(
+        None, gt=0, lt=1, description="Rate at which known items may be called new; empty: the bundle's."
+    )
+    false_alarm_rate: float = Field(
+        0.01, gt=0, lt=1, description="Chance of ever announcing a cluster that known classes explain."
+    )
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Values come from `read` alone: nothing reads the environment behind its back."""
+        return (init_settings,)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], **options: Any) -> "Settings":  # noqa: ANN401 - typed by the fields
+        """Settings from environment variables, overridden by those `options` that are not None.
+
+        Raises:
+            InvalidSetting: An unknown FIRSTSEEN_ variable or a value out of range; the message names it.
+        """
+        values: dict[str, Any] = {}
+        for variable, value in environ.items():
+            if not variable.startswith(PREFIX):
+                continue
+            name = variable.removeprefix(PREFIX).lower()
+            if name not in cls.model_fields:
+                close = difflib.get_close_matches(name, cls.model_fields, n=1)
+                hint = f" Did you mean {PREFIX}{close[0].upper()}?" if close else ""
+                raise InvalidSetting(f"{variable} is not a setting of firstseen.{hint}")
+            if value != "":
+                values[name] = value
+        values |= {name: value for name, value in options.items() if value is not None}
+        try:
+            return cls(**values)
+        except pydantic.ValidationError as invalid:
+            problem = invalid.errors()[0]
+            name = ".".join(str(part) for part in problem["loc"])
+            raise InvalidSetting(
+                f"{PREFIX}{name.upper()}={problem['input']!r}: {problem['msg']}. "
+                f"{cls.model_fields[name].description if name in cls.model_fields else ''}"
+            ) from None
+
+    def engine_params(self, *, known_error_rate: float, cluster_radius: float) -> EngineParams:
+        """The engine's parameters: the bundle's calibration under what the operator has set."""
+        return EngineParams(
+            known_error_rate=self.known_error_rate or known_error_rate,
+            clustering_threshold=cluster_radius,
+            false_alarm_rate=self.false_alarm_rate,
+        )
+
+    def shown(self) -> dict[str, Any]:
+        """All settings for the log and /info, without the password of the Redis URL."""
+        values = self.model_dump(mode="json")
+        if self.redis_url is not None and "@" in self.redis_url:
+            scheme, _, rest = self.redis_url.partition("://")
+            values["redis_url"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        return values

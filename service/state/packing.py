@@ -1,0 +1,140 @@
+"""What an entry of the log and a stored verdict look like as bytes. MessagePack, no pickle.
+
+An entry is one of
+
+    items      a batch after the known gate (`Observed`), and the cluster each item got. Embeddings only of the
+               items that reached the clusterer; a replay needs nothing else.
+    configure  the engine's parameters from here on. The first entry of every stream is one.
+
+Columns are raw little-endian arrays. An item of a known class costs some 30 bytes and its id. A stored verdict
+is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a repeated id
+gets exactly the answer it got before.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from service.clustering.params import EngineParams
+from service.records import NO_CLUSTER, Int64s, Observed, Verdict, VerdictKind
+
+_KINDS = (VerdictKind.KNOWN, VerdictKind.CLUSTER, VerdictKind.OUTLIER)
+
+
+class _Items(msgspec.Struct, tag="items", tag_field="entry", forbid_unknown_fields=True):
+    ids: tuple[str, ...]
+    t: bytes
+    nearest: bytes
+    accepted: bytes
+    novelty: bytes
+    distance: bytes
+    z_unknown: bytes
+    dim: int
+    clusters: bytes
+
+
+class _Configure(msgspec.Struct, tag="configure", tag_field="entry", forbid_unknown_fields=True):
+    params: EngineParams
+
+
+class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    seq: int
+    kind: int
+    nearest: int
+    cluster: int
+    novelty: float
+    distance: float
+
+
+class EntryUnreadable(ValueError):
+    """An entry of the log, or a stored verdict, that this version of firstseen cannot read."""
+
+
+def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
+    """An `items` entry."""
+    clusters = np.array([v.cluster_id or NO_CLUSTER for v in verdicts], dtype="<i8")
+    return msgspec.msgpack.encode(
+        _Items(
+            ids=batch.ids,
+            t=batch.t.astype("<f8").tobytes(),
+            nearest=batch.nearest.astype("<i4").tobytes(),
+            accepted=np.packbits(batch.accepted).tobytes(),
+            novelty=batch.novelty.astype("<f8").tobytes(),
+            distance=batch.distance.astype("<f8").tobytes(),
+            z_unknown=batch.z_unknown.astype("<f4").tobytes(),
+            dim=batch.z_unknown.shape[1],
+            clusters=clusters.tobytes(),
+        )
+    )
+
+
+def pack_configure(params: EngineParams) -> bytes:
+    """A `configure` entry."""
+    return msgspec.msgpack.encode(_Configure(params=params))
+
+
+def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] | EngineParams:
+    """An entry: a batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), or parameters.
+
+    Raises:
+        EntryUnreadable: Not an entry of this version.
+    """
+    try:
+        entry = msgspec.msgpack.decode(payload, type=_Items | _Configure)
+        if isinstance(entry, _Configure):
+            return entry.params
+        B = len(entry.ids)
+        batch = Observed(
+            first_seq=first_seq,
+            ids=entry.ids,
+            t=np.frombuffer(entry.t, dtype="<f8"),
+            nearest=np.frombuffer(entry.nearest, dtype="<i4").astype(np.int64),
+            accepted=np.unpackbits(np.frombuffer(entry.accepted, dtype=np.uint8), count=B).astype(np.bool_),
+            novelty=np.frombuffer(entry.novelty, dtype="<f8"),
+            distance=np.frombuffer(entry.distance, dtype="<f8"),
+            z_unknown=np.frombuffer(entry.z_unknown, dtype="<f4").reshape(-1, entry.dim),
+        )
+        return batch, np.frombuffer(entry.clusters, dtype="<i8")
+    except (msgspec.DecodeError, ValueError) as error:
+        raise EntryUnreadable(
+            f"The log entry at seq {first_seq} cannot be read ({error}). It was written by another version of "
+            "firstseen, or is damaged."
+        ) from None
+
+
+def pack_verdict(verdict: Verdict, labels: Sequence[str]) -> bytes:
+    """A verdict for the store."""
+    return msgspec.msgpack.encode(
+        _Stored(
+            seq=verdict.seq,
+            kind=_KINDS.index(verdict.verdict),
+            nearest=labels.index(verdict.nearest),
+            cluster=verdict.cluster_id or NO_CLUSTER,
+            novelty=verdict.novelty,
+            distance=verdict.distance,
+        )
+    )
+
+
+def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
+    """The verdict that `pack_verdict` was given.
+
+    Raises:
+        EntryUnreadable: Not a verdict of this version.
+    """
+    try:
+        stored = msgspec.msgpack.decode(data, type=_Stored)
+    except msgspec.DecodeError as error:
+        raise EntryUnreadable(f"The stored verdict of id {id!r} cannot be read ({error}).") from None
+    kind = _KINDS[stored.kind]
+    return Verdict(
+        id=id,
+        seq=stored.seq,
+        verdict=kind,
+        label=labels[stored.nearest] if kind is VerdictKind.KNOWN else None,
+        cluster_id=stored.cluster or None,
+        novelty=stored.novelty,
+        nearest=labels[stored.nearest],
+        distance=stored.distance,
+    )
