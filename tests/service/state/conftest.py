@@ -24,6 +24,15 @@ def short_path() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture
+async def private(short_path: Path) -> AsyncIterator["Redis"]:
+    """A client of a server of its own, whose settings may be changed."""
+    async with EmbeddedServer(short_path) as own:
+        client = connect(own.socket)
+        yield client
+        await client.aclose()
+
+
 @pytest.fixture(scope="session", params=["valkey", "redis"])
 def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
     """A running server, shared by all tests of the session: each takes a stream of its own."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
@@ -57,6 +58,8 @@ def parent(folder: Path, wanted: int) -> Iterator[subprocess.Popen[str]]:
     with process:
         yield process
         process.kill()
+    with (folder / "server.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # waits for its server: the folder is about to be deleted
 
 
 def said(process: subprocess.Popen[str], until: str) -> list[str]:
@@ -247,8 +250,8 @@ async def test_restart_after_a_crash(short_path: Path) -> None:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         async with asyncio.timeout(5.0):
-            while server.is_alive():
-                await asyncio.sleep(0.01)  # another process: nothing to await
+            while server.is_alive():  # noqa: ASYNC110 - another process: nothing to await
+                await asyncio.sleep(0.01)
         with pytest.raises(StoreUnavailable):
             await store.lookup(["a"])
         await server.restart()

@@ -14,6 +14,7 @@ from service.state.errors import (
     LogCorrupt,
     SequenceConflict,
     StoreMisconfigured,
+    StoreUnavailable,
 )
 from service.state.store import Append, Loaded, LogRecord, StreamStore, connect
 from tests.service.state.conftest import MakeStore
@@ -423,3 +424,48 @@ async def test_info(store: StreamStore) -> None:
     ) == (0, 1, 0, 0, 0)
     assert (info.seq, info.log_entries, info.ids) == (3, 2, 3)
     assert (info.snapshot_generation, info.snapshot_seq, info.snapshot_bytes) == (1, 3, 4)
+
+
+async def test_an_unsafe_server(private: "Redis", make_store: MakeStore) -> None:
+    """A server that could lose acknowledged items is refused, or, when told to, used with a warning."""
+    await private.config_set("appendfsync", "everysec")
+    with pytest.raises(StoreMisconfigured, match="CONFIG SET appendfsync always"):
+        await make_store(client=private).open()
+    info = await make_store(client=private, allow_unsafe=True).open()
+
+    assert len(info.warnings) == 1
+    assert "appendfsync is everysec" in info.warnings[0]
+
+
+async def test_no_memory_left(private: "Redis", make_store: MakeStore) -> None:
+    """Out of memory an append is refused, known to be unwritten; the lease still lives; then it goes on."""
+    store = make_store(client=private)
+    await store.open()
+    await store.acquire()
+    await private.config_set("maxmemory", "1")
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.append(batch(0, "a"))
+    await store.renew()
+    found = await store.lookup(["a"])
+    await private.config_set("maxmemory", "0")
+
+    assert not caught.value.outcome_unknown
+    assert found == [None]
+    assert await store.append(batch(0, "a"))
+
+
+async def test_a_paused_server(private: "Redis", make_store: MakeStore) -> None:
+    """An append that a paused server executes late is one append: its resend finds it there, or writes it."""
+    path = private.connection_pool.connection_kwargs["path"]
+    impatient = connect(f"unix://{path}", timeout_s=0.1)
+    store = make_store(client=impatient)
+    await store.acquire()
+    await private.execute_command("CLIENT", "PAUSE", "300", "ALL")
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.append(batch(0, "a"))
+    await private.ping()  # answered when the pause is over
+    await store.append(batch(0, "a"))
+
+    assert caught.value.outcome_unknown
+    assert (await store.info()).log_entries == 1
+    await impatient.aclose()

@@ -1,6 +1,7 @@
 """The wire: one try per command, our errors, the library, the check of the server."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,7 @@ from redis.asyncio import Redis, SSLConnection
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreMisconfigured, StoreUnavailable
 from service.state.wire import LIBRARY, Refusal, Wire, connect, library_source
-from tests.service.state.fault_proxy import Fault, FaultProxy
-
-
-@pytest.fixture
-async def private(short_path: Path) -> AsyncIterator["Redis"]:
-    """A client of a server of its own, whose settings may be changed."""
-    async with EmbeddedServer(short_path) as own:
-        client = connect(own.socket)
-        yield client
-        await client.aclose()
+from tests.service.state.fault_proxy import Fault, FaultProxy, read_frame
 
 
 @pytest.mark.parametrize("fault", ["drop_reply", "cut_reply"])
@@ -177,6 +169,40 @@ async def test_unsafe_settings(private: "Redis", setting: str, value: str, advic
     assert len(unsafe) == 1
     assert advice in unsafe[0]
     assert tuple(unsafe) == info.warnings
+
+
+async def test_a_server_that_is_too_old(short_path: Path) -> None:
+    """A server without Functions is refused with what to install instead."""
+    info = b"redis_version:6.2.14\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while command := await read_frame(reader):
+                writer.write(b"$%d\r\n%s\r\n" % (len(info), info) if b"INFO" in command else b"+PONG\r\n")
+        writer.close()
+
+    listener = await asyncio.start_unix_server(answer, short_path / "old")
+    client = connect(short_path / "old")
+    wire = Wire(client)
+    with pytest.raises(StoreMisconfigured, match=r"redis 6\.2\.14 has no Functions; use Redis 7\.0"):
+        await wire.inspect()
+    await client.aclose()
+    listener.close()
+    await listener.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "command", ["CONFIG SET min-replicas-to-write 1", "REPLICAOF 127.0.0.1 1"], ids=["lonely", "replica"]
+)
+async def test_a_server_that_takes_no_writes(private: "Redis", command: str) -> None:
+    """A server without its replicas, or that became a replica, refuses: nothing was written, try again."""
+    wire = Wire(private)
+    await wire.load_library()
+    await private.execute_command(*command.split())
+
+    with pytest.raises(StoreUnavailable, match="Redis refuses now") as caught:
+        await wire.call("fs1_release", ["e", "l"], "1 owner")
+    assert not caught.value.outcome_unknown
 
 
 async def test_a_server_without_config(private: "Redis") -> None:
