@@ -29,7 +29,7 @@ _Number = int | float | np.integer[Any] | np.floating[Any]
 _DIMENSIONS = {"image": 3, "vector": 1}
 
 
-class InvalidInput(ValueError):  # noqa: N818  # a name of the shared contract; it reads as what happened
+class InvalidInput(ValueError):  # a name of the shared contract; it reads as what happened
     """The item cannot be decoded. The message says what to send instead and may be shown to the sender."""
 
 
@@ -192,10 +192,8 @@ def _bad_value(value: _Number, index: int, layout: tuple[int, ...], spec: InputS
 
 
 def _wrong(spec: InputSpec, got: str) -> InvalidInput:
-    if spec.kind == "image":
-        what = f"an image of {'x'.join(map(str, spec.shape))}, flat or nested"
-    else:
-        what = "a flat list"
+    image = f"an image of {'x'.join(map(str, spec.shape))}, flat or nested"
+    what = image if spec.kind == "image" else "a flat list"
     bounds = f"from {_shown(spec.minimum)} to {_shown(spec.maximum)}"
     return InvalidInput(f"x must be {_count(spec.size, 'number')} ({what}), each {bounds}; got {got}.")
 

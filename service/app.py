@@ -125,8 +125,8 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
         version=release,
         summary="Streaming novelty detection: known class, unnamed cluster, or outlier.",
         description=(
-            "Items stream in; for each, firstseen says at once: a known class, a cluster that nobody has named yet, or an "
-            "outlier. For streams use the WebSocket `/stream`; `/watch` tells when clusters emerge."
+            "Items stream in; for each, firstseen says at once: a known class, a cluster that nobody has named "
+            "yet, or an outlier. For streams use the WebSocket `/stream`; `/watch` tells when clusters emerge."
         ),
         lifespan=lifespan,
     )

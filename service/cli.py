@@ -32,8 +32,8 @@ screen = Console(stderr=True)
 
 def main() -> None:
     """Run a command; errors that a person can mend are one line, not a traceback."""
-    from model.datasets import DataError  # noqa: PLC0415 - torch and scikit-learn load only for what needs them
-    from model.manifest import BundleError  # noqa: PLC0415 - the same
+    from model.datasets import DataError
+    from model.manifest import BundleError
 
     try:
         app()
@@ -52,7 +52,7 @@ def _settings(**options: Any) -> Settings:  # noqa: ANN401 - typed by the settin
 
 @app.callback(invoke_without_command=True)
 def about(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,  # noqa: FBT002
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Take options that belong to no command."""
     if show_version:
@@ -84,7 +84,7 @@ def train(
     data: Annotated[
         Path | None, typer.Option(help="Folder of data sets [default: FIRSTSEEN_DATA, else data].")
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a bundle that is there.")] = False,  # noqa: FBT002
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite a bundle that is there.")] = False,
 ) -> None:
     """Learn an embedding, calibrate it, and write a bundle.
 
@@ -93,9 +93,9 @@ def train(
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
     """
-    from model.config import ConfigError, TrainConfig  # noqa: PLC0415 - torch is slow to load
-    from model.export import run  # noqa: PLC0415 - the same
-    from model.train import TrainingError  # noqa: PLC0415 - the same
+    from model.config import ConfigError, TrainConfig
+    from model.export import run
+    from model.train import TrainingError
 
     given = {
         "epochs": epochs,
@@ -137,11 +137,11 @@ def train(
 @app.command()
 def inspect(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Verify a bundle, to the byte, and print what is in it."""
-    from model.bundle import read_bundle  # noqa: PLC0415 - fast start for the other commands
-    from model.summary import describe, summarize  # noqa: PLC0415 - the same
+    from model.bundle import read_bundle
+    from model.summary import describe, summarize
 
     found = read_bundle(bundle)
     if as_json:
@@ -184,7 +184,7 @@ def serve(
         device=device,
         known_error_rate=known_error_rate,
     )
-    from service.server import run_server  # noqa: PLC0415 - torch is slow to load
+    from service.server import run_server
 
     raise SystemExit(run_server(settings, bundle))
 
@@ -193,14 +193,14 @@ def serve(
 def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Stop the service at the end instead of leaving it up.")
-    ] = False,  # noqa: FBT002
+    ] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the table of results to this file.")
     ] = None,
     crash: Annotated[
         bool,
         typer.Option("--crash", help="kill -9 the service in mid-stream, and check that nothing is lost."),
-    ] = False,  # noqa: FBT002
+    ] = False,
     rate: Annotated[float, typer.Option(help="Items a second; 0 is as fast as it goes.")] = 60.0,
     port: Annotated[int, typer.Option(help="Port of the service; 0 takes a free one.")] = 8765,
     folder: Annotated[Path, typer.Option(help="Where bundle and state go; made anew.")] = Path(
@@ -212,7 +212,7 @@ def demo(
 
     Exits 0 only when both classes were found.
     """
-    from service.demo import DemoConfig, run_demo  # noqa: PLC0415 - torch is slow to load
+    from service.demo import DemoConfig, run_demo
 
     config = DemoConfig(
         once=once, json_file=json_file, crash=crash, rate=rate, port=port, folder=folder, seed=seed

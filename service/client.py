@@ -84,10 +84,10 @@ class StreamClient:
 class _Connection:
     """One connection of the client: positions and credit start anew with each."""
 
-    def __init__(self, client: StreamClient, socket: ClientConnection, credits: int) -> None:
+    def __init__(self, client: StreamClient, socket: ClientConnection, credit: int) -> None:
         self._client = client
         self._socket = socket
-        self._limit = credits  # positions below this may be sent
+        self._limit = credit  # positions below this may be sent
         self._sent = 0
         self._ids: dict[int, str] = {}  # by position, not answered
         self._more_credit = asyncio.Event()

@@ -299,12 +299,12 @@ class _Service:
 
     def kill(self) -> None:
         """SIGKILL."""
-        assert self._process is not None  # noqa: S101 - started
+        assert self._process is not None
         self._process.kill()
 
     async def wait(self) -> None:
         """Until it ends by itself."""
-        assert self._process is not None  # noqa: S101 - started
+        assert self._process is not None
         await self._process.wait()
 
     async def stop(self) -> None:

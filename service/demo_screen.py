@@ -113,6 +113,6 @@ def results_table(result: StreamScore) -> RenderableType:
         table.add_row(
             f"class {label}",
             delay,
-            f"cluster {clusters}; of its {own.items} items {own.caught:.0%} caught, {own.in_cluster:.0%} in the cluster",
+            f"cluster {clusters}; of its {own.items} items {own.caught:.0%} caught, {own.in_cluster:.0%} in it",
         )
     return table

@@ -16,7 +16,7 @@ from service.records import Float32s
 
 
 def choose_device(wanted: str) -> str:
-    """ "auto", "cpu" or "cuda" to the device that is there.
+    """The device that is there for auto, cpu or cuda.
 
     Raises:
         InvalidSetting: "cuda" where torch sees none.

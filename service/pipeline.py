@@ -310,7 +310,7 @@ class Pipeline:
                     NotReady("The stream moved to another process, or is stopping. Send the same again.")
                 )
             raise
-        except Exception:  # noqa: BLE001 - whatever it was, the batch fails and the stream goes on
+        except Exception:
             log.exception("batch_failed", items=len(items))
             self._metrics.failed.inc(len(items))
             for part in batch:

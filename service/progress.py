@@ -1,13 +1,18 @@
 """Progress bars for long work, one a stage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-ReportsProgress = Callable[[str, int, int, str], None]
-"""(stage, done, total, note): what `model.train` reports to."""
+
+class ReportsProgress(Protocol):
+    """What the trainer reports to."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str) -> None:
+        """`done` of `total` steps of `stage` are done; `note` says how it goes."""
 
 
 @contextmanager

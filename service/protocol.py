@@ -8,7 +8,8 @@ also when the client names none) or `firstseen.v1.msgpack` (binary frames). msgs
 items are checked one by one (`service.intake`), so that a bad one fails alone.
 """
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -95,7 +96,8 @@ class Verdicts(msgspec.Struct, tag="verdicts", tag_field="type", frozen=True):
 
 class Ack(msgspec.Struct, tag="ack", tag_field="type", frozen=True):
     """Cumulative. accepted: items received on this connection; durable: how many of them, from the first on, are
-    answered (by a verdict or a nack); credits: how many may be sent beyond `accepted`."""
+    answered (by a verdict or a nack); credits: how many may be sent beyond `accepted`.
+    """
 
     accepted: int
     durable: int
@@ -140,16 +142,14 @@ WatchMessage = Hello | Event
 class Codec:
     """Messages to frames and back, in one of the two encodings."""
 
-    def __init__(
-        self, subprotocol: Literal["firstseen.v1.json", "firstseen.v1.msgpack"] | str | None
-    ) -> None:  # noqa: PYI051 - names the two
+    def __init__(self, subprotocol: str | None) -> None:
         self.is_text = subprotocol != MSGPACK
-        if self.is_text:
-            self._encode = msgspec.json.Encoder().encode
-            self._decode = msgspec.json.Decoder(ClientMessage).decode
-        else:
-            self._encode = msgspec.msgpack.Encoder().encode
-            self._decode = msgspec.msgpack.Decoder(ClientMessage).decode
+        encoder = msgspec.json.Encoder() if self.is_text else msgspec.msgpack.Encoder()
+        decoder = (
+            msgspec.json.Decoder(ClientMessage) if self.is_text else msgspec.msgpack.Decoder(ClientMessage)
+        )
+        self._encode: Callable[[object], bytes] = encoder.encode
+        self._decode: Callable[[bytes], ClientMessage] = decoder.decode
 
     def encode(self, message: StreamMessage | WatchMessage) -> bytes:
         """A frame's payload."""

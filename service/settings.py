@@ -64,8 +64,8 @@ class Settings(BaseSettings):
     )
     snapshot_every_items: int = Field(20_000, ge=1, description="Items between snapshots of the state.")
     allow_unsafe_redis: bool = Field(
-        False,
-        description="Serve although Redis may forget acknowledged items; /readyz says so.",  # noqa: FBT003
+        default=False,
+        description="Serve although Redis may forget acknowledged items; /readyz says so.",
     )
     known_error_rate: float | None = Field(
         None, gt=0, lt=1, description="Rate at which known items may be called new; empty: the bundle's."

@@ -99,7 +99,7 @@ async def classify(request: Request) -> Response:
     raws, is_single = _items_of(await _body(request, context.settings.max_body_bytes))
     if len(raws) > context.settings.max_items:
         raise BodyTooLarge(
-            f"{len(raws)} items in one request; send at most {context.settings.max_items}, or use the WebSocket /stream."
+            f"{len(raws)} items in one request; send at most {context.settings.max_items}, or use WS /stream."
         )
     read = read_items(raws, context.manifest.input)
     good = [item for item in read if not isinstance(item, Refused)]

@@ -164,7 +164,7 @@ class DBSTREAM:
         self.births = np.append(self.births, birth)
         self.counts = np.append(self.counts, 1)
         self.clusters = np.append(self.clusters, NO_CLUSTER)
-        self.strong = np.append(self.strong, False)  # noqa: FBT003 - the value, not a switch
+        self.strong = np.append(self.strong, False)
         for name in _PAIR_ARRAYS:
             grown = np.zeros((M + 1, M + 1), dtype=getattr(self, name).dtype)
             grown[:M, :M] = getattr(self, name)

@@ -34,7 +34,7 @@ def clopper_pearson_upper(k: int, n: int, confidence: float = P0_CONFIDENCE) -> 
 
 
 def log_e_value(hits: int, trials: int, p0: float) -> float:
-    """ln E_n of the mixture test above; 0 (E = 1) before the first trial and for p0 = 1."""
+    """Ln E_n of the mixture test above; 0 (E = 1) before the first trial and for p0 = 1."""
     if trials == 0 or p0 >= 1.0:
         return 0.0
     misses = trials - hits

@@ -156,7 +156,8 @@ class Engine:
             ids: B ids.
             t: float64 (B,) seconds since 1970 (UTC).
         """
-        assert z.ndim == 2 and z.shape == (len(ids), self.gate.dim) and np.isfinite(z).all()
+        assert z.shape == (len(ids), self.gate.dim), z.shape
+        assert np.isfinite(z).all(), "embeddings must be finite"
         said = self.gate.decide(z)
         accepted = said.accepted(self.params.known_error_rate)
         return Observed(

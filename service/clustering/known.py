@@ -38,7 +38,7 @@ class Decisions:
     distance: Float64s
 
     def accepted(self, rate: float) -> Bools:
-        """bool (B,): which items are taken for known when `rate` of the known may be refused."""
+        """Bool (B,): which items are taken for known when `rate` of the known may be refused."""
         return self.p > rate
 
 
