@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import psutil
 import pytest
 
 from service.state import tether
@@ -64,9 +63,7 @@ def test_it_ends_with_its_parent() -> None:
         os.close(write)
         with os.fdopen(read) as output:
             assert output.readline() == "up\n"
-            (child,) = psutil.Process(middle.pid).children()
             middle.kill()
             rest = output.read()  # ends when the last holder of the pipe, the program, has ended
 
     assert rest == ""
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
