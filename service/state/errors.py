@@ -16,7 +16,7 @@ class StoreError(Exception):
     """Durable state could not be read or written."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - named for the condition, as HTTP 503 is
+class StoreUnavailable(StoreError):
     """Redis is away, still loading, out of memory, read-only or refuses writes: wait, then send the same
     again.
 
@@ -29,7 +29,7 @@ class StoreUnavailable(StoreError):  # noqa: N818 - named for the condition, as 
         self.outcome_unknown = outcome_unknown
 
 
-class Fenced(StoreError):  # noqa: N818 - the word of the literature on leases
+class Fenced(StoreError):
     """Another owner has taken the stream: nothing was written; drop what is in memory and step down.
 
     `ours` is the epoch we hold (0 for none), `current` the epoch in Redis (0 where it is gone).
@@ -41,7 +41,7 @@ class Fenced(StoreError):  # noqa: N818 - the word of the literature on leases
         self.current = current
 
 
-class LeaseHeld(StoreError):  # noqa: N818 - states the fact
+class LeaseHeld(StoreError):
     """Another live owner holds the stream; its lease runs out in `remaining_ms` unless it is renewed."""
 
     def __init__(self, message: str, *, owner: str, remaining_ms: int) -> None:
@@ -50,7 +50,7 @@ class LeaseHeld(StoreError):  # noqa: N818 - states the fact
         self.remaining_ms = remaining_ms
 
 
-class BundleMismatch(StoreError):  # noqa: N818 - states the fact
+class BundleMismatch(StoreError):
     """The stream's state was written with another bundle: two embedding spaces must never meet."""
 
     def __init__(self, message: str, *, stored: str, offered: str) -> None:
@@ -59,11 +59,11 @@ class BundleMismatch(StoreError):  # noqa: N818 - states the fact
         self.offered = offered
 
 
-class StoreMisconfigured(StoreError):  # noqa: N818 - states the fact
+class StoreMisconfigured(StoreError):
     """Redis is set up so that it may lose what was acknowledged, or lets us in only halfway."""
 
 
-class SequenceConflict(StoreError):  # noqa: N818 - states the fact
+class SequenceConflict(StoreError):
     """What was sent, or what is stored, does not continue the log without gap, overlap or change.
 
     From `append`: `expected` is the seq the log continues with, `got` what was sent; load and replay again.
@@ -76,7 +76,7 @@ class SequenceConflict(StoreError):  # noqa: N818 - states the fact
         self.got = got
 
 
-class DuplicateIds(StoreError):  # noqa: N818 - states the fact
+class DuplicateIds(StoreError):
     """Some ids of the batch have a verdict already, or occur twice in it: nothing was written.
 
     `ids` are the offenders in batch order. Look them up and send the batch without them.
@@ -87,15 +87,15 @@ class DuplicateIds(StoreError):  # noqa: N818 - states the fact
         self.ids = tuple(ids)
 
 
-class SnapshotCorrupt(StoreError):  # noqa: N818 - states the fact
+class SnapshotCorrupt(StoreError):
     """No snapshot that the log could continue is intact; starting empty would silently forget."""
 
 
-class LogCorrupt(StoreError):  # noqa: N818 - states the fact
+class LogCorrupt(StoreError):
     """An entry of the log does not have the checksum that it was written with."""
 
 
-class DataFolderInUse(StoreError):  # noqa: N818 - states the fact
+class DataFolderInUse(StoreError):
     """Another process has the data folder open; `pid` is its process id, None where it left none."""
 
     def __init__(self, message: str, *, pid: int | None) -> None:
@@ -103,5 +103,5 @@ class DataFolderInUse(StoreError):  # noqa: N818 - states the fact
         self.pid = pid
 
 
-class EmbeddedServerFailed(StoreError):  # noqa: N818 - states the fact
+class EmbeddedServerFailed(StoreError):
     """The embedded server did not start, or would not stop; the message ends with the tail of its log."""

@@ -18,7 +18,7 @@ CHUNK_BYTES: Final = 256 * 1024
 _SUM_BYTES: Final = 16
 
 
-class BadSnapshot(Exception):  # noqa: N818 - never leaves service/state: becomes a fallback or SnapshotCorrupt
+class BadSnapshot(Exception):
     """This generation cannot be used; the message says which chunk and why."""
 
 

@@ -47,7 +47,7 @@ class ServerInfo:
     warnings: tuple[str, ...]
 
 
-class Refusal(StoreError):  # noqa: N818 - an answer of functions.lua, translated by whoever asked
+class Refusal(StoreError):
     """An error reply, `word` and what follows it; one that nobody translates is a bug, and says so."""
 
     def __init__(self, word: str, rest: str) -> None:
