@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from model.bundle import KnownArrays
 from model.datasets import DataError
 
-CLUSTER_RADIUS = 1.7
+CLUSTER_RADIUS = 1.9
 SHRINKAGE = 0.1
 _REFERENCES_PER_CLASS = 100
 

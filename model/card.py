@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from model.bundle import CalibrationSpec
 from model.config import TrainConfig
+from model.configs import starting_config
 from model.datasets import LabelledData
 from model.datasets.split import Split
 
@@ -93,10 +94,10 @@ def write_card(
 
 def command(config: TrainConfig) -> str:
     """Return the shell command that asks for this run, naming what differs from the defaults."""
-    words = ["firstseen", "train", "--dataset", config.dataset]
+    words = ["firstseen", "train", config.dataset]
     if config.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
-    default = TrainConfig()
+    default = starting_config(config.dataset, None, {})
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):

@@ -64,7 +64,7 @@ class TrainConfig:
     augment: bool = True
     seed: int = 0
     known_error_rate: float = 0.02
-    cluster_dim: int = 8
+    cluster_dim: int = 64
     threads: int = 2
     device: str = "cpu"
     max_items: int | None = None

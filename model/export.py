@@ -18,6 +18,7 @@ from model.bundle import (
     EmbeddingSpec,
     Golden,
     Manifest,
+    check_destination,
     write_bundle,
 )
 from model.calibrate import CLUSTER_RADIUS, calibrate, fit
@@ -59,6 +60,7 @@ def run(
         ConfigError, DataError, TrainingError: the run cannot be as asked; the message says what to change.
         BundleError: `out` cannot be written.
     """
+    check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
     data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)

@@ -63,24 +63,40 @@ def about(
 @app.command()
 def train(
     dataset: Annotated[
-        str, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
-    ] = "digits",
-    out: Annotated[Path, typer.Option(help="Folder to write the bundle to.")] = Path("bundles/digits"),
+        str | None, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write the bundle to [default: bundles/DATASET].")
+    ] = None,
     hold_out: Annotated[
-        str, typer.Option(help="Classes the net must not see, e.g. 3,7: they show how new ones will be met.")
-    ] = "",
-    network: Annotated[str, typer.Option(help="cnn, or mlp (7 layers of 520).")] = "cnn",
-    objective: Annotated[str, typer.Option(help="proxy-anchor, hinge or rbf.")] = "proxy-anchor",
-    layer: Annotated[str, typer.Option(help="Which layer is the embedding.")] = "penultimate",
+        str | None,
+        typer.Option(help="Classes the net must not see, e.g. 3,7: they show how new ones will be met."),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="Start from a named run of model/configs, e.g. original [default: DATASET's]."),
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="cnn, or mlp (7 layers of 520).")] = None,
+    objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(help="Which layer is the embedding: penultimate, output, or the cnn's pooled."),
+    ] = None,
+    norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
+    embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
+    cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items a training step.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the one-cycle schedule.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
+    augment: Annotated[bool | None, typer.Option(help="Move, turn and size images while training.")] = None,
     known_error_rate: Annotated[
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
     max_items: Annotated[int | None, typer.Option(help="Use at most so many items of a big set.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same bundle (on CPU).")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
+    seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of data sets [default: FIRSTSEEN_DATA, else data].")
     ] = None,
@@ -93,31 +109,36 @@ def train(
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
     """
-    from model.config import ConfigError, TrainConfig
+    from model.config import ConfigError
+    from model.configs import starting_config
     from model.export import run
     from model.train import TrainingError
 
     given = {
+        "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
+        "network": network,
+        "objective": objective,
+        "layer": layer,
+        "norm": norm,
+        "embedding_dim": embedding_dim,
+        "cluster_dim": cluster_dim,
         "epochs": epochs,
         "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "augment": augment,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
+        "seed": seed,
+        "device": device,
+        "threads": threads,
     }
     try:
-        config = TrainConfig(
-            dataset=dataset,
-            hold_out=tuple(label.strip() for label in hold_out.split(",") if label.strip()),
-            network=network,
-            objective=objective,
-            layer=layer,
-            seed=seed,
-            device=device,
-            threads=threads,
-            **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
-        )
+        wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
+        out = out or Path("bundles") / Path(wanted.dataset).name
         with stages(screen) as progress:
             manifest = run(
-                config,
+                wanted,
                 data_dir=data or _settings().data or Path("data"),
                 out=out,
                 progress=progress,

@@ -1,6 +1,6 @@
 """Digits with 3 and 7 held out: the default run.
 
-Command:  firstseen train --dataset digits --hold-out 3,7
+Command:  firstseen train digits --hold-out 3,7
 Duration: 4 to 8 s on two shared cores, 7 to 12 s of CPU time.
 Expected, seeds 0, 1, 2:
 

@@ -29,7 +29,7 @@ class EngineParams:
     """
 
     known_error_rate: float = 0.02
-    clustering_threshold: float = 1.7
+    clustering_threshold: float = 1.9
     fading_factor: float = 5e-4
     cleanup_interval: int = 500
     intersection_factor: float = 0.3

@@ -39,7 +39,7 @@ def test_it_states_data_limits_measures_and_command() -> None:
         "pooled scores",
         "| 0.988 |",
         "items of 3 called new at the default rate | 0.250 |",
-        "firstseen train --dataset digits --hold-out 3,7",
+        "firstseen train digits --hold-out 3,7",
     ):
         assert fact in text
 
@@ -58,4 +58,4 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     """The command has every option that differs, quoted for a shell, and no other."""
     config = TrainConfig(dataset="my digits", network="mlp", augment=False, seed=3)
 
-    assert command(config) == "firstseen train --dataset 'my digits' --network mlp --no-augment --seed 3"
+    assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"

@@ -1,5 +1,6 @@
 """Named configurations and what their docstrings promise."""
 
+import dataclasses
 import importlib
 import shlex
 
@@ -7,7 +8,7 @@ import pytest
 
 from model.card import command
 from model.config import ConfigError, TrainConfig
-from model.configs import CONFIGS, named_config
+from model.configs import CONFIGS, named_config, starting_config
 
 
 def documentation(name: str) -> str:
@@ -21,7 +22,7 @@ def test_the_documented_command_is_the_configuration(name: str) -> None:
     """The command in a docstring names every setting that differs from the defaults, with its value."""
     documented = " ".join(documentation(name).split("Command:")[1].split("Duration:")[0].split())
 
-    assert sorted(_options(command(named_config(name)))) == sorted(_options(documented))
+    assert shlex.split(command(named_config(name))) == shlex.split(documented)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -44,6 +45,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
         named_config("cifar")
 
 
-def _options(line: str) -> list[tuple[str, str]]:
-    words = shlex.split(line)[2:]
-    return list(zip(words[::2], words[1::2], strict=True))
+def test_a_run_starts_from_what_suits_its_data_set_and_holds_nothing_out() -> None:
+    """Without a named configuration, the data set's own settings are taken, but not its held-out classes."""
+    assert dataclasses.replace(named_config("mnist"), hold_out=()) == starting_config("mnist", None, {})
+    assert TrainConfig() == starting_config(None, None, {})
+    assert TrainConfig(dataset="a/folder") == starting_config("a/folder", None, {})
+
+
+def test_a_named_configuration_is_taken_whole_and_then_changed() -> None:
+    """A named configuration brings its data set and held-out classes; changes win."""
+    assert named_config("original") == starting_config(None, "original", {})
+    assert 3 == starting_config(None, "original", {"seed": 3}).seed
