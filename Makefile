@@ -48,6 +48,7 @@ bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.serving --quick --json benchmarks/results/serving.json
 
 e2e: $(VENV)/.dev ## docker compose up, stream, restart both containers, find the same clusters
+	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { echo "make e2e needs a running Docker engine with compose v2: install and start one (https://docs.docker.com/engine/install), until 'docker info' and 'docker compose version' both work. Nothing was tested."; exit 1; }
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
 constraints: $(VENV)/bin/python ## resolve constraints.txt anew from pyproject.toml
