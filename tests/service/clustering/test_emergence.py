@@ -1,0 +1,91 @@
+"""The sequential test: right on paper, honest under the null, quick under novelty."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import binom
+
+from service.clustering.emergence import Background, clopper_pearson_upper, log_e_value, log_threshold
+
+
+@pytest.mark.parametrize(("hits", "trials", "p0"), [(0, 5, 0.1), (3, 10, 0.01), (7, 7, 0.3), (12, 400, 0.02)])
+def test_the_e_value_is_the_mixture_integral(hits: int, trials: int, p0: float) -> None:
+    """The closed form equals the integral it stands for."""
+
+    def ratio(p: float) -> float:
+        return (p / p0) ** hits * ((1 - p) / (1 - p0)) ** (trials - hits)
+
+    integral = quad(ratio, p0, 1, limit=500, points=[max(p0, hits / trials)])[0] / (1 - p0)
+
+    assert log_e_value(hits, trials, p0) == pytest.approx(math.log(integral), rel=1e-6)
+
+
+@pytest.mark.parametrize("p0", [0.001, 0.05, 0.5])
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_its_mean_is_at_most_one_under_every_rate_up_to_p0(p0: float, p: float) -> None:
+    """E[E_n] <= 1 at rate p * p0: what Ville's inequality needs."""
+    n = 60
+    mean = sum(
+        binom.pmf(k, n, p * p0) * math.exp(log_e_value(k, n, p0))
+        for k in range(n + 1)
+        if binom.pmf(k, n, p * p0) > 0
+    )
+
+    assert mean <= 1 + 1e-9
+
+
+def test_looking_after_every_item_keeps_the_budget() -> None:
+    """Of 400 null streams looked at 2000 times each, no more reach 1/a than a allows."""
+    rng = np.random.default_rng(0)
+    p0, a, crossed = 0.01, 0.05, 0
+    for _ in range(400):
+        hits = np.cumsum(rng.random(2000) < p0)
+        at_hits = np.flatnonzero(np.diff(hits, prepend=0))
+        crossed += any(log_e_value(int(hits[n]), int(n) + 1, p0) >= math.log(1 / a) for n in at_hits)
+
+    assert binom.sf(crossed - 1, 400, a) > 0.01
+
+
+def test_a_new_class_is_proven_within_a_few_items() -> None:
+    """At a share of 5 % against p0 = .001 the first candidate is proven by its fifth hit or sooner."""
+    needed = next(k for k in range(1, 50) if log_e_value(k, 20 * k, 0.001) >= log_threshold(1, 0.01))
+
+    assert needed <= 5
+
+
+def test_no_trial_is_no_evidence() -> None:
+    """E is 1 before the first trial, and always where known classes explain everything."""
+    assert 0.0 == log_e_value(0, 0, 0.01)
+    assert 0.0 == log_e_value(9, 9, 1.0)
+
+
+def test_a_rate_far_below_p0_underflows_to_no_evidence() -> None:
+    """A million misses are -inf or very low, never an error."""
+    assert log_e_value(0, 1_000_000, 0.5) < -100
+
+
+def test_the_budgets_of_all_candidates_sum_to_the_operators() -> None:
+    """Sum of a_j over all j is a."""
+    total = sum(math.exp(-log_threshold(j, 0.01)) for j in range(1, 200_000))
+
+    assert total == pytest.approx(0.01, rel=1e-4)
+
+
+def test_the_upper_bound_covers() -> None:
+    """Clopper-Pearson: at the bound, k or fewer hits have 5 % chance; on paper, 1 - .05^(1/n) for k = 0."""
+    assert clopper_pearson_upper(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert binom.cdf(3, 200, clopper_pearson_upper(3, 200)) == pytest.approx(0.05)
+    assert 1.0 == clopper_pearson_upper(0, 0)
+    assert 1.0 == clopper_pearson_upper(5, 5)
+
+
+def test_leaks_of_known_classes_raise_p0() -> None:
+    """Held-out known items inside the balls count, those outside do not."""
+    background = Background(np.array([[0.0, 0.0], [0.5, 0.0], [9.0, 0.0]]), total=100)
+
+    assert clopper_pearson_upper(2, 100) == background.p0(np.array([[0.1, 0.0]]), radius=1.0)
+    assert clopper_pearson_upper(0, 100) == background.p0(np.array([[5.0, 5.0]]), radius=1.0)
+    assert clopper_pearson_upper(0, 100) == background.p0(np.empty((0, 2)), radius=1.0)
+    assert clopper_pearson_upper(0, 100) == Background(np.empty((0, 2)), total=100).p0(np.zeros((1, 2)), 1.0)

@@ -1,0 +1,95 @@
+"""Cluster ids outlive regrouping."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.clustering.lineage import Matched, match
+from service.records import NO_CLUSTER
+
+
+def matched(
+    before: list[int], parts: list[int], weights: list[float] | None = None, announced: tuple[int, ...] = ()
+) -> Matched:
+    return match(
+        np.array(before, dtype=np.int64),
+        np.array(parts, dtype=np.int64),
+        np.array(weights or [1.0] * len(before), dtype=np.float64),
+        next_id=10,
+        announced=announced,
+    )
+
+
+def test_nothing_gives_nothing() -> None:
+    """No micro-clusters, no ids."""
+    found = matched([], [])
+
+    assert [] == found.cluster_of.tolist()
+    assert 10 == found.next_id
+
+
+def test_a_part_without_history_is_born() -> None:
+    """New ids are given in order of the parts' age."""
+    found = matched([0, 0, 0], [0, 1, 0])
+
+    assert [10, 11, 10] == found.cluster_of.tolist()
+    assert (10, 11) == found.born
+
+
+def test_an_id_stays_while_its_micro_clusters_change() -> None:
+    """A part that has some of the old micro-clusters and some new ones keeps the old id."""
+    found = matched([5, 5, 0, 0], [0, -1, 0, 0])
+
+    assert [5, 5, 5, 5] == found.cluster_of.tolist()
+    assert () == found.born
+
+
+def test_the_heavier_side_of_a_split_keeps_the_id() -> None:
+    """The other gets a new one and knows where it came from."""
+    found = matched([5, 5, 5], [0, 1, 1], [1.0, 2.0, 3.0])
+
+    assert [10, 5, 5] == found.cluster_of.tolist()
+    assert ((10, 5),) == found.split
+
+
+def test_the_heavier_side_of_a_merge_keeps_its_id() -> None:
+    """The other ends, and says in what; a sleeping micro-cluster of it moves along."""
+    found = matched([5, 6, 5], [0, 0, -1], [1.0, 2.0, 1.0])
+
+    assert [6, 6, 6] == found.cluster_of.tolist()
+    assert ((5, 6),) == found.merged
+
+
+def test_what_people_know_is_not_swallowed_by_what_they_do_not() -> None:
+    """In a merge an announced cluster keeps its id over a heavier candidate."""
+    found = matched([5, 6], [0, 0], [1.0, 2.0], announced=(5,))
+
+    assert ((6, 5),) == found.merged
+
+
+def test_ties_go_to_the_smaller_id_and_the_older_part() -> None:
+    """Nothing is left to chance."""
+    assert ((6, 5),) == matched([5, 6], [0, 0]).merged
+    assert [5, 10] == matched([5, 5], [0, 1]).cluster_of.tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 3), st.floats(0.1, 9)), max_size=12))
+def test_every_strong_micro_cluster_has_one_id_and_every_id_one_part(
+    rows: list[tuple[int, int, float]],
+) -> None:
+    """Parts and ids are one to one; ids only grow; a weak micro-cluster remembers, or follows a merge."""
+    parts = [part for _, part, _ in rows]
+    renumber = {old: new for new, old in enumerate(dict.fromkeys(p for p in parts if p >= 0))}
+    parts = [renumber.get(part, -1) for part in parts]
+    before = [cluster for cluster, _, _ in rows]
+    found = matched(before, parts, [weight for *_, weight in rows])
+    ids = found.cluster_of.tolist()
+    pairs = {(part, id) for part, id in zip(parts, ids, strict=True) if part >= 0}
+
+    assert len({part for part, _ in pairs}) == len(pairs) == len({id for _, id in pairs})
+    assert NO_CLUSTER not in {id for _, id in pairs}
+    assert found.next_id == 10 + len(found.born) + len(found.split)
+    ended = dict(found.merged)
+    for old, part, new in zip(before, parts, ids, strict=True):
+        if part < 0:
+            assert ended.get(old, old) == new
