@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from model.bundle import read_bundle
 from service.app import create_app, drain
@@ -33,7 +34,7 @@ class _Server(uvicorn.Server):
                 log.info("listening", url=f"http://{host}:{port}", docs=f"http://{host}:{port}/docs")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await drain(self.config.app)  # type: ignore[arg-type]  # the FastAPI object that run_server gave
+        await drain(self.config.app)  # type: ignore[arg-type]  # the FastAPI object that make_server was given
         await super().shutdown(sockets)
 
 
@@ -54,9 +55,23 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
         failures.append(error)
         server.should_exit = True
 
-    server = _Server(
+    server = make_server(settings, create_app(settings, bundle, on_fatal=on_fatal))
+    log.info("settings", **settings.shown())
+    log.info("bundle", id=bundle.manifest.bundle_id, labels=bundle.manifest.labels, path=str(bundle_dir))
+    with _bound(settings) as listening:
+        for signum in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises the signal again when it is done
+            signal.signal(signum, lambda *_: None)
+        server.run(sockets=[listening])
+    if failures:
+        raise failures[0]
+    return 0 if server.started else 1
+
+
+def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
+    """Uvicorn as this service wants it; `run` serves, setting `should_exit` stops it in order."""
+    return _Server(
         uvicorn.Config(
-            create_app(settings, bundle, on_fatal=on_fatal),
+            app,
             host=settings.host,
             port=settings.port,
             ws="websockets-sansio",
@@ -68,15 +83,6 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
             server_header=False,
         )
     )
-    log.info("settings", **settings.shown())
-    log.info("bundle", id=bundle.manifest.bundle_id, labels=bundle.manifest.labels, path=str(bundle_dir))
-    with _bound(settings) as listening:
-        for signum in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises the signal again when it is done
-            signal.signal(signum, lambda *_: None)
-        server.run(sockets=[listening])
-    if failures:
-        raise failures[0]
-    return 0 if server.started else 1
 
 
 def _bound(settings: Settings) -> socket.socket:

@@ -1,0 +1,25 @@
+"""What the tests of the service share: one small digits bundle, trained once a session."""
+
+from pathlib import Path
+
+import pytest
+
+from model.bundle import Bundle
+from model.inputs import InputSpec
+from tests.service import digits
+
+
+@pytest.fixture(scope="session")
+def digits_bundle() -> Bundle:
+    return digits.bundle()
+
+
+@pytest.fixture(scope="session")
+def digits_dir() -> Path:
+    return digits.bundle_dir()
+
+
+@pytest.fixture(scope="session")
+def spec() -> InputSpec:
+    """Images of 2x2 with values from 0 to 16."""
+    return InputSpec(kind="image", shape=(1, 2, 2), minimum=0, maximum=16)

@@ -1,0 +1,89 @@
+"""One small trained bundle for all tests of the service, and the digits that it has never seen.
+
+Trained once a test session, in a folder that goes with the process. `variant` is the same net with another
+model card, hence another bundle id: what an operator has after a retraining, without one.
+"""
+
+import functools
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.bundle import Bundle, BundleContents, read_bundle, write_bundle
+from model.config import TrainConfig
+from model.export import run
+from service.demo import make_stream
+
+CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="fs-bundle-", ignore_cleanup_errors=True)
+
+
+@functools.cache
+def bundle_dir() -> Path:
+    """Digits without 3 and 7, ten passes."""
+    out = Path(_folder().name) / "digits"
+    config = TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=10)
+    run(config, data_dir=None, out=out, created=CREATED, progress=lambda *_: None)
+    return out
+
+
+@functools.cache
+def bundle() -> Bundle:
+    """The same, read."""
+    return read_bundle(bundle_dir())
+
+
+@functools.cache
+def variant_dir() -> Path:
+    """Another bundle id on the same classes."""
+    found = bundle()
+    manifest = found.manifest
+    out = Path(_folder().name) / "variant"
+    write_bundle(
+        out,
+        BundleContents(
+            input=manifest.input,
+            network=manifest.network,
+            embedding=manifest.embedding,
+            labels=manifest.labels,
+            calibration=manifest.calibration,
+            config=dict(manifest.config),
+            metrics=dict(manifest.metrics),
+            weights=found.weights,
+            known=found.known,
+            golden=found.golden,
+            card=found.card + "\nAnother one.\n",
+        ),
+        created=CREATED,
+    )
+    return out
+
+
+@functools.cache
+def stream_items() -> tuple[dict[str, Any], ...]:
+    """About 720 items: known digits first, then 3s and 7s among them. Ids are unique."""
+    return make_stream(0).items
+
+
+def raw(n: int = 0) -> list[float]:
+    """The numbers of one digit."""
+    items = stream_items()
+    x: list[float] = items[n % len(items)]["x"]
+    return x
+
+
+def many(prefix: str, n: int) -> list[dict[str, Any]]:
+    """`n` items under ids of their own, the digits over and over."""
+    return [{"id": f"{prefix}-{k}", "x": raw(k)} for k in range(n)]
+
+
+def decoded(n: int = 0) -> np.ndarray:
+    """The same digit as the net eats it: float32 (1, 8, 8)."""
+    return np.asarray(raw(n), dtype=np.float32).reshape(1, 8, 8) / np.float32(16)

@@ -1,0 +1,129 @@
+"""`firstseen serve` as a process of its own: started, killed, signalled and looked at from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import psutil
+
+from tests.service.waiting import until
+
+_SETTINGS_PREFIX = "FIRSTSEEN_"
+
+
+class Serve:
+    """One run of the service; leaving the context kills what is left of it."""
+
+    def __init__(
+        self, bundle: Path, data_dir: Path, *options: str, port: int = 0, **settings: object
+    ) -> None:
+        """Start it; `settings` become FIRSTSEEN_ variables."""
+        self.data_dir = data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._log = data_dir / "service.log"
+        self._offset = self._log.stat().st_size if self._log.exists() else 0
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(_SETTINGS_PREFIX)}
+        environ |= {f"{_SETTINGS_PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "service.cli", "serve", str(bundle)),
+                    *("--port", str(port), "--data-dir", str(data_dir), *options),
+                ],
+                stdout=log,
+                stderr=log,
+                env=environ,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def log(self) -> str:
+        """What this run has said so far."""
+        return self._log.read_bytes()[self._offset :].decode(errors="replace")
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The structured lines of the log."""
+        lines = [line for line in self.log.splitlines() if line.startswith("{") and line.endswith("}")]
+        return [json.loads(line) for line in lines]
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The log's events of this name."""
+        return [line for line in self.events if line["event"] == event]
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once it does."""
+        until(lambda: self.said("listening") or self.process.poll() is not None, "the service listens")
+        assert self.process.poll() is None, self.log
+        url: str = self.said("listening")[0]["url"]
+        return url
+
+    @property
+    def ws_url(self) -> str:
+        return self.url.replace("http://", "ws://")
+
+    def ready(self) -> Self:
+        """Wait until /readyz is 200."""
+        with httpx.Client(base_url=self.url) as http:
+            until(
+                lambda: self.process.poll() is not None or http.get("/readyz").status_code == httpx.codes.OK,
+                "the service is ready",
+            )
+        assert self.process.poll() is None, self.log
+        return self
+
+    def get(self, path: str, **params: str) -> Any:
+        """The JSON of a GET."""
+        return httpx.get(self.url + path, params=params, timeout=20).raise_for_status().json()
+
+    def classify(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The results of a batch that must be taken."""
+        answer = httpx.post(f"{self.url}/classify", json={"items": items}, timeout=30).raise_for_status()
+        results: list[dict[str, Any]] = answer.json()["results"]
+        return results
+
+    def store(self) -> psutil.Process:
+        """The embedded server."""
+        return until(
+            lambda: next((p for p in psutil.Process(self.process.pid).children() if p.is_running()), None),
+            "the store runs",
+        )
+
+    def family(self) -> list[psutil.Process]:
+        """The process and all its children, as of now."""
+        me = psutil.Process(self.process.pid)
+        return [me, *me.children(recursive=True)]
+
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, signum: int = signal.SIGTERM, *, within_s: float = 10.0) -> int:
+        """Ask it to end; its exit status."""
+        self.process.send_signal(signum)
+        return self.wait(within_s=within_s)
+
+    def wait(self, *, within_s: float = 20.0) -> int:
+        """Its exit status, when it ends by itself."""
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it does not end:\n{self.log}") from None
+
+
+def none_left(family: list[psutil.Process]) -> None:
+    """Wait until every process of a family is gone."""
+    gone, left = psutil.wait_procs([p for p in family if p.pid != os.getpid()], timeout=10)
+    assert not left, (gone, left)
