@@ -1,0 +1,76 @@
+"""A really running `firstseen serve` for a benchmark: a child process on a folder of its own."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import httpx
+
+_START_S = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Where it listens, and where its store's socket is."""
+
+    url: str
+    ws_url: str
+    store_socket: Path
+
+
+class DidNotStart(RuntimeError):
+    """The service ended, or was not ready in time; the message ends with its log."""
+
+
+@asynccontextmanager
+async def serving(bundle: Path, folder: Path) -> AsyncIterator[Running]:
+    """`firstseen serve` on a free port, until the context closes.
+
+    Args:
+        bundle: What to serve.
+        folder: Empty; gets the data folder and the log. Its path must be short enough for a unix socket.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "service.log"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("FIRSTSEEN_")}
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service.cli", "serve", str(bundle)),
+            *("--port", str(port), "--data-dir", str(folder / "data"), "--device", "cpu"),
+            stdout=output,
+            stderr=output,
+            env=environ,
+        )
+    try:
+        await _until_ready(process, f"http://127.0.0.1:{port}", log)
+        yield Running(
+            url=f"http://127.0.0.1:{port}",
+            ws_url=f"ws://127.0.0.1:{port}",
+            store_socket=folder / "data" / "redis" / "valkey.sock",
+        )
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+    deadline = perf_counter() + _START_S
+    async with httpx.AsyncClient(base_url=url) as http:
+        while process.returncode is None and perf_counter() < deadline:
+            try:
+                if (await http.get("/readyz")).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+    said = await asyncio.to_thread(log.read_text, encoding="utf-8")
+    raise DidNotStart(f"The service did not start:\n{said[-2000:]}")

