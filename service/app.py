@@ -17,16 +17,14 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
-from starlette.requests import Request
-from starlette.responses import Response
 
 from model.bundle import Bundle
 from service.api import ingest_ws, rest, watch_ws
 from service.api.context import Context
-from service.api.failures import response_of
+from service.api.failures import handle_failures
+from service.api.schemas import add_examples
 from service.batching import Queue
 from service.embedding import Embedder
-from service.errors import FirstseenError
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.pipeline import Pipeline
@@ -133,14 +131,8 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
     for module in (rest, ingest_ws, watch_ws):
         app.include_router(module.router)
 
-    @app.exception_handler(FirstseenError)
-    async def failed(_request: Request, error: FirstseenError) -> Response:
-        return response_of(error)
-
-    @app.exception_handler(Exception)
-    async def crashed(_request: Request, error: Exception) -> Response:
-        return response_of(error)
-
+    handle_failures(app)
+    add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
     return app
 
 

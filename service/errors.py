@@ -38,6 +38,18 @@ class UnknownCluster(ClientError):
     """No cluster has, or ever had, this id."""
 
 
+class UnknownPath(ClientError):
+    """The service has nothing under this path."""
+
+
+class WrongMethod(ClientError):
+    """The path is there, but not for this HTTP method."""
+
+
+class InvalidParameter(ClientError):
+    """A parameter in the path or the query has a value that cannot be."""
+
+
 class InvalidSetting(ClientError):
     """A setting has a value, or a name, that cannot be."""
 

@@ -7,6 +7,10 @@ says what it means and what to do.
 from dataclasses import dataclass
 
 import msgspec
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service import errors
@@ -35,6 +39,9 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.UnsupportedMediaType, "media-type", "The content type is not read here", 415, 1008, False),
     Failure(errors.UnknownStream, "unknown-stream", "The stream is not served here", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
+    Failure(errors.UnknownPath, "unknown-path", "There is nothing under this path", 404, 1008, False),
+    Failure(errors.WrongMethod, "method", "The path does not take this method", 405, 1008, False),
+    Failure(errors.InvalidParameter, "invalid-parameter", "A parameter cannot be read", 422, 1008, False),
     Failure(errors.Overloaded, "overloaded", "Too much is waiting", 503, 1013, True),
     Failure(errors.NotReady, "not-ready", "The service is not ready", 503, 1012, True),
     Failure(errors.StoreAway, "store-away", "The store does not answer", 503, 1013, True),
@@ -67,3 +74,29 @@ def response_of(error: Exception) -> Response:
     return Response(
         msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers
     )
+
+
+def handle_failures(app: FastAPI) -> None:
+    """Let every error of an HTTP request, the framework's own included, leave as a problem."""
+
+    @app.exception_handler(errors.FirstseenError)
+    @app.exception_handler(Exception)
+    async def failed(_request: Request, error: Exception) -> Response:
+        return response_of(error)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> Response:
+        path = request.url.path[:200]
+        allowed = (error.headers or {}).get("Allow")
+        if allowed is not None:
+            return response_of(errors.WrongMethod(f"{path!r} takes {allowed}, not {request.method[:20]}."))
+        return response_of(errors.UnknownPath(f"{path!r} is not here; GET /docs shows what is."))
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return response_of(errors.InvalidParameter(f"{first['loc'][-1]}: {first['msg']}."))
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_request: Request, _error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it: the client left before its body had come

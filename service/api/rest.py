@@ -12,7 +12,6 @@ from model.inputs import example_item
 from service.api.context import Context, check_stream, context_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
-    EXAMPLE_VERDICT,
     ClusterOut,
     ClustersOut,
     ItemIn,
@@ -68,10 +67,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         "verdict it had."
     ),
     response_model=VerdictOut | ResultsOut,
-    responses={
-        200: {"content": {"application/json": {"example": {"results": [EXAMPLE_VERDICT]}}}},
-        **_PROBLEMS,
-    },
+    responses=_PROBLEMS,
     openapi_extra={
         "parameters": [
             {
