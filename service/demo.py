@@ -102,7 +102,7 @@ async def run_demo(config: DemoConfig, screen: Console) -> int:
         )
         verdicts, announced, exemplars, lost = await _stream(config, service, stream, screen)
         result = score(stream.truth, HOLD_OUT, verdicts, announced, exemplars)
-        screen.print(results_table(result))
+        screen.print("", results_table(result, known_error_rate=train_config.known_error_rate))
         table = table_of(result, seed=config.seed, crash=config.crash, lost=lost)
         if config.json_file is not None:
             config.json_file.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")

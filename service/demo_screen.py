@@ -90,14 +90,14 @@ class DemoScreen:
         return [Text(""), *(Text(f"  {line}", style="cyan") for line in self._events[-8:])]
 
 
-def results_table(result: StreamScore) -> RenderableType:
-    """The table at the end."""
+def results_table(result: StreamScore, *, known_error_rate: float) -> RenderableType:
+    """The table at the end; `known_error_rate` is what the bundle was calibrated for."""
     table = Table(title="What was discovered", title_justify="left", min_width=64)
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("in words", style="dim")
     table.add_row("known accuracy", f"{result.known_accuracy:.1%}", "known digits that got their own class")
-    table.add_row("known called new", f"{result.known_called_new:.1%}", "the operator asked for at most 2 %")
+    table.add_row("known called new", f"{result.known_called_new:.1%}", f"known digits that got none; asked for: {known_error_rate:.0%}")
     table.add_row("unseen caught", f"{result.unseen_caught:.1%}", "3s and 7s not taken for a known digit")
     table.add_row(
         "classes found", f"{result.clusters_found} of {len(result.classes)}", "unseen classes with a cluster"
@@ -108,7 +108,7 @@ def results_table(result: StreamScore) -> RenderableType:
         "announced, but no new class",
     )
     for label, own in result.classes.items():
-        delay = "not found" if own.delay_items is None else f"{own.delay_items} items"
+        delay = "not found" if own.delay_items is None else f"after {own.delay_items} items"
         clusters = ", ".join(str(cluster) for cluster in own.clusters) or "-"
         table.add_row(
             f"class {label}",
