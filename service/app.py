@@ -4,6 +4,7 @@ settings, bundle ─► embedder, store client (or embedded server) ─► queue
 """
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -34,11 +36,14 @@ from service.state.store import StreamStore, connect
 
 log = structlog.get_logger("firstseen.app")
 
-STOP_S = 3.0
+STOP_S = 2.0
 """How long what waits may still be answered when the service is told to stop."""
 
-_AFTER_STOP_S = 1.5
-"""... and how long the last snapshot may take after that."""
+_AFTER_STOP_S = 1.0
+"""... how long the last snapshot may take after that ..."""
+
+_STORE_STOP_S = 1.0
+"""... and how long the embedded store may take to end; killed after that, it loses nothing."""
 
 
 def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseException], None]) -> FastAPI:
@@ -63,8 +68,10 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
             revive = None
             url: str = settings.redis_url or ""
             if not url:
-                server = await stack.enter_async_context(EmbeddedServer(settings.data_dir))
-                url, revive = server.url, partial(_revive, server)
+                server = await stack.enter_async_context(
+                    EmbeddedServer(settings.data_dir, stop_timeout_s=_STORE_STOP_S)
+                )
+                url, revive = server.url, partial(_revive, server, asyncio.Lock())
             client = connect(url)
             stack.push_async_callback(client.aclose)
             store = StreamStore(
@@ -106,15 +113,13 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
                 device=embedder.device,
                 store="redis" if settings.redis_url else "embedded",
             )
-            running = asyncio.create_task(pipeline.run())
+            running = app.state.running = asyncio.create_task(pipeline.run())
             running.add_done_callback(lambda task: _report(task, on_fatal))
             yield
             await drain(app)
             _, still = await asyncio.wait({running}, timeout=_AFTER_STOP_S)
-            if still:
-                log.warning(
-                    "stopped_without_snapshot", reason="the store does not answer; the log has it all"
-                )
+            if still or running.cancelled():
+                log.warning("stopped_without_snapshot", reason="not in time; the log has it all")
                 running.cancel()
                 await asyncio.wait({running})
 
@@ -137,16 +142,32 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
 
 
 async def drain(app: FastAPI) -> None:
-    """Take no more items and answer those that wait; may be called twice."""
+    """Take no more items and answer those that wait: with their verdicts, or else with a 503. May be called twice."""
     context: Context = app.state.context
-    await context.pipeline.stop(grace_s=STOP_S)
+    if not await context.pipeline.stop(grace_s=STOP_S):
+        app.state.running.cancel()
+        await asyncio.wait({app.state.running})
 
 
-async def _revive(server: EmbeddedServer) -> None:
+@asynccontextmanager
+async def _embedded(data_dir: Path) -> AsyncIterator[EmbeddedServer]:
+    """The store that comes with firstseen, for as long as the context is open."""
+    server = EmbeddedServer(data_dir)
+    await server.start()
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(TimeoutError):  # it was killed
+            async with asyncio.timeout(_STORE_STOP_S):
+                await server.stop()
+
+
+async def _revive(server: EmbeddedServer, one_at_a_time: asyncio.Lock) -> None:
     """Start the embedded server again if it died."""
-    if not server.is_alive():
-        log.warning("embedded_store_restarts")
-        await server.restart()
+    async with one_at_a_time:
+        if not server.is_alive():
+            log.warning("embedded_store_restarts")
+            await server.restart()
 
 
 def _report(task: "asyncio.Task[None]", on_fatal: Callable[[BaseException], None]) -> None:

@@ -80,6 +80,11 @@ class Queue:
         """Items in the queue."""
         return self._waiting
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether everything has been taken and answered, and no more will come."""
+        return self._drained.is_set()
+
     def offer(self, job: Job) -> None:
         """Queue a job now or not at all. A job larger than the whole queue is taken when the queue is empty.
 

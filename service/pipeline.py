@@ -29,12 +29,20 @@ from service.batching import Queue, Slice
 from service.clustering import snapshot
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
+from service.clustering.snapshot import SnapshotUnreadable
 from service.errors import InternalError, NotReady, StoreAway
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.records import Cluster, Float32s, Item, Observed, Verdict, VerdictKind, auto_id
-from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreUnavailable
-from service.state.packing import pack_configure, pack_items, pack_verdict, unpack_entry, unpack_verdict
+from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreError, StoreUnavailable
+from service.state.packing import (
+    EntryUnreadable,
+    pack_configure,
+    pack_items,
+    pack_verdict,
+    unpack_entry,
+    unpack_verdict,
+)
 from service.state.store import Append, StreamStore
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -129,15 +137,18 @@ class Pipeline:
         self._snapshot_seq = 0
         self._stopping = False
         self._warnings: tuple[str, ...] = ()
+        self._is_serving = False
+        self._state: str | None = "starting"
+        self._away: str | None = None
         self.epoch = 0
-        self._unready("starting")
+        self._show_readiness()
 
     # Readiness
 
     @property
     def reason(self) -> str | None:
         """Why the stream is not served right now; None when it is."""
-        return self._reason
+        return self._away or self._state
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -149,20 +160,33 @@ class Pipeline:
         """The latest durable item, -1 before the first."""
         return self._durable_seq - 1
 
-    def _unready(self, reason: str, *, store_away: bool = False) -> None:
-        self._reason: str | None = reason
-        self._metrics.ready.set(0)
-        self._queue.close(
-            StoreAway(_STORE_AWAY.format(reason))
-            if store_away
-            else NotReady(f"The service is not ready: {reason}.")
-        )
+    def _unready(self, reason: str) -> None:
+        self._state = reason
+        self._show_readiness()
 
     def _ready(self) -> None:
         if not self._stopping:
-            self._reason = None
-            self._metrics.ready.set(1)
+            self._state = None
+            self._show_readiness()
+
+    def _store_is_away(self, reason: str | None) -> None:
+        """The store does not answer, or (None) does again."""
+        if reason == self._away:
+            return
+        if reason is None or self._away is None:
+            log.warning("store_away", reason=reason) if reason else log.info("store_back")
+        self._away = reason
+        self._show_readiness()
+
+    def _show_readiness(self) -> None:
+        reason = self.reason
+        self._metrics.ready.set(reason is None)
+        if reason is None:
             self._queue.open()
+        elif self._away is not None and not self._stopping:
+            self._queue.close(StoreAway(_STORE_AWAY.format(self._away)))
+        else:
+            self._queue.close(NotReady(f"The service is not ready: {self._state or reason}."))
 
     # Owning the stream
 
@@ -184,20 +208,29 @@ class Pipeline:
                 except StoreUnavailable as away:  # while reading the log: start over
                     self._step_down(str(away))
                     await asyncio.sleep(_RETRY_S[-1])
+                except (SnapshotUnreadable, EntryUnreadable) as unreadable:
+                    raise StoreError(str(unreadable)) from unreadable
         finally:
             self._unready("stopping")
             self._queue.fail_all(NotReady("The service is stopping. Send the same to the next one."))
             self._fanout.end()
             self._worker.shutdown(wait=False, cancel_futures=True)
 
-    async def stop(self, *, grace_s: float) -> None:
-        """Take nothing new, answer what waits within `grace_s`. `run` then snapshots, releases and returns."""
-        self._stopping = True
-        self._unready("stopping")
-        self._queue.finish()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace_s):
-                await self._queue.drained()
+    async def stop(self, *, grace_s: float) -> bool:
+        """Take nothing new, answer what waits within `grace_s`. `run` then snapshots, releases and returns.
+
+        Returns:
+            Whether all was answered. If not, `run` has to be cancelled: it then fails what still waits.
+        """
+        if not self._stopping:
+            self._stopping = True
+            self._unready("stopping")
+            self._queue.finish()
+            if self._is_serving:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(grace_s):
+                        await self._queue.drained()
+        return self._queue.is_drained
 
     async def _own(self) -> None:
         """Become the owner and bring the engine to the state of the store."""
@@ -254,9 +287,11 @@ class Pipeline:
     async def _serve_and_renew(self) -> None:
         serve = asyncio.create_task(self._serve())
         renew = asyncio.create_task(self._renew())
+        self._is_serving = True
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._is_serving = False
             for task in (serve, renew):
                 task.cancel()
             results = await asyncio.gather(serve, renew, return_exceptions=True)
@@ -265,11 +300,10 @@ class Pipeline:
                 raise result
 
     async def _renew(self) -> None:
-        """Keep the lease. When the store is away there is nothing to do: every append checks the token."""
+        """Keep the lease, and find out that the store is away also when nothing is to be written."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            with contextlib.suppress(StoreUnavailable):
-                await self._store.renew()
+            await self._until_answered(self._store.renew)
 
     async def _serve(self) -> None:
         while batch := await self._queue.take():
@@ -305,6 +339,7 @@ class Pipeline:
             async with self._at_rest:
                 verdicts, result = await self._decide(items)
         except (Fenced, SequenceConflict, asyncio.CancelledError):
+            self._unready("the stream is not ours any more")
             for part in batch:
                 part.job.fail(
                     NotReady("The stream moved to another process, or is stopping. Send the same again.")
@@ -313,6 +348,7 @@ class Pipeline:
         except Exception:
             log.exception("batch_failed", items=len(items))
             self._metrics.failed.inc(len(items))
+            self._unready("a batch failed; reading the state again")
             for part in batch:
                 part.job.fail(InternalError("These items could not be classified."))
             await self._restore()
@@ -394,23 +430,17 @@ class Pipeline:
     async def _until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
         """Ask the store until it answers. Asking again is safe: it knows a batch that it has."""
         tries = 0
-        was = self._reason
         while True:
             try:
                 answer = await call()
             except StoreUnavailable as away:
-                if tries == 0:
-                    log.warning("store_away", reason=str(away))
-                self._unready(str(away), store_away=True)
+                self._store_is_away(str(away))
                 if self._revive is not None:
                     await self._revive()
                 await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
                 tries += 1
             else:
-                if tries:
-                    log.info("store_back", tries=tries)
-                    if was is None:
-                        self._ready()
+                self._store_is_away(None)
                 return answer
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
@@ -432,7 +462,7 @@ class Pipeline:
         except TimeoutError:
             pass
         if self._view is None:
-            raise NotReady(f"There is no state to show yet: {self._reason}.")
+            raise NotReady(f"There is no state to show yet: {self.reason}.")
         return replace(self._view, stale=True)
 
     def _look(self, engine: Engine, *, with_hash: bool = False) -> StreamView:

@@ -29,7 +29,7 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 def bundle_dir() -> Path:
     """Digits without 3 and 7, ten passes."""
     out = Path(_folder().name) / "digits"
-    config = TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=10)
+    config = TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=10, threads=1)
     run(config, data_dir=None, out=out, created=CREATED, progress=lambda *_: None)
     return out
 

@@ -1,0 +1,140 @@
+"""A store in memory for the tests of the pipeline: the rules of the real one, and failures to order.
+
+`Shared` is what Redis would hold; several `FakeStore`s on one of it are several processes. The rules that the
+pipeline relies on are kept: a fencing epoch, a lease, one log without gaps, a resend that is recognised, ids
+that have one verdict. `store.fails("append", error)` lets the next append raise before it does anything,
+`after=True` once it is done (a lost reply); `store.holds("lookup")` keeps the call waiting.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from service.state.errors import DuplicateIds, Fenced, LeaseHeld, SequenceConflict, StoreUnavailable
+from service.state.store import Append, Loaded, LogRecord, ServerInfo
+
+
+def away(*, outcome_unknown: bool = True) -> StoreUnavailable:
+    return StoreUnavailable("Redis does not answer (test)", outcome_unknown=outcome_unknown)
+
+
+@dataclass
+class Shared:
+    """What is durable."""
+
+    log: list[Append] = field(default_factory=list)
+    ids: dict[str, bytes] = field(default_factory=dict)
+    snapshots: list[tuple[int, bytes]] = field(default_factory=list)
+    epoch: int = 0
+    lease: str | None = None
+
+    @property
+    def seq(self) -> int:
+        return sum(batch.count for batch in self.log)
+
+    @property
+    def boundaries(self) -> set[int]:
+        return {batch.first_seq for batch in self.log} | {self.seq}
+
+
+class FakeStore:
+    """One process's view of it."""
+
+    def __init__(self, shared: Shared, owner: str = "me", *, warnings: tuple[str, ...] = ()) -> None:
+        self.shared = shared
+        self.owner = owner
+        self.epoch = 0
+        self.calls: list[str] = []
+        self.offered: list[Append] = []
+        self._warnings = warnings
+        self._failures: dict[str, deque[tuple[Exception, bool]]] = defaultdict(deque)
+        self._held: dict[str, asyncio.Event] = {}
+
+    def fails(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
+        self._failures[method].extend([(error, after)] * times)
+
+    def holds(self, method: str) -> asyncio.Event:
+        """Calls of the method wait until the event is set."""
+        return self._held.setdefault(method, asyncio.Event())
+
+    async def _enter(self, method: str) -> Exception | None:
+        """Raise what was ordered, or return what shall be raised afterwards."""
+        self.calls.append(method)
+        if method in self._held:
+            await self._held[method].wait()
+        if not self._failures[method]:
+            return None
+        error, after = self._failures[method].popleft()
+        if not after:
+            raise error
+        return error
+
+    def _check(self) -> None:
+        if not self.epoch or self.epoch != self.shared.epoch:
+            ours, self.epoch = self.epoch, 0
+            raise Fenced("the stream is owned by another", ours=ours, current=self.shared.epoch)
+
+    async def open(self) -> ServerInfo:
+        after = await self._enter("open")
+        if after:
+            raise after
+        return ServerInfo(name="fake", version="1", warnings=self._warnings)
+
+    async def acquire(self, *, steal: bool = False) -> int:
+        after = await self._enter("acquire")
+        if self.shared.lease not in (None, self.owner) and not steal:
+            raise LeaseHeld("held", owner=str(self.shared.lease), remaining_ms=5)
+        self.shared.epoch += 1
+        self.epoch, self.shared.lease = self.shared.epoch, self.owner
+        if after:
+            raise after
+        return self.epoch
+
+    async def renew(self) -> None:
+        await self._enter("renew")
+        self._check()
+
+    async def release(self) -> None:
+        await self._enter("release")
+        if self.epoch == self.shared.epoch:
+            self.shared.lease = None
+        self.epoch = 0
+
+    async def lookup(self, ids: Sequence[str]) -> list[bytes | None]:
+        await self._enter("lookup")
+        return [self.shared.ids.get(id) for id in ids]
+
+    async def append(self, batch: Append) -> bool:
+        self.offered.append(batch)
+        after = await self._enter("append")
+        self._check()
+        is_new = batch not in self.shared.log
+        if is_new:
+            if batch.first_seq != self.shared.seq:
+                raise SequenceConflict("not next", expected=self.shared.seq, got=batch.first_seq)
+            repeated = [id for id, _ in batch.verdicts if id in self.shared.ids]
+            if repeated or len(dict(batch.verdicts)) < len(batch.verdicts):
+                raise DuplicateIds("repeated", ids=repeated)
+            self.shared.log.append(batch)
+            self.shared.ids |= dict(batch.verdicts)
+        if after:
+            raise after
+        return is_new
+
+    async def load(self) -> Loaded:
+        await self._enter("load")
+        seq, blob = self.shared.snapshots[-1] if self.shared.snapshots else (0, None)
+        return Loaded(snapshot=blob, snapshot_seq=seq, next_seq=self.shared.seq)
+
+    async def replay(self, loaded: Loaded) -> AsyncIterator[LogRecord]:
+        for batch in self.shared.log:
+            if loaded.snapshot_seq <= batch.first_seq < loaded.next_seq:
+                await self._enter("replay")
+                yield LogRecord(first_seq=batch.first_seq, count=batch.count, payload=batch.payload)
+
+    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
+        await self._enter("save_snapshot")
+        self._check()
+        assert seq in self.shared.boundaries
+        self.shared.snapshots.append((seq, blob))
