@@ -46,6 +46,7 @@ from model.bundle import KnownArrays
 from model.datasets import DataError
 
 CLUSTER_RADIUS = 1.9
+"""Radius of a micro-cluster, where known classes have RMS radius 1: docs/decisions/010-cluster-space.md."""
 SHRINKAGE = 0.1
 _REFERENCES_PER_CLASS = 100
 

@@ -370,18 +370,25 @@ class Engine:
         )
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
-        return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
+        return ClusterEvent(
+            kind=kind,
+            seq=self.seq,
+            t=t,
+            cluster=self._view(life, self.clusterer.faded_weights()),
+            other_id=other,
+        )
 
     # Views
 
     def clusters(self) -> tuple[Cluster, ...]:
         """All clusters it remembers, candidates and gone ones included, by id."""
-        return tuple(self._view(life) for life in self.lives.values())
+        faded = self.clusterer.faded_weights()
+        return tuple(self._view(life, faded) for life in self.lives.values())
 
-    def _view(self, life: Life) -> Cluster:
+    def _view(self, life: Life, faded: Float64s) -> Cluster:
         db = self.clusterer
         own = db.clusters == life.id
-        weights = db.faded_weights()[own]
+        weights = faded[own]
         nearest, nearest_distance = None, None
         if own.any():
             center = (weights[:, None] * db.centers[own]).sum(axis=0) / weights.sum()

@@ -53,40 +53,39 @@ def match(
         announced: Ids that people have seen.
     """
     n_parts = int(parts.max(initial=-1)) + 1
-    overlap: dict[int, dict[int, float]] = {}  # old id -> part -> weight they share
-    for cluster, part, weight in zip(before.tolist(), parts.tolist(), weights.tolist(), strict=True):
-        if cluster != NO_CLUSTER and part >= 0:
-            shares = overlap.setdefault(cluster, {})
-            shares[part] = shares.get(part, 0.0) + weight
+    is_shared = (parts >= 0) & (before != NO_CLUSTER)
+    old, row = np.unique(before[is_shared], return_inverse=True)
+    cell = row * n_parts + parts[is_shared]
+    size = len(old) * n_parts
+    overlap = np.bincount(cell, weights[is_shared], minlength=size).reshape(len(old), n_parts)
+    meets = np.bincount(cell, minlength=size).reshape(len(old), n_parts) > 0
+    heir = np.where(meets, overlap, -np.inf).argmax(axis=1) if n_parts else np.empty(0, dtype=np.int64)
 
-    claims: list[list[tuple[float, int]]] = [[] for _ in range(n_parts)]
-    for cluster, shares in overlap.items():
-        heir = min(shares, key=lambda part: (-shares[part], part))  # parts are numbered by age
-        claims[heir].append((shares[heir], cluster))
+    claims: list[list[int]] = [[] for _ in range(n_parts)]  # rows of `old`, by the part that keeps them
+    for k, part in enumerate(heir.tolist()):
+        claims[part].append(k)
 
     id_of = np.zeros(n_parts, dtype=np.int64)
     born, split, merged = [], [], []
-    for part in range(n_parts):
-        if claims[part]:
-            _, keeper = min(claims[part], key=lambda claim: (claim[1] not in announced, -claim[0], claim[1]))
-            id_of[part] = keeper
-            merged += [(cluster, keeper) for _, cluster in claims[part] if cluster != keeper]
+    for part, claim in enumerate(claims):
+        if claim:
+            keeper = min(claim, key=lambda k: (old[k] not in announced, -overlap[k, part], old[k]))
+            id_of[part] = old[keeper]
+            merged += [(int(old[k]), int(old[keeper])) for k in claim if k != keeper]
             continue
         id_of[part] = next_id
-        parents = {c: shares[part] for c, shares in overlap.items() if part in shares}
-        if parents:
-            split.append((next_id, min(parents, key=lambda c: (-parents[c], c))))
+        if meets[:, part].any():
+            parent = np.where(meets[:, part], overlap[:, part], -np.inf).argmax()  # ties: the smaller id
+            split.append((next_id, int(old[parent])))
         else:
             born.append(next_id)
         next_id += 1
 
-    ended = dict(merged)
-    cluster_of = np.where(parts >= 0, id_of[parts] if n_parts else NO_CLUSTER, before)
-    if ended:
-        # Weak micro-clusters of a cluster that ended now remember the one that took it in.
-        cluster_of = np.array([ended.get(c, c) for c in cluster_of.tolist()], dtype=np.int64)
+    cluster_of = np.where(parts >= 0, id_of[parts] if n_parts else NO_CLUSTER, before).astype(np.int64)
+    for ended, keeper_id in merged:  # their weak micro-clusters now remember the one that took them in
+        cluster_of[cluster_of == ended] = keeper_id
     return Matched(
-        cluster_of=cluster_of.astype(np.int64),
+        cluster_of=cluster_of,
         born=tuple(born),
         split=tuple(split),
         merged=tuple(sorted(merged)),
