@@ -132,7 +132,7 @@ def compose() -> Iterator[Compose]:
         sys.stdout.write(project("logs", "--no-color", must=False))
         raise
     finally:
-        project("down", "--volumes", "--timeout", "5", must=False)
+        project("--profile", "train", "down", "--volumes", "--timeout", "5", must=False)
 
 
 @pytest.fixture(autouse=True)
