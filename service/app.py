@@ -32,6 +32,7 @@ from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.settings import Settings
 from service.state.embedded import EmbeddedServer
+from service.state.errors import StoreError
 from service.state.store import StreamStore, connect
 
 log = structlog.get_logger("firstseen.app")
@@ -67,12 +68,17 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
         async with AsyncExitStack() as stack:
             revive = None
             url: str = settings.redis_url or ""
-            if not url:
-                server = await stack.enter_async_context(
-                    EmbeddedServer(settings.data_dir, stop_timeout_s=_STORE_STOP_S)
-                )
-                url, revive = server.url, partial(_revive, server, asyncio.Lock())
-            client = connect(url)
+            try:
+                if not url:
+                    server = await stack.enter_async_context(_embedded(settings.data_dir))
+                    url, revive = server.url, partial(_revive, server, asyncio.Lock())
+                client = connect(url)
+            except (
+                StoreError
+            ) as error:  # raised from here it would be a traceback of uvicorn's, and exit status 3
+                on_fatal(error)
+                yield
+                return
             stack.push_async_callback(client.aclose)
             store = StreamStore(
                 client,
@@ -143,7 +149,9 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
 
 async def drain(app: FastAPI) -> None:
     """Take no more items and answer those that wait: with their verdicts, or else with a 503. May be called twice."""
-    context: Context = app.state.context
+    context: Context | None = getattr(app.state, "context", None)
+    if context is None:  # it could not even start
+        return
     if not await context.pipeline.stop(grace_s=STOP_S):
         app.state.running.cancel()
         await asyncio.wait({app.state.running})

@@ -28,6 +28,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.should_exit:
+            return
         for server in self.servers:
             for listening in server.sockets:
                 host, port = listening.getsockname()[:2]
@@ -59,8 +61,11 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
     log.info("settings", **settings.shown())
     log.info("bundle", id=bundle.manifest.bundle_id, labels=bundle.manifest.labels, path=str(bundle_dir))
     with _bound(settings) as listening:
-        for signum in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises the signal again when it is done
-            signal.signal(signum, lambda *_: None)
+        for signum in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # before uvicorn listens to them, and once more when it is done
+            signal.signal(signum, lambda *_: setattr(server, "should_exit", True))
         server.run(sockets=[listening])
     if failures:
         raise failures[0]
