@@ -249,7 +249,7 @@ def bundle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that took no time to train: what it finds does not matter here."""
     out = tmp_path_factory.mktemp("docs") / "bundle"
     train_bundle(
-        TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=2),
+        TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=2, threads=1),
         data_dir=None,
         out=out,
         progress=lambda *_: None,
