@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import signal
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -205,6 +207,8 @@ def serve(
         device=device,
         known_error_rate=known_error_rate,
     )
+    # As process 1 of a container SIGTERM is ignored by default, and the imports below take seconds.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from service.server import run_server
 
     raise SystemExit(run_server(settings, bundle))
