@@ -14,7 +14,9 @@ theoretic statistics and safe anytime-valid inference"). By Ville's inequality t
 which sums to the operator's budget a over all candidates for ever.
 
 Three things keep the test honest: items from before the candidate's birth do not count; an item counts by the
-region as it was *before* that item was learnt; and p0 never falls while a candidate lives.
+region as it was *before* that item was learnt; and p0 never falls while a candidate lives. Two conditions are
+left, and are the operator's to know: the bound p0 is itself an estimate, right with confidence P0_CONFIDENCE,
+and the held-out items must look like the stream's known items: drift of a known class is novelty to this test.
 """
 
 import math
