@@ -1,0 +1,104 @@
+"""Every source has its test where one would look for it, and files stay small enough to be read.
+
+`model/networks/cnn.py` is tested by `tests/model/networks/test_cnn.py`; a Lua file by `test_<name>.py`, too.
+"""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LARGEST_LINES = 500
+
+TESTED_ELSEWHERE = {
+    # Values without behaviour of their own: seen through what uses them.
+    "service/records.py": "tests/service/clustering/test_engine.py",
+    "service/events.py": "tests/service/clustering/test_engine.py",
+    "service/errors.py": "tests/service/api/test_rest.py",
+    "service/state/errors.py": "tests/service/state/test_store.py",
+    "service/api/context.py": "tests/service/api/test_rest.py",
+    "service/api/schemas.py": "tests/service/api/test_rest.py",
+    # Configurations are compared with each other.
+    "model/configs/digits.py": "tests/model/configs/test_configs.py",
+    "model/configs/fashion_mnist.py": "tests/model/configs/test_configs.py",
+    "model/configs/mnist.py": "tests/model/configs/test_configs.py",
+    "model/configs/original.py": "tests/model/configs/test_configs.py",
+}
+"""Sources without a test file of their own -> where their behaviour is tested."""
+
+TOPICS = {
+    "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
+}
+"""Test files about a topic that no single source has."""
+
+SOURCES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("model", "service", "benchmarks")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".lua"} and path.name != "__init__.py" and "__pycache__" not in path.parts
+)
+
+ALL_FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in ("model", "service", "benchmarks", "tests")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".lua"} and "__pycache__" not in path.parts
+)
+
+
+def mirrored(source: str) -> str:
+    """Where the test of a source belongs."""
+    path = Path(source)
+    return (Path("tests") / path.parent / f"test_{path.stem}.py").as_posix()
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_has_its_test_in_the_mirrored_place(source: str) -> None:
+    """Or a line above that says where else it is tested."""
+    place = TESTED_ELSEWHERE.get(source, mirrored(source))
+
+    assert (ROOT / place).exists(), f"{source} has no {place}"
+
+
+@pytest.mark.parametrize("source", sorted(TESTED_ELSEWHERE))
+def test_every_exception_is_still_one(source: str) -> None:
+    """A line that is not needed any more is taken out."""
+    assert (ROOT / source).exists(), "the source is gone: take its line out"
+    assert not (ROOT / mirrored(source)).exists(), "it has a test file of its own now: take its line out"
+
+
+def test_every_test_file_mirrors_something() -> None:
+    """A test whose source was renamed is renamed with it; folders that mirror nothing are named here."""
+    free = {"tests/test_architecture.py", "tests/test_layout.py", "tests/test_docs.py"}
+    stray = [
+        path
+        for path in ALL_FILES
+        if path.startswith("tests/")
+        and Path(path).name.startswith("test_")
+        and path not in free | TOPICS
+        and not path.startswith(("tests/e2e/", "tests/faults/"))
+        and not _mirrors(path)
+    ]
+
+    assert stray == []
+
+
+def _mirrors(test: str) -> bool:
+    """A source of that name, one that it begins with (test_store_faults: store), or the package of its folder."""
+    folder = Path(*Path(test).parts[1:-1])
+    name = Path(test).stem.removeprefix("test_")
+    sources = {Path(s).stem for s in SOURCES if Path(s).parent == folder}
+    return name in sources or name == folder.name or any(name.startswith(f"{source}_") for source in sources)
+
+
+def test_there_is_no_init_file_under_tests() -> None:
+    """One at `tests/model` would shadow the real package."""
+    assert [path for path in ALL_FILES if path.startswith("tests/") and path.endswith("__init__.py")] == []
+
+
+@pytest.mark.parametrize("path", ALL_FILES)
+def test_no_file_is_too_long(path: str) -> None:
+    """One idea a file."""
+    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+
+    assert lines <= LARGEST_LINES, f"{path} has {lines} lines: it has more than one idea"
