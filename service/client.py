@@ -7,7 +7,6 @@ lost and nothing counts twice. Needs neither torch nor the rest of the service.
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -38,26 +37,26 @@ class StreamClient:
             url: `ws://host:port/stream`.
             on_result: Called once an item, in the order of answers, with the verdict, or with the nack of an
                 item that cannot be classified as it was sent. Both have the item's `id`.
-            patience_s: How long the service may be away before GaveUp is raised.
+            patience_s: How long nothing may be answered, from the first cut on, before GaveUp is raised.
         """
         self._url = url
         self._on_result = on_result
         self._patience_s = patience_s
         self._waiting: dict[str, RawItem] = {}  # not answered, in order of sending
         self._is_over = False
+        self._away_since: float | None = None
 
     async def run(self, chunks: AsyncIterable[Sequence[RawItem]]) -> None:
         """Send all chunks, each as one frame; returns when every item is answered.
 
         Args:
-            chunks: Lists of items, ids unique; no longer than the service's credit window.
+            chunks: Lists of items, ids unique; those longer than the service takes at once are cut.
 
         Raises:
             GaveUp: The service was away for too long.
         """
         source = aiter(chunks)
         loop = asyncio.get_running_loop()
-        away_since: float | None = None
         tries = 0
         while self._waiting or not self._is_over:
             try:
@@ -67,16 +66,20 @@ class StreamClient:
                     welcome = json.loads(await socket.recv())
                     if welcome["type"] != "welcome":
                         raise ConnectionError(welcome["problem"]["detail"])
-                    away_since, tries = None, 0
-                    await _Connection(self, socket, welcome["credits"]).run(source)
+                    if not self._waiting:
+                        self._away_since = None
+                    at_once = min(welcome["credits"], welcome["max_items"])
+                    await _Connection(self, socket, welcome["credits"], at_once).run(source)
             except (ConnectionClosed, OSError, InvalidHandshake, InvalidMessage, TimeoutError) as cut:
-                away_since = loop.time() if away_since is None else away_since
-                if loop.time() - away_since > self._patience_s:
+                if self._away_since is None:
+                    self._away_since, tries = loop.time(), 0
+                if loop.time() - self._away_since > self._patience_s:
                     raise GaveUp(f"{self._url} did not answer for {self._patience_s:g} s: {cut}") from cut
                 await asyncio.sleep(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
                 tries += 1
 
     def _answered(self, item_id: str, message: RawItem) -> None:
+        self._away_since = None
         if self._waiting.pop(item_id, None) is not None:
             self._on_result(message)
 
@@ -84,9 +87,10 @@ class StreamClient:
 class _Connection:
     """One connection of the client: positions and credit start anew with each."""
 
-    def __init__(self, client: StreamClient, socket: ClientConnection, credit: int) -> None:
+    def __init__(self, client: StreamClient, socket: ClientConnection, credit: int, at_once: int) -> None:
         self._client = client
         self._socket = socket
+        self._at_once = at_once
         self._limit = credit  # positions below this may be sent
         self._sent = 0
         self._ids: dict[int, str] = {}  # by position, not answered
@@ -97,10 +101,7 @@ class _Connection:
         client = self._client
         receiver = asyncio.create_task(self._receive())
         try:
-            window = self._limit
-            again = deque(client._waiting.values())  # noqa: SLF001 - one class in two parts
-            while again:
-                await self._send([again.popleft() for _ in range(min(len(again), window))], receiver)
+            await self._send(list(client._waiting.values()), receiver)  # noqa: SLF001 - one class in two parts
             while not client._is_over:  # noqa: SLF001 - the same
                 try:
                     chunk = await anext(source)
@@ -116,6 +117,10 @@ class _Connection:
             await asyncio.gather(receiver, return_exceptions=True)
 
     async def _send(self, items: Sequence[RawItem], receiver: "asyncio.Task[None]") -> None:
+        for start in range(0, len(items), self._at_once):
+            await self._send_frame(items[start : start + self._at_once], receiver)
+
+    async def _send_frame(self, items: Sequence[RawItem], receiver: "asyncio.Task[None]") -> None:
         while self._sent + len(items) > self._limit:
             self._more_credit.clear()
             waker = asyncio.create_task(self._more_credit.wait())

@@ -161,4 +161,9 @@ class Codec:
         Raises:
             msgspec.DecodeError: Not a message; the text says why.
         """
-        return self._decode(frame)
+        try:
+            return self._decode(frame)
+        except RecursionError:
+            raise msgspec.DecodeError("Nested too deep") from None
+        except UnicodeDecodeError as error:
+            raise msgspec.DecodeError(str(error)) from None

@@ -5,7 +5,8 @@ carries them out and reports back what the pipeline answered. Two states:
 
     OPEN     ── items ──► OPEN      each item is queued, or refused with a nack of its own
              ── end ────► ENDING    what is queued is still answered
-             ── more items than credits, or unknown type of frame ──► CLOSED (1008)
+             ── a frame that is no message ──► OPEN   it is ignored, and an error says so
+             ── more items than credits ──► CLOSED (1008)
     ENDING   ── all answered ──► CLOSED (1000)
     any      ── the service stops or loses the stream ──► CLOSED (1012)
 
@@ -107,13 +108,22 @@ class IngestSession:
             max_items=self._max_items,
         )
 
-    def received(self, frame: bytes) -> list[Effect]:
+    def received(self, frame: bytes, *, is_text: bool) -> list[Effect]:
         """The client sent a frame."""
         if self.state is not SessionState.OPEN:
             return []
+        if is_text != self._codec.is_text:
+            wanted, got = ("text", "binary") if self._codec.is_text else ("binary", "text")
+            return [
+                Send(
+                    self._error(
+                        InvalidBody(f"The frame was ignored: {got}; this subprotocol has {wanted} frames.")
+                    )
+                )
+            ]
         try:
             message = self._codec.decode(frame)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except msgspec.DecodeError as error:
             what = 'a message is an object like {"type": "items", "items": [{"id": "a", "x": [...]}]}'
             return [Send(self._error(InvalidBody(f"The frame was ignored: {error}. Send {what}.")))]
         if isinstance(message, End):
@@ -158,12 +168,16 @@ class IngestSession:
 
     def answered(self, verdicts: list[Verdict]) -> list[Effect]:
         """The next queued items have verdicts, and these are durable."""
+        if self.state is SessionState.CLOSED:
+            return []
         results = [Result.of(self._waiting.popleft(), verdict) for verdict in verdicts]
         self._advance()
         return [Send(Verdicts(results)), Send(self._ack()), *self._close_if_done()]
 
     def failed(self, error: Exception, *, code: int) -> list[Effect]:
         """The pipeline cannot answer: say why and close; the client resends what is not durable."""
+        if self.state is SessionState.CLOSED:
+            return []
         self.state = SessionState.CLOSED
         return [Send(self._error(error)), Close(code, str(error))]
 

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     ws_window: int = Field(1024, ge=1, description="Items a socket may have unanswered.")
     ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
     ws_connections: int = Field(256, ge=1, description="Most WebSockets at once.")
+    send_timeout_s: float = Field(
+        30.0, gt=0, description="A client of /stream that does not read for so long is closed."
+    )
     watch_queue: int = Field(
         256, ge=1, description="Events a slow watcher may be behind before it is cut off."
     )

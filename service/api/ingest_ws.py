@@ -2,11 +2,12 @@
 
 Three things run a connection: the receiver reads frames and queues items (when the queue is full it stops
 reading, so the client feels it), the pipeline reports verdicts, the sender writes. What waits for the sender is
-bounded by the credit window plus one frame's nacks; a client that does not read for SEND_TIMEOUT_S is closed
+bounded by the credit window plus one frame's nacks; a client that does not read for `send_timeout_s` is closed
 with 1013.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from functools import partial
 
@@ -25,7 +26,10 @@ from service.session import Close, Effect, Enqueue, IngestSession, Send
 router = APIRouter()
 log = structlog.get_logger("firstseen.stream")
 
-SEND_TIMEOUT_S = 30.0
+_LAST_WORD_S = 1.0
+"""How long a client that does not read may take to read why it is closed."""
+
+_TOO_SLOW = "reading too slowly; resume by resending what was not acked"
 _MAX_REASON_BYTES = 123  # of a close frame, RFC 6455 section 5.5
 
 
@@ -40,6 +44,7 @@ class _Connection:
         self._out: deque[Send | Close] = deque()
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
+        self._send_timeout_s = context.settings.send_timeout_s
 
     async def run(self) -> None:
         """Serve the connection until it closes."""
@@ -63,7 +68,7 @@ class _Connection:
                 return
             text = message.get("text")
             frame = message["bytes"] if text is None else text.encode()
-            for effect in self._session.received(frame):
+            for effect in self._session.received(frame, is_text=text is not None):
                 if isinstance(effect, Enqueue):
                     await self._enqueue(effect)
                 else:
@@ -100,16 +105,16 @@ class _Connection:
             while self._out:
                 effect = self._out.popleft()
                 try:
-                    async with asyncio.timeout(SEND_TIMEOUT_S):
+                    async with asyncio.timeout(self._send_timeout_s):
                         if isinstance(effect, Close):
                             await self._socket.close(effect.code, short(effect.reason))
                             return
                         await send_frame(self._socket, self._codec, self._codec.encode(effect.message))
                 except TimeoutError:
                     log.warning("slow_reader")
-                    await self._socket.close(
-                        1013, "reading too slowly; resume by resending what was not acked"
-                    )
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LAST_WORD_S):
+                            await self._socket.close(1013, _TOO_SLOW)
                     return
             self._sent.set()
 
@@ -138,6 +143,11 @@ async def accept(socket: WebSocket) -> Codec:
 @router.websocket("/stream")
 async def stream(socket: WebSocket) -> None:
     """Take items, answer with verdicts."""
+    with contextlib.suppress(WebSocketDisconnect):  # the client went before it was greeted
+        await _stream(socket)
+
+
+async def _stream(socket: WebSocket) -> None:
     context = context_of(socket)
     codec = await accept(socket)
     session = IngestSession(

@@ -1,0 +1,131 @@
+"""Log entries and stored verdicts survive the way to bytes and back, exactly; other bytes are refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.clustering.params import EngineParams
+from service.records import NO_CLUSTER, Observed, Verdict, VerdictKind
+from service.state.packing import (
+    EntryUnreadable,
+    pack_configure,
+    pack_items,
+    pack_verdict,
+    unpack_entry,
+    unpack_verdict,
+)
+
+LABELS = ("cat", "dog", "äffchen")
+
+FLOATS = st.floats(allow_nan=False)
+
+
+@st.composite
+def verdicts(draw: st.DrawFn, id: str = "a") -> Verdict:
+    kind = draw(st.sampled_from(VerdictKind))
+    nearest = draw(st.sampled_from(LABELS))
+    return Verdict(
+        id=id,
+        seq=draw(st.integers(0, 2**62)),
+        verdict=kind,
+        label=nearest if kind is VerdictKind.KNOWN else None,
+        cluster_id=draw(st.integers(1, 2**62)) if kind is VerdictKind.CLUSTER else None,
+        novelty=draw(FLOATS),
+        nearest=nearest,
+        distance=draw(FLOATS),
+    )
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[Observed, list[Verdict]]:
+    B = draw(st.integers(1, 20))
+    D = draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    accepted = rng.random(B) < 0.5
+    batch = Observed(
+        first_seq=draw(st.integers(0, 2**53)),
+        ids=tuple(draw(st.lists(st.text(max_size=5), min_size=B, max_size=B))),
+        t=rng.normal(size=B) * 1e9,
+        nearest=rng.integers(0, len(LABELS), B),
+        accepted=accepted,
+        novelty=rng.random(B),
+        distance=rng.random(B) * 100,
+        z_unknown=rng.normal(size=(int((~accepted).sum()), D)).astype(np.float32),
+    )
+    return batch, [draw(verdicts()) for _ in range(B)]
+
+
+@given(drawn=batches())
+def test_items(drawn: tuple[Observed, list[Verdict]]) -> None:
+    """A batch comes back to the bit, with the cluster of each item."""
+    batch, given_ = drawn
+    entry = unpack_entry(pack_items(batch, given_), first_seq=batch.first_seq)
+
+    assert not isinstance(entry, EngineParams)
+    back, clusters = entry
+    assert (batch.first_seq, batch.ids) == (back.first_seq, back.ids)
+    for name in ("t", "nearest", "accepted", "novelty", "distance", "z_unknown"):
+        there, here = getattr(batch, name), getattr(back, name)
+        assert there.dtype == here.dtype
+        assert there.shape == here.shape
+        assert there.tobytes() == here.tobytes()
+    assert [v.cluster_id or NO_CLUSTER for v in given_] == clusters.tolist()
+
+
+def test_configure() -> None:
+    """Parameters come back as they were."""
+    params = EngineParams(known_error_rate=0.125, exemplars=3)
+
+    assert params == unpack_entry(pack_configure(params), first_seq=0)
+
+
+@given(verdict=verdicts())
+def test_verdict(verdict: Verdict) -> None:
+    """A stored verdict comes back as it was, floats in full."""
+    assert verdict == unpack_verdict(pack_verdict(verdict, LABELS), id=verdict.id, labels=LABELS)
+
+
+@given(data=st.binary(max_size=100))
+def test_other_bytes(data: bytes) -> None:
+    """Other bytes are refused by seq or by id, never misread."""
+    with pytest.raises(EntryUnreadable, match="seq 7"):
+        unpack_entry(data, first_seq=7)
+    with pytest.raises(EntryUnreadable, match="'a'"):
+        unpack_verdict(data, id="a", labels=LABELS)
+
+
+@given(drawn=batches(), at=st.integers(0, 10**6))
+def test_cut(drawn: tuple[Observed, list[Verdict]], at: int) -> None:
+    """An entry that is cut is refused."""
+    packed = pack_items(*drawn)
+    with pytest.raises(EntryUnreadable):
+        unpack_entry(packed[: at % len(packed)], first_seq=0)
+
+
+def test_known_items_are_small() -> None:
+    """An item of a known class costs some 40 bytes and its id, no embedding."""
+    B = 1000
+    zeros = np.zeros(B)
+    batch = Observed(
+        first_seq=0,
+        ids=tuple(f"{n:04}" for n in range(B)),
+        t=zeros,
+        nearest=zeros.astype(np.int64),
+        accepted=np.ones(B, dtype=np.bool_),
+        novelty=zeros,
+        distance=zeros,
+        z_unknown=np.empty((0, 256), dtype=np.float32),
+    )
+    verdict = Verdict(
+        id="a",
+        seq=0,
+        verdict=VerdictKind.KNOWN,
+        label="cat",
+        cluster_id=None,
+        novelty=0.0,
+        nearest="cat",
+        distance=0.0,
+    )
+
+    assert len(pack_items(batch, [verdict] * B)) < 45 * B

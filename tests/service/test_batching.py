@@ -1,0 +1,206 @@
+"""The queue: first come first served, up to a batch at once, bounded, and closed with a reason."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.batching import Job, Queue
+from service.errors import NotReady, Overloaded, StoreAway
+from service.records import Item, Verdict, VerdictKind
+
+
+def job(n: int, name: str = "j") -> Job:
+    x = np.zeros(1, dtype=np.float32)
+    items = [Item(id=f"{name}{k}", x=x) for k in range(n)]
+    return Job(items=items, done=asyncio.get_running_loop().create_future())
+
+
+def verdict(id: str) -> Verdict:
+    values: dict[str, Any] = {
+        "label": None,
+        "cluster_id": None,
+        "novelty": 0.0,
+        "nearest": "a",
+        "distance": 0.0,
+    }
+    return Verdict(id=id, seq=0, verdict=VerdictKind.OUTLIER, **values)
+
+
+def queue(max_items: int = 10, max_batch: int = 4) -> Queue:
+    return Queue(max_items=max_items, max_batch=max_batch)
+
+
+async def ids(of: Queue) -> list[str | None]:
+    return [item.id for part in await of.take() for item in part.items]
+
+
+async def test_order() -> None:
+    """Jobs leave in order, cut at the size of a batch."""
+    q = queue()
+    q.offer(job(3, "a"))
+    q.offer(job(3, "b"))
+
+    assert ["a0", "a1", "a2", "b0"] == await ids(q)
+    assert ["b1", "b2"] == await ids(q)
+    assert 0 == q.waiting
+
+
+async def test_waits() -> None:
+    """Without work the taker waits; the first item wakes it."""
+    q = queue()
+    taking = asyncio.create_task(ids(q))
+    await asyncio.sleep(0)
+    assert not taking.done()
+    q.offer(job(1, "a"))
+
+    assert ["a0"] == await taking
+
+
+async def test_bound() -> None:
+    """Over the bound a job is refused at once with the numbers; once there is room it is taken."""
+    q = queue(max_items=4)
+    q.offer(job(3))
+    with pytest.raises(Overloaded, match=r"3 items are waiting.*\(4\)"):
+        q.offer(job(2))
+    q.offer(job(1))
+    await q.take()
+    q.offer(job(2))
+
+    assert 2 == q.waiting
+
+
+async def test_larger_than_the_queue() -> None:
+    """A job larger than the whole queue is taken when the queue is empty, and only then."""
+    q = queue(max_items=4)
+    q.offer(job(9))
+    assert 9 == q.waiting
+    with pytest.raises(Overloaded):
+        q.offer(job(1))
+
+    assert [4, 4, 1] == [len(await ids(q)) for _ in range(3)]
+
+
+async def test_put_waits_for_room() -> None:
+    """A socket's job waits until there is room."""
+    q = queue(max_items=4)
+    q.offer(job(4, "a"))
+    putting = asyncio.create_task(q.put(job(1, "b")))
+    await asyncio.sleep(0)
+    assert not putting.done()
+    await q.take()
+    await putting
+
+    assert ["b0"] == await ids(q)
+
+
+async def test_put_waits_for_the_store() -> None:
+    """While the store is away a socket's job waits; for another reason it is refused."""
+    q = queue()
+    q.close(StoreAway("away"))
+    putting = asyncio.create_task(q.put(job(1, "a")))
+    await asyncio.sleep(0)
+    assert not putting.done()
+    q.open()
+    await putting
+    q.close(NotReady("stopping"))
+
+    with pytest.raises(NotReady, match="stopping"):
+        await q.put(job(1, "b"))
+
+
+async def test_put_hears_of_the_end() -> None:
+    """One that waits for room hears when the queue closes."""
+    q = queue(max_items=1)
+    q.offer(job(1))
+    putting = asyncio.create_task(q.put(job(1)))
+    await asyncio.sleep(0)
+    q.close(NotReady("stopping"))
+
+    with pytest.raises(NotReady, match="stopping"):
+        await putting
+
+
+async def test_gone() -> None:
+    """A job whose waiter has gone falls out, also in the middle of being cut."""
+    q = queue(max_batch=2)
+    first, second, third = job(3, "a"), job(2, "b"), job(1, "c")
+    for each in (first, second, third):
+        q.offer(each)
+    assert ["a0", "a1"] == await ids(q)
+    first.done.cancel()
+    second.done.cancel()
+
+    assert ["c0"] == await ids(q)
+    assert 0 == q.waiting
+
+
+async def test_closed() -> None:
+    """A closed queue refuses with its reason; what waits can still be taken."""
+    q = queue()
+    q.offer(job(1, "a"))
+    q.close(NotReady("why"))
+    with pytest.raises(NotReady, match="why"):
+        q.offer(job(1))
+
+    assert ["a0"] == await ids(q)
+
+
+async def test_finish() -> None:
+    """After `finish` the taker gets what waits, then nothing; only then all is drained."""
+    q = queue()
+    q.offer(job(1, "a"))
+    q.finish()
+    drained = asyncio.create_task(q.drained())
+
+    assert ["a0"] == await ids(q)
+    await asyncio.sleep(0)
+    assert not q.is_drained
+    assert [] == await q.take()
+    await drained
+    assert q.is_drained
+
+
+async def test_finish_wakes() -> None:
+    """A taker that waits hears that no more will come."""
+    q = queue()
+    taking = asyncio.create_task(q.take())
+    await asyncio.sleep(0)
+    q.finish()
+
+    assert [] == await taking
+
+
+async def test_fail_all() -> None:
+    """Everything that waits can be failed at once."""
+    q = queue()
+    jobs = [job(1), job(2)]
+    for each in jobs:
+        q.offer(each)
+    q.fail_all(NotReady("gone"))
+
+    assert 0 == q.waiting
+    for each in jobs:
+        with pytest.raises(NotReady, match="gone"):
+            await each.done
+
+
+async def test_deliver() -> None:
+    """A job is done with its last verdict, not before; a failure after that is none."""
+    each = job(2)
+    each.deliver([verdict("j0")])
+    assert not each.done.done()
+    each.deliver([verdict("j1")])
+    each.fail(NotReady("late"))
+
+    assert [verdict("j0"), verdict("j1")] == await each.done
+
+
+async def test_deliver_to_nobody() -> None:
+    """Verdicts for one that has gone are dropped."""
+    each = job(1)
+    each.done.cancel()
+    each.deliver([verdict("j0")])
+
+    assert each.done.cancelled()

@@ -1,0 +1,123 @@
+"""Settings: from the environment and the command line, checked, and nothing read behind anybody's back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.errors import InvalidSetting
+from service.settings import PREFIX, Settings
+
+
+def test_defaults() -> None:
+    """Nothing has to be set."""
+    assert 8765 == Settings.read({}).port
+
+
+def test_variable() -> None:
+    """Every setting is a variable."""
+    found = Settings.read({"FIRSTSEEN_PORT": "99", "FIRSTSEEN_DATA_DIR": "/x", "FIRSTSEEN_THREADS": "3"})
+
+    assert (99, Path("/x"), 3) == (found.port, found.data_dir, found.threads)
+
+
+def test_option_wins() -> None:
+    """An option that is given wins over a variable; one that is not does not."""
+    found = Settings.read({"FIRSTSEEN_PORT": "99", "FIRSTSEEN_STREAM": "a"}, port=7, stream=None)
+
+    assert (7, "a") == (found.port, found.stream)
+
+
+def test_empty_is_unset() -> None:
+    """An empty variable is none, as compose files write it."""
+    assert 8765 == Settings.read({"FIRSTSEEN_PORT": "", "FIRSTSEEN_REDIS_URL": ""}).port
+
+
+def test_others_are_ignored() -> None:
+    """Variables of others do not matter."""
+    assert Settings.read({}) == Settings.read({"PATH": "/bin", "PORT": "1", "first_seen": "x"})
+
+
+def test_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is passed counts."""
+    monkeypatch.setenv("FIRSTSEEN_PORT", "99")
+
+    assert 8765 == Settings.read({}).port
+
+
+def test_typing_error() -> None:
+    """A variable that names no setting is refused, with the one that was meant."""
+    with pytest.raises(InvalidSetting, match=r"FIRSTSEEN_PROT is not a setting.*FIRSTSEEN_PORT\?"):
+        Settings.read({"FIRSTSEEN_PROT": "1"})
+
+
+def test_nothing_like_it() -> None:
+    """Where nothing is alike, no guess is made."""
+    with pytest.raises(InvalidSetting, match=r"not a setting of firstseen\.$"):
+        Settings.read({"FIRSTSEEN_XYZZYQ": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "-1"),
+        ("port", "70000"),
+        ("port", "http"),
+        ("stream", "a b"),
+        ("stream", "x" * 65),
+        ("device", "tpu"),
+        ("max_batch", "0"),
+        ("known_error_rate", "0"),
+        ("known_error_rate", "1"),
+        ("false_alarm_rate", "nan"),
+        ("lease_ms", "1"),
+        ("send_timeout_s", "0"),
+        ("log_level", "loud"),
+    ],
+)
+def test_out_of_range(name: str, value: str) -> None:
+    """A value that cannot be is refused by name, with what it is for."""
+    variable = PREFIX + name.upper()
+    with pytest.raises(InvalidSetting) as refused:
+        Settings.read({variable: value})
+
+    assert str(refused.value).startswith(f"{variable}={value!r}: ")
+    assert str(Settings.model_fields[name].description) in str(refused.value)
+
+
+def test_frozen() -> None:
+    """Settings do not change."""
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.read({}).port = 1  # type: ignore[misc]
+
+
+def test_every_setting_is_described() -> None:
+    """Each has a sentence for the table in the README."""
+    assert all((field.description or "").endswith(".") for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://me:secret@host:1/0", "redis://***@host:1/0"),
+        ("rediss://:p@ss@host", "rediss://***@host"),
+        ("redis://host/0", "redis://host/0"),
+        (None, None),
+    ],
+)
+def test_password(url: str | None, shown: str | None) -> None:
+    """The password of Redis is not shown."""
+    assert shown == Settings.read({}, redis_url=url).shown()["redis_url"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 0.03), (0.2, 0.2)])
+def test_engine_params(given: Any, expected: float) -> None:
+    """The bundle's rate holds unless the operator sets one; the radius is the bundle's."""
+    settings = Settings.read({}, known_error_rate=given)
+    params = settings.engine_params(known_error_rate=0.03, cluster_radius=1.5)
+
+    assert (expected, 1.5, 0.01) == (
+        params.known_error_rate,
+        params.clustering_threshold,
+        params.false_alarm_rate,
+    )
