@@ -13,7 +13,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,12 +20,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import Row, machine, parser, publish
+from benchmarks.training import train_digits
 from model.bundle import Bundle, read_bundle
 from model.calibrate import fit
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
-from model.export import run as train_bundle
 from model.networks import embed_array, load_embedder
 from model.train import known_classes
 from service.clustering.engine import Engine
@@ -79,16 +78,9 @@ def measure(sizes: Sizes) -> dict[str, Any]:
     found: dict[tuple[int, float, float], list[tuple[StreamScore, float]]] = {s: [] for s in sizes.settings}
     data = load_dataset("digits", data_dir=None)
     for seed, pair in sizes.trainings:
-        epochs = {} if sizes.epochs is None else {"epochs": sizes.epochs}
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "bundle"
-            train_bundle(
-                TrainConfig(dataset="digits", hold_out=pair, seed=seed, **epochs),
-                data_dir=None,
-                out=out,
-                progress=lambda *_: None,
-                created=datetime.now(UTC),
-            )
+            train_digits(out, hold_out=pair, seed=seed, epochs=sizes.epochs)
             bundle = read_bundle(out)
         parts = split(data, pair, seed=seed)
         for setting in sizes.settings:

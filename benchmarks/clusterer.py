@@ -90,7 +90,7 @@ def speed(sizes: Sizes, parameters: Parameters, *, d: int, M: int) -> list[Row]:
     present: dict[str, int] = {}
     contestants: list[tuple[Clusterer, Sequence[Any]]] = []
     for peer in PEERS:
-        clusterer = peer(d, parameters)
+        clusterer: Clusterer = peer(d, parameters)
         items = clusterer.prepare(stream.x)
         for item in items[:warm_up]:
             clusterer.learn(item)
@@ -127,7 +127,7 @@ def quality(sizes: Sizes, parameters: Parameters) -> list[Row]:
         for seed in range(sizes.seeds):
             learnt = moons_and_circles(items=sizes.shape_items, seed=seed)
             fresh = moons_and_circles(items=sizes.shape_items, seed=1000 + seed)
-            clusterer = peer(2, parameters)
+            clusterer: Clusterer = peer(2, parameters)
             for item in clusterer.prepare(learnt.x):
                 clusterer.learn(item)
             found = [clusterer.predict(item) for item in clusterer.prepare(fresh.x)]

@@ -96,7 +96,7 @@ class River:
     def __init__(self, d: int, parameters: Parameters) -> None:  # noqa: ARG002 - river asks the items
         from river import cluster
 
-        self._db = cluster.DBSTREAM(
+        self._db: Any = cluster.DBSTREAM(
             clustering_threshold=parameters.clustering_threshold,
             fading_factor=parameters.fading_factor,
             cleanup_interval=parameters.cleanup_interval,

@@ -12,16 +12,14 @@ import tempfile
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recording import Recording, record
-from model.config import TrainConfig
-from model.export import run as train_bundle
-from service.demo import DATASET, HOLD_OUT
+from benchmarks.training import train_digits
+from service.demo import HOLD_OUT
 
 WIDTH = 900
 _LEFT, _RIGHT = 92, 888
@@ -55,13 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bundle = given.bundle or Path(scratch) / "bundle"
         if given.bundle is None:
-            train_bundle(
-                TrainConfig(dataset=DATASET, hold_out=HOLD_OUT, seed=given.seed),
-                data_dir=None,
-                out=bundle,
-                progress=lambda *_: None,
-                created=datetime.now(UTC),
-            )
+            train_digits(bundle, hold_out=HOLD_OUT, seed=given.seed)
         recording = record(bundle, seed=given.seed)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(draw(recording), encoding="utf-8")

@@ -106,4 +106,5 @@ def _widest(x: NDArray[np.float64]) -> NDArray[np.float64]:
     _, _, axes = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     view: NDArray[np.float64] = axes[:2].T
     signs = np.sign(view[np.abs(view).argmax(axis=0), np.arange(2)])
-    return view * signs
+    turned: NDArray[np.float64] = view * signs
+    return turned

@@ -23,7 +23,6 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from time import perf_counter
@@ -38,14 +37,15 @@ from websockets.typing import Subprotocol
 
 from benchmarks.report import Row, machine, parser, publish
 from benchmarks.running import Running, serving
-from model.config import TrainConfig
+from benchmarks.training import train_digits
 from model.datasets import load_dataset
-from model.export import run as train_bundle
 from service.protocol import JSON, MSGPACK
 from service.state import store
 from service.state.embedded import EmbeddedServer
 
 Item = dict[str, Any]
+Entry = dict[Any, Any]
+"""The fields of a log entry, bytes to bytes; redis-py types them wider, and dictionaries are invariant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +93,7 @@ async def measure(sizes: Sizes, bundle: Path | None = None) -> dict[str, Any]:
         folder = Path(scratch)
         if bundle is None:
             bundle = folder / "bundle"
-            epochs = {} if sizes.epochs is None else {"epochs": sizes.epochs}
-            train_bundle(
-                TrainConfig(dataset="digits", hold_out=("3", "7"), **epochs),
-                data_dir=None,
-                out=bundle,
-                progress=lambda *_: None,
-                created=datetime.now(UTC),
-            )
+            train_digits(bundle, hold_out=("3", "7"), epochs=sizes.epochs)
         throughput, latency, stages, verdicts = await _measure(sizes, bundle, folder)
     bare = next(row["items_per_s"] for row in throughput if row["way"] == "bare XADD, pipelined")
     for row in throughput:
@@ -252,18 +245,19 @@ def _stages(metrics: str) -> list[Row]:
     return rows
 
 
-async def _log(service: Running) -> list[dict[bytes, bytes]]:
+async def _log(service: Running) -> list[Entry]:
     """The entries of the stream's log, as the store has them."""
     client = store.connect(service.store_socket)
     try:
         keys = [key async for key in client.scan_iter(match="fs:*:log")]
         assert len(keys) == 1, keys
-        return [fields for _, fields in await client.xrange(keys[0])]
+        found: list[tuple[bytes, Entry]] = await client.xrange(keys[0])  # type: ignore[assignment]
+        return [fields for _, fields in found]
     finally:
         await client.aclose()
 
 
-async def _bare(entries: Sequence[dict[bytes, bytes]], folder: Path) -> list[Row]:
+async def _bare(entries: Sequence[Entry], folder: Path) -> list[Row]:
     """The same bytes into a second server of the same kind, with nothing around it."""
     items = sum(int(fields[b"n"]) for fields in entries)
     rows = []
