@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import uvicorn
 from fastapi import FastAPI
 
 from model.bundle import Bundle
@@ -21,6 +22,7 @@ class Inside:
 
     url: str
     app: FastAPI
+    server: uvicorn.Server
     fatal: list[BaseException]
 
     @property
@@ -47,7 +49,7 @@ def running(settings: Settings, bundle: Bundle) -> Iterator[Inside]:
             until(lambda: server.started or not thread.is_alive(), "the service starts")
             assert server.started
             until(lambda: app.state.context.pipeline.reason is None or fatal, "the service is ready")
-            yield Inside(f"http://127.0.0.1:{port}", app, fatal)
+            yield Inside(f"http://127.0.0.1:{port}", app, server, fatal)
         finally:
             server.should_exit = True
             thread.join(20)

@@ -25,6 +25,7 @@ def service() -> Iterator[Inside]:
             ws_window=WINDOW,
             max_items=MAX_ITEMS,
             max_body_bytes=1 << 20,
+            send_timeout_s=1.0,
         )
         with running(settings, digits.bundle()) as inside:
             yield inside

@@ -1,0 +1,44 @@
+"""`WS /watch`: the clusters as they are, then what happens to them."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import connect
+
+from service.settings import Settings
+from tests.service import digits
+from tests.service.inside import running
+
+
+async def test_events(tmp_path: Path) -> None:
+    """A watcher sees none at first, then each cluster emerge, at the place /clusters tells; at the end 1012."""
+    with running(Settings.read({}, data_dir=tmp_path), digits.bundle()) as service:
+        async with connect(f"{service.ws_url}/watch", proxy=None) as socket:
+            hello = json.loads(await socket.recv())
+            items = list(digits.stream_items())
+            async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+                for at in range(0, len(items), 256):
+                    await http.post("/classify", json={"items": items[at : at + 256]})
+                listed = (await http.get("/clusters")).json()
+            emerged: dict[int, dict[str, Any]] = {}
+            async with asyncio.timeout(10):
+                while len(emerged) < len(listed["clusters"]):
+                    message = json.loads(await socket.recv())
+                    if message["event"] in ("emerged", "split"):
+                        emerged[message["cluster"]["id"]] = message
+
+            assert ("hello", []) == (hello["type"], hello["clusters"])
+            assert listed["clusters"]
+            for cluster in listed["clusters"]:
+                assert cluster["emerged_seq"] == emerged[cluster["id"]]["seq"]
+                assert emerged[cluster["id"]]["cluster"].keys() == cluster.keys()
+
+        async with connect(f"{service.ws_url}/watch", proxy=None) as again:
+            hello = json.loads(await again.recv())
+            assert listed["clusters"] == hello["clusters"]
+            service.server.should_exit = True
+            await again.wait_closed()
+            assert 1012 == again.close_code
