@@ -67,7 +67,8 @@ class Verdict:
 
     Attributes:
         id: The client's id, or one made from `seq` when it sent none.
-        seq: The item's place in the stream, from 0, without gaps.
+        seq: The item's place in the stream. It only grows; a change of settings takes a place as well, the
+            first of every stream.
         verdict: Known class, announced cluster, or outlier (none of these).
         label: The class when `verdict` is known, else None.
         cluster_id: The cluster when `verdict` is cluster, else None.

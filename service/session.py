@@ -124,7 +124,7 @@ class IngestSession:
         try:
             message = self._codec.decode(frame)
         except msgspec.DecodeError as error:
-            what = 'a message is an object like {"type": "items", "items": [{"id": "a", "x": [...]}]}'
+            what = 'an object like {"type": "items", "items": [{"id": "a", "x": [...]}]}'
             return [Send(self._error(InvalidBody(f"The frame was ignored: {error}. Send {what}.")))]
         if isinstance(message, End):
             self.state = SessionState.ENDING
