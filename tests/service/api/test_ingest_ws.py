@@ -18,7 +18,6 @@ from service.protocol import JSON, MSGPACK
 from tests.service import digits
 from tests.service.api.conftest import MAX_ITEMS, WINDOW
 from tests.service.inside import Inside
-from tests.service.waiting import soon
 
 _names = itertools.count()
 
@@ -83,6 +82,20 @@ def streams(http: httpx.Client) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith("firstseen_stream_connections "))
 
 
+def post(http: httpx.Client, raws: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    posted: list[dict[str, Any]] = http.post("/classify", json={"items": raws}).json()["results"]
+    return posted
+
+
+def state_hash(http: httpx.Client) -> str:
+    found: str = http.get("/info").json()["state_hash"]
+    return found
+
+
+def is_ready(http: httpx.Client) -> bool:
+    return http.get("/readyz").status_code == httpx.codes.OK
+
+
 class TestSubprotocols:
     @pytest.mark.parametrize("subprotocol", [JSON, MSGPACK, None])
     async def test_each(self, service: Inside, name: str, subprotocol: str | None) -> None:
@@ -113,11 +126,11 @@ class TestSubprotocols:
 
     async def test_same_as_http(self, service: Inside, http: httpx.Client, name: str) -> None:
         """An id has one verdict, over HTTP and WebSocket."""
-        answer = http.post("/classify", json={"items": digits.many(name, 5)})
+        posted = post(http, digits.many(name, 5))
         async with open_stream(service, JSON) as socket:
             streamed = results(await exchange(socket, digits.many(name, 5)))
 
-        assert answer.json()["results"] == [{k: v for k, v in r.items() if k != "position"} for r in streamed]
+        assert posted == [{k: v for k, v in r.items() if k != "position"} for r in streamed]
 
 
 class TestMessages:
@@ -205,12 +218,13 @@ class TestLimits:
 
     async def test_slow_reader(self, service: Inside, http: httpx.Client, name: str) -> None:
         """A client that sends and does not read is let go after a while; others are not slowed."""
-        async with open_stream(service, JSON) as slow:
+        narrow = sockets.socket()
+        narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+        narrow.connect(("127.0.0.1", service.port))
+        async with connect(f"{service.ws_url}/stream", sock=narrow, compression=None) as slow:
             await welcome(slow)
             slow.transport.pause_reading()
-            raw = slow.transport.get_extra_info("socket")
-            raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-            bad = json.dumps({"type": "items", "items": [{"id": "x" * 200, "x": "no"}] * WINDOW})
+            bad = json.dumps({"type": "items", "items": [{"id": "x" * 250, "x": "no"}] * WINDOW})
 
             async def send_for_ever() -> None:
                 while True:
@@ -219,7 +233,9 @@ class TestLimits:
             sending = asyncio.create_task(send_for_ever())
             async with open_stream(service, JSON) as quick:
                 assert 1 == len(results(await exchange(quick, digits.many(name, 1))))
-            await soon(lambda: streams(http) == 0, "the service lets go of the slow reader")
+            async with asyncio.timeout(40):
+                while await asyncio.to_thread(streams, http):
+                    pass
             slow.transport.abort()
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -243,14 +259,14 @@ class TestRudeClients:
 
     async def test_vanishes_in_a_frame(self, service: Inside, http: httpx.Client) -> None:
         """Half a frame is nothing."""
-        before = http.get("/info").json()["state_hash"]
+        before = state_hash(http)
         async with open_stream(service, JSON) as socket:
             await welcome(socket)
             socket.transport.write(b"\x81\xfe\x10\x00mask" + b"{" * 100)
             vanish(socket)
 
-        assert before == http.get("/info").json()["state_hash"]
-        assert 200 == http.get("/readyz").status_code
+        assert before == state_hash(http)
+        assert is_ready(http)
 
     async def test_vanishes_at_once(
         self, service: Inside, http: httpx.Client, caplog: pytest.LogCaptureFixture
@@ -260,7 +276,7 @@ class TestRudeClients:
             async with open_stream(service, JSON) as socket:
                 vanish(socket)
 
-        assert 200 == http.get("/readyz").status_code
+        assert is_ready(http)
         assert "Exception in ASGI application" not in caplog.text
 
     async def test_two_hundred(self, service: Inside, name: str) -> None:

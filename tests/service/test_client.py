@@ -1,0 +1,187 @@
+"""The client against a scripted server: credit, cuts, refusals, and when it gives up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from service.client import GaveUp, RawItem, StreamClient
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+def item(n: int) -> RawItem:
+    return {"id": f"i{n}", "x": [0]}
+
+
+async def chunks(*sizes: int) -> AsyncIterator[Sequence[RawItem]]:
+    n = 0
+    for size in sizes:
+        yield [item(k) for k in range(n, n + size)]
+        n += size
+
+
+class Server:
+    """Speaks the protocol; `cut_after` frames it goes without a word, on the first so many connections."""
+
+    def __init__(self, *, credit: int = 100, max_items: int = 100, cuts: int = 0, cut_after: int = 1) -> None:
+        self._credit = credit
+        self._max_items = max_items
+        self._cuts = cuts
+        self._cut_after = cut_after
+        self.frames: list[list[str]] = []
+        self.connections = 0
+        self.counted: dict[str, int] = {}
+
+    async def __call__(self, socket: ServerConnection) -> None:
+        self.connections += 1
+        welcome = {"type": "welcome", "credits": self._credit, "max_items": self._max_items}
+        await socket.send(json.dumps(welcome))
+        accepted = frames = 0
+        async for frame in socket:
+            message = json.loads(frame)
+            if message["type"] == "end":
+                return
+            ids = [raw["id"] for raw in message["items"]]
+            assert len(ids) <= self._max_items
+            self.frames.append(ids)
+            frames += 1
+            if self._cuts and frames >= self._cut_after:
+                self._cuts -= 1
+                for id in ids:  # durable, though nobody hears of it
+                    self.counted.setdefault(id, len(self.counted))
+                socket.transport.abort()
+                return
+            results = [
+                {"position": accepted + n, "id": id, "seq": self.counted.setdefault(id, len(self.counted))}
+                for n, id in enumerate(ids)
+            ]
+            accepted += len(ids)
+            await socket.send(json.dumps({"type": "verdicts", "results": results}))
+            ack = {"type": "ack", "accepted": accepted, "durable": accepted, "credits": self._credit}
+            await socket.send(json.dumps(ack))
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[str]:
+    async with serve(handler, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        yield f"ws://127.0.0.1:{port}/stream"
+
+
+async def stream(handler: Handler, *sizes: int, patience_s: float = 20.0) -> list[RawItem]:
+    """The answers to a stream of chunks of these sizes."""
+    got: list[RawItem] = []
+    async with serving(handler) as url, asyncio.timeout(30):
+        await StreamClient(url, on_result=got.append, patience_s=patience_s).run(chunks(*sizes))
+    return got
+
+
+async def test_all_answered() -> None:
+    """Every item is answered once, in order, each chunk a frame."""
+    server = Server()
+    got = await stream(server, 3, 1, 2)
+
+    assert [f"i{n}" for n in range(6)] == [result["id"] for result in got]
+    assert [3, 1, 2] == [len(frame) for frame in server.frames]
+
+
+async def test_nothing() -> None:
+    """A stream without items ends."""
+    assert [] == await stream(Server())
+
+
+async def test_credit() -> None:
+    """Nothing is sent beyond the credit; what is longer than the service takes at once is cut."""
+    server = Server(credit=5, max_items=4)
+    got = await stream(server, 3, 13)
+
+    assert 16 == len(got)
+    assert max(map(len, server.frames)) <= 4
+
+
+@pytest.mark.parametrize("cut_after", [1, 2, 3])
+async def test_cut(cut_after: int) -> None:
+    """After each cut what was not answered is sent again; every item is answered once and counted once."""
+    server = Server(cuts=3, cut_after=cut_after)
+    got = await stream(server, 4, 4, 4, 4)
+
+    assert [f"i{n}" for n in range(16)] == sorted((r["id"] for r in got), key=lambda id: int(id[1:]))
+    assert 16 == len(server.counted)
+    assert 2 <= server.connections <= 4
+
+
+async def test_resend_is_cut_too() -> None:
+    """What is sent again keeps to the limits of the connection it is sent on."""
+    server = Server(credit=4, max_items=2, cuts=1, cut_after=2)
+
+    assert 4 == len(await stream(server, 2, 2))
+
+
+async def test_nack() -> None:
+    """An item that is refused is handed over under its id, and not sent again."""
+
+    async def refuse(socket: ServerConnection) -> None:
+        await socket.send(json.dumps({"type": "welcome", "credits": 9, "max_items": 9}))
+        await socket.recv()
+        problem = {"type": "/problems/invalid-item", "title": "t", "status": 422, "detail": "send numbers"}
+        await socket.send(json.dumps({"type": "nack", "position": 0, "id": None, "problem": problem}))
+        await socket.recv()
+
+    (nack,) = await stream(refuse, 1)
+
+    assert ("i0", "send numbers") == (nack["id"], nack["problem"]["detail"])
+
+
+async def test_nobody_there() -> None:
+    """Where nothing listens it gives up when its patience ends, naming the address."""
+    async with serving(Server()) as url:
+        pass
+    client = StreamClient(url, on_result=lambda _: None, patience_s=0)
+
+    with pytest.raises(GaveUp, match="did not answer"):
+        await client.run(chunks(1))
+
+
+@pytest.mark.parametrize("greet", [True, False])
+async def test_refused_for_ever(greet: bool) -> None:
+    """A service that greets and then refuses, each time, is not asked for ever."""
+    problem = {"type": "/problems/x", "title": "t", "status": 400, "detail": "not this frame"}
+
+    async def refuse(socket: ServerConnection) -> None:
+        if greet:
+            await socket.send(json.dumps({"type": "welcome", "credits": 9, "max_items": 9}))
+            await socket.recv()
+        await socket.send(json.dumps({"type": "error", "problem": problem}))
+
+    with pytest.raises(GaveUp, match="not this frame"):
+        await stream(refuse, 1, patience_s=0.1)
+
+
+async def test_patience_begins_anew() -> None:
+    """An answer renews the patience: many cuts with answers in between are no reason to give up."""
+
+    class Forgetful(Server):
+        async def __call__(self, socket: ServerConnection) -> None:
+            self._cuts = 1 if self.connections < 6 else 0
+            await super().__call__(socket)
+
+    server = Forgetful(cut_after=2)
+    got = await stream(server, *[1] * 9, patience_s=1.0)
+
+    assert 9 == len(got)
+
+
+async def test_a_bug_is_not_swallowed() -> None:
+    """What the caller's function raises comes out of `run`."""
+
+    def fail(_result: dict[str, Any]) -> None:
+        raise ValueError("the caller's")
+
+    async with serving(Server()) as url, asyncio.timeout(10):
+        with pytest.raises(ValueError, match="the caller's"):
+            await StreamClient(url, on_result=fail).run(chunks(1))

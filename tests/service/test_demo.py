@@ -1,0 +1,75 @@
+"""The demo: an honest stream, a table with the same keys whatever was found, and the whole of it with a kill."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.datasets import load_dataset
+from model.datasets.split import split
+from service.demo import HOLD_OUT, make_stream
+
+
+def test_fresh() -> None:
+    """No item of the stream was used for fitting or calibration, and none comes twice."""
+    parts = split(load_dataset("digits", data_dir=None), HOLD_OUT, seed=0)
+    rows = [int(item["id"].removeprefix("digit-")) for item in make_stream(0).items]
+
+    assert len(set(rows)) == len(rows)
+    assert set() == {*rows} & {*parts.fit.tolist(), *parts.calibrate.tolist()}
+    assert {*parts.fresh.tolist(), *parts.unseen.tolist()} == {*rows}
+
+
+def test_known_first() -> None:
+    """The stream begins with what the net knows; the new classes come late, and mixed with it."""
+    stream = make_stream(0)
+    is_new = [stream.truth[item["id"]] in HOLD_OUT for item in stream.items]
+    first = is_new.index(True)
+
+    assert first > 100
+    assert not all(is_new[first:])
+    assert {*HOLD_OUT} <= {*stream.truth.values()}
+
+
+def test_seed() -> None:
+    """A seed decides the stream."""
+    assert make_stream(1) == make_stream(1)
+    assert make_stream(1).items != make_stream(2).items
+
+
+def test_folder_of_others(tmp_path: Path) -> None:
+    """A folder that no demo made is not cleared."""
+    (tmp_path / "thesis.txt").write_text("mine")
+    ended = _demo("--folder", str(tmp_path))
+
+    assert 1 == ended.returncode
+    assert "another --folder" in ended.stderr
+    assert "mine" == (tmp_path / "thesis.txt").read_text()
+
+
+@pytest.mark.slow
+def test_crash(tmp_path: Path) -> None:
+    """Killed in mid-stream and sent again: no verdict changes, both new classes are found, no process is left."""
+    table = tmp_path / "table.json"
+    ended = _demo(
+        *("--crash", "--rate", "0", "--port", "0", "--json", str(table), "--folder", str(tmp_path / "demo"))
+    )
+    found = json.loads(table.read_text())
+
+    assert 0 == ended.returncode, ended.stderr[-2000:]
+    assert [] == found["verdicts_changed_by_crash"]
+    assert 2 == found["clusters_found"]
+    assert found["known_accuracy"] > 0.9
+    assert "every id has the verdict it had" in " ".join(ended.stderr.split())
+
+
+def _demo(*options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli", "demo", "--once", *options],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )

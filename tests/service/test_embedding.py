@@ -1,0 +1,72 @@
+"""The net in the service gives what it gave when it was trained; it says when it cannot."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model.bundle import Bundle, Golden
+from model.manifest import BundleError
+from service.embedding import Embedder, choose_device
+from service.errors import InvalidSetting
+from tests.service import digits
+
+
+@pytest.fixture(scope="module")
+def embedder(digits_bundle: Bundle) -> Embedder:
+    return Embedder(digits_bundle, device="cpu", threads=1)
+
+
+def test_golden(embedder: Embedder, digits_bundle: Bundle) -> None:
+    """The golden inputs have the golden embeddings."""
+    found = embedder.embed(digits_bundle.golden.inputs)
+
+    assert np.float32 == found.dtype
+    np.testing.assert_allclose(found, digits_bundle.golden.embeddings, atol=1e-4)
+
+
+def test_list(embedder: Embedder) -> None:
+    """A list of items is embedded in order, as each would be alone, within rounding."""
+    xs = [digits.decoded(n) for n in range(7)]
+    together = embedder.embed(xs)
+
+    assert (7, embedder.dim) == together.shape
+    for x, z in zip(xs, together, strict=True):
+        np.testing.assert_allclose(embedder.embed([x])[0], z, atol=1e-5)
+
+
+def test_same_again(embedder: Embedder) -> None:
+    """The same batch gives the same bits: nothing is random, and nothing is learnt."""
+    xs = [digits.decoded(n) for n in range(5)]
+
+    assert embedder.embed(xs).tobytes() == embedder.embed(xs).tobytes()
+
+
+def test_finite(embedder: Embedder) -> None:
+    """The corners of the input range have finite embeddings."""
+    corners = [np.full((1, 8, 8), value, dtype=np.float32) for value in (0.0, 1.0)]
+
+    assert np.isfinite(embedder.embed(corners)).all()
+
+
+def test_other_golden(digits_bundle: Bundle) -> None:
+    """A net that does not give the golden embeddings is not served."""
+    golden = digits_bundle.golden
+    wrong = Golden(inputs=golden.inputs, embeddings=golden.embeddings[::-1].copy())
+
+    with pytest.raises(BundleError, match="golden"):
+        Embedder(replace(digits_bundle, golden=wrong), device="cpu", threads=1)
+
+
+def test_device() -> None:
+    """Cpu is cpu; auto takes a GPU where there is one."""
+    assert "cpu" == choose_device("cpu")
+    assert ("cuda" if torch.cuda.is_available() else "cpu") == choose_device("auto")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_no_gpu() -> None:
+    """A GPU that is asked for and not there is an error that says what to do."""
+    with pytest.raises(InvalidSetting, match="auto or cpu"):
+        choose_device("cuda")

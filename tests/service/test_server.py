@@ -1,0 +1,83 @@
+"""The process around the service: ports, logs, and what a wrong start says."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import structlog
+
+from service.server import configure_logging
+from service.settings import Settings
+from tests.service import digits
+from tests.service.processes import Serve
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    """A port in use is one line that says so, and status 1."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with Serve(digits.bundle_dir(), tmp_path, port=port) as service:
+            assert 1 == service.wait()
+            assert f"Cannot listen on 127.0.0.1 port {port}" in service.log.strip().splitlines()[-1]
+            assert "Traceback" not in service.log
+
+
+def test_no_bundle(tmp_path: Path) -> None:
+    """A folder that is no bundle is refused by name."""
+    with Serve(tmp_path / "none", tmp_path / "data") as service:
+        assert 1 == service.wait()
+        assert "none" in service.log
+        assert "Traceback" not in service.log
+
+
+def test_unknown_setting(tmp_path: Path) -> None:
+    """A variable that names no setting is refused before anything is started."""
+    with Serve(digits.bundle_dir(), tmp_path, max_bach=3) as service:
+        assert 1 == service.wait()
+        assert "Did you mean FIRSTSEEN_MAX_BATCH?" in service.log
+        assert not (tmp_path / "redis").exists()
+
+
+def failure(sent: str) -> BaseException:
+    """An error with a traceback through a function that holds what a client sent."""
+
+    def fail(held: str) -> None:
+        raise ValueError(len(held))
+
+    with pytest.raises(ValueError, match="18") as caught:
+        fail(sent)
+    return caught.value
+
+
+def test_logs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nobody looks, every line of the log is a JSON object, tracebacks included."""
+    before = structlog.get_config()
+    try:
+        configure_logging(Settings.read({}, log_format="json"))
+        log = structlog.get_logger("test")
+        log.info("started", port=1)
+        log.error("failed", exc_info=failure("what a client sent"))
+        log.debug("not shown")
+    finally:
+        structlog.configure(**before)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert ["started", "failed"] == [line["event"] for line in lines]
+    assert "ValueError: 18" in lines[1]["exception"]
+
+
+def test_console_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
+    """A traceback on a terminal does not print the values of variables: they are what clients sent."""
+    before = structlog.get_config()
+    try:
+        configure_logging(Settings.read({}, log_format="console"))
+        structlog.get_logger("test").error("failed", exc_info=failure("what a client sent"))
+    finally:
+        structlog.configure(**before)
+    shown = capsys.readouterr().err
+
+    assert "ValueError" in shown
+    assert "client sent" not in shown
