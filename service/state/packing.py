@@ -12,6 +12,7 @@ gets exactly the answer it got before.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -38,11 +39,14 @@ class _Configure(msgspec.Struct, tag="configure", tag_field="entry", forbid_unkn
     params: EngineParams
 
 
+_Natural = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    seq: int
-    kind: int
-    nearest: int
-    cluster: int
+    seq: _Natural
+    kind: _Natural
+    nearest: _Natural
+    cluster: _Natural
     novelty: float
     distance: float
 
@@ -125,16 +129,16 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
     """
     try:
         stored = msgspec.msgpack.decode(data, type=_Stored)
-    except msgspec.DecodeError as error:
+        kind, nearest = _KINDS[stored.kind], labels[stored.nearest]
+    except (msgspec.DecodeError, IndexError) as error:
         raise EntryUnreadable(f"The stored verdict of id {id!r} cannot be read ({error}).") from None
-    kind = _KINDS[stored.kind]
     return Verdict(
         id=id,
         seq=stored.seq,
         verdict=kind,
-        label=labels[stored.nearest] if kind is VerdictKind.KNOWN else None,
+        label=nearest if kind is VerdictKind.KNOWN else None,
         cluster_id=stored.cluster or None,
         novelty=stored.novelty,
-        nearest=labels[stored.nearest],
+        nearest=nearest,
         distance=stored.distance,
     )

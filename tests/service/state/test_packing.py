@@ -1,5 +1,6 @@
 """Log entries and stored verdicts survive the way to bytes and back, exactly; other bytes are refused."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,6 +94,16 @@ def test_other_bytes(data: bytes) -> None:
         unpack_entry(data, first_seq=7)
     with pytest.raises(EntryUnreadable, match="'a'"):
         unpack_verdict(data, id="a", labels=LABELS)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [[0, 3, 0, 0, 0.0, 0.0], [0, 0, 3, 0, 0.0, 0.0], [0, -1, 0, 0, 0.0, 0.0], [0, 0, -1, 0, 0.0, 0.0]],
+)
+def test_no_such_kind_or_class(stored: list[float]) -> None:
+    """A stored verdict of a kind or class that does not exist is refused, not guessed."""
+    with pytest.raises(EntryUnreadable, match="'a'"):
+        unpack_verdict(msgspec.msgpack.encode(stored), id="a", labels=LABELS)
 
 
 @given(drawn=batches(), at=st.integers(0, 10**6))
