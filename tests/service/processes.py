@@ -1,5 +1,6 @@
 """`firstseen serve` as a process of its own: started, killed, signalled and looked at from outside."""
 
+import functools
 import json
 import os
 import signal
@@ -45,6 +46,13 @@ class Serve:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        if "http" in self.__dict__:
+            self.http.close()
+
+    @functools.cached_property
+    def http(self) -> httpx.Client:
+        """A client of it; making one costs more than many requests, so there is one."""
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
     @property
     def log(self) -> str:
@@ -61,7 +69,7 @@ class Serve:
         """The log's events of this name."""
         return [line for line in self.events if line["event"] == event]
 
-    @property
+    @functools.cached_property
     def url(self) -> str:
         """Where it listens, once it does."""
         until(lambda: self.said("listening") or self.process.poll() is not None, "the service listens")
@@ -75,21 +83,21 @@ class Serve:
 
     def ready(self) -> Self:
         """Wait until /readyz is 200."""
-        with httpx.Client(base_url=self.url) as http:
-            until(
-                lambda: self.process.poll() is not None or http.get("/readyz").status_code == httpx.codes.OK,
-                "the service is ready",
-            )
+        until(lambda: self.process.poll() is not None or self.is_ready(), "the service is ready")
         assert self.process.poll() is None, self.log
         return self
 
+    def is_ready(self) -> bool:
+        """Whether /readyz is 200 now."""
+        return self.http.get("/readyz").status_code == httpx.codes.OK
+
     def get(self, path: str, **params: str) -> Any:
         """The JSON of a GET."""
-        return httpx.get(self.url + path, params=params, timeout=20).raise_for_status().json()
+        return self.http.get(path, params=params).raise_for_status().json()
 
     def classify(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The results of a batch that must be taken."""
-        answer = httpx.post(f"{self.url}/classify", json={"items": items}, timeout=30).raise_for_status()
+        answer = self.http.post("/classify", json={"items": items}).raise_for_status()
         results: list[dict[str, Any]] = answer.json()["results"]
         return results
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LOOK_EVERY_S = 0.01
+_LOOK_EVERY_S = 0.03
 _never = threading.Event()
 
 
