@@ -54,15 +54,11 @@ def failure(sent: str) -> BaseException:
 
 def test_logs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Where nobody looks, every line of the log is a JSON object, tracebacks included."""
-    before = structlog.get_config()
-    try:
-        configure_logging(Settings.read({}, log_format="json"))
-        log = structlog.get_logger("test")
-        log.info("started", port=1)
-        log.error("failed", exc_info=failure("what a client sent"))
-        log.debug("not shown")
-    finally:
-        structlog.configure(**before)
+    configure_logging(Settings.read({}, log_format="json"))
+    log = structlog.get_logger("test")
+    log.info("started", port=1)
+    log.error("failed", exc_info=failure("what a client sent"))
+    log.debug("not shown")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
     assert ["started", "failed"] == [line["event"] for line in lines]
@@ -71,12 +67,8 @@ def test_logs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_console_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
     """A traceback on a terminal does not print the values of variables: they are what clients sent."""
-    before = structlog.get_config()
-    try:
-        configure_logging(Settings.read({}, log_format="console"))
-        structlog.get_logger("test").error("failed", exc_info=failure("what a client sent"))
-    finally:
-        structlog.configure(**before)
+    configure_logging(Settings.read({}, log_format="console"))
+    structlog.get_logger("test").error("failed", exc_info=failure("what a client sent"))
     shown = capsys.readouterr().err
 
     assert "ValueError" in shown

@@ -1,0 +1,131 @@
+"""A pipeline on a store in memory that fails to order, with a net that is a table."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from prometheus_client import CollectorRegistry
+
+from model.bundle import Bundle
+from service.batching import Job, Queue
+from service.clustering.params import EngineParams
+from service.fanout import Fanout
+from service.metrics import Metrics
+from service.pipeline import Pipeline
+from service.records import Float32s, Item, Verdict
+from service.state.store import StreamStore
+from tests.service import digits
+from tests.service.fake_store import FakeStore
+from tests.service.waiting import soon
+
+POISON = 0.75
+
+
+class TableNet:
+    """A net that is a table: values below .5 are calibration items, above it one far-off spot."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._known = bundle.known.calibration_embeddings
+        center = bundle.known.prototypes.mean(axis=0)
+        self._far = (-center / np.linalg.norm(center)).astype(np.float32)
+        self.batches: list[int] = []
+
+    def embed(self, x: Sequence[Float32s]) -> Float32s:
+        self.batches.append(len(x))
+        values = [float(item.ravel()[0]) for item in x]
+        if POISON in values:
+            raise RuntimeError("a net that fails")
+        return np.stack([self._one(value) for value in values])
+
+    def _one(self, value: float) -> Float32s:
+        if value < 0.5:
+            return self._known[int(value * 2 * len(self._known))]
+        jitter = np.random.default_rng(int(value * 1e6)).normal(size=len(self._far)) * 1e-3
+        return (self._far + jitter).astype(np.float32)
+
+
+def known(id: str | None = None, n: int = 0) -> Item:
+    return Item(id=id, x=np.full((1, 8, 8), (n * 0.013) % 0.5, dtype=np.float32))
+
+
+def novel(id: str | None = None, n: int = 0) -> Item:
+    return Item(id=id, x=np.full((1, 8, 8), 0.8 + (n * 0.001) % 0.2, dtype=np.float32))
+
+
+def poison(id: str = "poison") -> Item:
+    return Item(id=id, x=np.full((1, 8, 8), POISON, dtype=np.float32))
+
+
+class Rig:
+    """A pipeline and what it is made of."""
+
+    def __init__(
+        self,
+        store: FakeStore,
+        *,
+        max_batch: int = 8,
+        snapshot_every: int = 1_000_000,
+        lease_ms: int = 60_000,
+        alone: bool = False,
+        revive: Callable[[], Awaitable[None]] | None = None,
+        **params: Any,
+    ) -> None:
+        self.store = store
+        self.net = TableNet(digits.bundle())
+        self.queue = Queue(max_items=1000, max_batch=max_batch)
+        self.fanout = Fanout(1000)
+        clock = itertools.count(1_000_000)
+        self.pipeline = Pipeline(
+            bundle=digits.bundle(),
+            embedder=self.net,
+            store=_as_store(store),
+            queue=self.queue,
+            fanout=self.fanout,
+            metrics=Metrics(CollectorRegistry()),
+            now=lambda: float(next(clock)) if params.get("ticks") else 1_000_000.0,
+            params=EngineParams(**{k: v for k, v in params.items() if k != "ticks"}),
+            lease_ms=lease_ms,
+            snapshot_every_items=snapshot_every,
+            holds_store_alone=alone,
+            revive_store=revive,
+        )
+
+    def offer(self, *items: Item, on_progress: Callable[[list[Verdict]], None] | None = None) -> Job:
+        job = Job(items=list(items), done=asyncio.get_running_loop().create_future(), on_progress=on_progress)
+        self.queue.offer(job)
+        return job
+
+    async def ask(self, *items: Item) -> list[Verdict]:
+        async with asyncio.timeout(10):
+            return await self.offer(*items).done
+
+    async def is_ready(self) -> None:
+        await soon(lambda: self.pipeline.reason is None, "the pipeline is ready")
+
+    async def hash(self) -> str:
+        view = await self.pipeline.view(with_hash=True)
+        assert not view.stale
+        assert view.state_hash is not None
+        return view.state_hash
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Rig"]:
+        """Run it; stop it in order."""
+        task = asyncio.create_task(self.pipeline.run())
+        try:
+            await self.is_ready()
+            yield self
+            assert await self.pipeline.stop(grace_s=5)
+            async with asyncio.timeout(5):
+                await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _as_store(store: FakeStore) -> StreamStore:
+    """The fake has every method the pipeline calls."""
+    return store  # type: ignore[return-value]

@@ -1,0 +1,290 @@
+"""The pipeline and its state: who owns it, what the log and the snapshots lead to, whatever happens between."""
+
+import asyncio
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.clustering.params import EngineParams
+from service.errors import InternalError, NotReady, Unavailable
+from service.pipeline import ReplayMismatch
+from service.records import Item, Verdict
+from service.state.errors import Fenced, SequenceConflict, StoreError
+from service.state.packing import unpack_entry
+from service.state.store import Append
+from tests.service.fake_store import FakeStore, Shared, away
+from tests.service.pipeline_rig import Rig, known, novel
+from tests.service.waiting import soon
+
+
+@pytest.fixture
+def shared() -> Shared:
+    return Shared()
+
+
+@pytest.fixture
+def store(shared: Shared) -> FakeStore:
+    return FakeStore(shared)
+
+
+class TestOwnership:
+    @pytest.mark.parametrize("method", ["append", "renew"])
+    async def test_fenced(self, shared: Shared, method: str) -> None:
+        """Fenced, it steps down: waiters get an error that can be retried; then it owns the stream again."""
+        store = FakeStore(shared)
+        async with Rig(store, lease_ms=30 if method == "renew" else 60_000).open() as rig:
+            before = await rig.ask(known("a"), novel("b"))
+            go = store.holds("lookup")
+            waiting = [rig.offer(known("c")), rig.offer(*(known(f"w{n}") for n in range(9)))]
+            await soon(lambda: "lookup" in store.calls[-1:] or method == "renew", "a batch is in hand")
+            other = FakeStore(shared, "other")
+            await other.acquire(steal=True)
+            await other.release()
+            go.set()
+
+            for job in waiting:
+                with pytest.raises(Unavailable, match="Send the same"):
+                    await job.done
+            await rig.is_ready()
+            assert before == await rig.ask(known("a"), novel("b"))
+            assert 3 == rig.pipeline.epoch
+            assert 3 == (await rig.ask(known("c")))[0].seq
+
+    async def test_fenced_by_error(self, store: FakeStore) -> None:
+        """What the store says is believed, whoever is right."""
+        async with Rig(store).open() as rig:
+            store.fails("append", Fenced("no longer", ours=1, current=2))
+            with pytest.raises(NotReady):
+                await rig.ask(known("a"))
+            await rig.is_ready()
+
+            assert 1 == (await rig.ask(known("a")))[0].seq
+
+    async def test_conflict(self, store: FakeStore) -> None:
+        """A store that is ahead of the memory makes it read the state again."""
+        async with Rig(store).open() as rig:
+            store.fails("append", SequenceConflict("not next", expected=9, got=1))
+            with pytest.raises(NotReady):
+                await rig.ask(known("a"))
+            await rig.is_ready()
+
+            assert 1 == (await rig.ask(known("a")))[0].seq
+
+    async def test_standby(self, shared: Shared) -> None:
+        """While another owns the stream it waits, says for whom, and takes over with all that was learnt."""
+        first, second = Rig(FakeStore(shared, "one")), Rig(FakeStore(shared, "two"))
+        async with first.open():
+            waiting = asyncio.create_task(second.pipeline.run())
+            await soon(lambda: "one" in str(second.pipeline.reason), "the second waits")
+            with pytest.raises(NotReady, match="one"):
+                second.offer(known("b"))
+            verdicts = await first.ask(*(novel(f"n{n}", n) for n in range(12)))
+            state = await first.hash()
+        await second.is_ready()
+
+        assert state == await second.hash()
+        assert verdicts == await second.ask(*(novel(f"n{n}", n) for n in range(12)))
+        assert await second.pipeline.stop(grace_s=5)
+        await waiting
+
+    async def test_alone(self, shared: Shared) -> None:
+        """Where a lock proves that no other lives, a lease that is left is taken at once."""
+        shared.lease = "one that was killed"
+        async with Rig(FakeStore(shared), alone=True).open() as rig:
+            assert 1 == rig.pipeline.epoch
+
+    async def test_warnings(self, shared: Shared) -> None:
+        """What is unsafe about the store is told while it is served."""
+        async with Rig(FakeStore(shared, warnings=("the append-only file is off",))).open() as rig:
+            assert ("the append-only file is off",) == rig.pipeline.warnings
+
+
+class TestLog:
+    async def test_parameters_first(self, store: FakeStore) -> None:
+        """The first entry of every stream is its parameters."""
+        async with Rig(store, known_error_rate=0.05).open():
+            entry = unpack_entry(store.shared.log[0].payload, first_seq=0)
+
+            assert EngineParams(known_error_rate=0.05) == entry
+
+    async def test_other_parameters(self, shared: Shared) -> None:
+        """Other parameters are an entry of the log; the same ones are none. Replay stays exact over both."""
+        items = [*(novel(f"n{n}", n) for n in range(12)), *(known(f"k{n}", n) for n in range(12))]
+        hashes, verdicts = [], []
+        for run, rate in enumerate((0.02, 0.02, 0.2)):
+            async with Rig(FakeStore(shared), known_error_rate=rate).open() as rig:
+                verdicts += await rig.ask(*items[run * 8 : run * 8 + 8])
+                hashes.append(await rig.hash())
+        configured = [
+            batch.first_seq
+            for batch in shared.log
+            if isinstance(unpack_entry(batch.payload, first_seq=batch.first_seq), EngineParams)
+        ]
+        shared.snapshots.clear()
+        async with Rig(FakeStore(shared), known_error_rate=0.2).open() as rig:
+            assert [0, 17] == configured
+            assert hashes[-1] == await rig.hash()
+            assert verdicts == await rig.ask(*items)
+
+    async def test_snapshots(self, store: FakeStore) -> None:
+        """A snapshot is saved every so many items, and one at the end."""
+        async with Rig(store, max_batch=4, snapshot_every=10).open() as rig:
+            for n in range(8):
+                await rig.ask(*(known(f"{n}-{k}", n + k) for k in range(4)))
+
+        assert [13, 25, 33] == [seq for seq, _ in store.shared.snapshots]
+
+    async def test_no_news_no_snapshot(self, shared: Shared) -> None:
+        """A run in which nothing came saves nothing."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(known("a"))
+        async with Rig(FakeStore(shared)).open():
+            pass
+
+        assert 1 == len(shared.snapshots)
+
+    async def test_snapshot_fails(self, store: FakeStore) -> None:
+        """A snapshot that cannot be saved is tried again later; the stream goes on."""
+        async with Rig(store, max_batch=4, snapshot_every=8).open() as rig:
+            store.fails("save_snapshot", away())
+            for n in range(8):
+                await rig.ask(*(known(f"{n}-{k}", n + k) for k in range(4)))
+
+        assert [13, 21, 29, 33] == [seq for seq, _ in store.shared.snapshots]
+
+    @pytest.mark.parametrize("keep", [0, 1, 2, 3])
+    async def test_from_any_snapshot(self, shared: Shared, keep: int) -> None:
+        """From nothing, or from any snapshot, the log leads to the same state."""
+        async with Rig(FakeStore(shared), max_batch=4, snapshot_every=10).open() as rig:
+            for n in range(8):
+                await rig.ask(*((novel if n % 2 else known)(f"{n}-{k}", 4 * n + k) for k in range(4)))
+            live = await rig.hash()
+        del shared.snapshots[keep:]
+        async with Rig(FakeStore(shared)).open() as rig:
+            assert live == await rig.hash()
+
+    async def test_away_in_replay(self, shared: Shared) -> None:
+        """A store that goes away while the log is read is waited for, and the reading starts over."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(known("a"), novel("b"))
+            live = await rig.hash()
+        shared.snapshots.clear()
+        again = FakeStore(shared)
+        again.fails("replay", away())
+        async with Rig(again).open() as rig:
+            assert live == await rig.hash()
+
+    async def test_mismatch(self, shared: Shared) -> None:
+        """A log that says something else than the engine does is not served."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(*(novel(f"n{n}", n) for n in range(4)))
+        shared.snapshots.clear()
+        fields = msgspec.msgpack.decode(shared.log[1].payload)
+        fields["clusters"] = np.array([7, 0, 0, 0], dtype="<i8").tobytes()
+        shared.log[1] = replace(shared.log[1], payload=msgspec.msgpack.encode(fields))
+
+        with pytest.raises(ReplayMismatch, match="seq 1 "):
+            await Rig(FakeStore(shared)).pipeline.run()
+
+    async def test_unreadable_entry(self, shared: Shared) -> None:
+        """An entry of another version ends the pipeline with a message for a person."""
+        shared.log.append(Append(first_seq=0, count=1, payload=b"\x81\xa1x\x01", verdicts=()))
+
+        with pytest.raises(StoreError, match="seq 0 cannot be read"):
+            await Rig(FakeStore(shared)).pipeline.run()
+
+    async def test_unreadable_snapshot(self, shared: Shared) -> None:
+        """A snapshot of something else ends the pipeline with a message for a person."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(known("a"))
+        shared.snapshots.append((2, b"GARB" + bytes(60)))
+
+        with pytest.raises(StoreError, match="does not start with FSST"):
+            await Rig(FakeStore(shared)).pipeline.run()
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.integers(1, 12)),
+        st.tuples(st.just("repeat"), st.integers(1, 12)),
+        st.tuples(st.just("lost reply"), st.just(1)),
+        st.tuples(st.just("refused"), st.integers(1, 2)),
+        st.tuples(st.just("surprise"), st.just(1)),
+        st.tuples(st.just("fenced"), st.just(1)),
+        st.tuples(st.just("killed"), st.integers(0, 2)),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=STEPS)
+def test_whatever_happens(steps: list[tuple[str, int]]) -> None:
+    """Over lost replies, faults, other owners and kills the state is that of an undisturbed run of the items."""
+    asyncio.run(_whatever_happens(steps))
+
+
+async def _whatever_happens(steps: list[tuple[str, int]]) -> None:
+    shared = Shared()
+    got: dict[str, Verdict] = {}
+    items = [(novel if n % 3 else known)(f"i{n}", n) for n in range(12 * 12)]
+    sent = 0
+
+    async def ask(rig: Rig, batch: list[Item]) -> None:
+        """Until it is answered, as a client does."""
+        while True:
+            await rig.is_ready()
+            try:
+                verdicts = await rig.ask(*batch)
+            except (Unavailable, InternalError):
+                continue
+            for verdict in verdicts:
+                assert got.setdefault(verdict.id, verdict) == verdict
+            return
+
+    store = FakeStore(shared)
+    rig = Rig(store, snapshot_every=20)
+    task = asyncio.create_task(rig.pipeline.run())
+    for step, n in steps:
+        await rig.is_ready()  # a surprise before the stream is ours ends the process: that is another test
+        match step:
+            case "ask":
+                await ask(rig, items[sent : sent + n])
+                sent += n
+            case "repeat" if sent:
+                await ask(rig, items[max(0, sent - n) : sent + 1])
+                sent += 1
+            case "lost reply":
+                store.fails("append", away(), after=True)
+            case "refused":
+                store.fails("lookup", away(outcome_unknown=False), times=n)
+            case "surprise":
+                store.fails("append", RuntimeError("a surprise"))
+            case "fenced":
+                other = FakeStore(shared, "other")
+                await other.acquire(steal=True)
+                await other.release()
+            case "killed":
+                await rig.is_ready()
+                if sent < len(items):
+                    rig.offer(items[sent])
+                for _ in range(n * 3):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                store = FakeStore(shared)
+                rig = Rig(store, snapshot_every=20, alone=True)
+                task = asyncio.create_task(rig.pipeline.run())
+    await ask(rig, items[: sent + 1])
+    live = await rig.hash()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    async with Rig(FakeStore(Shared())).open() as reference:
+        expected = await reference.ask(*items[: sent + 1])
+        assert expected == [got[item.id] for item in items[: sent + 1] if item.id is not None]
+        assert await reference.hash() == live
