@@ -33,6 +33,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from service.clustering.exact import exp, exp2
 from service.clustering.params import EngineParams
 from service.records import NO_CLUSTER, Bools, Float64s, Int64s
 
@@ -98,7 +99,7 @@ class DBSTREAM:
 
     def faded_weights(self) -> Float64s:
         """float64 (M,): weights at the present time."""
-        faded: Float64s = self.weights * np.exp2(-self.params.fading_factor * (self.t - self.updated))
+        faded: Float64s = self.weights * exp2(-self.params.fading_factor * (self.t - self.updated))
         return faded
 
     def row_of(self, birth: int) -> int | None:
@@ -174,7 +175,7 @@ class DBSTREAM:
     def _update(self, x: Float64s, near: Int64s) -> None:
         """Lines 6-19 of Algorithm 1, for all micro-clusters whose ball holds x at once."""
         p = self.params
-        fade = np.exp2(-p.fading_factor * (self.t - self.updated[near]))
+        fade = exp2(-p.fading_factor * (self.t - self.updated[near]))
         self.weights[near] = self.weights[near] * fade + 1.0
         self.updated[near] = self.t
 
@@ -182,12 +183,12 @@ class DBSTREAM:
         old = self.centers[near]
         towards = x - old
         sigma2 = (p.clustering_threshold / 3.0) ** 2
-        h = np.exp(-np.square(towards).sum(axis=1) / (2.0 * sigma2))
+        h = exp(-np.square(towards).sum(axis=1) / (2.0 * sigma2))
         new = old + h[:, None] * towards
 
         if len(near) > 1:
             pair = np.ix_(near, near)
-            fade_pair = np.exp2(-p.fading_factor * (self.t - self.shared_at[pair]))
+            fade_pair = exp2(-p.fading_factor * (self.t - self.shared_at[pair]))
             density = self.shared[pair] * fade_pair + 1.0
             np.fill_diagonal(density, 0.0)
             self.shared[pair] = density
@@ -204,7 +205,7 @@ class DBSTREAM:
         p = self.params
         w = self.faded_weights()
         strong = w[rows] >= p.minimum_weight
-        density = self.shared[rows] * np.exp2(-p.fading_factor * (self.t - self.shared_at[rows]))
+        density = self.shared[rows] * exp2(-p.fading_factor * (self.t - self.shared_at[rows]))
         ratio = density / ((w[rows, None] + w[None, :]) / 2.0)
         was = self.linked[rows]
         linked = np.where(was, ratio >= UNLINK_AT * p.intersection_factor, ratio >= p.intersection_factor)
@@ -217,9 +218,9 @@ class DBSTREAM:
     def _cleanup(self) -> list[tuple[int, int]]:
         """Algorithm 2: forget what has faded below the weight of one item after one clean-up interval."""
         p = self.params
-        weak = 2.0 ** (-p.fading_factor * p.cleanup_interval)
+        weak = float(exp2(np.array(-p.fading_factor * p.cleanup_interval)))
         removed = self._remove(self.faded_weights() < weak)
-        faded = self.shared * np.exp2(-p.fading_factor * (self.t - self.shared_at))
+        faded = self.shared * exp2(-p.fading_factor * (self.t - self.shared_at))
         forgotten = faded < p.intersection_factor * weak
         self.shared[forgotten] = 0.0
         self.shared_at[forgotten] = 0

@@ -138,7 +138,7 @@ class Engine:
     def _use(self, params: EngineParams) -> None:
         self.clusterer.params = params
         self._idle_check_at = 0
-        held_out = self.gate.decide(self._known.calibration_embeddings)
+        held_out = self.gate.decide(self._known.calibration_embeddings, portable=True)
         refused = self._known.calibration_embeddings[~held_out.accepted(params.known_error_rate)]
         self._background = Background(self.space.project(refused), len(self._known.calibration_embeddings))
 
@@ -288,7 +288,7 @@ class Engine:
         """Move a cluster along its life cycle as far as it goes now."""
         while True:
             if life.state is ClusterState.CANDIDATE:
-                life.p0 = max(life.p0, self._p0(life.id))
+                life.p0 = max(life.p0, _rounded(self._p0(life.id)))
             arrow = next_transition(life.state, self._facts(life), self.params)
             if arrow is None:
                 return
@@ -349,14 +349,15 @@ class Engine:
     def _evidence(self, life: Life) -> Evidence:
         """The sequential test as it stands; trials are the items after birth up to the one at hand."""
         trials = max(0, self.seq - life.born_seq)
-        log10 = 1.0 / math.log(10.0)
-        log_e = log_e_value(min(life.hits, trials), trials, life.p0)
+        log_e = max(log_e_value(min(life.hits, trials), trials, life.p0), -1e6)
         return Evidence(
             trials=trials,
             hits=life.hits,
             p0=life.p0,
-            log10_e=max(log_e, -1e6) * log10,
-            log10_threshold=log_threshold(life.ordinal, self.params.false_alarm_rate) * log10,
+            log10_e=_rounded(log_e / math.log(10.0)),
+            log10_threshold=_rounded(
+                log_threshold(life.ordinal, self.params.false_alarm_rate) / math.log(10.0)
+            ),
         )
 
     def _facts(self, life: Life) -> Facts:
@@ -414,3 +415,8 @@ class Engine:
             merged_into=life.merged_into,
             evidence=life.evidence or self._evidence(life),
         )
+
+
+def _rounded(x: float) -> float:
+    """What comes out of special functions, without the last bits: these differ between processors."""
+    return round(x, 9)

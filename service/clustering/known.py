@@ -66,14 +66,21 @@ class KnownGate:
         """K, the number of known classes."""
         return len(self._prototypes)
 
-    def decide(self, z: Float32s) -> Decisions:
+    def decide(self, z: Float32s, *, portable: bool = False) -> Decisions:
         """Score a batch.
 
         Args:
             z: float32 (B, D) embeddings, finite.
+            portable: Give the same bits on every processor, which a matrix product does not. Slower; for what
+                the stored state depends on. An item's own decision is in the log, and need not be.
         """
-        # (B, 1, D) @ (D, 2D): numpy multiplies row by row, so a row's bits do not depend on B.
-        white = np.matmul(z[:, None, :].astype(np.float64), self._whiteners)[:, 0, :]
+        if portable:
+            white = np.concatenate(
+                [np.empty((0, 2 * self._D)), *((row * self._whiteners.T).sum(axis=1)[None] for row in z)]
+            )
+        else:
+            # (B, 1, D) @ (D, 2D): numpy multiplies row by row, so a row's bits do not depend on B.
+            white = np.matmul(z[:, None, :].astype(np.float64), self._whiteners)[:, 0, :]
         to_class = np.square(white[:, None, : self._D] - self._prototypes).sum(axis=-1)  # (B, K)
         to_all = np.square(white[:, self._D :] - self._background).sum(axis=-1)  # (B,)
         scores = to_class - to_all[:, None]

@@ -24,7 +24,7 @@ and no second numbering exists. Fields: `n` items in the batch, `p` payload, `s`
 record and 16 of its verdicts, `e` the epoch that wrote it. It is trimmed behind the *older* of the two
 snapshots, never by length.
 
-**ids** is the dedup window. With horizon H the ids of a batch go to generation `g = first seq // H`; reads
+**ids** is the dedup window. With horizon H the ids of a batch go to generation `g = last seq // H`; reads
 look at g and g-1 of the present seq, g-2 is unlinked: the last H ids are always remembered,
 never more than 2 H.
 """

@@ -193,7 +193,7 @@ class StreamStore:
                 f"a batch of {batch.count} items; append 1 to {self._horizon} (the dedup horizon) at once"
             )
         refuse_repeats(batch.verdicts)
-        keys, generation = self._keys, batch.first_seq // self._horizon
+        keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
         touched = [keys.epoch, keys.head, keys.log, *(keys.ids(generation - back) for back in range(3))]
         arguments: list[str | bytes | int] = [batch.first_seq, batch.count, generation]
         arguments += [checksums(batch), batch.payload]

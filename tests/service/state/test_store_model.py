@@ -74,10 +74,10 @@ class Protocol(RuleBasedStateMachine):
     @rule(ids=ids_given, extra=st.integers(0, 2), payload=st.binary(max_size=20))
     def append(self, ids: list[str], extra: int, payload: bytes) -> None:
         """A batch at the right place: written, unless an id is remembered."""
-        generation = self.seq // HORIZON
         verdicts = [(i, f"{i}@{self.seq}".encode()) for i in ids]
         count = max(1, len(ids) + extra)
         new = Append(first_seq=self.seq, count=count, payload=payload, verdicts=verdicts)
+        generation = (self.seq + count - 1) // HORIZON
         repeated = [i for i in ids if i in self.remembered(generation)]
         if repeated:
             with pytest.raises(DuplicateIds) as caught:
