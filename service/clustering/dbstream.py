@@ -28,8 +28,10 @@ Time is the number of items learnt. Three choices go beyond the paper, for a ser
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -41,7 +43,7 @@ UNLINK_AT = 0.7
 """A link is cut below this fraction of the intersection factor."""
 
 _ROW_ARRAYS = ("centers", "weights", "updated", "births", "counts", "clusters", "strong")
-_PAIR_ARRAYS = ("shared", "shared_at", "linked")
+_PAIR_ARRAYS = {"shared": np.float64, "shared_at": np.int64, "linked": np.bool_}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,13 @@ class DBSTREAM:
         self.counts: Int64s = np.empty(0, dtype=np.int64)
         self.clusters: Int64s = np.empty(0, dtype=np.int64)
         self.strong: Bools = np.empty(0, dtype=np.bool_)
-        self.shared: Float64s = np.empty((0, 0), dtype=np.float64)
-        self.shared_at: Int64s = np.empty((0, 0), dtype=np.int64)
-        self.linked: Bools = np.empty((0, 0), dtype=np.bool_)
+        self._room: dict[str, NDArray[Any]] = {
+            name: np.zeros((0, 0), dtype=dtype) for name, dtype in _PAIR_ARRAYS.items()
+        }
+        self.shared: Float64s
+        self.shared_at: Int64s
+        self.linked: Bools
+        self._resize_pairs(0)
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -166,11 +172,22 @@ class DBSTREAM:
         self.counts = np.append(self.counts, 1)
         self.clusters = np.append(self.clusters, NO_CLUSTER)
         self.strong = np.append(self.strong, False)
+        self._resize_pairs(M + 1)
         for name in _PAIR_ARRAYS:
-            grown = np.zeros((M + 1, M + 1), dtype=getattr(self, name).dtype)
-            grown[:M, :M] = getattr(self, name)
-            setattr(self, name, grown)
+            pairs = getattr(self, name)
+            pairs[M, :] = pairs[:, M] = 0
         return birth
+
+    def _resize_pairs(self, M: int) -> None:
+        """Show M rows of the pair arrays; their room doubles, so that a newborn seldom costs a copy of all."""
+        room = len(self._room["shared"])
+        if room < M:
+            for name in _PAIR_ARRAYS:
+                wider = np.zeros((2 * M, 2 * M), dtype=self._room[name].dtype)
+                wider[:room, :room] = self._room[name]
+                self._room[name] = wider
+        for name in _PAIR_ARRAYS:
+            setattr(self, name, self._room[name][:M, :M])
 
     def _update(self, x: Float64s, near: Int64s) -> None:
         """Lines 6-19 of Algorithm 1, for all micro-clusters whose ball holds x at once."""
@@ -235,7 +252,8 @@ class DBSTREAM:
         for name in _ROW_ARRAYS:
             setattr(self, name, getattr(self, name)[keep])
         for name in _PAIR_ARRAYS:
-            setattr(self, name, getattr(self, name)[np.ix_(keep, keep)])
+            self._room[name][: len(keep), : len(keep)] = getattr(self, name)[np.ix_(keep, keep)]
+        self._resize_pairs(len(keep))
         self.dirty = True
         return removed
 
@@ -260,9 +278,9 @@ class DBSTREAM:
         for name in _ROW_ARRAYS:
             setattr(self, name, arrays[name].copy())
         M = len(self)
+        self._resize_pairs(M)
         i, j = arrays["pair_rows"]
         for name in _PAIR_ARRAYS:
-            full = np.zeros((M, M), dtype=getattr(self, name).dtype)
-            full[i, j] = full[j, i] = arrays[f"pair_{name}"]
-            setattr(self, name, full)
+            pairs = getattr(self, name)
+            pairs[i, j] = pairs[j, i] = arrays[f"pair_{name}"]
         return self

@@ -226,7 +226,7 @@ class Engine:
             if cluster != NO_CLUSTER:
                 self.lives[cluster].residual += count
         if self.clusterer.dirty:
-            self._regroup(t, id, events)
+            self._regroup(t, id, learned.birth, events)
         home = self._cluster_at(self.clusterer.row_of(learned.birth))
         if home != NO_CLUSTER:
             self._advance(self.lives[home], t, events)
@@ -238,14 +238,13 @@ class Engine:
     def _announced(self, cluster: int) -> int:
         """The cluster itself if people know it, else the one it is splitting from, else none."""
         while cluster != NO_CLUSTER and self.lives[cluster].state not in ANNOUNCED:
-            parent = self.lives[cluster].parent_id
-            cluster = parent if parent in self.lives else NO_CLUSTER
+            cluster = self.lives[cluster].parent_id or NO_CLUSTER
         return cluster
 
     # Lineage and life cycle
 
-    def _regroup(self, t: float, id: str, events: list[ClusterEvent]) -> None:
-        """Take the partition anew and carry the ids over."""
+    def _regroup(self, t: float, id: str, birth: int, events: list[ClusterEvent]) -> None:
+        """Take the partition anew, after item `id` went to micro-cluster `birth`, and carry the ids over."""
         db = self.clusterer
         announced = {c for c, life in self.lives.items() if life.state in ANNOUNCED}
         found = lineage.match(
@@ -253,6 +252,7 @@ class Engine:
         )
         db.clusters, db.dirty = found.cluster_of, False
         self.next_cluster_id = found.next_id
+        own = self._cluster_at(db.row_of(birth))
         for cluster, parent in [*((c, None) for c in found.born), *found.split]:
             self.candidates_tested += 1
             self.lives[cluster] = Life(
@@ -263,7 +263,7 @@ class Engine:
                 last_seq=self.seq,
                 last_t=t,
                 parent_id=parent,
-                exemplars=[id],
+                exemplars=[id] if cluster == own else [],
             )
             self._idle_check_at = 0
         for cluster, into in found.merged:
@@ -276,13 +276,14 @@ class Engine:
         into.residual += life.residual
         if life.last_seq > into.last_seq:
             into.last_seq, into.last_t = life.last_seq, life.last_t
+        self._hand_children_over(life, into)
         was_announced = life.state in ANNOUNCED
         life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
         if was_announced:
             events.append(self._event(EventKind.MERGED, life, t, into.id))
             self._forget_oldest()
         else:
-            self._forget(life.id, into.id)
+            del self.lives[life.id]
 
     def _advance(self, life: Life, t: float, events: list[ClusterEvent]) -> None:
         """Move a cluster along its life cycle as far as it goes now."""
@@ -307,7 +308,7 @@ class Engine:
                 life.residual = self._items(life)
                 self.clusterer.drop(life.id)
                 if life.emerged_seq is None:
-                    self._forget(life.id, None)
+                    self._forget(life.id)
                 else:
                     self._forget_oldest()
                 return
@@ -324,16 +325,28 @@ class Engine:
         ]
         self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
 
-    def _forget(self, cluster: int, heir: int | None) -> None:
+    def _hand_children_over(self, life: Life, heir: Life) -> None:
+        """What split off from a cluster that ended now split off from its heir. Parents never form a cycle."""
+        above = heir
+        while above.parent_id is not None:
+            if above.parent_id == life.id:  # the heir itself descends from it: then it takes its place
+                heir.parent_id = life.parent_id
+                break
+            above = self.lives[above.parent_id]
+        for child in self.lives.values():
+            if child.parent_id == life.id and child is not heir:
+                child.parent_id = heir.id
+
+    def _forget(self, cluster: int) -> None:
         del self.lives[cluster]
         for life in self.lives.values():
             if life.parent_id == cluster:
-                life.parent_id = heir if heir != life.id else None
+                life.parent_id = None
 
     def _forget_oldest(self) -> None:
         gone = [c for c, life in self.lives.items() if life.state is ClusterState.GONE]
         for cluster in gone[: max(0, len(gone) - MAX_GONE)]:
-            self._forget(cluster, None)
+            self._forget(cluster)
 
     def _idle(self, life: Life) -> int:
         return self.seq - life.last_seq

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.clustering import snapshot
-from service.clustering.engine import Engine, StepResult
+from service.clustering.engine import Engine, Life, StepResult
 from service.clustering.params import EngineParams
 from service.events import EventKind
 from service.records import ClusterState, Float32s, VerdictKind
@@ -260,3 +260,61 @@ def test_clusters_that_grow_together_merge_and_when_the_bridge_fades_they_split(
     assert {merged.other_id, split.cluster.id} == {
         v.cluster_id for r in (result, other) for v in r.verdicts if v.cluster_id
     }
+
+
+@pytest.mark.parametrize("seed", [54, *range(12)])
+def test_lineage_never_runs_in_circles(make_engine: MakeEngine, seed: int) -> None:
+    """Whatever splits, merges and ends, parents form no cycle and no live cluster descends from a merged one."""
+    engine = make_engine(
+        fading_factor=0.05,
+        cleanup_interval=32,
+        intersection_factor=0.1,
+        minimum_weight=2.0,
+        min_items_to_emerge=8 if seed % 2 else 100_000,
+    )
+    rng = np.random.default_rng(seed)
+    places = rng.normal(0, 4, (6, 8)) + 8.0
+    for _ in range(60):
+        a, b = places[rng.integers(0, 6, 2)]
+        way = rng.random((12, 1))
+        feed(engine, (way * a + (1 - way) * b + rng.normal(0, 0.4, (12, 8))).astype(np.float32))
+        lives = engine.lives
+        for life in lives.values():
+            seen, above = {life.id}, life.parent_id
+            while above is not None:
+                assert above not in seen
+                assert lives[above].merged_into is None
+                seen.add(above)
+                above = lives[above].parent_id
+
+
+def test_what_splits_off_is_answered_with_its_parents_heir(make_engine: MakeEngine) -> None:
+    """A candidate whose announced parent was merged gives its items the cluster that took the parent in."""
+    engine = make_engine()
+    for cluster in (1, 2, 3):
+        engine.lives[cluster] = Life(
+            id=cluster, ordinal=cluster, born_seq=0, first_t=0.0, last_seq=0, last_t=0.0
+        )
+    engine.lives[1].state = engine.lives[3].state = ClusterState.ESTABLISHED
+    engine.lives[1].emerged_seq = engine.lives[3].emerged_seq = 0
+    engine.lives[2].parent_id = 1
+    assert 1 == engine._announced(2)
+
+    engine._merge(engine.lives[1], engine.lives[3], 0.0, [])
+
+    assert 3 == engine._announced(2)
+
+
+def test_a_newborns_exemplar_is_its_own_item(make_engine: MakeEngine, world: World) -> None:
+    """An item that only set off the regrouping is no exemplar of what came out of it."""
+    engine = make_engine(fading_factor=0.05, cleanup_interval=16, minimum_weight=2.0, intersection_factor=0.1)
+    rng = np.random.default_rng(3)
+    z = world.items(rng, n=400, share_new=1.0) + rng.normal(0, 0.8, (400, 8)).astype(np.float32)
+    for row in z:
+        before = set(engine.lives)
+        feed(engine, row[None])
+        home = engine.clusterer.nearest_strong(engine.space.project(row[None])[0])
+        for cluster in set(engine.lives) - before:
+            if engine.lives[cluster].exemplars:
+                assert home is not None
+                assert engine.clusterer.clusters[home] == cluster
