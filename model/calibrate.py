@@ -38,6 +38,7 @@ every bundle.
 
 import math
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context, Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +132,26 @@ def fewest_own_scores(known_error_rate: float) -> int:
     return math.ceil(2 / known_error_rate) - 1
 
 
+def check_count(items: int, known_error_rate: float) -> None:
+    """Check that calibration can call anything new at all: worth knowing before a long training.
+
+    Args:
+        items: n, calibration items of all known classes together.
+        known_error_rate: the rate to be useful at, above 0 and below 1.
+
+    Raises:
+        DataError: 1 / (n + 1), the smallest p-value, is above the rate; the message names a rate that works.
+    """
+    fewest = math.ceil(1 / known_error_rate) - 1
+    if items < fewest:
+        smallest = Context(prec=3, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(items + 1))
+        raise DataError(
+            f"There are {items} items to calibrate with, and at a known error rate of {known_error_rate:g} "
+            f"at least {fewest} are needed: a quarter of the known items. Add items, or raise the known "
+            f"error rate to {smallest:f} or more."
+        )
+
+
 def calibrate(
     geometry: Geometry,
     z_cal: Float32s,
@@ -198,13 +219,7 @@ def conformal_scores(
     Raises:
         DataError: too few items in all for any to be called new at this rate.
     """
-    fewest = math.ceil(1 / known_error_rate) - 1
-    if len(y) < fewest:
-        raise DataError(
-            f"There are {len(y)} items to calibrate with, and at a known error rate of {known_error_rate:g} "
-            f"at least {fewest} are needed: a quarter of the known items. Add items, or raise the known "
-            f"error rate to {1 / (len(y) + 1):.3f} or more."
-        )
+    check_count(len(y), known_error_rate)
     pool = np.sort(true_class.astype(np.float32))
     parts, pooled = [], []
     for k in range(classes):

@@ -21,7 +21,7 @@ from model.bundle import (
     check_destination,
     write_bundle,
 )
-from model.calibrate import CLUSTER_RADIUS, calibrate, fit
+from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, fit
 from model.card import write_card
 from model.config import ConfigError, TrainConfig
 from model.datasets import LabelledData, load_dataset
@@ -64,6 +64,7 @@ def run(
     progress("load", 0, 1, config.dataset)
     data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
+    check_count(len(parts.calibrate), config.known_error_rate)
     progress("load", 1, 1, f"{len(data.y)} items")
     trained = train(config, data, parts, progress)
     contents = build_contents(config, data, parts, trained, progress)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from model.bundle import KnownArrays
 from model.calibrate import (
     calibrate,
+    check_count,
     conformal_p,
     conformal_scores,
     fewest_own_scores,
@@ -157,8 +158,19 @@ def test_too_few_items_for_any_to_be_called_new_is_an_error() -> None:
     """With n scores no p is below 1 / (n + 1); a rate below that is refused, naming a rate that works."""
     y = np.repeat([0, 1], 4)
 
-    with pytest.raises(DataError, match=r"8 items .* at least 49 are needed.*0\.111"):
+    with pytest.raises(DataError, match=r"8 items .* at least 49 are needed.*0\.112"):
         conformal_scores(np.zeros(8), y, classes=2, known_error_rate=0.02)
+
+
+@given(items=st.integers(1, 10**7))
+def test_the_rate_that_is_advised_is_accepted_and_hardly_larger_than_needed(items: int) -> None:
+    """Rounded up, and by less than a hundredth of it."""
+    with pytest.raises(DataError) as refused:
+        check_count(items, 0.5 / (items + 1))
+    advised = float(str(refused.value).removesuffix(" or more.").rpartition(" ")[2])
+
+    check_count(items, advised)
+    assert 1 <= advised * (items + 1) < 1.01
 
 
 def test_references_are_at_most_a_hundred_fitting_items_a_class() -> None:

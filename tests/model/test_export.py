@@ -9,7 +9,7 @@ import pytest
 
 from model.bundle import BundleError, Manifest, check_golden, read_bundle
 from model.config import ConfigError, TrainConfig
-from model.datasets import load_dataset
+from model.datasets import DataError, load_dataset
 from model.export import run, subsample
 from model.networks import embed_array, load_embedder
 
@@ -66,6 +66,20 @@ def test_calibration_is_on_items_that_were_not_fitted(folder: Path) -> None:
     fitted = {row.tobytes() for row in known.reference_embeddings}
 
     assert not any(row.tobytes() in fitted for row in known.calibration_embeddings)
+
+
+def test_a_rate_that_cannot_work_is_refused_before_training(tmp_path: Path) -> None:
+    """With too few items to calibrate at the rate, no epoch is trained."""
+    reports = []
+
+    def keep(stage: str, done: int, total: int, note: str) -> None:
+        reports.append((stage, done, total, note))
+
+    hopeless = dataclasses.replace(SHORT, known_error_rate=1e-4)
+    with pytest.raises(DataError, match="at least 9999 are needed"):
+        run(hopeless, data_dir=None, out=tmp_path / "bundle", progress=keep, created=CREATED)
+
+    assert {"load"} == {stage for stage, *_ in reports}
 
 
 def test_an_existing_bundle_is_replaced_only_when_asked(folder: Path) -> None:
