@@ -1,9 +1,12 @@
 """Named runs. Each file is one configuration; its docstring states command, duration and what came out.
 
-    digits           the default: seconds, no download
-    mnist            the same net and objective on MNIST
+    digits           seconds, no download
+    mnist            the same net and objective on MNIST; its settings are also those for a folder of IDX files
     fashion-mnist    the same on Fashion-MNIST
     original         the idea firstseen grew from: MLP 7x520 -> 3-D, hinge clustering head, on MNIST
+
+`firstseen train --config NAME` is the run as its file has it, held-out classes included. `firstseen train
+DATASET` takes the settings of the data set's run and holds nothing out.
 
 A duration is wall time on two shared cores, so its ratio to another is worth more than itself. Results are
 one seed unless said otherwise; between seeds AUROC moves by about .005 on digits.
@@ -40,7 +43,8 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
 
     Args:
         dataset: What to train on; None takes that of the named configuration.
-        name: A named configuration, taken whole; None takes what suits the data set, holding nothing out.
+        name: A named configuration, taken whole; None takes what suits the data set, holding nothing out:
+            for a folder the settings of mnist, whose size and format such a folder most likely has.
         changes: Fields of TrainConfig that replace what was taken.
 
     Raises:
@@ -49,5 +53,6 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
     if name is not None:
         base = named_config(name)
     else:
-        base = dataclasses.replace(CONFIGS.get(dataset or "digits", TrainConfig()), hold_out=())
+        suits = CONFIGS.get(dataset or "digits", mnist.CONFIG)
+        base = dataclasses.replace(suits, hold_out=())
     return dataclasses.replace(base, **{"dataset": dataset or base.dataset, **changes})

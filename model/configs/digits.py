@@ -1,4 +1,6 @@
-"""Digits with 3 and 7 held out: the default run.
+"""Digits with 3 and 7 held out: the run of the demo.
+
+Settings are the defaults. `firstseen train digits` alone has the same, and holds nothing out.
 
 Command:  firstseen train digits --hold-out 3,7
 Duration: 4 to 8 s on two shared cores, 7 to 12 s of CPU time.

@@ -3,6 +3,7 @@
 from model.bundle import CalibrationSpec
 from model.card import command, write_card
 from model.config import TrainConfig
+from model.configs import starting_config
 from model.datasets import load_dataset
 from model.datasets.split import split
 
@@ -56,6 +57,6 @@ def test_it_admits_what_was_not_measured() -> None:
 
 def test_the_command_names_what_differs_from_the_defaults() -> None:
     """The command has every option that differs, quoted for a shell, and no other."""
-    config = TrainConfig(dataset="my digits", network="mlp", augment=False, seed=3)
+    config = starting_config("my digits", None, {"network": "mlp", "augment": False, "seed": 3})
 
     assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"
