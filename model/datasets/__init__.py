@@ -47,7 +47,7 @@ def load_dataset(
         if data_dir is None:
             raise DataError(
                 f"{name_or_path} needs a data folder to read from or download to. "
-                "Name one with --data-dir or FIRSTSEEN_DATA, or train on digits, which needs none."
+                "Name one with --data or FIRSTSEEN_DATA, or train on digits, which needs none."
             )
         with httpx.Client(transport=transport, follow_redirects=True, timeout=_DOWNLOAD_TIMEOUT_S) as client:
             published = PUBLISHED[name_or_path]

@@ -31,7 +31,7 @@ def test_digits_come_without_a_data_folder() -> None:
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_downloads_need_a_data_folder(name: str) -> None:
     """Without a folder to put files into, the message names the ways to give one."""
-    with pytest.raises(DataError, match=f"{name} needs a data folder.*--data-dir or FIRSTSEEN_DATA"):
+    with pytest.raises(DataError, match=f"{name} needs a data folder.*--data or FIRSTSEEN_DATA"):
         load_dataset(name, data_dir=None)
 
 
