@@ -40,10 +40,10 @@ log = structlog.get_logger("firstseen.app")
 STOP_S = 2.0
 """How long what waits may still be answered when the service is told to stop."""
 
-_AFTER_STOP_S = 1.0
+_AFTER_STOP_S = 0.8
 """... how long the last snapshot may take after that ..."""
 
-_STORE_STOP_S = 1.0
+_STORE_STOP_S = 0.8
 """... and how long the embedded store may take to end; killed after that, it loses nothing."""
 
 
@@ -161,7 +161,12 @@ async def drain(app: FastAPI) -> None:
 async def _embedded(data_dir: Path) -> AsyncIterator[EmbeddedServer]:
     """The store that comes with firstseen, for as long as the context is open."""
     server = EmbeddedServer(data_dir)
-    await server.start()
+    try:
+        await server.start()
+    except OSError as error:
+        raise StoreError(
+            f"The data folder {data_dir} cannot be used ({error}); give another --data-dir."
+        ) from error
     try:
         yield server
     finally:

@@ -135,6 +135,7 @@ class Pipeline:
         self._engine: Engine | None = None
         self._view: StreamView | None = None
         self._snapshot_seq = 0
+        self._durable_seq = 0  # never falls, not even when the memory is dropped
         self._stopping = False
         self._warnings: tuple[str, ...] = ()
         self._is_serving = False
@@ -202,7 +203,7 @@ class Pipeline:
                     await self._own()
                     await self._serve_and_renew()
                 except Fenced as fenced:
-                    self._step_down(f"another process took stream over: {fenced}")
+                    self._step_down(f"the stream is not ours any more: {fenced}")
                 except SequenceConflict as conflict:
                     self._step_down(f"the store is ahead of us: {conflict}")
                 except StoreUnavailable as away:  # while reading the log: start over
@@ -268,6 +269,12 @@ class Pipeline:
             entry = unpack_entry(record.payload, first_seq=record.first_seq)
             await self._in_worker(partial(replay_entry, engine, entry))
             entries += 1
+        if engine.seq < self._durable_seq:
+            raise StoreError(
+                f"Redis came back with {engine.seq} entries where {self._durable_seq} had been confirmed: it was "
+                "emptied, or a replica that lagged took over. Restore it from a backup, or start firstseen again to go "
+                "on from what is there."
+            )
         log.info("restored", snapshot_seq=loaded.snapshot_seq, entries=entries, seq=engine.seq)
         if engine.seq == 0 or engine.params != self._params:
             wanted = Append(first_seq=engine.seq, count=1, payload=pack_configure(self._params), verdicts=())
@@ -280,6 +287,7 @@ class Pipeline:
         log.warning("stepped_down", reason=reason)
         self._unready(reason)
         self._engine = None
+        self._fanout.end()  # who watches would miss what another owner does: they come back for a fresh hello
         self.epoch = 0
         self._metrics.epoch.set(0)
         self._queue.fail_all(NotReady("The stream moved to another process. Send the same again."))
@@ -298,6 +306,8 @@ class Pipeline:
         for result in results:
             if isinstance(result, Exception):
                 raise result
+        with contextlib.suppress(StoreUnavailable):  # only now: a lease given back must not be renewed
+            await self._store.release()
 
     async def _renew(self) -> None:
         """Keep the lease, and find out that the store is away also when nothing is to be written."""
@@ -312,8 +322,6 @@ class Pipeline:
                 await self._snapshot()
         if self._durable_seq > self._snapshot_seq:
             await self._snapshot()
-        with contextlib.suppress(StoreUnavailable):
-            await self._store.release()
 
     async def _snapshot(self) -> None:
         assert self._engine is not None
@@ -349,6 +357,7 @@ class Pipeline:
             log.exception("batch_failed", items=len(items))
             self._metrics.failed.inc(len(items))
             self._unready("a batch failed; reading the state again")
+            self._fanout.end()  # should it be durable after all, its events are lost: watchers start anew
             for part in batch:
                 part.job.fail(InternalError("These items could not be classified."))
             await self._restore()
@@ -428,10 +437,15 @@ class Pipeline:
         return result
 
     async def _until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store until it answers. Asking again is safe: it knows a batch that it has."""
+        """Ask the store until it answers. Asking again is safe: it knows a batch that it has.
+
+        A store that was away is looked at again before it is trusted: it may have come back set up otherwise.
+        """
         tries = 0
         while True:
             try:
+                if tries:
+                    await self._store.open()
                 answer = await call()
             except StoreUnavailable as away:
                 self._store_is_away(str(away))

@@ -49,7 +49,7 @@ class Problem(msgspec.Struct, omit_defaults=True, rename={"type_": "type"}):
 
 
 class Welcome(msgspec.Struct, tag="welcome", tag_field="type", frozen=True):
-    """The first message: what is served, and how many items may be sent at once."""
+    """The first message: what is served, and how much may be sent at once: items a window, items and bytes a frame."""
 
     stream: str
     bundle_id: str
@@ -57,6 +57,7 @@ class Welcome(msgspec.Struct, tag="welcome", tag_field="type", frozen=True):
     last_durable_seq: int
     credits: int
     max_items: int
+    max_bytes: int
 
 
 class Result(msgspec.Struct, frozen=True):

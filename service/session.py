@@ -85,12 +85,14 @@ class IngestSession:
         codec: Codec,
         window: int,
         max_items: int,
+        max_bytes: int,
         problem_of: Callable[[Exception], Problem],
     ) -> None:
         self._spec = spec
         self._codec = codec
         self._window = window
         self._max_items = max_items
+        self._max_bytes = max_bytes
         self._problem_of = problem_of
         self._accepted = 0
         self._durable = 0
@@ -106,6 +108,7 @@ class IngestSession:
             last_durable_seq=last_durable_seq,
             credits=self._window,
             max_items=self._max_items,
+            max_bytes=self._max_bytes,
         )
 
     def received(self, frame: bytes, *, is_text: bool) -> list[Effect]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from service.client import GaveUp, RawItem, StreamClient
+from service.client import GaveUp, RawItem, Refused, StreamClient
 
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
@@ -28,9 +28,18 @@ async def chunks(*sizes: int) -> AsyncIterator[Sequence[RawItem]]:
 class Server:
     """Speaks the protocol; `cut_after` frames it goes without a word, on the first so many connections."""
 
-    def __init__(self, *, credit: int = 100, max_items: int = 100, cuts: int = 0, cut_after: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        credit: int = 100,
+        max_items: int = 100,
+        max_bytes: int = 1 << 20,
+        cuts: int = 0,
+        cut_after: int = 1,
+    ) -> None:
         self._credit = credit
         self._max_items = max_items
+        self._max_bytes = max_bytes
         self._cuts = cuts
         self._cut_after = cut_after
         self.frames: list[list[str]] = []
@@ -39,7 +48,12 @@ class Server:
 
     async def __call__(self, socket: ServerConnection) -> None:
         self.connections += 1
-        welcome = {"type": "welcome", "credits": self._credit, "max_items": self._max_items}
+        welcome = {
+            "type": "welcome",
+            "credits": self._credit,
+            "max_items": self._max_items,
+            "max_bytes": self._max_bytes,
+        }
         await socket.send(json.dumps(welcome))
         accepted = frames = 0
         async for frame in socket:
@@ -48,6 +62,7 @@ class Server:
                 return
             ids = [raw["id"] for raw in message["items"]]
             assert len(ids) <= self._max_items
+            assert len(frame.encode()) <= self._max_bytes
             self.frames.append(ids)
             frames += 1
             if self._cuts and frames >= self._cut_after:
@@ -126,7 +141,7 @@ async def test_nack() -> None:
     """An item that is refused is handed over under its id, and not sent again."""
 
     async def refuse(socket: ServerConnection) -> None:
-        await socket.send(json.dumps({"type": "welcome", "credits": 9, "max_items": 9}))
+        await socket.send(json.dumps({"type": "welcome", "credits": 9, "max_items": 9, "max_bytes": 9999}))
         await socket.recv()
         problem = {"type": "/problems/invalid-item", "title": "t", "status": 422, "detail": "send numbers"}
         await socket.send(json.dumps({"type": "nack", "position": 0, "id": None, "problem": problem}))
@@ -154,7 +169,9 @@ async def test_refused_for_ever(greet: bool) -> None:
 
     async def refuse(socket: ServerConnection) -> None:
         if greet:
-            await socket.send(json.dumps({"type": "welcome", "credits": 9, "max_items": 9}))
+            await socket.send(
+                json.dumps({"type": "welcome", "credits": 9, "max_items": 9, "max_bytes": 9999})
+            )
             await socket.recv()
         await socket.send(json.dumps({"type": "error", "problem": problem}))
 
@@ -185,3 +202,70 @@ async def test_a_bug_is_not_swallowed() -> None:
     async with serving(Server()) as url, asyncio.timeout(10):
         with pytest.raises(ValueError, match="the caller's"):
             await StreamClient(url, on_result=fail).run(chunks(1))
+
+
+async def test_frames_keep_to_the_bytes() -> None:
+    """Wide items go in as many frames as the service's limit needs, also when they are sent again."""
+    server = Server(max_bytes=400, cuts=2, cut_after=2)
+    got: list[RawItem] = []
+
+    async def wide() -> AsyncIterator[Sequence[RawItem]]:
+        yield [{"id": f"é{n}", "x": [0.123456789] * 12} for n in range(20)]
+
+    async with serving(server) as url, asyncio.timeout(30):
+        await StreamClient(url, on_result=got.append).run(wide())
+
+    assert {f"é{n}" for n in range(20)} == {result["id"] for result in got}
+    assert {1, 2} >= {len(frame) for frame in server.frames}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"x": [0]}, "needs a string as id"),
+        ({"id": 7, "x": [0]}, "needs a string as id"),
+        ({"id": "a", "x": [float("nan")]}, "'a' cannot be written as JSON"),
+        ({"id": "a", "x": {1, 2}}, "'a' cannot be written as JSON"),
+    ],
+)
+async def test_what_cannot_be_sent_is_said_at_once(bad: RawItem, message: str) -> None:
+    """Nothing is sent of a chunk with such an item, and nothing is retried."""
+
+    async def chunk() -> AsyncIterator[Sequence[RawItem]]:
+        yield [bad]
+
+    server = Server()
+    async with serving(server) as url, asyncio.timeout(10):
+        with pytest.raises((TypeError, ValueError), match=message):
+            await StreamClient(url, on_result=lambda _: None).run(chunk())
+
+    assert [] == server.frames
+
+
+async def test_an_item_wider_than_a_frame_is_refused_by_id() -> None:
+    """It could never be sent; the message says which and how wide."""
+    server = Server(max_bytes=100)
+
+    async def chunk() -> AsyncIterator[Sequence[RawItem]]:
+        yield [{"id": "wide", "x": [0.5] * 100}]
+
+    async with serving(server) as url, asyncio.timeout(10):
+        with pytest.raises(Refused, match="'wide'"):
+            await StreamClient(url, on_result=lambda _: None).run(chunk())
+
+
+@pytest.mark.parametrize("code", [1008, 1009, 4403])
+async def test_a_refusal_for_good_is_not_retried(code: int) -> None:
+    """After a close that says never, the client says so at once, with the service's reason."""
+    connections = 0
+
+    async def refuse(socket: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await socket.close(code, "no such stream")
+
+    async with serving(refuse) as url, asyncio.timeout(10):
+        with pytest.raises(Refused, match="no such stream"):
+            await StreamClient(url, on_result=lambda _: None).run(chunks(1))
+
+    assert 1 == connections

@@ -312,3 +312,45 @@ class TestStop:
                 pass
 
             assert await watching.next() is None
+
+
+class TestTrust:
+    async def test_an_emptied_store_is_not_a_fresh_start(self, store: FakeStore) -> None:
+        """When Redis comes back with less than it confirmed, nothing is served on top of that: a person must act."""
+        rig = Rig(store)
+        running = asyncio.create_task(rig.pipeline.run())
+        await rig.is_ready()
+        await rig.ask(known("a"), known("b", 1))
+        store.shared.log.clear()
+        store.shared.ids.clear()
+        store.shared.epoch += 1  # what was emptied knows no owner either
+
+        with pytest.raises(NotReady):
+            await rig.ask(known("c", 2))
+        with pytest.raises(StoreError, match="came back with 0 entries where 3 had been confirmed"):
+            await asyncio.wait_for(running, 10)
+
+    async def test_watchers_of_a_lost_stream_are_sent_away(self, shared: Shared, store: FakeStore) -> None:
+        """While another owns the stream events pass by; watchers are told to come back for a fresh start."""
+        async with Rig(store, lease_ms=300).open() as rig:
+            with rig.fanout.subscribe() as watching:
+                shared.epoch += 1
+                assert await asyncio.wait_for(watching.next(), 10) is None
+            await rig.is_ready()
+
+    async def test_a_store_that_was_away_is_looked_at_again(self, store: FakeStore) -> None:
+        """It may have come back set up otherwise: it is checked before the batch in hand is sent again."""
+        async with Rig(store).open() as rig:
+            store.calls.clear()
+            store.fails("append", away(), times=2)
+            await rig.ask(known("a"))
+
+            assert ["lookup", "append", "open", "append", "open", "append"] == store.calls
+
+    async def test_a_lease_given_back_is_not_renewed(self, store: FakeStore) -> None:
+        """On a normal stop the last word to the store is the release."""
+        async with Rig(store, lease_ms=30).open() as rig:
+            await rig.ask(known("a"))
+            await soon(lambda: "renew" in store.calls, "the lease is renewed")
+
+        assert "release" == store.calls[-1]
