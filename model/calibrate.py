@@ -142,8 +142,8 @@ def check_count(items: int, known_error_rate: float) -> None:
     Raises:
         DataError: 1 / (n + 1), the smallest p-value, is above the rate; the message names a rate that works.
     """
-    fewest = math.ceil(1 / known_error_rate) - 1
-    if items < fewest:
+    if 1 / (items + 1) > known_error_rate:
+        fewest = math.ceil(1 / known_error_rate) - 1
         smallest = Context(prec=3, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(items + 1))
         raise DataError(
             f"There are {items} items to calibrate with, and at a known error rate of {known_error_rate:g} "

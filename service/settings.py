@@ -6,7 +6,9 @@ leave a default in force.
 """
 
 import difflib
+import math
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, Context, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +38,9 @@ class Settings(BaseSettings):
         None, description="redis://, rediss:// or unix:// address; empty: the embedded store."
     )
     stream: str = Field(
-        "default", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the stream served."
+        "default",
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+        description="Name of the stream served: 1 to 64 letters, digits, dots, underscores or hyphens.",
     )
     data: Path | None = Field(None, description="Folder of data sets for `firstseen train`.")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -74,7 +78,13 @@ class Settings(BaseSettings):
         None, gt=0, lt=1, description="Rate at which known items may be called new; empty: the bundle's."
     )
     false_alarm_rate: float = Field(
-        0.01, gt=0, lt=1, description="Chance of ever announcing a cluster that known classes explain."
+        0.01,
+        gt=0,
+        lt=1,
+        description=(
+            "Chance of ever announcing a cluster that known classes explain, where their items look like the "
+            "calibration data and the rate measured there (a 95 % confidence bound) holds."
+        ),
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
@@ -96,7 +106,8 @@ class Settings(BaseSettings):
         """Settings from environment variables, overridden by those `options` that are not None.
 
         Raises:
-            InvalidSetting: An unknown FIRSTSEEN_ variable or a value out of range; the message names it.
+            InvalidSetting: An unknown FIRSTSEEN_ variable or a value out of range; the message names the
+                variable, or the option where the value came from one.
         """
         values: dict[str, Any] = {}
         for variable, value in environ.items():
@@ -109,21 +120,49 @@ class Settings(BaseSettings):
                 raise InvalidSetting(f"{variable} is not a setting of firstseen.{hint}")
             if value != "":
                 values[name] = value
-        values |= {name: value for name, value in options.items() if value is not None}
+        given = {name: value for name, value in options.items() if value is not None}
+        values |= given
         try:
             return cls(**values)
         except pydantic.ValidationError as invalid:
             problem = invalid.errors()[0]
             name = ".".join(str(part) for part in problem["loc"])
+            source = f"--{name.replace('_', '-')} " if name in given else f"{PREFIX}{name.upper()}="
+            is_pattern = problem["type"] == "string_pattern_mismatch"  # whose message is a regular expression
+            reason = "Not a name that can be used" if is_pattern else problem["msg"]
             raise InvalidSetting(
-                f"{PREFIX}{name.upper()}={problem['input']!r}: {problem['msg']}. "
+                f"{source}{problem['input']!r}: {reason}. "
                 f"{cls.model_fields[name].description if name in cls.model_fields else ''}"
             ) from None
 
-    def engine_params(self, *, known_error_rate: float, cluster_radius: float) -> EngineParams:
-        """The engine's parameters: the bundle's calibration under what the operator has set."""
+    def engine_params(
+        self, *, known_error_rate: float, cluster_radius: float, calibration_scores: int | None = None
+    ) -> EngineParams:
+        """The engine's parameters: the bundle's calibration under what the operator has set.
+
+        Args:
+            known_error_rate: The bundle's, which holds unless the operator set one.
+            cluster_radius: The bundle's, in units of its cluster space.
+            calibration_scores: n, the smallest number of scores that any class of the bundle is calibrated
+                with; None leaves the rate unchecked.
+
+        Raises:
+            InvalidSetting: The rate is below 1 / (n + 1), the smallest p-value there is (see
+                `model/calibrate.py`): nothing would ever be called new. The message names a rate that works.
+        """
+        rate = self.known_error_rate or known_error_rate
+        if calibration_scores is not None and 1 / (calibration_scores + 1) > rate:
+            smallest = Context(prec=3, rounding=ROUND_CEILING).divide(
+                Decimal(1), Decimal(calibration_scores + 1)
+            )
+            raise InvalidSetting(
+                f"This bundle has {calibration_scores} items to calibrate with, and at a known error rate of "
+                f"{rate:g} at least {math.ceil(1 / rate) - 1} are needed, or nothing would ever be called new. "
+                f"Raise the known error rate (--known-error-rate or {PREFIX}KNOWN_ERROR_RATE) to {smallest:f} "
+                "or more, or train with more items."
+            )
         return EngineParams(
-            known_error_rate=self.known_error_rate or known_error_rate,
+            known_error_rate=rate,
             clustering_threshold=cluster_radius,
             false_alarm_rate=self.false_alarm_rate,
         )

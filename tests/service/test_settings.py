@@ -1,10 +1,14 @@
 """Settings: from the environment and the command line, checked, and nothing read behind anybody's back."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from service.clustering.params import EngineParams
 from service.errors import InvalidSetting
 from service.settings import PREFIX, Settings
 
@@ -85,6 +89,26 @@ def test_out_of_range(name: str, value: str) -> None:
     assert str(Settings.model_fields[name].description) in str(refused.value)
 
 
+def test_an_option_is_named() -> None:
+    """A value that came from an option is refused by the option's name, although the variable is set too."""
+    with pytest.raises(InvalidSetting, match=r"^--max-batch 0: "):
+        Settings.read({"FIRSTSEEN_MAX_BATCH": "5"}, max_batch=0)
+
+
+def test_a_variable_is_named_beside_an_option() -> None:
+    """A good option is not blamed for a bad variable."""
+    with pytest.raises(InvalidSetting, match=r"^FIRSTSEEN_MAX_BATCH='0': "):
+        Settings.read({"FIRSTSEEN_MAX_BATCH": "0"}, port=7)
+
+
+def test_stream_in_words() -> None:
+    """What a stream may be called is said in words, not as a regular expression."""
+    with pytest.raises(InvalidSetting, match="1 to 64 letters, digits") as refused:
+        Settings.read({"FIRSTSEEN_STREAM": "a b"})
+
+    assert "[A-Z" not in str(refused.value)
+
+
 def test_frozen() -> None:
     """Settings do not change."""
     with pytest.raises(ValueError, match="frozen"):
@@ -121,3 +145,21 @@ def test_engine_params(given: Any, expected: float) -> None:
         params.clustering_threshold,
         params.false_alarm_rate,
     )
+
+
+@given(scores=st.integers(1, 10**7))
+def test_the_smallest_rate_of_a_bundle(scores: int) -> None:
+    """A rate under 1 / (n + 1) would switch novelty off: it is refused, and the rate that is advised is not."""
+
+    def params(rate: float) -> EngineParams:
+        return Settings.read({}, known_error_rate=rate).engine_params(
+            known_error_rate=0.5, cluster_radius=1.0, calibration_scores=scores
+        )
+
+    with pytest.raises(InvalidSetting, match=f"{scores} items to calibrate with") as refused:
+        params(0.99 / (scores + 1))
+    advised = re.search(r"to ([0-9.]+) or more", str(refused.value))
+    assert advised is not None
+
+    assert float(advised[1]) == params(float(advised[1])).known_error_rate
+    assert 1 / (scores + 1) == params(1 / (scores + 1)).known_error_rate
