@@ -15,6 +15,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -57,9 +58,16 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
 
     Raises:
         BundleError: The net does not give the bundle's golden embeddings.
-        InvalidSetting: A GPU was asked for and there is none.
+        InvalidSetting: A GPU was asked for and there is none, or the known error rate is one that the bundle's
+            calibration cannot give.
     """
     embedder = Embedder(bundle, device=settings.device, threads=settings.threads)
+    calibration = bundle.manifest.calibration
+    params = settings.engine_params(
+        known_error_rate=calibration.known_error_rate,
+        cluster_radius=calibration.cluster_radius,
+        calibration_scores=int(np.diff(bundle.known.calibration_offsets).min()),
+    )
     metrics = Metrics(CollectorRegistry())
     release = version("firstseen")
 
@@ -91,7 +99,6 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
             )
             queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
             fanout = Fanout(settings.watch_queue)
-            calibration = bundle.manifest.calibration
             pipeline = Pipeline(
                 bundle=bundle,
                 embedder=embedder,
@@ -100,9 +107,7 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
                 fanout=fanout,
                 metrics=metrics,
                 now=time.time,
-                params=settings.engine_params(
-                    known_error_rate=calibration.known_error_rate, cluster_radius=calibration.cluster_radius
-                ),
+                params=params,
                 lease_ms=settings.lease_ms,
                 snapshot_every_items=settings.snapshot_every_items,
                 holds_store_alone=not settings.redis_url,
