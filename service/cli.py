@@ -1,17 +1,19 @@
 """The command line: train, look at, and serve a bundle; or see it all at once with `demo`."""
 
-import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
+import pydantic
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from service.errors import FirstseenError
 from service.progress import stages
@@ -31,21 +33,54 @@ app = typer.Typer(
 )
 screen = Console(stderr=True)
 
+_INTERRUPTED = 128 + signal.SIGINT
+
 
 def main() -> None:
-    """Run a command; errors that a person can mend are one line, not a traceback."""
-    from model.datasets import DataError
-    from model.manifest import BundleError
-
+    """Run a command; errors that a person can mend are one line, not a traceback, and so is Ctrl-C."""
     try:
         app()
-    except (FirstseenError, StoreError, BundleError, DataError) as error:
-        _fail(str(error))
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:  # typer has turned Ctrl-C into this, and said nothing
+            _say("stopped by Ctrl-C.")
+        raise
+    except Exception as error:
+        message = _mendable(error)
+        if message is None:
+            raise
+        _say(message)
+        raise SystemExit(1) from None
 
 
-def _fail(message: str) -> NoReturn:
-    screen.print(f"[bold red]firstseen:[/] {message}", highlight=False, soft_wrap=True)
-    raise SystemExit(1)
+def _mendable(error: Exception) -> str | None:
+    """What to tell a person who can mend this error; None for a bug, whose traceback we want.
+
+    The classes are imported here, when something went wrong: some take seconds.
+    """
+    from model.config import ConfigError
+    from model.datasets import DataError
+    from model.manifest import BundleError
+    from model.train import TrainingError
+    from service.pipeline import ReplayMismatch
+
+    if isinstance(error, pydantic.ValidationError):
+        first = error.errors()[0]
+        return f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}."
+    mendable = (
+        FirstseenError,
+        StoreError,
+        BundleError,
+        ConfigError,
+        DataError,
+        TrainingError,
+        ReplayMismatch,
+    )
+    return str(error) if isinstance(error, mendable) else None
+
+
+def _say(message: str) -> None:
+    """One line, as text: what looks like markup may be part of a path."""
+    screen.print(Text.assemble(("firstseen:", "bold red"), " ", message), soft_wrap=True)
 
 
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - typed by the settings
@@ -68,7 +103,7 @@ def train(
         str | None, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write the bundle to [default: bundles/DATASET].")
+        Path | None, typer.Option(help=r"Folder to write the bundle to \[default: bundles/DATASET].")
     ] = None,
     hold_out: Annotated[
         str | None,
@@ -76,7 +111,7 @@ def train(
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option(help="Start from a named run of model/configs, e.g. original [default: DATASET's]."),
+        typer.Option(help=r"Start from a named run of model/configs, e.g. original \[default: DATASET's]."),
     ] = None,
     network: Annotated[str | None, typer.Option(help="cnn, or mlp (7 layers of 520).")] = None,
     objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
@@ -100,7 +135,7 @@ def train(
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of data sets [default: FIRSTSEEN_DATA, else data].")
+        Path | None, typer.Option(help=r"Folder of data sets \[default: FIRSTSEEN_DATA, else data].")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite a bundle that is there.")] = False,
 ) -> None:
@@ -111,10 +146,9 @@ def train(
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
     """
-    from model.config import ConfigError
     from model.configs import starting_config
     from model.export import run
-    from model.train import TrainingError
+    from model.manifest import BundleError
 
     given = {
         "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
@@ -135,25 +169,30 @@ def train(
         "device": device,
         "threads": threads,
     }
-    try:
-        wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
-        out = out or Path("bundles") / Path(wanted.dataset).name
-        with stages(screen) as progress:
-            manifest = run(
-                wanted,
-                data_dir=data or _settings().data or Path("data"),
-                out=out,
-                progress=progress,
-                created=datetime.now(UTC),
-                replace=replace,
-            )
-    except (ConfigError, TrainingError) as error:
-        _fail(str(error))
-    screen.print(f"[green]✓[/] bundle {manifest.bundle_id} in [bold]{out}[/]")
-    for name, value in manifest.metrics.items():
-        screen.print(f"    {name:<28} {'-' if value is None else format(value, '.4f')}", highlight=False)
+    wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
+    out = out or Path("bundles") / Path(wanted.dataset).name
+    if not replace and out.is_dir() and any(out.iterdir()):
+        raise BundleError(
+            f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
+        )
+    with stages(screen) as progress:
+        manifest = run(
+            wanted,
+            data_dir=data or _settings().data or Path("data"),
+            out=out,
+            progress=progress,
+            created=datetime.now(UTC),
+            replace=replace,
+        )
     screen.print(
-        f"  Look at it: firstseen inspect {out}\n  Serve it:   firstseen serve {out}", highlight=False
+        Text.assemble(("✓", "green"), f" bundle {manifest.bundle_id} in ", (str(out), "bold")), soft_wrap=True
+    )
+    for name, value in manifest.metrics.items():
+        shown = "-" if value is None else format(value, ".4f")
+        screen.print(Text(f"    {name:<28} {shown}"), soft_wrap=True)
+    path = shlex.quote(str(out))
+    screen.print(
+        Text(f"  Look at it: firstseen inspect {path}\n  Serve it:   firstseen serve {path}"), soft_wrap=True
     )
 
 
@@ -176,21 +215,21 @@ def inspect(
 @app.command()
 def serve(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
-    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    host: Annotated[str | None, typer.Option(help=r"Address to listen on \[default: 127.0.0.1].")] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8765].")
+        int | None, typer.Option(help=r"Port to listen on; 0 takes a free one \[default: 8765].")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the embedded store [default: firstseen-data].")
+        Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
     ] = None,
     redis_url: Annotated[
         str | None, typer.Option(help="Use this Redis instead of the embedded store.")
     ] = None,
-    stream: Annotated[str | None, typer.Option(help="Name of the stream [default: default].")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda [default: auto].")] = None,
+    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
+    device: Annotated[str | None, typer.Option(help=r"auto, cpu or cuda \[default: auto].")] = None,
     known_error_rate: Annotated[
         float | None,
-        typer.Option(help="Rate at which known items may be called new [default: the bundle's]."),
+        typer.Option(help=r"Rate at which known items may be called new \[default: the bundle's]."),
     ] = None,
 ) -> None:
     """Serve a bundle: POST /classify, WS /stream, WS /watch, GET /clusters, GET /docs.
@@ -226,12 +265,16 @@ def demo(
         bool,
         typer.Option("--crash", help="kill -9 the service in mid-stream, and check that nothing is lost."),
     ] = False,
-    rate: Annotated[float, typer.Option(help="Items a second; 0 is as fast as it goes.")] = 60.0,
-    port: Annotated[int, typer.Option(help="Port of the service; 0 takes a free one.")] = 8765,
+    rate: Annotated[float, typer.Option(min=0, help="Items a second; 0 is as fast as it goes.")] = 60.0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the service; 0 takes a free one.")
+    ] = 8765,
     folder: Annotated[Path, typer.Option(help="Where bundle and state go; made anew.")] = Path(
         "firstseen-demo"
     ),
-    seed: Annotated[int, typer.Option(help="Decides split, training and the order of the stream.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Decides split, training and the order of the stream.")
+    ] = 0,
 ) -> None:
     """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.
 
@@ -242,7 +285,7 @@ def demo(
     config = DemoConfig(
         once=once, json_file=json_file, crash=crash, rate=rate, port=port, folder=folder, seed=seed
     )
-    raise SystemExit(asyncio.run(run_demo(config, screen)))
+    raise SystemExit(run_demo(config, screen))
 
 
 if __name__ == "__main__":

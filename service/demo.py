@@ -10,6 +10,8 @@ mid-stream and started again, then the *whole* stream is sent again: every id mu
 
 import asyncio
 import json
+import os
+import shlex
 import shutil
 import signal
 import socket
@@ -25,6 +27,7 @@ import httpx
 import numpy as np
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -76,33 +79,41 @@ class DemoStream:
     truth: dict[str, str]
 
 
-async def run_demo(config: DemoConfig, screen: Console) -> int:
-    """Show it; 0 when both classes were found (and, with crash, nothing was lost)."""
+def run_demo(config: DemoConfig, screen: Console) -> int:
+    """Show it; 0 when both classes were found (and, with crash, nothing was lost).
+
+    Training is done here, in the main thread and outside of asyncio, so that Ctrl-C ends it at once.
+
+    Raises:
+        DemoFailed: The folder, the JSON file, or the service cannot be used; the message says what to do.
+    """
     folder = _fresh_folder(config.folder)
-    screen.print(
-        f"\n[bold]1 Train[/] on handwritten digits, without {' and '.join(HOLD_OUT)}", highlight=False
-    )
+    if config.json_file is not None:
+        _check_writable(config.json_file)
+    _heading(screen, "1 Train", f"on handwritten digits, without {' and '.join(HOLD_OUT)}")
     train_config = TrainConfig(dataset=DATASET, hold_out=HOLD_OUT, seed=config.seed)
     with stages(screen) as progress:
-        await asyncio.to_thread(
-            train_bundle,
+        train_bundle(
             train_config,
             data_dir=None,
             out=folder / "bundle",
             progress=progress,
             created=datetime.now(UTC),
         )
+    return asyncio.run(_show(config, screen, folder, known_error_rate=train_config.known_error_rate))
+
+
+async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_error_rate: float) -> int:
+    """Serve the bundle, stream, and print what was found; the exit status."""
     stream = make_stream(config.seed)
     service = _Service(folder, config.port)
     try:
-        screen.print(f"\n[bold]2 Serve[/] at {service.url}, state in {folder / 'data'}", highlight=False)
+        _heading(screen, "2 Serve", f"at {service.url}, state in {folder / 'data'}")
         await service.start()
-        screen.print(
-            f"\n[bold]3 Stream[/] {len(stream.items)} digits that the net has never seen\n", highlight=False
-        )
+        _heading(screen, "3 Stream", f"{len(stream.items)} digits that the net has never seen\n")
         verdicts, announced, exemplars, lost = await _stream(config, service, stream, screen)
         result = score(stream.truth, HOLD_OUT, verdicts, announced, exemplars)
-        screen.print("", results_table(result, known_error_rate=train_config.known_error_rate))
+        screen.print("", results_table(result, known_error_rate=known_error_rate))
         table = table_of(result, seed=config.seed, crash=config.crash, lost=lost)
         if config.json_file is not None:
             config.json_file.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
@@ -110,13 +121,18 @@ async def run_demo(config: DemoConfig, screen: Console) -> int:
             kept = (
                 "every id has the verdict it had" if not lost else f"{len(lost)} verdicts CHANGED: {lost[:5]}"
             )
-            screen.print(f"Killed in mid-stream, started again, all sent again: {kept}.", highlight=False)
+            screen.print(Text(f"Killed in mid-stream, started again, all sent again: {kept}."))
         found_all = result.clusters_found == len(HOLD_OUT) and not lost
         if not config.once:
             await _leave_up(service, screen, folder)
         return 0 if found_all else 1
     finally:
         await service.stop()
+
+
+def _heading(screen: Console, title: str, rest: str) -> None:
+    """A step of the demo. `rest` is text: what looks like markup may be part of a path."""
+    screen.print(Text.assemble("\n", (title, "bold"), " ", rest), soft_wrap=True)
 
 
 def make_stream(seed: int) -> DemoStream:
@@ -226,13 +242,16 @@ async def _watch(service: "_Service", shown: DemoScreen) -> None:
 
 async def _leave_up(service: "_Service", screen: Console, folder: Path) -> None:
     """Tell what can be done now, and wait for Ctrl-C."""
+    again = shlex.join(["firstseen", "serve", str(folder / "bundle"), "--data-dir", str(folder / "data")])
     screen.print(
-        f"\n[bold green]The service is still running at {service.url}[/]\n"
-        f"  {service.url}/docs       try it in the browser\n"
-        f"  {service.url}/clusters   what it has discovered\n"
-        f"Ctrl-C stops it. Start it again, as it was, with\n"
-        f"  firstseen serve {folder / 'bundle'} --data-dir {folder / 'data'}",
-        highlight=False,
+        Text.assemble(
+            ("\nThe service is still running at ", "bold green"),
+            (service.url, "bold green"),
+            f"\n  {service.url}/docs       try it in the browser"
+            f"\n  {service.url}/clusters   what it has discovered"
+            f"\nCtrl-C stops it. Start it again, as it was, with\n  {again}",
+        ),
+        soft_wrap=True,
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -255,6 +274,15 @@ def _fresh_folder(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / _MARKER).touch()
     return folder
+
+
+def _check_writable(file: Path) -> None:
+    """Whether the results can be written at the end: worth knowing before the training."""
+    there = file.exists()
+    if file.is_dir() or not os.access(file if there else file.parent, os.W_OK):
+        raise DemoFailed(
+            f"Cannot write {file}; give --json a file in a folder that exists and can be written to."
+        )
 
 
 class _Service:

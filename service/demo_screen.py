@@ -72,7 +72,14 @@ class DemoScreen:
         if not self._clusters:
             return Text("  no cluster yet", style="dim")
         table = Table(box=None, pad_edge=True, header_style="dim")
-        for column in ("cluster", "state", "items", "took to emerge", "evidence", "nearest known"):
+        for column in (
+            "cluster",
+            "state",
+            "items",
+            "items in it when announced",
+            "evidence",
+            "nearest known",
+        ):
             table.add_column(column, justify="left" if column in ("state", "nearest known") else "right")
         for cluster in sorted(self._clusters.values(), key=lambda c: c["id"]):
             took = cluster["items_to_emerge"]
@@ -80,7 +87,7 @@ class DemoScreen:
                 str(cluster["id"]),
                 cluster["state"],
                 str(max(cluster["items"], self._members[cluster["id"]])),
-                "-" if took is None else f"{took} items",
+                "-" if took is None else str(took),
                 f"10^{cluster['evidence']['log10_e']:.1f} : 1",
                 f"{cluster['nearest']} at {cluster['nearest_distance']:.1f}" if cluster["nearest"] else "-",
             )
@@ -97,7 +104,11 @@ def results_table(result: StreamScore, *, known_error_rate: float) -> Renderable
     table.add_column("value", justify="right")
     table.add_column("in words", style="dim")
     table.add_row("known accuracy", f"{result.known_accuracy:.1%}", "known digits that got their own class")
-    table.add_row("known called new", f"{result.known_called_new:.1%}", f"known digits that got none; asked for: {known_error_rate:.0%}")
+    table.add_row(
+        "known called new",
+        f"{result.known_called_new:.1%}",
+        f"known digits that got none; asked for: {known_error_rate:.0%}",
+    )
     table.add_row("unseen caught", f"{result.unseen_caught:.1%}", "3s and 7s not taken for a known digit")
     table.add_row(
         "classes found", f"{result.clusters_found} of {len(result.classes)}", "unseen classes with a cluster"
@@ -108,7 +119,7 @@ def results_table(result: StreamScore, *, known_error_rate: float) -> Renderable
         "announced, but no new class",
     )
     for label, own in result.classes.items():
-        delay = "not found" if own.delay_items is None else f"after {own.delay_items} items"
+        delay = "not found" if own.delay_items is None else f"after {own.delay_items} of its items"
         clusters = ", ".join(str(cluster) for cluster in own.clusters) or "-"
         table.add_row(
             f"class {label}",

@@ -1,15 +1,18 @@
 """The command line: what a person types, and the one line that says what was wrong with it."""
 
 import json
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from model.bundle import Bundle
 from service import cli
+from service.pipeline import ReplayMismatch
 from service.settings import Settings
 
 runner = CliRunner()
@@ -38,6 +41,29 @@ def test_help(command: str) -> None:
     assert "Usage" in answer.stdout
 
 
+@pytest.mark.parametrize("command", ["train", "serve", "demo"])
+def test_defaults_in_help(command: str) -> None:
+    """Every default that an option's help states is there when it is shown."""
+    shown = " ".join(runner.invoke(cli.app, [command, "--help"], env={"COLUMNS": "400"}).stdout.split())
+    options = get_command(cli.app).commands[command].params  # type: ignore[attr-defined]  # it is a group
+    stated = [
+        default for option in options for default in re.findall(r"\[default: ([^\]]*)\]", option.help or "")
+    ]
+    stated += [str(option.default) for option in options if option.default and option.show_default]
+
+    assert stated
+    assert [] == [default for default in stated if f"[default: {default}]" not in shown]
+
+
+def test_defaults_of_serve() -> None:
+    """The defaults in the help of `serve` are those of the settings."""
+    options = get_command(cli.app).commands["serve"].params  # type: ignore[attr-defined]  # it is a group
+    for option in options:
+        field = Settings.model_fields.get(option.name)
+        if field is not None and field.default is not None:
+            assert f"[default: {field.default}]" in option.help
+
+
 def test_nothing() -> None:
     """Without a command the help is shown."""
     assert "demo" in runner.invoke(cli.app, []).output
@@ -55,8 +81,12 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
     [
         (("inspect", "nowhere"), "nowhere"),
         (("serve", "nowhere"), "nowhere"),
-        (("serve", "x", "--stream", "a b"), "FIRSTSEEN_STREAM"),
-        (("serve", "x", "--known-error-rate", "7"), "FIRSTSEEN_KNOWN_ERROR_RATE"),
+        (("inspect", "/nowhere/x[bold]y"), "/nowhere/x[bold]y"),
+        (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
+        (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
+        (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
+        (("serve", "x", "--stream", "a b"), "--stream"),
+        (("serve", "x", "--known-error-rate", "7"), "--known-error-rate"),
     ],
 )
 def test_errors(
@@ -76,6 +106,67 @@ def test_errors(
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("firstseen:")
     assert says in last
+
+
+def test_bundle_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bundle is not overwritten unasked, and the message names the option that asks."""
+    (tmp_path / "manifest.json").write_text("{}")
+
+    assert 1 == run(monkeypatch, "train", "digits", "--out", str(tmp_path))
+    assert "--replace" in capsys.readouterr().err
+    assert "{}" == (tmp_path / "manifest.json").read_text()
+
+
+def test_mismatch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """State that cannot be trusted, found at start, is one line."""
+
+    def serve(*_: object) -> int:
+        raise ReplayMismatch("The log does not replay.")
+
+    monkeypatch.setattr("service.server.run_server", serve)
+
+    assert 1 == run(monkeypatch, "serve", "x")
+    assert "firstseen: The log does not replay." == capsys.readouterr().err.strip()
+
+
+def test_invalid_value(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What pydantic refuses is one line."""
+    monkeypatch.setattr("service.server.run_server", lambda *_: Settings(port=-1))
+
+    assert 1 == run(monkeypatch, "serve", "x")
+    assert "firstseen: Settings port: Input should be greater" in capsys.readouterr().err
+
+
+def test_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody but us can mend keeps its traceback."""
+
+    def serve(*_: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("service.server.run_server", serve)
+    monkeypatch.setattr(sys, "argv", ["firstseen", "serve", "x"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C is one line, and status 130."""
+
+    def serve(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("service.server.run_server", serve)
+
+    assert 130 == run(monkeypatch, "serve", "x")
+    assert "firstseen: stopped by Ctrl-C." == capsys.readouterr().err.strip()
+
+
+@pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--port", "80000"), ("--port", "-1"), ("--rate", "-3")])
+def test_demo_out_of_range(wrong: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that cannot be is a wrong use, found before anything is trained."""
+    assert 2 == run(monkeypatch, "demo", *wrong)
 
 
 def test_wrong_option(monkeypatch: pytest.MonkeyPatch) -> None:

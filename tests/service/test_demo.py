@@ -1,15 +1,18 @@
 """The demo: an honest stream, a table with the same keys whatever was found, and the whole of it with a kill."""
 
+import io
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from model.datasets import load_dataset
 from model.datasets.split import split
-from service.demo import HOLD_OUT, make_stream
+from service.demo import HOLD_OUT, DemoConfig, DemoFailed, make_stream, run_demo
 
 
 def test_fresh() -> None:
@@ -47,6 +50,45 @@ def test_folder_of_others(tmp_path: Path) -> None:
     assert 1 == ended.returncode
     assert "another --folder" in ended.stderr
     assert "mine" == (tmp_path / "thesis.txt").read_text()
+
+
+@pytest.mark.parametrize("json_file", ["nowhere/table.json", "."])
+def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
+    """Whether the results can be written is asked before the training, not after the stream."""
+    screen = io.StringIO()
+    config = DemoConfig(
+        once=True,
+        json_file=tmp_path / json_file,
+        crash=False,
+        rate=0,
+        port=0,
+        folder=tmp_path / "demo",
+        seed=0,
+    )
+    with pytest.raises(DemoFailed, match=r"Cannot write .* --json"):
+        run_demo(config, Console(file=screen))
+
+    assert "" == screen.getvalue()
+
+
+def test_interrupted_training(tmp_path: Path) -> None:
+    """Ctrl-C while it trains ends it, with one line and status 130, long before the training would be done."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "service.cli", "demo", "--once", "--folder", str(tmp_path / "[/demo]")],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stderr is not None
+        while "1 Train" not in demo.stderr.readline():
+            assert demo.poll() is None
+        demo.send_signal(signal.SIGINT)
+        said = demo.stderr.read()
+
+    assert 130 == demo.returncode, said
+    assert "firstseen: stopped by Ctrl-C." == said.strip().splitlines()[-1]
+    assert "Traceback" not in said
+    assert not (tmp_path / "[/demo]" / "bundle").exists()
 
 
 @pytest.mark.slow

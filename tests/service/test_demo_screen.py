@@ -68,6 +68,7 @@ def test_cluster() -> None:
 
     assert "cluster 17 emerged with 12 items" in text
     assert "emerging" in text
+    assert "items in it when announced" in text
     assert "10^3.4" in text
 
 
@@ -98,5 +99,5 @@ def test_results() -> None:
 
     assert "97.5%" in text
     assert "1 of 2" in text
-    assert "5 items" in text
+    assert "after 5 of its items" in text
     assert "not found" in text
