@@ -61,7 +61,7 @@ def _mendable(error: Exception) -> str | None:
     from model.datasets import DataError
     from model.manifest import BundleError
     from model.train import TrainingError
-    from service.pipeline import ReplayMismatch
+    from service.recovery import ReplayMismatch
 
     if isinstance(error, pydantic.ValidationError):
         first = error.errors()[0]

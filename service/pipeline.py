@@ -34,6 +34,7 @@ from service.errors import InternalError, NotReady, StoreAway
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.records import Cluster, Float32s, Item, Observed, Verdict, VerdictKind, auto_id
+from service.recovery import replay_entry
 from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreError, StoreUnavailable
 from service.state.packing import (
     EntryUnreadable,
@@ -63,10 +64,6 @@ class Embeds(Protocol):
 
     def embed(self, x: Sequence[Float32s]) -> Float32s:
         """float32 (B, *shape) to float32 (B, D)."""
-
-
-class ReplayMismatch(Exception):
-    """A replayed batch gave other clusters than it gave live: the state cannot be trusted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -488,22 +485,4 @@ class Pipeline:
             verdict_counts={kind.value: engine.verdict_counts[kind] for kind in VerdictKind},
             clusters=clusters,
             state_hash=snapshot.digest(engine) if with_hash else None,
-        )
-
-
-def replay_entry(engine: Engine, entry: tuple[Observed, np.ndarray] | EngineParams) -> None:
-    """Make the step of one log entry again.
-
-    Raises:
-        ReplayMismatch: It gave other clusters than the log says.
-    """
-    if isinstance(entry, EngineParams):
-        engine.configure(entry)
-        return
-    batch, clusters = entry
-    again = [v.cluster_id or 0 for v in engine.apply(batch).verdicts]
-    if again != clusters.tolist():
-        raise ReplayMismatch(
-            f"Replaying the batch at seq {batch.first_seq} gave other clusters than the log holds. "
-            "This is a bug in firstseen."
         )

@@ -19,9 +19,9 @@ class ReportsProgress(Protocol):
 def stages(screen: Console) -> Iterator[ReportsProgress]:
     """A function that shows progress while the context is open."""
     columns = (
-        TextColumn("  {task.description:<10}"),
+        TextColumn("  {task.description:<10}", markup=False),
         BarColumn(40),
-        TextColumn("{task.completed:>4.0f}/{task.total:<4.0f} {task.fields[note]}"),
+        TextColumn("{task.completed:>4.0f}/{task.total:<4.0f} {task.fields[note]}", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=screen) as bars:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from model.bundle import Bundle
 from service import cli
-from service.pipeline import ReplayMismatch
+from service.recovery import ReplayMismatch
 from service.settings import Settings
 
 runner = CliRunner()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from service.clustering.params import EngineParams
 from service.errors import InternalError, NotReady, Unavailable
-from service.pipeline import ReplayMismatch
 from service.records import Item, Verdict
+from service.recovery import ReplayMismatch
 from service.state.errors import Fenced, SequenceConflict, StoreError
 from service.state.packing import unpack_entry
 from service.state.store import Append

@@ -21,3 +21,12 @@ def test_stages() -> None:
     assert "4/4" in " ".join(shown.split()).replace("4 /4", "4/4")
     assert "loss 0.1" in shown
     assert "loss 2.0" not in shown
+
+
+def test_notes_are_text_not_markup() -> None:
+    """A path with brackets is shown as it is."""
+    paper = io.StringIO()
+    with stages(Console(file=paper, width=100)) as progress:
+        progress("write", 1, 1, "/tmp/[/x] [bold]y")
+
+    assert "/tmp/[/x] [bold]y" in paper.getvalue()
