@@ -25,7 +25,12 @@ BAD = {"id": "b", "x": "no"}
 
 def session(subprotocol: str = JSON) -> IngestSession:
     return IngestSession(
-        spec=SPEC, codec=Codec(subprotocol), window=WINDOW, max_items=MAX_ITEMS, max_bytes=1000, problem_of=problem_of
+        spec=SPEC,
+        codec=Codec(subprotocol),
+        window=WINDOW,
+        max_items=MAX_ITEMS,
+        max_bytes=1000,
+        problem_of=problem_of,
     )
 
 
