@@ -4,8 +4,10 @@ There is no timer. When the pipeline is free it takes what is waiting, up to `ma
 answers a single item at once, a busy one forms large batches by itself.
 
 The bound is in items. When it is reached, `offer` (HTTP) raises Overloaded, so that the client gets 503 and
-tries later; `put` (WebSocket) waits, so that the socket is not read and the sender feels it. A job whose
-waiter has gone falls out as the batch forms.
+tries later; `put` (WebSocket) waits, so that the socket is not read and the sender feels it. A job that is
+done before it was taken, because a request gave up after its timeout and cancelled it, falls out as the batch
+forms. A client that merely goes away does not stop its job: what it sent is decided and becomes durable, and a
+resend under the same ids gets those verdicts.
 """
 
 import asyncio
@@ -135,7 +137,7 @@ class Queue:
         while self._jobs and room:
             job = self._jobs[0]
             left = len(job.items) - job.taken
-            if job.done.done():  # its waiter has gone
+            if job.done.done():  # its waiter gave up
                 self._jobs.popleft()
                 self._waiting -= left
                 continue

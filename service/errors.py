@@ -26,6 +26,18 @@ class BodyTooLarge(ClientError):
     """The request is larger than the service takes at once."""
 
 
+class HeadTooLarge(ClientError):
+    """The request line and the headers are larger than any that the service has a use for."""
+
+
+class BodyTooSlow(ClientError):
+    """The body did not come as fast as the service waits for one."""
+
+
+class ForeignOrigin(ClientError):
+    """A browser sent this for a page of another site. Such pages may neither send items nor watch."""
+
+
 class UnsupportedMediaType(ClientError):
     """The body's content type is not one that the service reads."""
 
@@ -61,7 +73,7 @@ class Unavailable(FirstseenError):
 
 
 class Overloaded(Unavailable):
-    """As many items are waiting as the service lets wait."""
+    """As much is waiting, being received or connected as the service lets."""
 
 
 class NotReady(Unavailable):

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from model.bundle import read_bundle
+from service.api.connection import BoundedHttp
 from service.app import create_app, drain
 from service.errors import InvalidSetting
 from service.settings import Settings
@@ -79,6 +80,8 @@ def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
             app,
             host=settings.host,
             port=settings.port,
+            http=BoundedHttp,
+            limit_concurrency=settings.connections + 1,  # uvicorn counts the one that asks
             ws="websockets-sansio",
             ws_max_size=settings.ws_max_bytes,
             ws_per_message_deflate=False,
@@ -100,8 +103,8 @@ def _bound(settings: Settings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise InvalidSetting(
-            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}); give another --port, or 0 for "
-            "a free one."
+            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}); give a --host of this "
+            "machine, another --port, or 0 for a free one."
         ) from None
     return listening
 

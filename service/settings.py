@@ -53,18 +53,28 @@ class Settings(BaseSettings):
     queue_items: int = Field(
         8192, ge=1, description="Most items waiting; beyond it HTTP gets 503 and sockets wait."
     )
-    max_body_bytes: int = Field(16 * MIB, ge=1024, description="Largest HTTP body.")
+    connections: int = Field(
+        1000, ge=1, description="Most connections at once, HTTP and WebSocket; beyond it requests get 503."
+    )
+    max_body_bytes: int = Field(8 * MIB, ge=1024, description="Largest HTTP body.")
+    max_bodies_bytes: int = Field(
+        64 * MIB, ge=1024, description="Most bytes of all HTTP bodies at once; beyond it requests get 503."
+    )
     max_items: int = Field(4096, ge=1, description="Most items in one request or frame.")
     ws_window: int = Field(1024, ge=1, description="Items a socket may have unanswered.")
     ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
-    ws_connections: int = Field(256, ge=1, description="Most WebSockets at once.")
+    ws_connections: int = Field(
+        256, ge=1, description="Most WebSockets at once, of /stream and /watch together."
+    )
     send_timeout_s: float = Field(
         30.0, gt=0, description="A client of /stream that does not read for so long is closed."
     )
     watch_queue: int = Field(
         256, ge=1, description="Events a slow watcher may be behind before it is cut off."
     )
-    request_timeout_s: float = Field(30.0, gt=0, description="Longest wait of a request for its verdicts.")
+    request_timeout_s: float = Field(
+        30.0, gt=0, description="Longest wait for the body of a request, and then for its verdicts."
+    )
     lease_ms: int = Field(5000, ge=500, description="How long a dead owner keeps the stream from the next.")
     dedup_horizon: int = Field(
         1_000_000, ge=1, description="Items whose ids are surely remembered; fixed when the stream is made."
@@ -123,7 +133,7 @@ class Settings(BaseSettings):
         given = {name: value for name, value in options.items() if value is not None}
         values |= given
         try:
-            return cls(**values)
+            settings = cls(**values)
         except pydantic.ValidationError as invalid:
             problem = invalid.errors()[0]
             name = ".".join(str(part) for part in problem["loc"])
@@ -134,6 +144,21 @@ class Settings(BaseSettings):
                 f"{source}{problem['input']!r}: {reason}. "
                 f"{cls.model_fields[name].description if name in cls.model_fields else ''}"
             ) from None
+        settings._check_together()
+        return settings
+
+    def _check_together(self) -> None:
+        """What no setting can tell on its own."""
+        if self.dedup_horizon < self.max_batch:
+            raise InvalidSetting(
+                f"{PREFIX}DEDUP_HORIZON ({self.dedup_horizon}) is below {PREFIX}MAX_BATCH ({self.max_batch}): the ids "
+                "of one batch could not all be remembered. Raise the first, or lower the second (--max-batch)."
+            )
+        if self.max_bodies_bytes < self.max_body_bytes:
+            raise InvalidSetting(
+                f"{PREFIX}MAX_BODIES_BYTES ({self.max_bodies_bytes}) is below {PREFIX}MAX_BODY_BYTES "
+                f"({self.max_body_bytes}): the largest body could never be taken. Raise the first, or lower the second."
+            )
 
     def engine_params(
         self, *, known_error_rate: float, cluster_radius: float, calibration_scores: int | None = None
@@ -168,9 +193,24 @@ class Settings(BaseSettings):
         )
 
     def shown(self) -> dict[str, Any]:
-        """All settings for the log and /info, without the password of the Redis URL."""
+        """All settings for the log and /info; of the Redis URL only scheme, host, port and path."""
         values = self.model_dump(mode="json")
-        if self.redis_url is not None and "@" in self.redis_url:
-            scheme, _, rest = self.redis_url.partition("://")
-            values["redis_url"] = f"{scheme}://***@{rest.rpartition('@')[2]}"
+        if self.redis_url is not None:
+            values["redis_url"] = _without_secrets(self.redis_url)
         return values
+
+
+def _without_secrets(url: str) -> str:
+    """Scheme, host, port and path of a URL.
+
+    A user, a password and the query (which may hold a password too) go. Where an unescaped character of a password
+    may have moved a part of it into the path or the query, only the scheme is left.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "***"
+    place = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = place.partition("/")
+    if rest.count("@") != host.count("@"):
+        return f"{scheme}://***"
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"

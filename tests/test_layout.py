@@ -16,7 +16,6 @@ TESTED_ELSEWHERE = {
     "service/events.py": "tests/service/clustering/test_engine.py",
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
-    "service/api/context.py": "tests/service/api/test_rest.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
     # Configurations are compared with each other.
     "model/configs/digits.py": "tests/model/configs/test_configs.py",

@@ -37,6 +37,9 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.InvalidBody, "invalid-body", "The request cannot be understood", 400, 1008, False),
     Failure(errors.BodyTooLarge, "too-large", "The request is too large", 413, 1009, False),
     Failure(errors.UnsupportedMediaType, "media-type", "The content type is not read here", 415, 1008, False),
+    Failure(errors.HeadTooLarge, "head-too-large", "The request's head is too large", 431, 1009, False),
+    Failure(errors.BodyTooSlow, "too-slow", "The body did not come in time", 408, 1008, False),
+    Failure(errors.ForeignOrigin, "origin", "Pages of other sites are not served", 403, 4403, False),
     Failure(errors.UnknownStream, "unknown-stream", "The stream is not served here", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
     Failure(errors.UnknownPath, "unknown-path", "There is nothing under this path", 404, 1008, False),
@@ -71,6 +74,8 @@ def response_of(error: Exception) -> Response:
     headers = {}
     if isinstance(error, errors.Unavailable):
         headers["retry-after"] = str(error.retry_after_s)
+    if isinstance(error, errors.BodyTooSlow):
+        headers["connection"] = "close"  # the rest of the body is not waited for
     return Response(
         msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers
     )

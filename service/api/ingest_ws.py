@@ -9,16 +9,15 @@ with 1013.
 import asyncio
 import contextlib
 from collections import deque
-from functools import partial
 
 import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import Context, check_stream, context_of
+from service.api.context import Context, check_origin, check_stream, context_of
 from service.api.failures import failure_of, problem_of
 from service.batching import Job
-from service.errors import FirstseenError, NotReady, Overloaded
+from service.errors import FirstseenError, NotReady
 from service.protocol import SUBPROTOCOLS, Codec
 from service.records import Verdict
 from service.session import Close, Effect, Enqueue, IngestSession, Send
@@ -80,7 +79,7 @@ class _Connection:
     async def _enqueue(self, effect: Enqueue) -> None:
         loop = asyncio.get_running_loop()
         job = Job(items=effect.items, done=loop.create_future(), on_progress=self._answered)
-        job.done.add_done_callback(partial(self._finished))
+        job.done.add_done_callback(self._finished)
         try:
             await self._context.queue.put(job)
         except FirstseenError as error:
@@ -159,13 +158,11 @@ async def _stream(socket: WebSocket) -> None:
         problem_of=problem_of,
     )
     connection = _Connection(socket, session, codec, context)
-    with context.metrics.streams.track_inprogress():
+    with context.metrics.streams.track_inprogress(), context.sockets.share() as place:
         try:
+            check_origin(socket)
             check_stream(socket, context)
-            if context.metrics.streams._value.get() > context.settings.ws_connections:  # noqa: SLF001 - no getter
-                raise Overloaded(
-                    f"{context.settings.ws_connections} WebSockets are open; come back in a moment."
-                )
+            place.take(1)
             if context.pipeline.epoch == 0:
                 raise NotReady(f"The service is not ready: {context.pipeline.reason}.")
         except FirstseenError as error:

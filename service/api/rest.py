@@ -9,7 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
-from service.api.context import Context, check_stream, context_of
+from service.api.bodies import read_each, receive_body, split_items
+from service.api.context import Context, check_origin, check_stream, context_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
     ClusterOut,
@@ -23,20 +24,12 @@ from service.api.schemas import (
     VerdictOut,
 )
 from service.batching import Job
-from service.errors import (
-    BodyTooLarge,
-    InvalidBody,
-    OutcomeUnknown,
-    UnknownCluster,
-    UnsupportedMediaType,
-)
-from service.intake import Refused, read_items
+from service.errors import OutcomeUnknown, UnknownCluster
+from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import ANNOUNCED, ClusterState, Verdict
 
 router = APIRouter()
-
-_BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", "x": [...]}.'
 
 
 def _json(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - anything msgspec encodes
@@ -49,7 +42,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemOut, "description": description}
     for status, description in {
         400: "The body is not JSON, or not of the form described.",
+        403: "A web page of another origin may not send items.",
         404: "The stream is not served here.",
+        408: "The body did not come in time.",
         413: "The body or the number of items is over the limit.",
         415: "The content type is not application/json.",
         422: "No item could be classified as sent; the problem says what to send.",
@@ -92,12 +87,15 @@ async def classify(request: Request) -> Response:
     """Classify the items of the body."""
     context = context_of(request)
     check_stream(request, context)
-    raws, is_single = _items_of(await _body(request, context.settings.max_body_bytes))
-    if len(raws) > context.settings.max_items:
-        raise BodyTooLarge(
-            f"{len(raws)} items in one request; send at most {context.settings.max_items}, or use WS /stream."
+    check_origin(request)
+    settings = context.settings
+    with context.bodies.share() as share:
+        body = await receive_body(
+            request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )
-    read = read_items(raws, context.manifest.input)
+        raws, is_single = split_items(body, max_items=settings.max_items)
+        read = await read_each(raws, context.manifest.input)
+        del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
     context.metrics.refused.inc(len(read) - len(good))
     verdicts = iter(await _answer(context, good) if good else [])
@@ -120,41 +118,6 @@ async def _answer(context: Context, good: list[Any]) -> list[Verdict]:
             f"No verdict within {context.settings.request_timeout_s:g} s. The items may or may not be counted: send "
             "them again under the same ids, and each will have one verdict."
         ) from None
-
-
-def _items_of(body: bytes) -> tuple[list[object], bool]:
-    """The raw items of a body, and whether it was one item on its own."""
-    try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidBody(f"The body is not JSON ({error}). {_BODY}") from None
-    if not isinstance(parsed, dict):
-        raise InvalidBody(f"The body must be a JSON object. {_BODY}")
-    if "items" not in parsed:
-        return [parsed], True
-    if parsed.keys() != {"items"} or not isinstance(parsed["items"], list):
-        raise InvalidBody(f"items must be a list, alone in the body. {_BODY}")
-    return parsed["items"], False
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """The body, read no further than the limit."""
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType(
-            f"The content type {media_type[:100]!r} is not read here: send JSON with 'content-type: application/json'."
-        )
-    too_large = BodyTooLarge(
-        f"The body is over {limit} bytes; send fewer items at once, or use the WebSocket /stream."
-    )
-    if int(request.headers.get("content-length", "0")) > limit:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
 
 
 def _result(verdict: Verdict) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from service.api.context import check_stream, context_of
+from service.api.context import check_origin, check_stream, context_of
 from service.api.failures import failure_of
 from service.api.ingest_ws import accept, send_frame, short
 from service.errors import FirstseenError
@@ -27,9 +27,11 @@ async def watch(socket: WebSocket) -> None:
     """Tell about clusters."""
     context = context_of(socket)
     codec = await accept(socket)
-    with context.fanout.subscribe() as subscription:
+    with context.sockets.share() as place, context.fanout.subscribe() as subscription:
         try:
+            check_origin(socket)
             check_stream(socket, context)
+            place.take(1)
             view = await context.pipeline.view()
         except FirstseenError as error:
             await socket.close(failure_of(error).close_code, short(str(error)))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from service.server import configure_logging
+from service.errors import InvalidSetting
+from service.server import _bound, configure_logging
 from service.settings import Settings
 from tests.service import digits
 from tests.service.processes import Serve
@@ -23,6 +24,15 @@ def test_port_in_use(tmp_path: Path) -> None:
             assert 1 == service.wait()
             assert f"Cannot listen on 127.0.0.1 port {port}" in service.log.strip().splitlines()[-1]
             assert "Traceback" not in service.log
+
+
+def test_no_such_host() -> None:
+    """An address that is none of this machine is refused with the option that chose it."""
+    with (
+        pytest.raises(InvalidSetting, match=r"Cannot listen on 192\.0\.2\.1 port 0 .*--host"),
+        _bound(Settings.read({}, host="192.0.2.1", port=0)),
+    ):
+        pytest.fail("it listens")
 
 
 def test_no_bundle(tmp_path: Path) -> None:

@@ -123,8 +123,18 @@ def test_every_setting_is_described() -> None:
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("redis://me:secret@host:1/0", "redis://***@host:1/0"),
-        ("rediss://:p@ss@host", "rediss://***@host"),
+        ("redis://me:secret@host:1/0", "redis://host:1/0"),
+        ("rediss://:p@ss@host", "rediss://host"),
+        ("redis://host/0?password=s3cret", "redis://host/0"),
+        ("redis://host?password=s3cret", "redis://host"),
+        ("redis://me@host:1/0?a=b@s3cret", "redis://***"),
+        ("redis://:s3/cret@host/0", "redis://***"),
+        ("redis://:s3?cret@host/0", "redis://***"),
+        ("redis://:s3#cret@host/0", "redis://***"),
+        ("redis://[::1]:6379/0#s3cret", "redis://[::1]:6379/0"),
+        ("unix:///run/redis.sock?password=s3cret", "unix:///run/redis.sock"),
+        ("unix://me:s3cret@/run/redis.sock", "unix:///run/redis.sock"),
+        ("me:s3cret@host", "***"),
         ("redis://host/0", "redis://host/0"),
         (None, None),
     ],
@@ -132,6 +142,19 @@ def test_every_setting_is_described() -> None:
 def test_password(url: str | None, shown: str | None) -> None:
     """The password of Redis is not shown."""
     assert shown == Settings.read({}, redis_url=url).shown()["redis_url"]
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger"), [("dedup_horizon", "max_batch"), ("max_bodies_bytes", "max_body_bytes")]
+)
+def test_settings_that_contradict_each_other(smaller: str, larger: str) -> None:
+    """Two values that cannot hold together are refused by both names; equal ones can."""
+    variables = PREFIX + smaller.upper(), PREFIX + larger.upper()
+    with pytest.raises(InvalidSetting) as refused:
+        Settings.read({variables[0]: "9999", variables[1]: "10000"})
+
+    assert all(variable in str(refused.value) for variable in variables)
+    assert 9999 == getattr(Settings.read({variables[0]: "9999", variables[1]: "9999"}), smaller)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 0.03), (0.2, 0.2)])

@@ -33,7 +33,8 @@ def service() -> Iterator[Inside]:
 
 @pytest.fixture
 def http(service: Inside) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.url, timeout=20) as client:
+    is_json = {"content-type": "application/json"}
+    with httpx.Client(base_url=service.url, timeout=20, headers=is_json) as client:
         yield client
 
 

@@ -34,7 +34,7 @@ def test_codes() -> None:
     """Statuses are those of errors, close codes those a server may send; what can be retried is a 503."""
     for row in FAILURES:
         assert 400 <= row.status < 600
-        assert row.close_code in {1008, 1009, 1011, 1012, 1013}
+        assert row.close_code in {1008, 1009, 1011, 1012, 1013, 4403}
         assert row.can_retry == (row.status == 503)
 
 
@@ -56,6 +56,7 @@ def test_bug(error: Exception) -> None:
         (errors.NotReady("x"), "1"),
         (errors.OutcomeUnknown("x"), "1"),
         (errors.InvalidBody("x"), None),
+        (errors.BodyTooSlow("x"), None),
     ],
 )
 def test_retry_after(error: Exception, expected: str | None) -> None:

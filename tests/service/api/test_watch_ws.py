@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from websockets.asyncio.client import connect
+from websockets.typing import Origin
 
 from service.settings import Settings
 from tests.service import digits
-from tests.service.inside import running
+from tests.service.inside import Inside, running
+from tests.service.waiting import soon
 
 
 async def test_events(tmp_path: Path) -> None:
@@ -42,3 +45,30 @@ async def test_events(tmp_path: Path) -> None:
             service.server.should_exit = True
             await again.wait_closed()
             assert 1012 == again.close_code
+
+
+@pytest.mark.parametrize("path", ["/stream", "/watch"])
+async def test_foreign_origin(service: Inside, path: str) -> None:
+    """A page of another site is closed with 4403; one of the service's own is greeted."""
+    theirs, ours = Origin("http://evil.example"), Origin(service.url)
+    async with connect(f"{service.ws_url}{path}", proxy=None, origin=theirs) as socket:
+        await socket.wait_closed()
+        assert 4403 == socket.close_code
+    async with connect(f"{service.ws_url}{path}", proxy=None, origin=ours) as socket:
+        assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
+
+
+@pytest.mark.parametrize("first", ["/stream", "/watch"])
+@pytest.mark.parametrize("second", ["/stream", "/watch"])
+async def test_one_bound_on_all_sockets(tmp_path: Path, first: str, second: str) -> None:
+    """/stream and /watch share the bound: over it is 1013, and a socket that closes makes room."""
+    settings = Settings.read({}, data_dir=tmp_path, ws_connections=1)
+    with running(settings, digits.bundle()) as service:
+        async with connect(f"{service.ws_url}{first}", proxy=None) as socket:
+            await socket.recv()
+            async with connect(f"{service.ws_url}{second}", proxy=None) as refused:
+                await refused.wait_closed()
+                assert 1013 == refused.close_code
+        await soon(lambda: not service.app.state.context.sockets.used, "the place is free again")
+        async with connect(f"{service.ws_url}{second}", proxy=None) as socket:
+            assert json.loads(await socket.recv())["type"] in ("welcome", "hello")

@@ -1,0 +1,104 @@
+"""A connection keeps no more of a head than it may, and refuses one connection too many as a problem."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from service.api.connection import MAX_HEAD_BYTES
+from service.settings import Settings
+from tests.service import digits
+from tests.service.inside import Inside, running
+from tests.service.waiting import until
+
+GET = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
+POST = b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+GROWING = {
+    "one header": (GET + b"X: ", b"x" * 1000),
+    "many headers": (GET, b"X: " + b"x" * 995 + b"\r\n"),
+    "a URL": (b"GET /", b"x" * 1000),
+    "a chunk's extension": (POST + b"1;x=", b"x" * 1000),
+    "trailers": (POST + b"1\r\n{\r\n0\r\n", b"X: " + b"x" * 995 + b"\r\n"),
+}
+
+
+def ask(service: Inside, data: bytes) -> bytes:
+    """All that comes back until the service closes or is done."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(data)
+        raw.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: raw.recv(65536), b""))
+
+
+def test_refused(service: Inside) -> None:
+    """The first byte over the bound is answered with 431 as a problem, and the connection closes."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall((GET + b"X: ").ljust(MAX_HEAD_BYTES + 1, b"x"))
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert f"content-length: {len(body)}".encode() in head
+    assert b"application/problem+json" in head
+    assert "/problems/head-too-large" == json.loads(body)["type"]
+
+
+def test_at_the_bound(service: Inside) -> None:
+    """A head of just the bound is served."""
+    head = (GET + b"Connection: close\r\nX: ").ljust(MAX_HEAD_BYTES - 4, b"x") + b"\r\n\r\n"
+
+    assert ask(service, head).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(("start", "more"), GROWING.values(), ids=GROWING.keys())
+def test_endless(service: Inside, start: bytes, more: bytes) -> None:
+    """Whatever grows without end: the connection is closed, and what still comes is not read."""
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        raw.sendall(start)
+        with pytest.raises(ConnectionError):
+            raw.sendall(more * 20_000)
+
+
+def test_many_requests_on_one_connection(service: Inside) -> None:
+    """The bound is on each head, not on a connection."""
+    one = (GET + b"X: ").ljust(30_000, b"x") + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        for _ in range(5):
+            raw.sendall(one)
+            assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_too_many_connections(tmp_path: Path) -> None:
+    """The connection over the bound gets a 503 problem with Retry-After; those within it are served."""
+    settings = Settings.read({}, data_dir=tmp_path, connections=3)
+    with running(settings, digits.bundle()) as service:
+        opened = [socket.create_connection(("127.0.0.1", service.port), timeout=10) for _ in range(3)]
+        answers = []
+        for raw in opened:
+            raw.sendall(GET + b"\r\n")
+            answers.append(raw.recv(65536))
+        refused = ask(service, GET + b"Connection: close\r\n\r\n")
+        for raw in opened:
+            raw.close()
+
+    assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in answers)
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in refused
+    assert b"/problems/overloaded" in refused
+
+
+def test_stop_with_half_a_body(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A request whose body had not come when the service stopped gets a 503 problem, and the log no traceback."""
+    with running(Settings.read({}, data_dir=tmp_path), digits.bundle()) as service:
+        raw = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+        raw.sendall(POST + b"1\r\n{\r\n")
+        until(lambda: service.app.state.context.bodies.used > 0, "a piece of the body has come")
+        service.server.should_exit = True
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+        raw.close()
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"/problems/not-ready" in answer
+    assert "Traceback" not in caplog.text
+    assert "CancelledError" not in caplog.text
