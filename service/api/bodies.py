@@ -8,7 +8,7 @@
 JSON makes small bytes into large objects: `[],` is three bytes and an empty list of 56. A body therefore never
 becomes objects as a whole. `msgspec.Raw` finds where each item begins and ends; the items are counted, and each
 is decoded, checked and let go before the next. What cannot be an item of this bundle, by the number of its
-values, is refused undecoded. After every 256 KiB others have their turn.
+values, is refused undecoded. After every 32 KiB others have their turn.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from service.records import Item
 
 _BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", "x": [...]}.'
 
-_BYTES_A_TURN = 256 * 1024
+_BYTES_A_TURN = 32 * 1024
 
 _SPARE_VALUES = 4096
 """Values an item may have beyond four a number; a real one has a few."""
@@ -140,7 +140,10 @@ def _read_one(text: bytes, spec: InputSpec) -> Item | Refused:
         item = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_json(error) from None
-    return read_items([item], spec)[0]
+    found = read_items([item], spec)[0]
+    if isinstance(found, Refused):  # without the traceback, whose frames hold all that was decoded
+        return Refused(found.id, InvalidItem(str(found.error)))
+    return found
 
 
 def _check_json(body: bytearray) -> None:

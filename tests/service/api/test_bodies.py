@@ -163,6 +163,21 @@ class TestRead:
         assert "far too many values: send 64 numbers" in str(read[0].error)
         assert peak < 2 * len(bytes(raw))
 
+    async def test_refused_items_are_let_go(self) -> None:
+        """A thousand refused items of a thousand lists each hold little more than what is said about them."""
+        raw = msgspec.Raw(b'{"id": "a", "x": [' + b"[]," * 1000 + b"[]]}")
+        await read_each([raw], SPEC)
+        tracemalloc.start()
+        try:
+            read = await read_each([raw] * 1000, SPEC)
+            held, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert [Refused] * 1000 == [type(one) for one in read]
+        assert held < 2_000_000
+        assert peak < 3_000_000
+
     async def test_others_have_their_turn(self) -> None:
         """While many items are read, other tasks run."""
         turns = 0
