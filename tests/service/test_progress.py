@@ -27,6 +27,6 @@ def test_notes_are_text_not_markup() -> None:
     """A path with brackets is shown as it is."""
     paper = io.StringIO()
     with stages(Console(file=paper, width=100)) as progress:
-        progress("write", 1, 1, "/tmp/[/x] [bold]y")
+        progress("write", 1, 1, "out/[/x] [bold]y")
 
-    assert "/tmp/[/x] [bold]y" in paper.getvalue()
+    assert "out/[/x] [bold]y" in paper.getvalue()
