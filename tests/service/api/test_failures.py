@@ -84,3 +84,9 @@ def test_response() -> None:
 
     assert expected == json.loads(bytes(response.body))
     assert "application/problem+json" == response.headers["content-type"]
+
+
+def test_slow_body_closes() -> None:
+    """Where the rest of a body is not waited for the connection closes; other refusals keep it."""
+    assert "close" == response_of(errors.BodyTooSlow("x")).headers["connection"]
+    assert "connection" not in response_of(errors.InvalidBody("x")).headers
