@@ -52,7 +52,8 @@ class Serve:
     @functools.cached_property
     def http(self) -> httpx.Client:
         """A client of it; making one costs more than many requests, so there is one."""
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        is_json = {"content-type": "application/json"}
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, headers=is_json)
 
     @property
     def log(self) -> str:
