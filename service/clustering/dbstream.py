@@ -39,6 +39,9 @@ from service.clustering.exact import exp, exp2
 from service.clustering.params import EngineParams
 from service.records import NO_CLUSTER, Bools, Float64s, Int64s
 
+_TABLE_ROWS = 65_536
+"""Ages up to this many items are faded by a table of at most 1 MiB."""
+
 UNLINK_AT = 0.7
 """A link is cut below this fraction of the intersection factor."""
 
@@ -77,6 +80,8 @@ class DBSTREAM:
         self.counts: Int64s = np.empty(0, dtype=np.int64)
         self.clusters: Int64s = np.empty(0, dtype=np.int64)
         self.strong: Bools = np.empty(0, dtype=np.bool_)
+        self._table: Float64s = np.empty(0, dtype=np.float64)
+        self._table_factor = 0.0
         self._room: dict[str, NDArray[Any]] = {
             name: np.zeros((0, 0), dtype=dtype) for name, dtype in _PAIR_ARRAYS.items()
         }
@@ -105,8 +110,20 @@ class DBSTREAM:
 
     def faded_weights(self) -> Float64s:
         """float64 (M,): weights at the present time."""
-        faded: Float64s = self.weights * exp2(-self.params.fading_factor * (self.t - self.updated))
+        faded: Float64s = self.weights * self._fade(self.t - self.updated)
         return faded
+
+    def _fade(self, age: Int64s) -> Float64s:
+        """2^(-lambda age), elementwise. Ages are whole numbers, mostly small: a table answers for these."""
+        factor = self.params.fading_factor
+        oldest = int(age.max(initial=0))
+        if oldest >= _TABLE_ROWS:
+            return exp2(-factor * age)
+        if factor != self._table_factor or oldest >= len(self._table):
+            self._table = exp2(-factor * np.arange(2 * oldest + 256))
+            self._table_factor = factor
+        found: Float64s = self._table[age]
+        return found
 
     def row_of(self, birth: int) -> int | None:
         """Where the micro-cluster is in the arrays now, or None when it is gone."""
@@ -192,7 +209,7 @@ class DBSTREAM:
     def _update(self, x: Float64s, near: Int64s) -> None:
         """Lines 6-19 of Algorithm 1, for all micro-clusters whose ball holds x at once."""
         p = self.params
-        fade = exp2(-p.fading_factor * (self.t - self.updated[near]))
+        fade = self._fade(self.t - self.updated[near])
         self.weights[near] = self.weights[near] * fade + 1.0
         self.updated[near] = self.t
 
@@ -205,7 +222,7 @@ class DBSTREAM:
 
         if len(near) > 1:
             pair = np.ix_(near, near)
-            fade_pair = exp2(-p.fading_factor * (self.t - self.shared_at[pair]))
+            fade_pair = self._fade((self.t - self.shared_at[pair]) * (self.shared[pair] > 0))
             density = self.shared[pair] * fade_pair + 1.0
             np.fill_diagonal(density, 0.0)
             self.shared[pair] = density
@@ -222,7 +239,7 @@ class DBSTREAM:
         p = self.params
         w = self.faded_weights()
         strong = w[rows] >= p.minimum_weight
-        density = self.shared[rows] * exp2(-p.fading_factor * (self.t - self.shared_at[rows]))
+        density = self.shared[rows] * self._fade((self.t - self.shared_at[rows]) * (self.shared[rows] > 0))
         ratio = density / ((w[rows, None] + w[None, :]) / 2.0)
         was = self.linked[rows]
         linked = np.where(was, ratio >= UNLINK_AT * p.intersection_factor, ratio >= p.intersection_factor)
@@ -235,9 +252,9 @@ class DBSTREAM:
     def _cleanup(self) -> list[tuple[int, int]]:
         """Algorithm 2: forget what has faded below the weight of one item after one clean-up interval."""
         p = self.params
-        weak = float(exp2(np.array(-p.fading_factor * p.cleanup_interval)))
+        weak = float(self._fade(np.array(p.cleanup_interval)))
         removed = self._remove(self.faded_weights() < weak)
-        faded = self.shared * exp2(-p.fading_factor * (self.t - self.shared_at))
+        faded = self.shared * self._fade((self.t - self.shared_at) * (self.shared > 0))
         forgotten = faded < p.intersection_factor * weak
         self.shared[forgotten] = 0.0
         self.shared_at[forgotten] = 0
