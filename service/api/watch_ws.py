@@ -61,7 +61,7 @@ async def _send(socket: WebSocket, codec: Codec, subscription: Subscription) -> 
     if subscription.overflowed:
         await socket.close(1013, "watching too slowly; connect again for the clusters as they are")
     else:
-        await socket.close(1012, "the service is stopping")
+        await socket.close(1012, "the stream moved, or the service is stopping; connect again")
 
 
 async def _until_gone(socket: WebSocket) -> None:
