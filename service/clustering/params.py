@@ -1,10 +1,10 @@
-"""The engine's parameters, in the field's names, with the reason for each default.
+"""The engine's parameters, in the field's names, with reasons for the defaults.
 
 They live in the stream's state: a change of settings is an entry of the log like any item, so a replay
 makes every step with the parameters it was first made with.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,16 +12,20 @@ class EngineParams:
     """What the engine decides with.
 
     Attributes:
-        known_error_rate: Rate at which items of known classes may be called new (the operator's one number).
-        clustering_threshold: Radius r of a micro-cluster, in cluster space (known classes have radius 1); the
+        known_error_rate: Rate at which items of known classes may be called new: the operator's one number. The
             bundle brings its own.
-        fading_factor: lambda; weights halve every 1/lambda items that reach the clusterer.
-        cleanup_interval: t_gap; weak micro-clusters are removed every so many items that reach the clusterer.
-        intersection_factor: alpha; two micro-clusters are connected from this shared density on.
-        minimum_weight: w_min; a micro-cluster is strong from this (faded) weight on.
-        max_micro_clusters: Hard cap on memory; the lightest makes room for the newborn.
+        clustering_threshold: Radius r of a micro-cluster, in cluster space (known classes have radius 1). The
+            bundle brings its own; measured in docs/decisions/010-cluster-space.md.
+        fading_factor: lambda; weights halve every 1/lambda items that reach the clusterer. 2,000 of these let a
+            class that makes up a few per cent of them reach `minimum_weight`.
+        cleanup_interval: t_gap; weak micro-clusters are removed every so many items that reach the clusterer. A
+            lone item lives so long at least, which rare classes need.
+        intersection_factor: alpha; two micro-clusters are connected from this shared density on. The paper's .3;
+            .2 merged true classes on held-out pairs of digits.
+        minimum_weight: w_min; a micro-cluster is strong from this (faded) weight on. 3 to 5 gave the same.
+        max_micro_clusters: Hard cap on memory (17 MB of pairs); the lightest makes room for the newborn.
         false_alarm_rate: Budget alpha of the sequential test, over the stream's whole life.
-        min_items_to_emerge: A cluster is announced with no fewer items than this.
+        min_items_to_emerge: A cluster is announced with no fewer items than this: something to look at.
         items_to_establish: An announced cluster is established with this many items.
         fade_after_items: ... and fading after this many stream items without one of its own.
         gone_after_items: ... and gone after this many.
@@ -66,6 +70,3 @@ class EngineParams:
     def with_changes(self, **changes: float | None) -> "EngineParams":
         """A copy with those `changes` that are not None."""
         return replace(self, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
-
-
-PARAM_NAMES = tuple(field.name for field in fields(EngineParams))
