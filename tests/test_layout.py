@@ -27,6 +27,8 @@ TESTED_ELSEWHERE = {
 
 TOPICS = {
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
+    "tests/service/clustering/test_literal_dbstream.py",  # the oracle lives in tests only
+    "tests/service/clustering/test_river_differences.py",  # a peer, not a source
 }
 """Test files about a topic that no single source has."""
 
