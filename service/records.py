@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
+Int32s = NDArray[np.int32]
+UInt8s = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
 NO_CLUSTER = 0

@@ -34,7 +34,10 @@ PURE_MODULES = {
     "hashlib",
     "math",
     "msgspec",
+    "numba",
     "numpy",
+    "operator",
+    "river",
     "safetensors",
     "scipy",
     "struct",
@@ -42,7 +45,7 @@ PURE_MODULES = {
 }
 """All that the pure core may import from outside: nothing here has IO, a clock, threads or a GPU behind it."""
 
-PURE_OWN = {"model.bundle", "service.records", "service.events", "service.clustering"}
+PURE_OWN = {"model.bundle", "service.records", "service.events", "service.compiled", "service.clustering"}
 
 BANNED_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 

@@ -1,303 +1,443 @@
-"""DBSTREAM as arrays: density-based stream clustering with a shared-density graph.
+"""DBSTREAM as an estimator: of river's kind, item by item, and of scikit-learn's, batch by batch.
 
-The algorithm is Hahsler & Bolaños 2016, "Clustering Data Streams Based on Shared Density between
-Micro-Clusters", IEEE TKDE 28(6). A micro-cluster is a ball of radius r whose centre moves towards the items it
-gets and whose weight fades. Two micro-clusters that get the same items share density; those that share enough
-are one cluster. The state is a struct of arrays, one row a micro-cluster, rows in order of birth:
+    from service.clustering.dbstream import DBSTREAM
 
-    centers     float64 (M, C)   where it is
-    weights     float64 (M,)     w at the time of its last update; w(t) = w 2^(-lambda (t - updated))
-    updated     int64   (M,)     time of that update
-    births      int64   (M,)     its permanent id; only grows
-    counts      int64   (M,)     items assigned to it, not faded
-    clusters    int64   (M,)     the stable cluster id that lineage gave it; DBSTREAM only carries it along
-    strong      bool    (M,)     w(t) >= w_min when last looked at
-    shared      float64 (M, M)   shared density s_ij at its last update, symmetric, zero diagonal
-    shared_at   int64   (M, M)   time of that update
-    linked      bool    (M, M)   s_ij(t) / mean(w_i(t), w_j(t)) >= alpha when last looked at
+    db = DBSTREAM(clustering_threshold=0.2, minimum_weight=3)
+    db.learn_one({"x": 0.1, "y": 0.7})              # river: also in a pipeline, also with river's metrics
+    db.predict_one({"x": 0.1, "y": 0.7})            # a cluster id, or -1: noise
+    labels = db.predict_learn_many(X)               # prequential: each item's cluster before it is learnt
+    db.partial_fit(X).predict(X)                    # scikit-learn
 
-Time is the number of items learnt. Three choices go beyond the paper, for a service that answers item by item:
-
-- *Read at touch.* `strong` and `linked` are re-read, faded to now, for the micro-clusters an item touches, and
-  for all of them at every clean-up; the ratio in `linked` does not change by time alone, so nothing is missed
-  in between but a weight that fades below w_min, and that by at most one clean-up interval.
-- *Hysteresis.* A link made at alpha is cut at 0.7 alpha, so that a pair at the edge does not flicker.
-- *A cap.* At `max_micro_clusters` the lightest (ties: the oldest) makes room for the newborn.
-
-`dirty` says that the partition may have changed since it was last taken.
+A batch gives exactly what its items give one by one. Cluster ids only grow and follow their cluster through
+change (lineage.py); `events` tells what became of them. Between calls the partition is up to date, so that a
+prediction costs one search. The micro-clusters and the speed are micro_clusters.py's and kernels/'s.
 """
 
+import math
+from collections import deque
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Self
 
+import msgspec
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+from numpy.typing import ArrayLike
+from river import base
 
-from service.clustering.exact import exp, exp2
-from service.clustering.params import EngineParams
-from service.records import NO_CLUSTER, Bools, Float64s, Int64s
+from service.clustering.blob import pack, unpack
+from service.clustering.lineage import Matched
+from service.clustering.micro_clusters import MicroClusters
+from service.clustering.params import ClustererParams
+from service.clustering.rows import matrix, moments, row
+from service.records import NO_CLUSTER, Float64s, Int64s
 
-_TABLE_ROWS = 65_536
-"""Ages up to this many items are faded by a table of at most 1 MiB."""
+NOISE = -1
+"""The label of an item that lies in no strong micro-cluster of a cluster that is old enough."""
 
-UNLINK_AT = 0.7
-"""A link is cut below this fraction of the intersection factor."""
+MAGIC = b"FSDB"
+VERSION = 1
+MAX_EVENTS = 1_000
+"""The latest events are kept; beyond this many the oldest leave."""
 
-_ROW_ARRAYS = ("centers", "weights", "updated", "births", "counts", "clusters", "strong")
-_PAIR_ARRAYS = {"shared": np.float64, "shared_at": np.int64, "linked": np.bool_}
+
+class Change(StrEnum):
+    """What can become of a cluster."""
+
+    BORN = "born"
+    SPLIT = "split"
+    MERGED = "merged"
+    DIED = "died"
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What learning one item did.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """Something became of a cluster that had reached the minimum age, or it reached it now (BORN, SPLIT).
 
     Attributes:
-        birth: Id of the micro-cluster the item was assigned to.
-        is_new: Whether the item founded it.
-        removed: (cluster, count) of each micro-cluster that had to leave.
+        change: What.
+        t: When; for BORN and SPLIT the time from which on it is told of.
+        cluster: The cluster.
+        other: What it split from, or was merged into.
     """
 
-    birth: int
-    is_new: bool
-    removed: tuple[tuple[int, int], ...]
+    change: Change
+    t: float
+    cluster: int
+    other: int | None = None
 
 
-class DBSTREAM:
-    """The online clusterer of one stream; mutable, with one owner (the engine)."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterView:
+    """A cluster as it is now.
 
-    def __init__(self, dim: int, params: EngineParams) -> None:
-        self.params = params
-        self.dim = dim
-        self.t = 0
-        self.next_birth = 1
-        self.dirty = False
-        self.centers: Float64s = np.empty((0, dim), dtype=np.float64)
-        self.weights: Float64s = np.empty(0, dtype=np.float64)
-        self.updated: Int64s = np.empty(0, dtype=np.int64)
-        self.births: Int64s = np.empty(0, dtype=np.int64)
-        self.counts: Int64s = np.empty(0, dtype=np.int64)
-        self.clusters: Int64s = np.empty(0, dtype=np.int64)
-        self.strong: Bools = np.empty(0, dtype=np.bool_)
-        self._table: Float64s = np.empty(0, dtype=np.float64)
-        self._table_factor = 0.0
-        self._room: dict[str, NDArray[Any]] = {
-            name: np.zeros((0, 0), dtype=dtype) for name, dtype in _PAIR_ARRAYS.items()
-        }
-        self.shared: Float64s
-        self.shared_at: Int64s
-        self.linked: Bools
-        self._resize_pairs(0)
+    Attributes:
+        center: float64 (D,) the mean of its micro-clusters' centres by weight.
+        weight: Sum of their faded weights.
+        items: Items assigned to them, not faded.
+        micro_clusters: How many of them are strong.
+        born: When it came to be.
+    """
 
-    def __len__(self) -> int:
-        return len(self.weights)
+    center: Float64s
+    weight: float
+    items: int
+    micro_clusters: int
+    born: float
 
-    # Reading
 
-    def squared_distances(self, x: Float64s) -> Float64s:
-        """float64 (M,): squared distances of x, float64 (C,), to all centres."""
-        d2: Float64s = np.square(self.centers - x).sum(axis=1)
-        return d2
+class _Life(msgspec.Struct):
+    born: float
+    parent: int | None = None
+    is_told: bool = False
 
-    def nearest_strong(self, x: Float64s) -> int | None:
-        """Row of the nearest strong micro-cluster whose ball holds x, float64 (C,); None: x is an outlier."""
-        if not self.strong.any():
-            return None
-        d2 = np.where(self.strong, self.squared_distances(x), np.inf)
-        row = int(d2.argmin())
-        return row if d2[row] < self.params.clustering_threshold**2 else None
 
-    def faded_weights(self) -> Float64s:
-        """float64 (M,): weights at the present time."""
-        faded: Float64s = self.weights * self._fade(self.t - self.updated)
-        return faded
+class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
+    params: ClustererParams
+    minimum_age: float
+    features: list[Any] | None
+    next_id: int
+    lives: dict[int, _Life]
+    events: list[Event]
+    dim: int
 
-    def _fade(self, age: Int64s) -> Float64s:
-        """2^(-lambda age), elementwise. Ages are whole numbers, mostly small: a table answers for these."""
-        factor = self.params.fading_factor
-        oldest = int(age.max(initial=0))
-        if oldest >= _TABLE_ROWS:
-            return exp2(-factor * age)
-        if factor != self._table_factor or oldest >= len(self._table):
-            self._table = exp2(-factor * np.arange(2 * oldest + 256))
-            self._table_factor = factor
-        found: Float64s = self._table[age]
-        return found
 
-    def row_of(self, birth: int) -> int | None:
-        """Where the micro-cluster is in the arrays now, or None when it is gone."""
-        row = int(np.searchsorted(self.births, birth))
-        return row if row < len(self) and self.births[row] == birth else None
+class DBSTREAM(base.Clusterer):
+    """Density-based stream clustering with a shared-density graph (Hahsler & Bolaños 2016).
 
-    def components(self) -> Int64s:
-        """int64 (M,): the partition; strong micro-clusters linked to each other have one number, weak ones -1.
+    Args:
+        clustering_threshold: Radius r of a micro-cluster.
+        fading_factor: lambda; weights halve every 1/lambda items, or units of event time.
+        cleanup_interval: t_gap; what is weak is removed every so often, and lives so long at least. (river's
+            default of 2 never lets a rare class form.)
+        intersection_factor: alpha; two micro-clusters are connected from this shared density on, relative to their
+            mean weight. The paper's .3 is for two dimensions; balls overlap less in more.
+        minimum_weight: w_min; a micro-cluster is strong from this (faded) weight on.
+        max_micro_clusters: Hard cap; the lightest makes room for the newborn.
+        max_degree: Hard cap on the pairs a micro-cluster shares density in; the weakest makes room.
+        unlink_fraction: A link made at alpha is cut at this fraction of it; 1: no hysteresis, the paper's rule.
+        minimum_age: A cluster is told of when it has lived so long; a part split off goes by its parent's id
+            until then.
+        river_online: Do the arithmetic of river's DBSTREAM, to compare with it.
 
-        Algorithm 4 (reclustering with shared density): the connected components of the *undirected* graph of
-        strong micro-clusters. Numbers are 0, 1, ... in order of each component's oldest micro-cluster.
-        """
-        part = np.full(len(self), -1, dtype=np.int64)
-        rows = np.flatnonzero(self.strong)
-        if len(rows):
-            graph = csr_array(self.linked[np.ix_(rows, rows)].astype(np.int8))
-            _, found = connected_components(graph, directed=False)
-            # connected_components numbers by first appearance, and rows are in order of birth.
-            part[rows] = found
-        return part
+    References:
+        Michael Hahsler and Matthew Bolaños (2016). Clustering Data Streams Based on Shared Density between
+        Micro-Clusters. IEEE Transactions on Knowledge and Data Engineering 28(6), 1449-1461.
 
-    # Learning
+    Examples:
+        >>> db = DBSTREAM(clustering_threshold=1.5, minimum_weight=1.5)
+        >>> for x in [(1, 1), (1, 1.5), (9, 9), (1.2, 1.2), (9, 9.5)]:
+        ...     db.learn_one(dict(enumerate(x)))
+        >>> db.predict_one({0: 1, 1: 1}), db.predict_one({0: 9, 1: 9}), db.predict_one({0: 5, 1: 5})
+        (1, 2, -1)
+    """
 
-    def learn(self, x: Float64s) -> Learned:
-        """Learn one item: Algorithm 1 (update), Algorithm 2 (clean-up) when it is due.
+    def __init__(
+        self,
+        clustering_threshold: float = 1.0,
+        fading_factor: float = 1e-3,
+        cleanup_interval: float = 1000,
+        intersection_factor: float = 0.3,
+        minimum_weight: float = 3.0,
+        max_micro_clusters: int = 10_000,
+        max_degree: int = 64,
+        unlink_fraction: float = 0.7,
+        minimum_age: float = 0.0,
+        river_online: bool = False,  # noqa: FBT001, FBT002 - river's estimators take parameters by any name or place
+    ) -> None:
+        self.clustering_threshold = clustering_threshold
+        self.fading_factor = fading_factor
+        self.cleanup_interval = cleanup_interval
+        self.intersection_factor = intersection_factor
+        self.minimum_weight = minimum_weight
+        self.max_micro_clusters = max_micro_clusters
+        self.max_degree = max_degree
+        self.unlink_fraction = unlink_fraction
+        self.minimum_age = minimum_age
+        self.river_online = river_online
+        if not 0 <= minimum_age < math.inf:
+            raise ValueError(f"minimum_age must be 0 or a positive number, not {minimum_age}.")
+        self._params = ClustererParams(
+            clustering_threshold=clustering_threshold,
+            fading_factor=fading_factor,
+            cleanup_interval=cleanup_interval,
+            intersection_factor=intersection_factor,
+            minimum_weight=minimum_weight,
+            max_micro_clusters=max_micro_clusters,
+            max_degree=max_degree,
+            unlink_fraction=unlink_fraction,
+            river_online=river_online,
+        )
+        self._micro: MicroClusters | None = None
+        self._features: list[Hashable] | None = None
+        self._has_times: bool | None = None
+        self._next_id = 1
+        self._lives: dict[int, _Life] = {}
+        self._young: list[int] = []
+        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
+
+    # river
+
+    def learn_one(self, x: Mapping[Hashable, float], t: float | None = None) -> None:
+        """Learn one item.
 
         Args:
-            x: float64 (C,), finite.
+            x: Features, the same names in every item.
+            t: Its event time; all items bring one, or none.
+
+        Raises:
+            ValueError: A feature is missing, new, or no finite number; nothing is changed.
         """
-        removed: list[tuple[int, int]] = []
-        near = np.flatnonzero(self.squared_distances(x) < self.params.clustering_threshold**2)
-        is_new = not len(near)
-        if is_new:
-            if len(self) >= self.params.max_micro_clusters:
-                lightest = np.zeros(len(self), dtype=np.bool_)
-                lightest[self.faded_weights().argmin()] = True
-                removed += self._remove(lightest)
-            birth = self._add(x)
-            self._reread(np.array([len(self) - 1]))
-        else:
-            row = int(near[np.square(self.centers[near] - x).sum(axis=1).argmin()])
-            self.counts[row] += 1
-            birth = int(self.births[row])
-            self._update(x, near)
-            self._reread(near)
-        self.t += 1
-        if self.t % self.params.cleanup_interval == 0:
-            removed += self._cleanup()
-        return Learned(birth, is_new, tuple(removed))
+        names = self._features if self._features is not None else list(x)
+        self._learn(row(x, names), None if t is None else self._times([t], 1), names)
 
-    def drop(self, cluster: int) -> None:
-        """Forget the micro-clusters of a cluster that is gone."""
-        self._remove(self.clusters == cluster)
+    def predict_one(self, x: Mapping[Hashable, float]) -> int:
+        """The cluster of one item, NOISE for none; raises as `learn_one`."""
+        return int(self._predict(row(x, self._features if self._features is not None else list(x)))[0])
 
-    def _add(self, x: Float64s) -> int:
-        birth = self.next_birth
-        self.next_birth += 1
-        M = len(self)
-        self.centers = np.concatenate([self.centers, x[None, :]])
-        self.weights = np.append(self.weights, 1.0)
-        self.updated = np.append(self.updated, self.t)
-        self.births = np.append(self.births, birth)
-        self.counts = np.append(self.counts, 1)
-        self.clusters = np.append(self.clusters, NO_CLUSTER)
-        self.strong = np.append(self.strong, False)
-        self._resize_pairs(M + 1)
-        for name in _PAIR_ARRAYS:
-            pairs = getattr(self, name)
-            pairs[M, :] = pairs[:, M] = 0
-        return birth
+    # Arrays
 
-    def _resize_pairs(self, M: int) -> None:
-        """Show M rows of the pair arrays; their room doubles, so that a newborn seldom costs a copy of all."""
-        room = len(self._room["shared"])
-        if room < M:
-            for name in _PAIR_ARRAYS:
-                wider = np.zeros((2 * M, 2 * M), dtype=self._room[name].dtype)
-                wider[:room, :room] = self._room[name]
-                self._room[name] = wider
-        for name in _PAIR_ARRAYS:
-            setattr(self, name, self._room[name][:M, :M])
+    def learn_many(self, X: ArrayLike, t: ArrayLike | None = None) -> None:
+        """Learn items in order.
 
-    def _update(self, x: Float64s, near: Int64s) -> None:
-        """Lines 6-19 of Algorithm 1, for all micro-clusters whose ball holds x at once."""
-        p = self.params
-        fade = self._fade(self.t - self.updated[near])
-        self.weights[near] = self.weights[near] * fade + 1.0
-        self.updated[near] = self.t
+        Args:
+            X: float (B, D), B at least 1; a data frame's columns name the features.
+            t: float (B,) their event times.
 
-        # The neighbourhood function: a Gaussian with sigma = r / 3 (section 4.1).
-        old = self.centers[near]
-        towards = x - old
-        sigma2 = (p.clustering_threshold / 3.0) ** 2
-        h = exp(-np.square(towards).sum(axis=1) / (2.0 * sigma2))
-        new = old + h[:, None] * towards
+        Raises:
+            ValueError: An item is not finite, the width is another, or there is none; nothing is changed.
+        """
+        self.predict_learn_many(X, t)
 
-        if len(near) > 1:
-            pair = np.ix_(near, near)
-            fade_pair = self._fade((self.t - self.shared_at[pair]) * (self.shared[pair] > 0))
-            density = self.shared[pair] * fade_pair + 1.0
-            np.fill_diagonal(density, 0.0)
-            self.shared[pair] = density
-            self.shared_at[pair] = self.t
-            # Collapse guard: neighbours that would come closer than r do not move at all.
-            apart2 = np.square(new[:, None, :] - new[None, :, :]).sum(axis=-1)
-            np.fill_diagonal(apart2, np.inf)
-            stay = (apart2 < p.clustering_threshold**2).any(axis=1)
-            new[stay] = old[stay]
-        self.centers[near] = new
+    def predict_many(self, X: ArrayLike) -> Int64s:
+        """int64 (B,): the cluster of each item, NOISE for none; raises as `learn_many`."""
+        rows, _ = matrix(X, self._features)
+        return self._predict(rows)
 
-    def _reread(self, rows: Int64s) -> None:
-        """Refresh `strong` and `linked` of these rows, all weights and densities faded to now."""
-        p = self.params
-        w = self.faded_weights()
-        strong = w[rows] >= p.minimum_weight
-        density = self.shared[rows] * self._fade((self.t - self.shared_at[rows]) * (self.shared[rows] > 0))
-        ratio = density / ((w[rows, None] + w[None, :]) / 2.0)
-        was = self.linked[rows]
-        linked = np.where(was, ratio >= UNLINK_AT * p.intersection_factor, ratio >= p.intersection_factor)
-        if (strong != self.strong[rows]).any() or (linked != was).any():
-            self.dirty = True
-        self.strong[rows] = strong
-        self.linked[rows] = linked
-        self.linked[:, rows] = linked.T
+    def predict_learn_many(self, X: ArrayLike, t: ArrayLike | None = None) -> Int64s:
+        """int64 (B,): the cluster of each item before it was learnt, by one search for both; as `learn_many`."""
+        rows, names = matrix(X, self._features)
+        return self._learn(rows, None if t is None else self._times(t, len(rows)), names)
 
-    def _cleanup(self) -> list[tuple[int, int]]:
-        """Algorithm 2: forget what has faded below the weight of one item after one clean-up interval."""
-        p = self.params
-        weak = float(self._fade(np.array(p.cleanup_interval)))
-        removed = self._remove(self.faded_weights() < weak)
-        faded = self.shared * self._fade((self.t - self.shared_at) * (self.shared > 0))
-        forgotten = faded < p.intersection_factor * weak
-        self.shared[forgotten] = 0.0
-        self.shared_at[forgotten] = 0
-        self._reread(np.arange(len(self)))
-        return removed
+    # scikit-learn
 
-    def _remove(self, gone: Bools) -> list[tuple[int, int]]:
-        if not gone.any():
-            return []
-        removed = list(zip(self.clusters[gone].tolist(), self.counts[gone].tolist(), strict=True))
-        keep = np.flatnonzero(~gone)
-        for name in _ROW_ARRAYS:
-            setattr(self, name, getattr(self, name)[keep])
-        for name in _PAIR_ARRAYS:
-            self._room[name][: len(keep), : len(keep)] = getattr(self, name)[np.ix_(keep, keep)]
-        self._resize_pairs(len(keep))
-        self.dirty = True
-        return removed
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """`learn_many`."""
+        self.learn_many(X)
+        return self
+
+    def predict(self, X: ArrayLike) -> Int64s:
+        """`predict_many`."""
+        return self.predict_many(X)
+
+    # Views
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters that are old enough to be told of."""
+        return len(self.clusters)
+
+    @property
+    def clusters(self) -> dict[int, ClusterView]:
+        """Clusters that are old enough to be told of and have a strong micro-cluster, by id."""
+        views = {}
+        for cluster, life in self._lives.items():
+            micro = self._micro
+            assert micro is not None
+            rows = micro.rows_of(cluster)
+            strong = micro.strong(rows)
+            if not life.is_told or not strong.any():
+                continue
+            weights = micro.weights(rows)
+            views[cluster] = ClusterView(
+                center=weights @ micro.centers(rows) / weights.sum(),
+                weight=float(weights.sum()),
+                items=int(micro.counts(rows).sum()),
+                micro_clusters=int(strong.sum()),
+                born=life.born,
+            )
+        return views
+
+    @property
+    def centers(self) -> dict[int, dict[Hashable, float]]:
+        """Centre of each cluster, by feature."""
+        names = self._features or []
+        return {c: dict(zip(names, v.center.tolist(), strict=True)) for c, v in self.clusters.items()}
+
+    @property
+    def n_micro_clusters(self) -> int:
+        """M."""
+        return 0 if self._micro is None else len(self._micro)
+
+    @property
+    def micro_clusters(self) -> MicroClusters | None:
+        """The micro-clusters, for reading; None before the first item."""
+        return self._micro
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """What became of clusters, oldest first; the latest MAX_EVENTS."""
+        return tuple(self._events)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return 0 if self._micro is None else self._micro.nbytes
 
     # State
 
-    def state(self) -> dict[str, np.ndarray]:
-        """All arrays; pairs as a sparse list, so that the size is that of what is there."""
-        i, j = np.nonzero(np.triu(self.shared))
-        return {
-            "clock": np.array([self.t, self.next_birth, int(self.dirty)], dtype=np.int64),
-            **{name: getattr(self, name) for name in _ROW_ARRAYS},
-            "pair_rows": np.stack([i, j]).astype(np.int64),
-            **{f"pair_{name}": getattr(self, name)[i, j] for name in _PAIR_ARRAYS},
-        }
+    def to_bytes(self) -> bytes:
+        """All of it as one versioned blob; equal states give equal bytes.
+
+        Raises:
+            TypeError: A feature's name is no text and no number.
+        """
+        ledger = _Ledger(
+            params=self._params,
+            minimum_age=self.minimum_age,
+            features=self._features,
+            next_id=self._next_id,
+            lives=self._lives,
+            events=list(self._events),
+            dim=-1 if self._micro is None else self._micro.dim,
+        )
+        if not all(isinstance(name, str | int | float) for name in self._features or ()):
+            raise TypeError(
+                "Features whose names are neither texts nor numbers cannot be stored; rename them."
+            )
+        return pack(MAGIC, VERSION, {} if self._micro is None else self._micro.state(), ledger)
 
     @classmethod
-    def from_state(cls, arrays: dict[str, np.ndarray], params: EngineParams) -> "DBSTREAM":
-        """The inverse of `state`, exact to the bit."""
-        self = cls(arrays["centers"].shape[1], params)
-        self.t, self.next_birth, dirty = (int(v) for v in arrays["clock"])
-        self.dirty = bool(dirty)
-        for name in _ROW_ARRAYS:
-            setattr(self, name, arrays[name].copy())
-        M = len(self)
-        self._resize_pairs(M)
-        i, j = arrays["pair_rows"]
-        for name in _PAIR_ARRAYS:
-            pairs = getattr(self, name)
-            pairs[i, j] = pairs[j, i] = arrays[f"pair_{name}"]
+    def from_bytes(cls, blob: bytes) -> Self:
+        """The inverse of `to_bytes`; what follows is as if nothing had happened, to the bit.
+
+        Raises:
+            SnapshotUnreadable: The blob is damaged, of another version, or no clusterer's.
+        """
+        arrays, ledger = unpack(blob, MAGIC, VERSION, _Ledger)
+        p = ledger.params
+        self = cls(
+            clustering_threshold=p.clustering_threshold,
+            fading_factor=p.fading_factor,
+            cleanup_interval=p.cleanup_interval,
+            intersection_factor=p.intersection_factor,
+            minimum_weight=p.minimum_weight,
+            max_micro_clusters=p.max_micro_clusters,
+            max_degree=p.max_degree,
+            unlink_fraction=p.unlink_fraction,
+            minimum_age=ledger.minimum_age,
+            river_online=p.river_online,
+        )
+        if ledger.dim >= 0:
+            self._micro = MicroClusters.from_state(arrays, p)
+            self._has_times = self._micro.has_times
+        self._features, self._next_id = ledger.features, ledger.next_id
+        self._lives = ledger.lives
+        self._young = [cluster for cluster, life in self._lives.items() if not life.is_told]
+        self._events.extend(ledger.events)
         return self
+
+    # Learning
+
+    def _predict(self, rows: Float64s) -> Int64s:
+        if self._micro is None:
+            return np.full(len(rows), NOISE, dtype=np.int64)
+        found = self._micro.predict(rows)
+        return self._told(found, np.full(len(rows), self._micro.now))
+
+    def _times(self, t: ArrayLike, n: int) -> Float64s:
+        if self.river_online:
+            raise ValueError("river's arithmetic counts items; leave the times out, or river_online.")
+        return moments(t, n)
+
+    def _learn(self, rows: Float64s, times: Float64s | None, names: list[Hashable]) -> Int64s:
+        if self._has_times is not None and self._has_times != (times is not None):
+            raise ValueError(
+                "All items bring a time, or none does." + (" Send t." if self._has_times else "")
+            )
+        if self._micro is None:
+            self._micro = MicroClusters(rows.shape[1], self._params)
+            self._features, self._has_times = names, times is not None
+        micro = self._micro
+        out = np.empty((4, len(rows)), dtype=np.int64)
+        labels = np.empty(len(rows), dtype=np.int64)
+        start = 0
+        while start < len(rows):
+            before = micro.now
+            run = micro.learn(rows, times, start, out)
+            part = slice(start, run.next)
+            labels[part] = self._told(out[0, part], _moments(before, times, part))
+            self._follow(run.removed)
+            start = run.next
+        return labels
+
+    def _told(self, found: Int64s, moments: Float64s) -> Int64s:
+        """Clusters as they are told of: NOISE, or the parent, for one that was too young at that moment."""
+        if self.minimum_age == 0:
+            return np.where(found == NO_CLUSTER, NOISE, found)
+        labels = np.full(len(found), NOISE, dtype=np.int64)
+        for cluster in np.unique(found[found != NO_CLUSTER]).tolist():
+            of = found == cluster
+            elder: int | None = cluster
+            while elder is not None and of.any():
+                life = self._lives[elder]
+                is_old = of & (moments >= life.born + self.minimum_age)
+                labels[is_old] = elder
+                of &= ~is_old
+                elder = life.parent
+        return labels
+
+    def _follow(self, removed: Collection[tuple[int, int]]) -> None:
+        """Births, splits, merges and deaths, and who is old enough now."""
+        micro = self._micro
+        assert micro is not None
+        if micro.is_stale:
+            told = [cluster for cluster, life in self._lives.items() if life.is_told]
+            self._regrouped(micro.regroup(self._next_id, told), micro.now)
+        for cluster in sorted({c for c, _ in removed}):
+            if cluster in self._lives and not micro.items_of(cluster):
+                self._end(cluster, Change.DIED, None)
+        for cluster in [c for c in self._young if micro.now >= self._lives[c].born + self.minimum_age]:
+            life = self._lives[cluster]
+            life.is_told = True
+            self._young.remove(cluster)
+            change = Change.BORN if life.parent is None else Change.SPLIT
+            self._events.append(
+                Event(change=change, t=life.born + self.minimum_age, cluster=cluster, other=life.parent)
+            )
+
+    def _regrouped(self, found: Matched, now: float) -> None:
+        self._next_id = found.next_id
+        for cluster, parent in [*((c, None) for c in found.born), *found.split]:
+            self._lives[cluster] = _Life(born=now, parent=parent)
+            self._young.append(cluster)
+        for cluster, into in found.merged:
+            self._end(cluster, Change.MERGED, into)
+
+    def _end(self, cluster: int, change: Change, heir: int | None) -> None:
+        """A cluster is no more; what had split off from it now split off from its heir."""
+        life = self._lives.pop(cluster)
+        if heir is not None and self._descends(heir, cluster):
+            self._lives[heir].parent = life.parent
+        for other, child in self._lives.items():
+            if child.parent == cluster:
+                child.parent = heir if other != heir else life.parent
+        if life.is_told:
+            assert self._micro is not None
+            self._events.append(Event(change=change, t=self._micro.now, cluster=cluster, other=heir))
+        else:
+            self._young.remove(cluster)
+
+    def _descends(self, cluster: int, ancestor: int) -> bool:
+        parent = self._lives[cluster].parent
+        while parent is not None and parent != ancestor:
+            parent = self._lives[parent].parent
+        return parent == ancestor
+
+
+def _moments(before: float, times: Float64s | None, part: slice) -> Float64s:
+    """float64: the time at which each item of the part was looked at."""
+    if times is None:
+        return before + np.arange(part.stop - part.start, dtype=np.float64)
+    moments: Float64s = np.maximum.accumulate(np.maximum(times[part], before))
+    return moments

@@ -11,16 +11,18 @@ learnt (decide, then learn). No clock, no IO, no randomness.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import lineage
-from service.clustering.dbstream import DBSTREAM
 from service.clustering.emergence import Background, log_e_value, log_threshold
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
+from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import EngineParams
 from service.events import ClusterEvent, EventKind
 from service.records import (
@@ -119,13 +121,9 @@ class Engine:
         self.next_cluster_id = 1
         self.candidates_tested = 0
         self._idle_check_at = 0
-        self.clusterer = DBSTREAM(self.space.dim, params)
+        self.clusterer = MicroClusters(self.space.dim, params)
+        self._learnt: Int64s = np.zeros((4, 1), dtype=np.int64)
         self._use(params)
-
-    @property
-    def params(self) -> EngineParams:
-        """What it decides with now."""
-        return self.clusterer.params
 
     def configure(self, params: EngineParams) -> None:
         """Decide with other parameters from the next item on; what is learnt stays.
@@ -133,10 +131,15 @@ class Engine:
         It is an entry of the stream's log, and takes a place in the stream like an item.
         """
         self._use(params)
+        self._account(self.clusterer.retune(params))
         self.seq += 1
 
+    def restore_clusterer(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the micro-clusters of a stored state."""
+        self.clusterer = MicroClusters.from_state(arrays, self.params)
+
     def _use(self, params: EngineParams) -> None:
-        self.clusterer.params = params
+        self.params = params
         self._idle_check_at = 0
         held_out = self.gate.decide(self._known.calibration_embeddings, portable=True)
         refused = self._known.calibration_embeddings[~held_out.accepted(params.known_error_rate)]
@@ -214,26 +217,32 @@ class Engine:
 
     def _place(self, x: Float64s, id: str, t: float, events: list[ClusterEvent]) -> int:
         """One item that no known class took: its announced cluster or NO_CLUSTER, then learn it."""
-        home = self._cluster_at(self.clusterer.nearest_strong(x))
+        db = self.clusterer
+        if db.is_stale:  # other parameters have joined or parted clusters
+            self._regroup(t, id, None, events)
+        run = db.learn(x[None], None, 0, self._learnt)
+        home, _, row, _ = self._learnt[:, 0].tolist()
         verdict = self._announced(home)
         if home != NO_CLUSTER:
             life = self.lives[home]
             life.hits += 1
             life.last_seq, life.last_t = self.seq, t
             life.exemplars = [*life.exemplars, id][-self.params.exemplars :]
-        learned = self.clusterer.learn(x)
-        for cluster, count in learned.removed:
-            if cluster != NO_CLUSTER:
-                self.lives[cluster].residual += count
-        if self.clusterer.dirty:
-            self._regroup(t, id, learned.birth, events)
-        home = self._cluster_at(self.clusterer.row_of(learned.birth))
+        self._account(run.removed)
+        if db.is_stale:
+            self._regroup(t, id, row, events)
+        elif run.removed:
+            self._advance_all(t, events)
+        home = db.cluster_of(row)
         if home != NO_CLUSTER:
             self._advance(self.lives[home], t, events)
         return verdict
 
-    def _cluster_at(self, row: int | None) -> int:
-        return NO_CLUSTER if row is None else int(self.clusterer.clusters[row])
+    def _account(self, removed: Iterable[tuple[int, int]]) -> None:
+        """Items of micro-clusters that left still count for their cluster."""
+        for cluster, items in removed:
+            if cluster != NO_CLUSTER:
+                self.lives[cluster].residual += items
 
     def _announced(self, cluster: int) -> int:
         """The cluster itself if people know it, else the one it is splitting from, else none."""
@@ -243,16 +252,13 @@ class Engine:
 
     # Lineage and life cycle
 
-    def _regroup(self, t: float, id: str, birth: int, events: list[ClusterEvent]) -> None:
-        """Take the partition anew, after item `id` went to micro-cluster `birth`, and carry the ids over."""
+    def _regroup(self, t: float, id: str, row: int | None, events: list[ClusterEvent]) -> None:
+        """Clusters joined or parted as item `id` went to the micro-cluster at `row`: carry the ids over."""
         db = self.clusterer
         announced = {c for c, life in self.lives.items() if life.state in ANNOUNCED}
-        found = lineage.match(
-            db.clusters, db.components(), db.faded_weights(), self.next_cluster_id, announced
-        )
-        db.clusters, db.dirty = found.cluster_of, False
+        found = db.regroup(self.next_cluster_id, announced)
         self.next_cluster_id = found.next_id
-        own = self._cluster_at(db.row_of(birth))
+        own = NO_CLUSTER if row is None else db.cluster_of(row)
         for cluster, parent in [*((c, None) for c in found.born), *found.split]:
             self.candidates_tested += 1
             self.lives[cluster] = Life(
@@ -268,6 +274,9 @@ class Engine:
             self._idle_check_at = 0
         for cluster, into in found.merged:
             self._merge(self.lives[cluster], self.lives[into], t, events)
+        self._advance_all(t, events)
+
+    def _advance_all(self, t: float, events: list[ClusterEvent]) -> None:
         for life in list(self.lives.values()):
             if life.state is not ClusterState.GONE:
                 self._advance(life, t, events)
@@ -315,9 +324,7 @@ class Engine:
 
     def _check_idle(self, t: float, events: list[ClusterEvent]) -> None:
         """Let clusters without items fade and go; sets when to look next."""
-        for life in list(self.lives.values()):
-            if life.state is not ClusterState.GONE:
-                self._advance(life, t, events)
+        self._advance_all(t, events)
         waits = [
             items_until_idle_change(self._idle(life), self.params)
             for life in self.lives.values()
@@ -352,12 +359,12 @@ class Engine:
         return self.seq - life.last_seq
 
     def _items(self, life: Life) -> int:
-        return life.residual + int(self.clusterer.counts[self.clusterer.clusters == life.id].sum())
+        return life.residual + self.clusterer.items_of(life.id)
 
     def _p0(self, cluster: int) -> float:
         db = self.clusterer
-        centers = db.centers[(db.clusters == cluster) & db.strong]
-        return self._background.p0(centers, db.params.clustering_threshold)
+        rows = db.rows_of(cluster)
+        return self._background.p0(db.centers(rows[db.strong(rows)]), self.params.clustering_threshold)
 
     def _evidence(self, life: Life) -> Evidence:
         """The sequential test as it stands; trials are the items after birth up to the one at hand."""
@@ -380,7 +387,7 @@ class Engine:
             items=self._items(life),
             idle=self._idle(life),
             is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
-            has_micro_clusters=bool((self.clusterer.clusters == life.id).any()),
+            has_micro_clusters=self.clusterer.items_of(life.id) > 0,
         )
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
@@ -388,7 +395,7 @@ class Engine:
             kind=kind,
             seq=self.seq,
             t=t,
-            cluster=self._view(life, self.clusterer.faded_weights()),
+            cluster=self._view(life),
             other_id=other,
         )
 
@@ -396,16 +403,15 @@ class Engine:
 
     def clusters(self) -> tuple[Cluster, ...]:
         """All clusters it remembers, candidates and gone ones included, by id."""
-        faded = self.clusterer.faded_weights()
-        return tuple(self._view(life, faded) for life in self.lives.values())
+        return tuple(self._view(life) for life in self.lives.values())
 
-    def _view(self, life: Life, faded: Float64s) -> Cluster:
+    def _view(self, life: Life) -> Cluster:
         db = self.clusterer
-        own = db.clusters == life.id
-        weights = faded[own]
+        own = db.rows_of(life.id)
+        weights = db.weights(own)
         nearest, nearest_distance = None, None
-        if own.any():
-            center = (weights[:, None] * db.centers[own]).sum(axis=0) / weights.sum()
+        if len(own):
+            center = (weights[:, None] * db.centers(own)).sum(axis=0) / weights.sum()
             apart = np.sqrt(np.square(self._prototypes - center).sum(axis=1))
             nearest, nearest_distance = self.labels[int(apart.argmin())], float(apart.min())
         return Cluster(
@@ -415,7 +421,7 @@ class Engine:
             items=self._items(life),
             items_to_emerge=life.items_to_emerge,
             weight=float(weights.sum()),
-            micro_clusters=int(db.strong[own].sum()),
+            micro_clusters=int(db.strong(own).sum()),
             born_seq=life.born_seq,
             emerged_seq=life.emerged_seq,
             last_seq=life.last_seq,

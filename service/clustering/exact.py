@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from service.records import Float64s
 
 _LN_2 = 0.6931471805599453
-_LOG2_E = 1.4426950408889634
+LOG2_E = 1.4426950408889634
 
 
 def _taylor(degree: int) -> tuple[float, ...]:
@@ -29,7 +29,7 @@ def _taylor(degree: int) -> tuple[float, ...]:
     return tuple(coefficients)
 
 
-_COEFFICIENTS = _taylor(14)
+COEFFICIENTS = _taylor(14)
 
 
 def exp2(x: NDArray[np.floating[Any]]) -> Float64s:
@@ -37,8 +37,8 @@ def exp2(x: NDArray[np.floating[Any]]) -> Float64s:
     x = np.maximum(x, -1100.0)
     n = np.rint(x)
     f = x - n
-    power = np.full_like(f, _COEFFICIENTS[-1])
-    for coefficient in _COEFFICIENTS[-2::-1]:
+    power = np.full_like(f, COEFFICIENTS[-1])
+    for coefficient in COEFFICIENTS[-2::-1]:
         power *= f
         power += coefficient
     result: Float64s = np.ldexp(power, n.astype(np.int64))
@@ -47,4 +47,4 @@ def exp2(x: NDArray[np.floating[Any]]) -> Float64s:
 
 def exp(x: NDArray[np.floating[Any]]) -> Float64s:
     """e^x, elementwise, by `exp2`."""
-    return exp2(x * _LOG2_E)
+    return exp2(x * LOG2_E)

@@ -4,12 +4,66 @@ They live in the stream's state: a change of settings is an entry of the log lik
 makes every step with the parameters it was first made with.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EngineParams:
-    """What the engine decides with.
+class ClustererParams:
+    """What DBSTREAM works with, under the names river has for it; times in items, or in the unit of event times.
+
+    Attributes:
+        clustering_threshold: Radius r of a micro-cluster.
+        fading_factor: lambda; weights halve every 1/lambda.
+        cleanup_interval: t_gap; what is weak is removed every so often, and lives so long at least.
+        intersection_factor: alpha; two micro-clusters are connected from this shared density on, relative to their
+            mean weight. The paper's .3 is for two dimensions; balls overlap less in more.
+        minimum_weight: w_min; a micro-cluster is strong from this (faded) weight on.
+        max_micro_clusters: Hard cap; the lightest makes room for the newborn.
+        max_degree: Hard cap on the pairs a micro-cluster shares density in; the weakest makes room.
+        unlink_fraction: A link made at alpha is cut at this fraction of it; 1: no hysteresis, the paper's rule.
+        river_online: Do the arithmetic of river's DBSTREAM, to compare with it.
+    """
+
+    clustering_threshold: float = 1.0
+    fading_factor: float = 1e-3
+    cleanup_interval: float = 1000
+    intersection_factor: float = 0.3
+    minimum_weight: float = 3.0
+    max_micro_clusters: int = 10_000
+    max_degree: int = 64
+    unlink_fraction: float = 0.7
+    river_online: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if (
+                self.__dataclass_fields__[name].type is float
+            ):  # 3 and 3.0 are one number, and are stored as one
+                object.__setattr__(self, name, float(value))
+        self.check()
+
+    def check(self) -> None:
+        """Raises ValueError for what cannot be worked with."""
+        for name in ("clustering_threshold", "fading_factor", "cleanup_interval", "minimum_weight"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}.")
+        if not 0 < self.intersection_factor < 1:
+            raise ValueError(f"intersection_factor must be between 0 and 1, not {self.intersection_factor}.")
+        if not 0 < self.unlink_fraction <= 1:
+            raise ValueError(f"unlink_fraction must be above 0 and at most 1, not {self.unlink_fraction}.")
+        for name in ("max_micro_clusters", "max_degree"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
+
+    def with_changes(self, **changes: float | None) -> Self:
+        """A copy with those `changes` that are not None."""
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineParams(ClustererParams):
+    """What the engine decides with: the clusterer's parameters with defaults of its own, and the life cycle's.
 
     Attributes:
         known_error_rate: Rate at which items of known classes may be called new: the operator's one number. The
@@ -35,7 +89,7 @@ class EngineParams:
     known_error_rate: float = 0.02
     clustering_threshold: float = 1.9
     fading_factor: float = 5e-4
-    cleanup_interval: int = 500
+    cleanup_interval: float = 500
     intersection_factor: float = 0.3
     minimum_weight: float = 4.0
     max_micro_clusters: int = 1024
@@ -46,27 +100,14 @@ class EngineParams:
     gone_after_items: int = 50_000
     exemplars: int = 8
 
-    def __post_init__(self) -> None:
-        for name in ("known_error_rate", "false_alarm_rate", "intersection_factor"):
+    def check(self) -> None:
+        """Raises ValueError for what cannot be worked with."""
+        ClustererParams.check(self)
+        for name in ("known_error_rate", "false_alarm_rate"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}.")
-        for name in ("clustering_threshold", "fading_factor", "minimum_weight"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"{name} must be a positive number, not {getattr(self, name)}.")
-        whole = (
-            "cleanup_interval",
-            "max_micro_clusters",
-            "min_items_to_emerge",
-            "items_to_establish",
-            "fade_after_items",
-            "exemplars",
-        )
-        for name in whole:
+        for name in ("min_items_to_emerge", "items_to_establish", "fade_after_items", "exemplars"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
         if self.gone_after_items <= self.fade_after_items:
             raise ValueError("gone_after_items must be greater than fade_after_items.")
-
-    def with_changes(self, **changes: float | None) -> "EngineParams":
-        """A copy with those `changes` that are not None."""
-        return replace(self, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]

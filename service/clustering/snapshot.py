@@ -1,35 +1,22 @@
-"""The engine's state as one versioned blob, and back, exact to the bit.
+"""The engine's state as one versioned blob (see blob.py), and back, exact to the bit.
 
-    offset  size  content
-    0       4     magic "FSST"
-    4       4     format version, uint32 little-endian
-    8       32    SHA-256 of all that follows
-    40      ...   safetensors: the clusterer's arrays, `known_counts`, and `ledger` (uint8: MessagePack of the
-                  counters, the parameters and the cluster lives)
-
-A blob that is cut, flipped, of a newer version, or of another bundle is refused; a state is never half read.
+The arrays are the clusterer's and `known_counts`; the ledger holds the counters, the parameters and the cluster
+lives. A blob of another bundle is refused, too.
 """
 
 import hashlib
-import struct
 
 import msgspec
-import numpy as np
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
 from model.bundle import KnownArrays
-from service.clustering.dbstream import DBSTREAM
+from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.engine import Engine, Life
 from service.clustering.params import EngineParams
 
+__all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
+
 MAGIC = b"FSST"
-VERSION = 1
-_HEAD = struct.Struct("<4sI32s")
-
-
-class SnapshotUnreadable(ValueError):
-    """A stored state that this version of firstseen cannot or must not read."""
+VERSION = 2
 
 
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,10 +45,8 @@ def dump(engine: Engine) -> bytes:
     arrays = {
         **{f"clusterer.{name}": array for name, array in engine.clusterer.state().items()},
         "known_counts": engine.known_counts,
-        "ledger": np.frombuffer(msgspec.msgpack.encode(ledger), dtype=np.uint8),
     }
-    body = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    return _HEAD.pack(MAGIC, VERSION, hashlib.sha256(body).digest()) + body
+    return pack(MAGIC, VERSION, arrays, ledger)
 
 
 def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
@@ -75,22 +60,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     Raises:
         SnapshotUnreadable: The blob is damaged, newer than this code, or of another bundle.
     """
-    if len(blob) < _HEAD.size:
-        raise SnapshotUnreadable(
-            f"The stored state is cut: {len(blob)} bytes, at least {_HEAD.size} expected."
-        )
-    magic, version, checksum = _HEAD.unpack_from(blob)
-    if magic != MAGIC:
-        raise SnapshotUnreadable("The stored state is not one of firstseen's: it does not start with FSST.")
-    if version != VERSION:
-        raise SnapshotUnreadable(
-            f"The stored state has format version {version}; this firstseen reads {VERSION}. Upgrade firstseen."
-        )
-    body = blob[_HEAD.size :]
-    if hashlib.sha256(body).digest() != checksum:
-        raise SnapshotUnreadable("The stored state is damaged: its checksum does not match.")
-    arrays = load_arrays(body)
-    ledger = msgspec.msgpack.decode(arrays["ledger"].tobytes(), type=_Ledger)
+    arrays, ledger = unpack(blob, MAGIC, VERSION, _Ledger)
     if ledger.labels != labels:
         raise SnapshotUnreadable(
             f"The stored state knows the classes {', '.join(ledger.labels)}; the bundle {', '.join(labels)}. "
@@ -99,7 +69,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine = Engine(known, labels, ledger.params)
     prefix = "clusterer."
     stored = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-    engine.clusterer = DBSTREAM.from_state(stored, ledger.params)
+    engine.restore_clusterer(stored)
     engine.known_counts = arrays["known_counts"].copy()
     engine.seq = ledger.seq
     engine.next_cluster_id = ledger.next_cluster_id
