@@ -1,0 +1,114 @@
+"""Time: fading, the moving landmark, clean-ups (Algorithm 2)."""
+
+import math
+
+import numpy as np
+
+from service.clustering.kernels.online import leave_graph, remove
+from service.clustering.kernels.pairs import forget_pair
+from service.clustering.kernels.state import (
+    ALPHA,
+    FADING,
+    FIRST,
+    GAP,
+    HIGH,
+    LEAST_SHARED,
+    LEAST_STRONG,
+    LEAST_WEIGHT,
+    LIKE_RIVER,
+    MIN_WEIGHT,
+    NOW,
+    REACH,
+    REBASE_AT,
+    REBASED,
+    SWEPT,
+    UNIT,
+    State,
+    exp2,
+    exponent,
+    shared_now,
+    weight_now,
+)
+from service.compiled import compiled, seldom
+
+
+@compiled
+def advance(s: State, t: float) -> None:
+    """Let time pass to t: weights fade, clean-ups that are due are made. Never goes back."""
+    s.real[NOW] = max(s.real[NOW], t)
+    now = s.real[NOW]
+    if not s.whole[LIKE_RIVER]:
+        e = exponent(s, now)
+        if e > REBASE_AT:
+            rebase(s, math.floor(e / REBASE_AT) * REBASE_AT)
+            e = exponent(s, now)
+        s.real[UNIT] = exp2(e)
+    if s.whole[LIKE_RIVER] or s.real[LEAST_STRONG] < s.real[MIN_WEIGHT] * s.real[UNIT]:
+        weaken(s)
+    intervals = math.floor((now - s.real[FIRST]) / s.real[GAP])
+    if intervals > s.whole[SWEPT]:
+        s.whole[SWEPT] = intervals
+        sweep(s)
+
+
+@seldom
+def rebase(s: State, by: float) -> None:
+    """Move the landmark: all amounts times 2^-by, exactly."""
+    s.real[REBASED] += by
+    shift = -int(min(by, 4096.0))
+    for i in range(s.whole[HIGH]):
+        s.weights[i] = math.ldexp(s.weights[i], shift)
+        for e in range(s.degree[i]):
+            s.shared[i, e] = math.ldexp(s.shared[i, e], shift)
+    for bound in (LEAST_STRONG, LEAST_WEIGHT, LEAST_SHARED):
+        s.real[bound] = math.ldexp(s.real[bound], shift)
+
+
+@seldom
+def weaken(s: State) -> None:
+    """Those that faded below w_min are not strong any more; the bound tells whether there can be any."""
+    enough = s.real[MIN_WEIGHT] * s.real[UNIT]
+    least = np.inf
+    for i in range(s.whole[HIGH]):
+        if s.strong[i]:
+            w = weight_now(s, i)
+            if w < enough:
+                leave_graph(s, i)
+            else:
+                least = min(least, w)
+    s.real[LEAST_STRONG] = least
+
+
+@seldom
+def sweep(s: State) -> None:
+    """Algorithm 2: forget what has faded below one item's weight after one clean-up interval."""
+    if s.whole[LIKE_RIVER]:
+        weak = math.pow(2.0 * s.real[UNIT], -s.real[FADING] * s.real[GAP])
+    else:
+        weak = exp2(exponent(s, s.real[NOW] - s.real[GAP]))
+    if s.whole[LIKE_RIVER] or s.real[LEAST_WEIGHT] < weak:
+        least = np.inf
+        reach = 0.0
+        for i in range(s.whole[HIGH]):
+            if s.births[i] == 0:
+                continue
+            w = weight_now(s, i)
+            if w < weak:
+                remove(s, i)
+                continue
+            least = min(least, w)
+            for d in range(s.centers.shape[1]):
+                reach = max(reach, abs(s.centers[i, d] - s.work[0, d]))
+        s.real[LEAST_WEIGHT] = least
+        s.real[REACH] = reach
+    weak *= s.real[ALPHA]
+    if s.whole[LIKE_RIVER] or s.real[LEAST_SHARED] < weak:
+        least = np.inf
+        for i in range(s.whole[HIGH]):
+            for e in range(s.degree[i] - 1, -1, -1):
+                density = shared_now(s, i, e)
+                if density < weak:
+                    forget_pair(s, i, e)
+                else:
+                    least = min(least, density)
+        s.real[LEAST_SHARED] = least

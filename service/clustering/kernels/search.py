@@ -1,0 +1,151 @@
+"""Which micro-clusters hold an item: float32 proposes, float64 decides."""
+
+import math
+
+import numpy as np
+
+from service.clustering.kernels.state import ALIVE, HIGH, LANES, NEAR, RADIUS, REACH, State, distance
+from service.compiled import compiled, compiled_loosely
+from service.records import Float32s, Float64s, Int64s
+
+
+@compiled_loosely
+def propose(sieve: Float32s, single: Float32s, blocks: int, limit: np.float32, proposed: Int64s) -> int:
+    """Rows that may lie within the limit; the number of them. The order of these sums is free: see `_limit`.
+
+    Eight dimensions at a time, 128 rows abreast, until none of the block is left. This loop is where the time goes:
+    it is written out so that it compiles to full-width vector code.
+    """
+    dims = sieve.shape[1]
+    x = single[:dims]
+    sums = single[dims:]
+    n = 0
+    for b in range(blocks):
+        near = np.int32(0)
+        for d in range(0, dims, 8):
+            c = sieve[b, d : d + 8]
+            x0, x1, x2, x3, x4, x5, x6, x7 = (
+                x[d],
+                x[d + 1],
+                x[d + 2],
+                x[d + 3],
+                x[d + 4],
+                x[d + 5],
+                x[d + 6],
+                x[d + 7],
+            )
+            near = np.int32(0)
+            if d == 0:
+                for j in range(LANES):
+                    a0, a1, a2, a3 = c[0, j] - x0, c[1, j] - x1, c[2, j] - x2, c[3, j] - x3
+                    a4, a5, a6, a7 = c[4, j] - x4, c[5, j] - x5, c[6, j] - x6, c[7, j] - x7
+                    total = ((a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)) + (
+                        (a4 * a4 + a5 * a5) + (a6 * a6 + a7 * a7)
+                    )
+                    sums[j] = total
+                    near |= np.int32(0) if total > limit else np.int32(1)
+            else:
+                for j in range(LANES):
+                    a0, a1, a2, a3 = c[0, j] - x0, c[1, j] - x1, c[2, j] - x2, c[3, j] - x3
+                    a4, a5, a6, a7 = c[4, j] - x4, c[5, j] - x5, c[6, j] - x6, c[7, j] - x7
+                    more = ((a0 * a0 + a1 * a1) + (a2 * a2 + a3 * a3)) + (
+                        (a4 * a4 + a5 * a5) + (a6 * a6 + a7 * a7)
+                    )
+                    total = sums[j] + more
+                    sums[j] = total
+                    near |= np.int32(0) if total > limit else np.int32(1)
+            if near == 0:
+                break
+        if near != 0:
+            for j in range(LANES):
+                if not (sums[j] > limit):
+                    proposed[n] = b * LANES + j
+                    n += 1
+    return n
+
+
+@compiled
+def _limit(s: State, x: Float64s) -> np.float32:
+    """Prepare x for `propose`; no row of a ball that holds x has a float32 sum above this limit.
+
+    With coordinates of at most `reach` from the origin, rounding to float32 moves each of the two points by at
+    most 2^-24 sqrt(D) reach; the difference, the squares and their sum in any order err by at most (D + 4) 2^-24
+    of the sum. Both are taken a little larger here, and the least normal float32 is added against underflow.
+    """
+    dims = len(x)
+    reach = s.real[REACH]
+    for d in range(dims):
+        moved = x[d] - s.work[0, d]
+        if d < s.sieve.shape[1]:
+            s.single[d] = np.float32(moved)
+        reach = max(reach, abs(moved))
+    r = s.real[RADIUS] + 1.25e-7 * math.sqrt(dims) * reach
+    return np.float32(r * r * (1.0 + (dims + 8) * 1.2e-7) + 1.2e-38)
+
+
+@compiled
+def stretch(s: State, x: Float64s) -> None:
+    """Note how far from the origin items lie."""
+    for d in range(len(x)):
+        s.real[REACH] = max(s.real[REACH], abs(x[d] - s.work[0, d]))
+
+
+@compiled
+def find_near(s: State, x: Float64s) -> int:
+    """Line 2 of Algorithm 1: the rows whose ball holds x, in order of birth, in NEAR and `apart`; how many."""
+    if s.whole[ALIVE] == 0:
+        return 0
+    near = s.lists[NEAR]
+    blocks = (s.whole[HIGH] + LANES - 1) // LANES
+    n = propose(s.sieve, s.single, blocks, _limit(s, x), near)
+    k = 0
+    for m in range(n):
+        row = near[m]
+        if row >= s.whole[HIGH] or s.births[row] == 0:
+            continue
+        apart = distance(x, s.centers[row])
+        if not apart < s.real[RADIUS]:
+            continue
+        at = k
+        while at > 0 and s.births[near[at - 1]] > s.births[row]:
+            near[at] = near[at - 1]
+            s.apart[at] = s.apart[at - 1]
+            at -= 1
+        near[at] = row
+        s.apart[at] = apart
+        k += 1
+    return k
+
+
+@compiled
+def nearest(s: State, k: int) -> int:
+    """The nearest of NEAR (ties: the oldest), or -1."""
+    best = -1
+    for a in range(k):
+        if best < 0 or s.apart[a] < s.apart[best]:
+            best = a
+    return -1 if best < 0 else s.lists[NEAR, best]
+
+
+@compiled
+def nearest_strong(s: State, k: int) -> int:
+    """The nearest strong one of NEAR (ties: the oldest), or -1."""
+    best = -1
+    for a in range(k):
+        if s.strong[s.lists[NEAR, a]] and (best < 0 or s.apart[a] < s.apart[best]):
+            best = a
+    return -1 if best < 0 else s.lists[NEAR, best]
+
+
+@compiled
+def place_in_sieve(s: State, i: int) -> None:
+    """Copy a centre to where `propose` looks."""
+    for d in range(min(s.centers.shape[1], s.sieve.shape[1])):
+        s.sieve[i // LANES, d, i % LANES] = np.float32(s.centers[i, d] - s.work[0, d])
+
+
+@compiled
+def leave_sieve(s: State, i: int) -> None:
+    """A free row is infinitely far."""
+    for d in range(min(s.centers.shape[1], s.sieve.shape[1])):
+        s.sieve[i // LANES, d, i % LANES] = np.inf
