@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from river import cluster
 
-from service.clustering import lineage
 from service.clustering.kernels import state as at
 from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import ClustererParams
@@ -123,3 +121,272 @@ def test_it_is_the_papers_algorithm_in_event_time(stream: Stream, data: st.DataO
         slow.learn(row.tolist(), t)
         if n % 10 == 9 or n == len(x) - 1:
             assert_equal(fast, slow, x[::7])
+
+
+# River's mode
+
+
+@settings(max_examples=150, deadline=None)
+@given(streams(max_dim=16))
+def test_in_rivers_mode_the_online_phase_is_rivers_to_the_bit(stream: Stream) -> None:
+    """Centres, weights, times and shared densities, after every item; but for what river keeps of the dead."""
+    x, p = stream
+    theirs = cluster.DBSTREAM(
+        clustering_threshold=p["clustering_threshold"],
+        fading_factor=p["fading_factor"],
+        cleanup_interval=p["cleanup_interval"],
+        intersection_factor=p["intersection_factor"],
+        minimum_weight=p["minimum_weight"],
+    )
+    ours = Driven(
+        x.shape[1],
+        ClustererParams(**{**p, "river_online": True, "max_micro_clusters": 1000, "max_degree": 150}),
+    )
+    for row in x:
+        ours.learn(row[None])
+        theirs.learn_one(dict(enumerate(row.tolist())))
+        rows = ours.micro.rows()
+        state = ours.micro.state()
+        ids = list(theirs.micro_clusters)
+
+        assert [list(mc.center.values()) for mc in theirs.micro_clusters.values()] == ours.micro.centers(
+            rows
+        ).tolist()
+        assert [mc.weight for mc in theirs.micro_clusters.values()] == state["weights"].tolist()
+        assert [mc.last_update for mc in theirs.micro_clusters.values()] == state["updated"].tolist()
+        kept = {
+            (ids.index(i), ids.index(j)): (s, theirs.s_t[i][j])
+            for i, near in theirs.s.items()
+            for j, s in near.items()
+            if s > 0 and i in theirs.micro_clusters and j in theirs.micro_clusters
+        }
+        pairs = zip(
+            state["pair_rows"].T.tolist(),
+            state["pair_shared"].tolist(),
+            state["pair_since"].tolist(),
+            strict=True,
+        )
+
+        assert kept == {(i, j): (s, since) for (i, j), s, since in pairs}
+
+
+# Batches, storing, determinism
+
+
+@st.composite
+def timed(draw: st.DrawFn) -> tuple[Stream, list[float] | None]:
+    """A stream, with event times or without."""
+    stream = draw(streams(max_items=100, max_dim=16))
+    gap = stream[1]["cleanup_interval"]
+    return stream, draw(event_times(len(stream[0]), gap=gap)) if draw(st.booleans()) else None
+
+
+def part_of(times: list[float] | None, part: slice) -> list[float] | None:
+    return None if times is None else times[part]
+
+
+def assert_same_state(a: MicroClusters, b: MicroClusters) -> None:
+    theirs = b.state()
+    for name, array in a.state().items():
+        assert array.tobytes() == theirs[name].tobytes(), name
+        assert array.dtype == theirs[name].dtype
+
+
+@settings(max_examples=80, deadline=None)
+@given(timed(), st.lists(st.integers(0, 99), max_size=4))
+def test_a_batch_gives_what_its_items_give(drawn: tuple[Stream, list[float] | None], cuts: list[int]) -> None:
+    """Bit for bit, verdicts and cluster ids included, wherever the stream is cut into batches."""
+    (x, p), times = drawn
+    single, batched = Driven(x.shape[1], ClustererParams(**p)), Driven(x.shape[1], ClustererParams(**p))
+    for n in range(len(x)):
+        single.learn(x[n : n + 1], part_of(times, slice(n, n + 1)))
+    for a, b in zip([0, *sorted(cuts)], [*sorted(cuts), len(x)], strict=True):
+        batched.learn(x[a:b], part_of(times, slice(a, b)))
+
+    assert_same_state(single.micro, batched.micro)
+    assert (single.homes, single.removed, single.next_id) == (batched.homes, batched.removed, batched.next_id)
+
+
+@settings(max_examples=80, deadline=None)
+@given(timed(), st.integers(0, 99), st.booleans())
+def test_restore_and_continue_is_bit_identical(
+    drawn: tuple[Stream, list[float] | None], cut: int, river_online: bool
+) -> None:
+    """Micro-clusters that were stored and restored in mid-stream end in the same state, with the same ids."""
+    (x, p), times = drawn
+    params = ClustererParams(**{**p, "river_online": river_online and times is None})
+    whole, part = Driven(x.shape[1], params), Driven(x.shape[1], params)
+    whole.learn(x, times)
+    part.learn(x[:cut], part_of(times, slice(cut)))
+    part.micro = MicroClusters.from_state(part.micro.state(), params)
+    part.learn(x[cut:], part_of(times, slice(cut, None)))
+
+    assert_same_state(whole.micro, part.micro)
+    assert (whole.homes, whole.next_id) == (part.homes, part.next_id)
+
+
+@settings(max_examples=50, deadline=None)
+@given(streams(max_items=80, max_dim=8))
+def test_the_landmark_moves_by_exact_powers_of_two(stream: Stream) -> None:
+    """Under any fading factor and however long: what is left after a rebase is what one without it would hold."""
+    x, p = stream
+    p = {**p, "fading_factor": 0.21, "cleanup_interval": 1000}
+    often = Driven(x.shape[1], ClustererParams(**p))
+    times = (np.arange(len(x)) * 32.0).tolist()  # e(t) grows by 6.7 an item: a rebase every 38
+    often.learn(x, times)
+    slow = LiteralDBSTREAM(**p)
+    for row, t in zip(x, times, strict=True):
+        slow.learn(row.tolist(), t)
+
+    assert often.micro.state()["clock"][2] % at.REBASE_AT == 0
+    assert_equal(often, slow, x[::7])
+
+
+def test_a_pause_of_any_length_is_outlived() -> None:
+    """After aeons all is forgotten, nothing overflows, and learning goes on."""
+    db = driven(fading_factor=0.5, cleanup_interval=10).learn(
+        points((0, 0), (0, 0), (0.5, 0)), [0.0, 1.0, 2.0]
+    )
+    db.learn(points((5, 5), (5, 5), (5, 5)), [1e9, 1e9, 1e9])
+
+    assert [3] == db.micro.counts(db.micro.rows()).tolist()
+    assert db.micro.predict(points((5, 5)))[0] != NO_CLUSTER
+    assert [(1, 3)] == db.removed
+
+
+# Reading
+
+
+def test_an_empty_clusterer_knows_nothing() -> None:
+    """Without micro-clusters there is no cluster and no nearest one."""
+    db = driven()
+
+    assert [NO_CLUSTER] == db.micro.predict(np.zeros((1, 2))).tolist()
+    assert 0 == len(db.micro)
+
+
+def test_a_far_point_is_an_outlier() -> None:
+    """A point outside every ball belongs to nothing, however strong the nearest is."""
+    db = driven().learn(np.zeros((20, 2)))
+
+    assert [1, NO_CLUSTER] == db.micro.predict(points((0.2, 0.0), (100.0, 100.0))).tolist()
+
+
+def test_a_weak_micro_cluster_gives_no_verdict() -> None:
+    """One item makes a micro-cluster, not yet a strong one."""
+    db = driven().learn(np.zeros((1, 2)))
+
+    assert [NO_CLUSTER] == db.micro.predict(np.zeros((1, 2))).tolist()
+
+
+def test_weights_are_faded_when_they_are_read() -> None:
+    """A cluster that gets nothing any more gives no verdict from the very item on at which it is too light."""
+    db = driven(fading_factor=0.1, cleanup_interval=1000, minimum_weight=2.0).learn(np.zeros((4, 2)))
+    heaviest = float(db.micro.weights(db.micro.rows())[0])
+    far = np.arange(1, 100)[:, None] * [10.0, 0.0]
+    lives = 0
+    while heaviest * 2.0 ** (-0.1 * lives) >= 2.0:
+        lives += 1
+
+    assert lives > 2
+    db.learn(far[: lives - 1])
+    assert [1] == db.micro.predict(np.zeros((1, 2))).tolist()
+    db.learn(far[lives - 1 : lives])
+    assert [NO_CLUSTER] == db.micro.predict(np.zeros((1, 2))).tolist()
+
+
+def test_a_cluster_that_wakes_up_is_the_one_that_fell_asleep() -> None:
+    """Its micro-cluster became weak and strong again: the id is the old one."""
+    db = driven(fading_factor=0.2, cleanup_interval=1000).learn(np.zeros((4, 2)))
+    before = db.partition()
+    db.learn(np.arange(1, 20)[:, None] * [10.0, 0.0])
+
+    assert 1 not in db.partition()
+    db.learn(np.zeros((3, 2)))
+    assert before[1] == db.partition()[1]
+
+
+# Caps
+
+
+def test_the_cap_holds_and_the_lightest_leaves() -> None:
+    """At the cap a newborn takes the place of the lightest, ties going to the oldest."""
+    db = driven(max_micro_clusters=3).learn(points((0, 0), (0, 0), (10, 0), (20, 0)))
+    db.learn(points((30, 0)))
+
+    assert 3 == len(db.micro)
+    assert [(NO_CLUSTER, 1)] == [db.removed[-1]]
+    assert [1, 3, 4] == db.micro.births(db.micro.rows()).tolist()
+
+
+def test_memory_is_bounded_by_the_caps() -> None:
+    """A flood of noise leaves no more rows than the cap, and no more bytes than the docstring says."""
+    rng = np.random.default_rng(0)
+    cap, dim, degree = 300, 16, 8
+    db = driven(dim, max_micro_clusters=cap, max_degree=degree, clustering_threshold=0.5)
+    sizes = []
+    for _ in range(4):
+        db.learn(rng.uniform(-9, 9, (2_000, dim)))
+        sizes.append(db.micro.nbytes)
+    rows = -(-cap // at.LANES) * at.LANES
+
+    assert cap == len(db.micro)
+    assert sizes[0] == sizes[-1]
+    assert sizes[-1] <= rows * (4 * dim + 8 * dim + 13 * degree + 160) + 10_000
+
+
+def test_what_is_not_fed_fades_away() -> None:
+    """A micro-cluster that gets nothing is removed at a clean-up, and births are never given twice."""
+    db = driven(fading_factor=0.1, cleanup_interval=10).learn(points((0, 0), *[(50, 0)] * 40))
+
+    assert [2] == db.micro.births(db.micro.rows()).tolist()
+    db.learn(np.zeros((1, 2)))
+    assert [2, 3] == db.micro.births(db.micro.rows()).tolist()
+
+
+def test_dropping_a_cluster_forgets_its_micro_clusters() -> None:
+    """And nothing else; what shared density with them shares it no longer."""
+    db = driven().learn(points(*[(0, 0)] * 3, *[(50, 0)] * 3))
+    gone, kept = (int(db.micro.predict(points(p))[0]) for p in ((0, 0), (50, 0)))
+    db.micro.drop(gone)
+
+    assert [NO_CLUSTER, kept] == db.micro.predict(points((0, 0), (50, 0))).tolist()
+    assert 0 == db.micro.items_of(gone)
+    assert 1 == len(db.micro)
+
+
+# Other parameters
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams(max_items=80, max_dim=8), streams(max_items=1))
+def test_other_parameters_keep_what_is_learnt(stream: Stream, other: Stream) -> None:
+    """Under any other parameters weights and centres are what they were, to rounding, for what the caps let stay."""
+    x, p = stream
+    db = Driven(x.shape[1], ClustererParams(**p)).learn(x)
+    rows = db.micro.rows()
+    before = dict(zip(db.micro.births(rows).tolist(), db.micro.weights(rows).tolist(), strict=True))
+    items = int(db.micro.counts(rows).sum())
+    params = ClustererParams(**{**p, **{k: v for k, v in other[1].items() if k != "clustering_threshold"}})
+    removed = db.micro.retune(params)
+    db.settle()
+    rows = db.micro.rows()
+    after = dict(zip(db.micro.births(rows).tolist(), db.micro.weights(rows).tolist(), strict=True))
+
+    assert params == db.micro.params
+    assert min(len(before), params.max_micro_clusters) == len(after)
+    assert items == int(db.micro.counts(rows).sum()) + sum(n for _, n in removed)
+    np.testing.assert_allclose(list(after.values()), [before[birth] for birth in after], rtol=1e-12)
+    assert (db.micro.strong(rows) == (db.micro.weights(rows) >= params.minimum_weight)).all()
+    assert db.micro.pairs(rows)[0].shape[1] <= len(rows) * params.max_degree / 2
+    db.learn(x)
+
+
+def test_the_same_parameters_change_nothing() -> None:
+    """Not a bit of the state."""
+    db = driven().learn(np.random.default_rng(0).normal(size=(50, 2)))
+    before = db.micro.state()
+
+    assert () == db.micro.retune(db.micro.params)
+    after = db.micro.state()
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
