@@ -54,6 +54,14 @@ def match(
     """
     n_parts = int(parts.max(initial=-1)) + 1
     is_shared = (parts >= 0) & (before != NO_CLUSTER)
+    if not is_shared.any():  # nothing old is concerned: the quick way to the same
+        return Matched(
+            cluster_of=np.where(parts >= 0, next_id + parts, before),
+            born=tuple(range(next_id, next_id + n_parts)),
+            split=(),
+            merged=(),
+            next_id=next_id + n_parts,
+        )
     old, row = np.unique(before[is_shared], return_inverse=True)
     cell = row * n_parts + parts[is_shared]
     size = len(old) * n_parts

@@ -73,7 +73,7 @@ class MicroClusters:
         self._real[[at.LEAST_STRONG, at.LEAST_WEIGHT, at.LEAST_SHARED]] = np.inf
         self._sieve = np.zeros((0, min(-(-dim // 8) * 8, at.SIEVE_DIMS), at.LANES), dtype=np.float32)
         self._centers: Float64s = np.zeros((0, dim), dtype=np.float64)
-        self._amounts: Float64s = np.zeros((3, 0), dtype=np.float64)
+        self._amounts: Float64s = np.zeros((4, 0), dtype=np.float64)
         self._ids: Int64s = np.zeros((5, 0), dtype=np.int64)
         self._peers = np.zeros((0, params.max_degree), dtype=np.int32)
         self._shared: Float64s = np.zeros((0, params.max_degree), dtype=np.float64)
@@ -111,6 +111,7 @@ class MicroClusters:
         self._sieve[rows // at.LANES :, : self.dim] = np.inf
         self._centers = _longer(self._centers, more)
         self._amounts = _wider(self._amounts, more)
+        self._amounts[3, rows // at.LANES :] = np.inf
         self._ids = _wider(self._ids, more)
         self._peers = _longer(self._peers, more)
         self._shared = _longer(self._shared, more)
@@ -305,7 +306,7 @@ class MicroClusters:
             concerned = births > 0
         else:
             concerned = (own == NO_CLUSTER) & (strong > 0)
-            for cluster in np.unique(self._lists[at.TOUCHED, : self._whole[at.N_TOUCHED]]):
+            for cluster in set(self._lists[at.TOUCHED, : self._whole[at.N_TOUCHED]].tolist()):
                 concerned |= (own == cluster) & (births > 0)
         rows = np.flatnonzero(concerned)
         rows = rows[np.argsort(births[rows])]

@@ -12,6 +12,7 @@ from service.clustering.kernels.state import (
     FIRST,
     GAP,
     HIGH,
+    LANES,
     LEAST_SHARED,
     LEAST_STRONG,
     LEAST_WEIGHT,
@@ -26,6 +27,7 @@ from service.clustering.kernels.state import (
     State,
     exp2,
     exponent,
+    faded,
     shared_now,
     weight_now,
 )
@@ -60,22 +62,29 @@ def rebase(s: State, by: float) -> None:
         s.weights[i] = math.ldexp(s.weights[i], shift)
         for e in range(s.degree[i]):
             s.shared[i, e] = math.ldexp(s.shared[i, e], shift)
+    for b in range((s.whole[HIGH] + LANES - 1) // LANES):
+        s.least_strong[b] = math.ldexp(s.least_strong[b], shift)
     for bound in (LEAST_STRONG, LEAST_WEIGHT, LEAST_SHARED):
         s.real[bound] = math.ldexp(s.real[bound], shift)
 
 
 @seldom
 def weaken(s: State) -> None:
-    """Those that faded below w_min are not strong any more; the bound tells whether there can be any."""
+    """Those that faded below w_min are not strong any more; the bounds tell where there can be any."""
     enough = s.real[MIN_WEIGHT] * s.real[UNIT]
     least = np.inf
-    for i in range(s.whole[HIGH]):
-        if s.strong[i]:
-            w = weight_now(s, i)
-            if w < enough:
-                leave_graph(s, i)
-            else:
-                least = min(least, w)
+    for b in range((s.whole[HIGH] + LANES - 1) // LANES):
+        if s.least_strong[b] < enough or s.whole[LIKE_RIVER]:
+            block = np.inf
+            for i in range(b * LANES, min((b + 1) * LANES, s.whole[HIGH])):
+                if s.strong[i]:
+                    w = weight_now(s, i)
+                    if w < enough:
+                        leave_graph(s, i)
+                    else:
+                        block = min(block, w)
+            s.least_strong[b] = block
+        least = min(least, s.least_strong[b])
     s.real[LEAST_STRONG] = least
 
 
@@ -83,7 +92,7 @@ def weaken(s: State) -> None:
 def sweep(s: State) -> None:
     """Algorithm 2: forget what has faded below one item's weight after one clean-up interval."""
     if s.whole[LIKE_RIVER]:
-        weak = math.pow(2.0 * s.real[UNIT], -s.real[FADING] * s.real[GAP])
+        weak = faded(1.0, s.real[FADING], s.real[GAP])
     else:
         weak = exp2(exponent(s, s.real[NOW] - s.real[GAP]))
     if s.whole[LIKE_RIVER] or s.real[LEAST_WEIGHT] < weak:

@@ -5,7 +5,7 @@ import numpy as np
 from service.clustering.kernels.clock import advance, weaken
 from service.clustering.kernels.connectivity import settle
 from service.clustering.kernels.online import found, lightest, remove, update
-from service.clustering.kernels.pairs import reread
+from service.clustering.kernels.pairs import note_strong, reread
 from service.clustering.kernels.search import (
     find_near,
     leave_sieve,
@@ -63,7 +63,7 @@ def named(
 ) -> State:
     """The arrays by name."""
     return State(
-        sieve, centers, amounts[0], amounts[1], amounts[2], ids[0], ids[1], ids[2], ids[3], ids[4],
+        sieve, centers, amounts[0], amounts[1], amounts[2], amounts[3], ids[0], ids[1], ids[2], ids[3], ids[4],
         peers, shared, since, linked, real, whole, lists, work, single,
     )  # fmt: skip
 
@@ -274,6 +274,7 @@ def refresh(
     s = named(sieve, centers, amounts, ids, peers, shared, since, linked, real, whole, lists, work, single)
     real[UNIT] = 1.0 if whole[LIKE_RIVER] else exp2(exponent(s, real[NOW]))
     real[LEAST_STRONG] = real[LEAST_WEIGHT] = real[LEAST_SHARED] = np.inf
+    s.least_strong[:] = np.inf
     real[REACH] = 0.0
     whole[FREE] = 0
     sieve[:] = 0.0
@@ -289,7 +290,7 @@ def refresh(
         w = weight_now(s, i)
         real[LEAST_WEIGHT] = min(real[LEAST_WEIGHT], w)
         if s.strong[i]:
-            real[LEAST_STRONG] = min(real[LEAST_STRONG], w)
+            note_strong(s, i, w)
         for e in range(s.degree[i]):
             real[LEAST_SHARED] = min(real[LEAST_SHARED], shared_now(s, i, e))
     if is_retuned:

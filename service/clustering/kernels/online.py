@@ -25,6 +25,7 @@ from service.clustering.kernels.state import (
     State,
     distance,
     exp2,
+    faded,
     weight_now,
 )
 from service.compiled import compiled, seldom
@@ -116,8 +117,7 @@ def update(s: State, x: Float64s, t: float, gain: float, k: int) -> None:
     for a in range(k):
         i = near[a]
         if s.whole[LIKE_RIVER]:
-            faded = s.weights[i] * math.pow(2.0 * gain, -s.real[FADING] * (t - s.updated[i]))
-            s.weights[i] = faded + 1.0
+            s.weights[i] = faded(s.weights[i], s.real[FADING], t - s.updated[i]) + 1.0
             h = math.exp(-(s.apart[a] * s.apart[a]) / (2.0 * (sigma * sigma)))
         else:
             s.weights[i] += gain

@@ -1,13 +1,12 @@
 """Shared density between micro-clusters, and what it links (Algorithm 1, lines 10-13; Algorithm 3, lines 3-6)."""
 
-import math
-
 from service.clustering.kernels.state import (
     ALPHA,
     FADING,
     FLIP_A,
     FLIP_B,
     JUST_STRONG,
+    LANES,
     LEAST_SHARED,
     LEAST_STRONG,
     LIKE_RIVER,
@@ -23,6 +22,7 @@ from service.clustering.kernels.state import (
     UNIT,
     UNLINK,
     State,
+    faded,
     shared_now,
     weight_now,
 )
@@ -90,7 +90,7 @@ def share(s: State, i: int, j: int, t: float, gain: float) -> None:
     if e >= 0:
         f = place_of(s, j, i)
         if s.whole[LIKE_RIVER]:
-            grown = s.shared[i, e] * math.pow(2.0 * gain, -s.real[FADING] * (t - s.since[i, e])) + 1.0
+            grown = faded(s.shared[i, e], s.real[FADING], t - s.since[i, e]) + 1.0
             s.since[i, e] = s.since[j, f] = t
         else:
             grown = s.shared[i, e] + gain
@@ -119,6 +119,13 @@ def share(s: State, i: int, j: int, t: float, gain: float) -> None:
 
 
 @compiled
+def note_strong(s: State, i: int, w: float) -> None:
+    """Keep the bounds below the weight of a strong row."""
+    s.least_strong[i // LANES] = min(s.least_strong[i // LANES], w)
+    s.real[LEAST_STRONG] = min(s.real[LEAST_STRONG], w)
+
+
+@compiled
 def reread(s: State, k: int) -> None:
     """Algorithm 3, lines 3-6, for what one item touched (NEAR): who is strong, and which pairs are linked.
 
@@ -131,7 +138,7 @@ def reread(s: State, k: int) -> None:
         w = weight_now(s, i)
         if not s.strong[i] and w >= enough:
             s.strong[i] = JUST_STRONG
-            s.real[LEAST_STRONG] = min(s.real[LEAST_STRONG], w)
+            note_strong(s, i, w)
             s.lists[STRONG_NOW, s.whole[N_STRONG]] = i
             s.whole[N_STRONG] += 1
     for a in range(k):

@@ -6,7 +6,8 @@ result may depend on them: wherever order matters, it is the order of birth. R r
 
     sieve    float32 (R/32, D', 32)  centres - origin, 32 rows side by side; D' is D up to a multiple of 8
     centers   float64 (R, D)          where it is
-    amounts   float64 (3, R)          forward-decayed weight; time of its last item; scratch
+    amounts   float64 (4, R)          forward-decayed weight; time of its last item; scratch; and, for block b of
+                                      the sieve, at b: a lower bound of the weights of its strong rows
     ids       int64   (5, R)          birth (0: the row is free); items assigned; cluster; is it strong; degree
     peers     int32   (R, E)          rows it shares density with, in no order; the first `degree` count
     shared    float64 (R, E)          forward-decayed shared density, the same at both ends of a pair
@@ -42,7 +43,7 @@ from typing import NamedTuple
 import numpy as np
 
 from service.clustering.exact import COEFFICIENTS
-from service.compiled import compiled
+from service.compiled import compiled, seldom
 from service.records import Float32s, Float64s, Int32s, Int64s, UInt8s
 
 LANES = 128
@@ -83,6 +84,7 @@ class State(NamedTuple):
     weights: Float64s
     updated: Float64s
     apart: Float64s
+    least_strong: Float64s
     births: Int64s
     counts: Int64s
     clusters: Int64s
@@ -119,12 +121,18 @@ def exponent(s: State, t: float) -> float:
     return e
 
 
+@seldom
+def faded(amount: float, fading: float, age: float) -> float:
+    """As river computes it, by the C library's `pow`; apart, so that it is never computed for nothing."""
+    return float(amount * math.pow(2.0, -fading * age))
+
+
 @compiled
 def weight_now(s: State, i: int) -> float:
     """Weight of a row in units of UNIT: forward-decayed as it is; in river's mode faded, with UNIT 1."""
     weight: float = s.weights[i]
     if s.whole[LIKE_RIVER]:
-        weight *= math.pow(2.0 * s.real[UNIT], -s.real[FADING] * (s.real[NOW] - s.updated[i]))
+        return faded(weight, s.real[FADING], s.real[NOW] - s.updated[i])
     return weight
 
 
@@ -133,7 +141,7 @@ def shared_now(s: State, i: int, e: int) -> float:
     """Shared density of a pair, likewise."""
     density: float = s.shared[i, e]
     if s.whole[LIKE_RIVER]:
-        density *= math.pow(2.0 * s.real[UNIT], -s.real[FADING] * (s.real[NOW] - s.since[i, e]))
+        return faded(density, s.real[FADING], s.real[NOW] - s.since[i, e])
     return density
 
 
