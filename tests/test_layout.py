@@ -17,6 +17,13 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    # Kernels are seen through the class that owns the arrays: they cannot be called from Python.
+    "service/clustering/kernels/clock.py": "tests/service/clustering/test_micro_clusters.py",
+    "service/clustering/kernels/connectivity.py": "tests/service/clustering/test_micro_clusters.py",
+    "service/clustering/kernels/entries.py": "tests/service/clustering/test_micro_clusters.py",
+    "service/clustering/kernels/online.py": "tests/service/clustering/test_micro_clusters.py",
+    "service/clustering/kernels/pairs.py": "tests/service/clustering/test_micro_clusters.py",
+    "service/clustering/kernels/state.py": "tests/service/clustering/test_micro_clusters.py",
     # Configurations are compared with each other.
     "model/configs/digits.py": "tests/model/configs/test_configs.py",
     "model/configs/fashion_mnist.py": "tests/model/configs/test_configs.py",

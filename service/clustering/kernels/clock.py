@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from service.clustering.kernels.exact import exp2
 from service.clustering.kernels.online import leave_graph, remove
 from service.clustering.kernels.pairs import forget_pair
 from service.clustering.kernels.state import (
@@ -25,7 +26,6 @@ from service.clustering.kernels.state import (
     SWEPT,
     UNIT,
     State,
-    exp2,
     exponent,
     faded,
     shared_now,

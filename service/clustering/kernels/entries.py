@@ -4,6 +4,7 @@ import numpy as np
 
 from service.clustering.kernels.clock import advance, weaken
 from service.clustering.kernels.connectivity import settle
+from service.clustering.kernels.exact import exp2
 from service.clustering.kernels.online import found, lightest, remove, update
 from service.clustering.kernels.pairs import note_strong, reread
 from service.clustering.kernels.search import (
@@ -36,7 +37,6 @@ from service.clustering.kernels.state import (
     STATUS,
     UNIT,
     State,
-    exp2,
     exponent,
     shared_now,
     weight_now,

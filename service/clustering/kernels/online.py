@@ -2,7 +2,7 @@
 
 import math
 
-from service.clustering.exact import LOG2_E
+from service.clustering.kernels.exact import exp
 from service.clustering.kernels.pairs import drop_end, note_flip, place_of, reread, share
 from service.clustering.kernels.search import leave_sieve, place_in_sieve
 from service.clustering.kernels.state import (
@@ -24,7 +24,6 @@ from service.clustering.kernels.state import (
     STATUS,
     State,
     distance,
-    exp2,
     faded,
     weight_now,
 )
@@ -121,7 +120,7 @@ def update(s: State, x: Float64s, t: float, gain: float, k: int) -> None:
             h = math.exp(-(s.apart[a] * s.apart[a]) / (2.0 * (sigma * sigma)))
         else:
             s.weights[i] += gain
-            h = exp2(-(s.apart[a] * s.apart[a]) / (2.0 * (sigma * sigma)) * LOG2_E)
+            h = exp(-(s.apart[a] * s.apart[a]) / (2.0 * (sigma * sigma)))
         s.updated[i] = max(s.updated[i], t)
         for d in range(dims):
             old = s.centers[i, d]

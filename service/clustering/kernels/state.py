@@ -40,9 +40,6 @@ loop, to the bit, on every processor.
 import math
 from typing import NamedTuple
 
-import numpy as np
-
-from service.clustering.exact import COEFFICIENTS
 from service.compiled import compiled, seldom
 from service.records import Float32s, Float64s, Int32s, Int64s, UInt8s
 
@@ -99,19 +96,6 @@ class State(NamedTuple):
     lists: Int64s
     work: Float64s
     single: Float32s
-
-
-@compiled
-def exp2(x: float) -> float:
-    """2^x for x up to 1000, the bits of `exact.exp2`."""
-    if x < -1080.0:
-        return 0.0
-    n = np.rint(x)
-    f = x - n
-    power = COEFFICIENTS[14]
-    for k in range(13, -1, -1):
-        power = power * f + COEFFICIENTS[k]
-    return math.ldexp(power, int(n))
 
 
 @compiled

@@ -1,9 +1,15 @@
 """The compiled micro-clusters against the paper and against river, and what they promise beyond these."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -252,6 +258,40 @@ def test_a_pause_of_any_length_is_outlived() -> None:
     assert [3] == db.micro.counts(db.micro.rows()).tolist()
     assert db.micro.predict(points((5, 5)))[0] != NO_CLUSTER
     assert [(1, 3)] == db.removed
+
+
+_DIGEST = """
+import hashlib, json
+import numpy as np
+import pytest
+from service.clustering.dbstream import DBSTREAM
+
+rng = np.random.default_rng(0)
+x = rng.integers(0, 40, (3000, 1)) * 0.7 + rng.normal(size=(3000, 20)) * rng.choice([0.05, 0.2, 1.0], (3000, 1))
+db = DBSTREAM(clustering_threshold=1.0, fading_factor=0.01, cleanup_interval=100, intersection_factor=0.1)
+db.learn_many(x, np.sort(rng.exponential(1.0, 3000)).cumsum() / 1000)
+print(json.dumps([db.n_micro_clusters, db.n_clusters, hashlib.sha256(db.to_bytes()).hexdigest()]))
+"""
+
+
+@pytest.mark.slow
+def test_the_state_is_the_same_on_every_processor(tmp_path: Path) -> None:
+    """Compiled for a processor without any vector extension that not all have, the kernels give the same bits."""
+
+    def state(**environment: str) -> list[Any]:
+        run = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _DIGEST],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return list(json.loads(run.stdout))
+
+    plain = state(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_CACHE_DIR=str(tmp_path))
+
+    assert plain[0] > 10
+    assert state() == plain
 
 
 # Reading
