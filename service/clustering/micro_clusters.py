@@ -15,7 +15,7 @@ Four choices go beyond the paper, for a service that answers item by item for ev
 - *Caps.* At `max_micro_clusters` the lightest (faded weight; ties: the oldest) makes room for the newborn, which
   under a flood of noise is the singleton that waited longest. At `max_degree` a new pair takes the place of the
   weakest (ties: the oldest peer) if that has faded below one item; else it is not kept. So memory is at most
-  about (4 D' + 8 D + 13 E + 160) bytes a micro-cluster.
+  about (4 D' + 8 D + 13 E + 170) bytes a micro-cluster, D' at most 48.
 - *Event time.* Items may bring their own times, also late ones; see kernels/state.py on forward decay. Without,
   time is the number of items learnt.
 
@@ -71,7 +71,7 @@ class MicroClusters:
         self._whole[at.NEXT_BIRTH] = 1
         self._real[at.UNIT] = 1.0
         self._real[[at.LEAST_STRONG, at.LEAST_WEIGHT, at.LEAST_SHARED]] = np.inf
-        self._sieve = np.zeros((0, min(-(-dim // 8) * 8, at.SIEVE_DIMS), at.LANES), dtype=np.float32)
+        self._sieve = np.zeros((0, _sieve_dims(dim), at.LANES), dtype=np.float32)
         self._centers: Float64s = np.zeros((0, dim), dtype=np.float64)
         self._amounts: Float64s = np.zeros((4, 0), dtype=np.float64)
         self._ids: Int64s = np.zeros((5, 0), dtype=np.int64)
@@ -429,6 +429,11 @@ class _Pairs:
     second: Int64s
     row: Int64s
     edge: Int64s
+
+
+def _sieve_dims(dim: int) -> int:
+    """Dimensions in which the search looks first: all of few, 16 of up to 128, an eighth of more; a multiple of 8."""
+    return min(-(-dim // 8) * 8, max(16, min(48, dim // 64 * 8)))
 
 
 def _longer(array: NDArray[Any], more: int) -> NDArray[Any]:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from service.clustering.kernels.state import ALIVE, HIGH, LANES, NEAR, RADIUS, REACH, State, distance
+from service.clustering.kernels.state import ALIVE, HIGH, LANES, NEAR, RADIUS, REACH, State
 from service.compiled import compiled, compiled_loosely
 from service.records import Float32s, Float64s, Int64s
 
@@ -56,11 +56,17 @@ def propose(sieve: Float32s, single: Float32s, blocks: int, limit: np.float32, p
                     near |= np.int32(0) if total > limit else np.int32(1)
             if near == 0:
                 break
-        if near != 0:
-            for j in range(LANES):
-                if not (sums[j] > limit):
-                    proposed[n] = b * LANES + j
-                    n += 1
+        if near == 0:
+            continue
+        for first in range(0, LANES, 16):
+            near = np.int32(0)
+            for j in range(first, first + 16):
+                near |= np.int32(0) if sums[j] > limit else np.int32(1)
+            if near != 0:
+                for j in range(first, first + 16):
+                    if not (sums[j] > limit):
+                        proposed[n] = b * LANES + j
+                        n += 1
     return n
 
 
@@ -70,7 +76,7 @@ def _limit(s: State, x: Float64s) -> np.float32:
 
     With coordinates of at most `reach` from the origin, rounding to float32 moves each of the two points by at
     most 2^-24 sqrt(D) reach; the difference, the squares and their sum in any order err by at most (D + 4) 2^-24
-    of the sum. Both are taken a little larger here, and the least normal float32 is added against underflow.
+    of the sum; dimensions that are left out only make it smaller. Both are taken a little larger here, and the least normal float32 is added against underflow.
     """
     dims = len(x)
     reach = s.real[REACH]
@@ -91,6 +97,21 @@ def stretch(s: State, x: Float64s) -> None:
 
 
 @compiled
+def distance_within(a: Float64s, b: Float64s, radius: float) -> float:
+    """`distance` if it is less than the radius, else -1, found out as soon as it is sure."""
+    total = 0.0
+    too_much = radius * radius * (1.0 + 1e-12)
+    for first in range(0, len(a), 8):
+        for d in range(first, min(first + 8, len(a))):
+            apart = a[d] - b[d]
+            total += apart * apart
+        if total > too_much:
+            return -1.0
+    apart = math.sqrt(total)
+    return apart if apart < radius else -1.0
+
+
+@compiled
 def find_near(s: State, x: Float64s) -> int:
     """Line 2 of Algorithm 1: the rows whose ball holds x, in order of birth, in NEAR and `apart`; how many."""
     if s.whole[ALIVE] == 0:
@@ -103,8 +124,8 @@ def find_near(s: State, x: Float64s) -> int:
         row = near[m]
         if row >= s.whole[HIGH] or s.births[row] == 0:
             continue
-        apart = distance(x, s.centers[row])
-        if not apart < s.real[RADIUS]:
+        apart = distance_within(x, s.centers[row], s.real[RADIUS])
+        if apart < 0.0:
             continue
         at = k
         while at > 0 and s.births[near[at - 1]] > s.births[row]:

@@ -4,7 +4,7 @@
 one row of each array; rows are given at birth, stay where they are, and are given again after a death, so no
 result may depend on them: wherever order matters, it is the order of birth. R rows, D dimensions, E pairs a row:
 
-    sieve    float32 (R/32, D', 32)  centres - origin, 32 rows side by side; D' is D up to a multiple of 8
+    sieve     float32 (R/128, D', 128)  leading D' coordinates of centres - origin, 128 rows side by side
     centers   float64 (R, D)          where it is
     amounts   float64 (4, R)          forward-decayed weight; time of its last item; scratch; and, for block b of
                                       the sieve, at b: a lower bound of the weights of its strong rows
@@ -17,7 +17,7 @@ result may depend on them: wherever order matters, it is the order of birth. R r
     whole     int64   (16,)           counters, by the names below
     lists     int64   (10, R)         scratch lists, by the names below
     work      float64 (S, D)          row 0: the origin; the others: centres as they were before an item
-    single    float32 (D' + 32,)      the item in float32, and 32 partial sums
+    single    float32 (D' + 128,)     the item in float32, and 128 partial sums
 
 Forward decay (Cormode, Shkapenyuk, Srivastava, Xu 2009, "Forward decay: a practical time decay model for
 streaming systems"): an item of time t weighs 2^e(t), e(t) = lambda (t - t_0) - K, whenever it arrives; "now" it
@@ -25,12 +25,14 @@ weighs 2^(e(t) - e(now)), which is the paper's fading. So learning costs one pow
 micro-cluster, a late item needs no special case, and nothing has to be touched for time to pass. Whenever e(now)
 exceeds 256, K grows by a multiple of 256 and all amounts are multiplied by a power of two: exact.
 
-**What bounds the speed.** Per item: (1) the search, 2 M D flops in float32 at full vector width if no block of
-32 rows can be left early, and about a quarter and less when the first eight dimensions decide, as they do when the
-space is ordered by variance; it reads `sieve`, 4 M D bytes, from the second-level cache; (2) for the k
-micro-clusters that hold the item, k D float64 operations in a fixed order, twice (distance, move), k^2 D / 2 for
-the collapse guard, and k^2 look-ups in lists of E. At d = 32, M = 1000 the two are alike. A float32 matrix
-product of the same distances (for a whole batch, and so against centres that have moved since) is the bound of (1).
+**What bounds the speed.** Per item and core: (1) the search. It looks at D' leading dimensions (all of up to 16, 16 of
+up to 128, an eighth of more), eight at a time, and leaves a block of 128 rows when none can lie near enough: 8 M to
+D' M subtractions and multiply-adds in float32, from the second-level cache, 32 to 4 D' bytes a row. Eight
+dimensions are enough where the space is ordered by variance, as a PCA is. What is left is measured row by row, D
+float64 operations in a row that must not be reordered. (2) For the k micro-clusters that hold the item: k D float64
+operations for the move, k^2 D / 2 for the collapse guard, k^2 look-ups in lists of E pairs, two powers of two. At
+d = 32, M = 1000 the search is half of it, beyond that nearly all. A float32 matrix product of the same distances,
+which would be one of a whole batch with centres that have moved since, is the bound of what (1) could be.
 
 **Exactness.** float32 only proposes: its error is bounded (see `_limit`), what may lie in a ball is measured again
 in float64, in the order of the dimensions, without fused or reordered operations. So the result is that of the plain
@@ -45,9 +47,6 @@ from service.records import Float32s, Float64s, Int32s, Int64s, UInt8s
 
 LANES = 128
 """Rows of one block of the sieve."""
-
-SIEVE_DIMS = 48
-"""Most dimensions that the sieve looks at."""
 
 REBASE_AT = 256.0
 """Exponents above this are rebased."""

@@ -372,7 +372,7 @@ def test_memory_is_bounded_by_the_caps() -> None:
 
     assert cap == len(db.micro)
     assert sizes[0] == sizes[-1]
-    assert sizes[-1] <= rows * (4 * dim + 8 * dim + 13 * degree + 160) + 10_000
+    assert sizes[-1] <= rows * (4 * dim + 8 * dim + 13 * degree + 170) + 10_000
 
 
 def test_what_is_not_fed_fades_away() -> None:
