@@ -76,7 +76,8 @@ def _limit(s: State, x: Float64s) -> np.float32:
 
     With coordinates of at most `reach` from the origin, rounding to float32 moves each of the two points by at
     most 2^-24 sqrt(D) reach; the difference, the squares and their sum in any order err by at most (D + 4) 2^-24
-    of the sum; dimensions that are left out only make it smaller. Both are taken a little larger here, and the least normal float32 is added against underflow.
+    of the sum; dimensions that are left out only make it smaller. Both are taken a little larger here, and the least
+    normal float32 is added against underflow.
     """
     dims = len(x)
     reach = s.real[REACH]
