@@ -1,17 +1,21 @@
 """Compiling: numba, with what it made kept on disk, so that only the first start of all has to wait.
 
-numba names a file of its cache by the source of the one function it is for, not of those that function calls. So
-the folder here carries a digest of all kernels: an edit of any of them is never answered by old code. The cache
-is for this machine's own use, like Python's own `__pycache__`, and lies beside it where that can be written, else
-where NUMBA_CACHE_DIR says; without either, every process compiles for itself.
+What is kept is for this machine's own use, like Python's own `__pycache__`, and lies beside it where that can be
+written or has it already; else in the user's cache folder. NUMBA_CACHE_DIR names another place. Without any, every
+process compiles for itself. code_cache.py says how it is kept and what is trusted; NUMBA_CPU_NAME and
+NUMBA_CPU_FEATURES compile for another processor than this one.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+from llvmlite.binding import get_host_cpu_name
+from numba.core.codegen import get_host_cpu_features
+
+from service.code_cache import CodeCache, digest, place
 
 # numba's annotations lack the options for functions that Python never calls, and its settings.
 _njit: Any = numba.njit
@@ -25,9 +29,8 @@ _FOLDER = Path(__file__).parent / "clustering" / "kernels"
 
 
 def digest_of_sources(folder: Path = _FOLDER) -> str:
-    """Of all that ends up in the compiled code."""
-    sources = [*sorted(folder.glob("*.py")), Path(__file__)]
-    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    """Of all sources that end up in the compiled code."""
+    return digest(source.read_bytes() for source in [*sorted(folder.glob("*.py")), Path(__file__)])
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -52,15 +55,44 @@ def compiled_loosely(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def entry(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function that Python calls, and keep the result on disk."""
-    given = _config.CACHE_DIR
-    own = Path(given) if given else _FOLDER / "__pycache__"
-    _config.CACHE_DIR = str(own / f"numba-{digest_of_sources()}")
-    try:
-        made: Any = _njit(error_model="numpy", cache=True)(function)
-    except RuntimeError:  # nowhere to write: numba says so at once
-        made = _njit(error_model="numpy")(function)
-    finally:
-        _config.CACHE_DIR = given
+    """Compile a function that Python calls, when it is called first, and keep the result on disk."""
+    made: Any = _njit(error_model="numpy")(function)
+    folder = _place()
+    if folder is not None and hasattr(made, "_cache"):  # under NUMBA_DISABLE_JIT it is the function itself
+        made._cache = CodeCache(function, folder)  # noqa: SLF001 - `cache=True` sets this very attribute
     result: Callable[P, R] = made
     return result
+
+
+def kept_in(function: Callable[..., Any]) -> Path | None:
+    """The folder in which the code of an entry is or will be kept; None if it is not."""
+    kept: object = getattr(function, "_cache", None)
+    return kept.folder if isinstance(kept, CodeCache) else None
+
+
+def is_kept(function: Callable[..., Any]) -> bool:
+    """Whether the code of an entry is on disk, for this processor and as it was written."""
+    kept: object = getattr(function, "_cache", None)
+    return isinstance(kept, CodeCache) and kept.is_whole()
+
+
+@cache
+def _place() -> Path | None:
+    """Where this process keeps code."""
+    name, features = _config.CPU_NAME, _config.CPU_FEATURES  # None: this processor's
+    processor = get_host_cpu_name() if name is None else name
+    extensions = get_host_cpu_features() if features is None else features
+    made_of = (digest_of_sources(), numba.__version__, processor, extensions)
+    folder = f"numba-{digest(part.encode() for part in made_of)[:16]}"
+    return place(folder, _folders(), owners=[Path(__file__).stat().st_uid])
+
+
+def _folders() -> Iterator[Path]:
+    if _config.CACHE_DIR:
+        yield Path(_config.CACHE_DIR)
+        return
+    yield _FOLDER / "__pycache__"
+    try:
+        yield Path.home() / ".cache" / "firstseen"
+    except RuntimeError:  # a user without a home
+        return
