@@ -1,168 +1,165 @@
-"""How fast, and how right, is our DBSTREAM beside river's?
+"""How fast, how right and how steady is our DBSTREAM beside the others?
 
-    python -m benchmarks.clusterer [--quick] [--json FILE]
+    python -m benchmarks.clusterer [--quick] [--json FILE] [--plots FOLDER]
 
-Speed: items a second of `learn` alone and of `predict` then `learn` (what a service does), on chains of
-overlapping micro-clusters, for several dimensions d and numbers of micro-clusters M. Both clusterers get the
-same items and parameters in the same process, turn by turn, and a time budget instead of a number of items,
-since they differ by orders of magnitude. `ratio` is ours over the peer's.
+    speed      items a second and bytes, for each number of dimensions d and of micro-clusters M: ours and river's in
+               the same process, from the same state, with the same items and parameters, in turns (clusterer_speed.py)
+    flatness   what an item costs after ten thousand items, and after ten million (clusterer_speed.py)
+    quality    how right answers are while five kinds of stream go by, beside the stream clusterers that can be had
+               in Python (clusterer_quality.py; who they are: clusterer_peers.py; their settings: clusterer_grids.py)
+    churn      how often a known thing gets a new id while others come and go (clusterer_churn.py)
 
-Quality: adjusted Rand index (Hubert & Arabie 1985) on two moons beside two rings, where only shared density
-finds the four shapes. Fresh items of the same shapes are predicted after learning; an item that is called
-noise counts as a cluster of its own kind, so refusing to answer is not rewarded.
+What the columns mean stands in those files. Everything runs in one thread. `--quick` is under a minute: d = 32,
+M = 1000, and moons and circles beside the peers that need no extra package. All of it takes half an hour, most of it
+for the peers to try their settings. `--plots` writes one SVG each.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from statistics import median
-from time import perf_counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
 
-from benchmarks.clusterers import PEERS, Clusterer, Ours, Parameters
-from benchmarks.report import Row, machine, parser, publish
-from benchmarks.streams import filaments, moons_and_circles
+from benchmarks.clusterer_churn import ChurnSizes, churn
+from benchmarks.clusterer_grids import ENTRIES
+from benchmarks.clusterer_plots import plots
+from benchmarks.clusterer_quality import QualitySizes, quality, verdict
+from benchmarks.clusterer_speed import SpeedSizes, flatness, speed
+from benchmarks.report import Row, log, machine, parser, publish
+
+PACKAGES = ("firstseen", "numpy", "numba", "river", "scikit-learn", "denstream", "incdbscan", "capymoa")
+
+_QUICK_PEERS = (
+    "firstseen DBSTREAM",
+    "river DBSTREAM",
+    "river DenStream",
+    "scikit-learn MiniBatchKMeans",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What is measured.
+    """What is measured."""
 
-    Attributes:
-        dimensions: Each d.
-        micro_clusters: Each M.
-        budget_s: Time of one measurement.
-        rounds: Measurements a figure; the median is reported.
-        shape_items: Items learnt, and items predicted, for the index.
-        seeds: Streams for the index.
-    """
-
-    dimensions: tuple[int, ...] = (2, 16, 32)
-    micro_clusters: tuple[int, ...] = (100, 300, 1000)
-    budget_s: float = 1.0
-    rounds: int = 3
-    shape_items: int = 4000
-    seeds: int = 5
+    speed: SpeedSizes = field(default_factory=SpeedSizes)
+    quality: QualitySizes = field(default_factory=QualitySizes)
+    churn: ChurnSizes = field(default_factory=ChurnSizes)
 
 
-QUICK = Sizes(micro_clusters=(100, 300), budget_s=0.3, rounds=2, seeds=3)
+QUICK = Sizes(
+    speed=SpeedSizes(
+        dimensions=(32,),
+        micro_clusters=(1000,),
+        budget_s=0.2,
+        warm_up_s=4.0,
+        flat_marks=(10_000, 100_000, 1_000_000),
+        flat_limit_s=10.0,
+    ),
+    quality=QualitySizes(
+        kinds=("moons+circles",),
+        seeds=2,
+        entries=tuple(entry for entry in ENTRIES if entry.name in _QUICK_PEERS),
+    ),
+    churn=ChurnSizes(entries=()),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print, write."""
-    options: argparse.Namespace = parser(__doc__.splitlines()[0]).parse_args(arguments)
-    report = measure(QUICK if options.quick else Sizes())
-    publish(
-        report,
-        [
-            ("Speed, items a second", report["speed"]),
-            ("Adjusted Rand index on moons and rings (1 is right)", report["quality"]),
-        ],
-        options.json,
-    )
+    """Measure, print, draw, write."""
+    options: argparse.ArgumentParser = parser(__doc__.splitlines()[0])
+    options.add_argument("--plots", type=Path, metavar="FOLDER", help="also draw the figures, as SVG")
+    given = options.parse_args(arguments)
+    report = measure(QUICK if given.quick else Sizes())
+    publish(report, list(tables(report)), given.json)
+    if given.plots is not None:
+        given.plots.mkdir(parents=True, exist_ok=True)
+        for name, svg in plots(report).items():
+            (given.plots / f"{name}.svg").write_text(svg, encoding="utf-8")
+            log(f"plot in {given.plots / name}.svg")
 
 
 def measure(sizes: Sizes) -> dict[str, Any]:
     """All of it, as the report that `--json` writes."""
-    parameters = Parameters()
-    return {
-        "question": "How fast, and how right, is our DBSTREAM beside river's?",
-        "machine": machine(["firstseen", "numpy", "river", "scipy"]),
-        "sizes": asdict(sizes),
-        "parameters": asdict(parameters),
-        "speed": [
-            row
-            for d in sizes.dimensions
-            for M in sizes.micro_clusters
-            for row in speed(sizes, parameters, d=d, M=M)
-        ],
-        "quality": quality(sizes, parameters),
-    }
+    with threadpool_limits(limits=1):
+        report: dict[str, Any] = {
+            "question": "How fast, how right and how steady is our DBSTREAM beside the others?",
+            "machine": machine(PACKAGES),
+            "sizes": _without_entries(asdict(sizes)),
+            "not_installed": [entry.name for entry in sizes.quality.entries if not entry.is_installed()],
+            "speed": speed(sizes.speed, progress=log),
+            "flatness": flatness(sizes.speed, progress=log),
+            "quality": quality(sizes.quality, progress=log),
+        }
+        chosen = {
+            row["clusterer"]: row["settings"]
+            for row in report["quality"]
+            if row["stream"] == "topic turnover" and row["settings"] is not None
+        }
+        report["churn"], report["churn_course"] = churn(sizes.churn, chosen, progress=log)
+        report["verdict"] = verdict(report["quality"])
+    return report
 
 
-def speed(sizes: Sizes, parameters: Parameters, *, d: int, M: int) -> list[Row]:
-    """The rows of one (d, M): each peer learns, and predicts and learns."""
-    stream = filaments(d=d, micro_clusters=M, items=8 * M, seed=1)
-    warm_up = 2 * M
-    rates: dict[str, dict[str, list[float]]] = {}
-    present: dict[str, int] = {}
-    contestants: list[tuple[Clusterer, Sequence[Any]]] = []
-    for peer in PEERS:
-        clusterer: Clusterer = peer(d, parameters)
-        items = clusterer.prepare(stream.x)
-        for item in items[:warm_up]:
-            clusterer.learn(item)
-        contestants.append((clusterer, items[warm_up:]))
-    for _ in range(sizes.rounds):
-        for clusterer, items in contestants:
-            own = rates.setdefault(clusterer.name, {"learn": [], "predict_learn": []})
-            own["learn"].append(_rate(clusterer.learn, items, sizes.budget_s))
-            own["predict_learn"].append(_rate(_predict_then_learn(clusterer), items, sizes.budget_s))
-            present[clusterer.name] = clusterer.micro_clusters()
-    rows = []
-    for task in ("learn", "predict_learn"):
-        figures = {name: median(own[task]) for name, own in rates.items()}
-        for name, figure in figures.items():
-            ratio = None if name == Ours.name else figures[Ours.name] / figure
-            rows.append(
-                {
-                    "task": task.replace("_", " + "),
-                    "d": d,
-                    "M": present[name],
-                    "clusterer": name,
-                    "items_per_s": round(figure, 1),
-                    "ratio": None if ratio is None else round(ratio, 2),
-                }
-            )
-    return rows
-
-
-def quality(sizes: Sizes, parameters: Parameters) -> list[Row]:
-    """The index of each peer over all seeds."""
-    rows = []
-    for peer in PEERS:
-        scores, clusters = [], []
-        for seed in range(sizes.seeds):
-            learnt = moons_and_circles(items=sizes.shape_items, seed=seed)
-            fresh = moons_and_circles(items=sizes.shape_items, seed=1000 + seed)
-            clusterer: Clusterer = peer(2, parameters)
-            for item in clusterer.prepare(learnt.x):
-                clusterer.learn(item)
-            found = [clusterer.predict(item) for item in clusterer.prepare(fresh.x)]
-            scores.append(float(adjusted_rand_score(fresh.y, found)))
-            clusters.append(len(set(found) - {-1}))
-        rows.append(
+def tables(report: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
+    """Title and rows of each table; the report's rows in as many columns as a screen takes."""
+    yield (
+        "Speed, items a second, one thread (ours in blocks; single: a row a call); ratio: ours in blocks to river's",
+        [
             {
-                "clusterer": peer.name,
-                "ari_median": round(median(scores), 3),
-                "ari_worst": round(min(scores), 3),
-                "clusters_median": median(clusters),
-                "true_clusters": 4,
-                "streams": sizes.seeds,
+                "stream": row["stream"],
+                "d": row["d"],
+                "M": row["present"],
+                "near": row["near"],
+                "learn": row["learn_per_s"],
+                "predict+learn": row["predict_learn_per_s"],
+                "single": row["one_learn_per_s"],
+                "river learn": row["river_learn_per_s"],
+                "river predict+learn": row["river_predict_learn_per_s"],
+                "ratio": row["learn_ratio"],
+                "ratio predict+learn": row["predict_learn_ratio"],
             }
-        )
-    return rows
+            for row in report["speed"]
+        ],
+    )
+    yield (
+        "One item, microseconds (median): as a row, as a dictionary; bytes of the state, live and stored",
+        [
+            {
+                "stream": row["stream"],
+                "d": row["d"],
+                "M": row["present"],
+                "row us": row["row_p50_us"],
+                "dict us": row["dict_p50_us"],
+                "river dict us": round(1e6 / row["river_learn_per_s"], 1),
+                "live": row["live_bytes"],
+                "stored": row["stored_bytes"],
+                "river live": row["river_bytes"],
+                "matrix product/s": row["matrix_product_per_s"],
+            }
+            for row in report["speed"]
+        ],
+    )
+    yield "Cost of an item as the stream grows", report["flatness"]
+    yield (
+        "Answers while the stream goes by, median over streams (ari: 1 is right; told k: knows the number of classes)",
+        [{**row, "settings": _settings(row["settings"])} for row in report["quality"]],
+    )
+    yield "Index beside the best peer's", report["verdict"]
+    if report["churn"]:
+        yield "Probes of a topic that goes on whose cluster has another id after 100 items", report["churn"]
+    if report["not_installed"]:
+        yield "Not installed here, so not measured", [{"clusterer": name} for name in report["not_installed"]]
 
 
-def _predict_then_learn(clusterer: Clusterer) -> Callable[[Any], None]:
-    def both(item: Any) -> None:  # noqa: ANN401 - whatever the peer's prepare gave
-        clusterer.predict(item)
-        clusterer.learn(item)
-
-    return both
+def _settings(chosen: dict[str, float] | None) -> str:
+    return "too slow" if chosen is None else " ".join(f"{name}={value:g}" for name, value in chosen.items())
 
 
-def _rate(work: Callable[[Any], None], items: Sequence[Any], budget_s: float) -> float:
-    """Items a second over about `budget_s`, going round the items as often as it takes."""
-    done = 0
-    start = perf_counter()
-    while True:
-        work(items[done % len(items)])
-        done += 1
-        if done % 8 == 0 and perf_counter() - start >= budget_s:
-            return done / (perf_counter() - start)
+def _without_entries(sizes: dict[str, Any]) -> dict[str, Any]:
+    """Sizes without the peers, which the rows name."""
+    return {name: {k: v for k, v in part.items() if k != "entries"} for name, part in sizes.items()}
 
 
 if __name__ == "__main__":

@@ -69,7 +69,12 @@ def publish(report: dict[str, Any], tables: Sequence[tuple[str, Sequence[Row]]],
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        print(f"JSON in {file}", file=sys.stderr)
+        log(f"JSON in {file}")
+
+
+def log(line: str) -> None:
+    """What is being done, for who waits; beside the tables, not among them."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _cell(value: object) -> str:
