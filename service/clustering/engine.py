@@ -2,7 +2,7 @@
 
     z ──► known gate ──► accepted: a known class
               │
-              └► refused ──► cluster space ──► DBSTREAM ──► lineage ──► emergence ──► life cycle
+              └► refused ──► cluster space ──► clusterer ──► lineage ──► emergence ──► life cycle
 
 `decide` is read-only. `apply` is the only thing that changes state, and needs nothing but what the log keeps
 of a batch (`Observed`), so live and replayed states are the same to the bit. Both go item by item in order:
@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
+from service.clustering import clusterer
+from service.clustering.clusterer import BackendChanged
 from service.clustering.emergence import Background, log_e_value, log_threshold
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
-from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import EngineParams
 from service.events import ClusterEvent, EventKind
 from service.records import (
@@ -121,7 +122,7 @@ class Engine:
         self.next_cluster_id = 1
         self.candidates_tested = 0
         self._idle_check_at = 0
-        self.clusterer = MicroClusters(self.space.dim, params)
+        self.clusterer = clusterer.made(self.space.dim, params)
         self._learnt: Int64s = np.zeros((4, 1), dtype=np.int64)
         self._use(params)
 
@@ -129,14 +130,25 @@ class Engine:
         """Decide with other parameters from the next item on; what is learnt stays.
 
         It is an entry of the stream's log, and takes a place in the stream like an item.
+
+        Raises:
+            BackendChanged: They name another clusterer than the one this stream began with; nothing was changed.
         """
-        self._use(params)
+        self.check(params)
+        if params.backend != self.params.backend:
+            self.clusterer = clusterer.made(self.space.dim, params)
         self._account(self.clusterer.retune(params))
+        self._use(params)
         self.seq += 1
+
+    def check(self, params: EngineParams) -> None:
+        """Raises BackendChanged where `configure` would; a stream chooses its clusterer with its first entry."""
+        if self.seq and params.backend != self.params.backend:
+            raise BackendChanged(own=self.params.backend, wanted=params.backend)
 
     def restore_clusterer(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take the micro-clusters of a stored state."""
-        self.clusterer = MicroClusters.from_state(arrays, self.params)
+        self.clusterer = clusterer.restored(arrays, self.params)
 
     def _use(self, params: EngineParams) -> None:
         self.params = params
@@ -218,8 +230,7 @@ class Engine:
     def _place(self, x: Float64s, id: str, t: float, events: list[ClusterEvent]) -> int:
         """One item that no known class took: its announced cluster or NO_CLUSTER, then learn it."""
         db = self.clusterer
-        if db.is_stale:  # other parameters have joined or parted clusters
-            self._regroup(t, id, None, events)
+        self._catch_up(t, id, events)
         run = db.learn(x[None], None, 0, self._learnt)
         home, _, row, _ = self._learnt[:, 0].tolist()
         verdict = self._announced(home)
@@ -233,9 +244,9 @@ class Engine:
             self._regroup(t, id, row, events)
         elif run.removed:
             self._advance_all(t, events)
-        home = db.cluster_of(row)
-        if home != NO_CLUSTER:
-            self._advance(self.lives[home], t, events)
+        own = self.lives.get(db.cluster_of(row))
+        if own is not None:  # it may have gone since, and its micro-clusters with it
+            self._advance(own, t, events)
         return verdict
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
@@ -251,6 +262,11 @@ class Engine:
         return cluster
 
     # Lineage and life cycle
+
+    def _catch_up(self, t: float, id: str, events: list[ClusterEvent]) -> None:
+        """Regroup for what happened since the last item: other parameters, or clusters that went."""
+        while self.clusterer.is_stale:
+            self._regroup(t, id, None, events)
 
     def _regroup(self, t: float, id: str, row: int | None, events: list[ClusterEvent]) -> None:
         """Clusters joined or parted as item `id` went to the micro-cluster at `row`: carry the ids over."""
@@ -364,7 +380,7 @@ class Engine:
     def _p0(self, cluster: int) -> float:
         db = self.clusterer
         rows = db.rows_of(cluster)
-        return self._background.p0(db.centers(rows[db.strong(rows)]), self.params.clustering_threshold)
+        return self._background.p0(db.centers(rows[db.strong(rows)]), clusterer.reach(self.params))
 
     def _evidence(self, life: Life) -> Evidence:
         """The sequential test as it stands; trials are the items after birth up to the one at hand."""

@@ -5,7 +5,10 @@ makes every step with the parameters it was first made with.
 """
 
 from dataclasses import asdict, dataclass, replace
-from typing import Self
+from typing import Literal, Self, get_args
+
+Backend = Literal["firstseen", "river"]
+"""The clusterers there are (see clusterer.py)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +59,7 @@ class ClustererParams:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
 
-    def with_changes(self, **changes: float | None) -> Self:
+    def with_changes(self, **changes: float | str | None) -> Self:
         """A copy with those `changes` that are not None."""
         return replace(self, **{k: v for k, v in changes.items() if v is not None})  # type: ignore[arg-type]
 
@@ -84,6 +87,7 @@ class EngineParams(ClustererParams):
         fade_after_items: ... and fading after this many stream items without one of its own.
         gone_after_items: ... and gone after this many.
         exemplars: How many of its latest ids a cluster keeps.
+        backend: Which clusterer forms the clusters; kept for a stream's whole life.
     """
 
     known_error_rate: float = 0.02
@@ -99,6 +103,7 @@ class EngineParams(ClustererParams):
     fade_after_items: int = 5_000
     gone_after_items: int = 50_000
     exemplars: int = 8
+    backend: Backend = "firstseen"
 
     def check(self) -> None:
         """Raises ValueError for what cannot be worked with."""
@@ -111,3 +116,9 @@ class EngineParams(ClustererParams):
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
         if self.gone_after_items <= self.fade_after_items:
             raise ValueError("gone_after_items must be greater than fade_after_items.")
+        if self.backend not in get_args(Backend):
+            raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {self.backend!r}.")
+        if self.backend == "river" and self.cleanup_interval % 1:
+            raise ValueError(
+                f"cleanup_interval must be a whole number for river, not {self.cleanup_interval}."
+            )

@@ -58,7 +58,7 @@ def world() -> World:
 def make_engine(world: World) -> MakeEngine:
     """An engine on this world; parameters by keyword."""
 
-    def make(**changes: float) -> Engine:
+    def make(**changes: float | str) -> Engine:
         params = EngineParams(clustering_threshold=1.9).with_changes(**changes)
         return Engine(world.known, LABELS, params)
 

@@ -6,12 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.clustering import snapshot
+from service.clustering.clusterer import BackendChanged
+from service.clustering.emergence import clopper_pearson_upper
 from service.clustering.engine import Engine, Life, StepResult
-from service.clustering.params import EngineParams
+from service.clustering.params import Backend, EngineParams
 from service.events import EventKind
 from service.records import ClusterState, Float32s, VerdictKind
 from service.state.packing import pack_items, unpack_entry
 from tests.service.clustering.conftest import LABELS, MakeEngine, World
+
+BACKENDS: tuple[Backend, ...] = ("firstseen", "river")
 
 
 def feed(engine: Engine, z: Float32s, sizes: list[int] | None = None) -> list[StepResult]:
@@ -26,13 +30,18 @@ def feed(engine: Engine, z: Float32s, sizes: list[int] | None = None) -> list[St
     return results
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 1000), st.lists(st.integers(1, 60), min_size=1, max_size=30))
-def test_a_batch_equals_its_items_one_by_one(world: World, seed: int, sizes: list[int]) -> None:
+@given(seed=st.integers(0, 1000), sizes=st.lists(st.integers(1, 60), min_size=1, max_size=30))
+def test_a_batch_equals_its_items_one_by_one(
+    world: World, backend: Backend, seed: int, sizes: list[int]
+) -> None:
     """Verdicts, events and state are the same to the bit, however the stream is cut."""
     n = sum(sizes)
     z = world.items(np.random.default_rng(seed), n=n, share_new=0.3)
-    params = EngineParams(cleanup_interval=40, fading_factor=0.01, fade_after_items=30, gone_after_items=90)
+    params = EngineParams(
+        cleanup_interval=40, fading_factor=0.01, fade_after_items=30, gone_after_items=90, backend=backend
+    )
     cut, single = Engine(world.known, LABELS, params), Engine(world.known, LABELS, params)
     in_batches = feed(cut, z, sizes)
     one_by_one = feed(single, z, [1] * n)
@@ -42,12 +51,14 @@ def test_a_batch_equals_its_items_one_by_one(world: World, seed: int, sizes: lis
     assert snapshot.dump(cut) == snapshot.dump(single)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 1000), st.integers(0, 300))
-def test_replay_and_restore_are_bit_identical(world: World, seed: int, cut: int) -> None:
+@given(seed=st.integers(0, 1000), cut=st.integers(0, 300))
+def test_replay_and_restore_are_bit_identical(world: World, backend: Backend, seed: int, cut: int) -> None:
     """Log entries through bytes, from a snapshot taken anywhere, lead to the live state."""
     z = world.items(np.random.default_rng(seed), n=300, share_new=0.3)
-    live = Engine(world.known, LABELS, EngineParams(cleanup_interval=40, fading_factor=0.01))
+    params = EngineParams(cleanup_interval=40, fading_factor=0.01, backend=backend)
+    live = Engine(world.known, LABELS, params)
     stored = snapshot.dump(live)
     entries: list[tuple[int, bytes]] = []
     for start in range(0, 300, 20):
@@ -184,6 +195,87 @@ def test_parameters_change_from_the_next_item_on(make_engine: MakeEngine, world:
     assert strict.verdict_counts[VerdictKind.KNOWN] < lenient.verdict_counts[VerdictKind.KNOWN] < 1000
 
 
+def test_a_candidate_may_go_while_its_item_is_learnt(make_engine: MakeEngine, world: World) -> None:
+    """Other parameters end a candidate just as an item falls to one of its micro-clusters: the stream goes on."""
+    engine = make_engine(
+        fading_factor=0.2, cleanup_interval=8, minimum_weight=1.5, min_items_to_emerge=1_000_000
+    )
+    places = [world.centers[n].astype(np.float32)[None] for n in (3, 4, 5)]
+    feed(engine, np.concatenate([places[0]] * 3 + [places[1]] + [places[2]] * 11))
+    (idle,) = [life.id for life in engine.lives.values() if life.last_seq < 4]
+    engine.configure(engine.params.with_changes(fade_after_items=5, gone_after_items=10))
+    assert [3] == [engine.clusterer.items_of(idle)]
+
+    (result,) = feed(engine, places[0])
+
+    assert [VerdictKind.OUTLIER] == [v.verdict for v in result.verdicts]
+    assert idle not in engine.lives
+
+
+def test_a_cluster_may_go_as_others_join(make_engine: MakeEngine, world: World) -> None:
+    """Other parameters join two clusters and end a third, whose going is settled before the item is learnt."""
+    engine = make_engine(intersection_factor=0.3, min_items_to_emerge=1_000_000)
+    unit = np.linalg.norm(engine.space.project(np.eye(8, dtype=np.float32)[:1] * 2.0) / 2.0)
+
+    def along(axis: int, *steps: float) -> Float32s:
+        """Items on a line from a new class's place, a step being 1.25 radii."""
+        way = np.array(steps)[:, None] * np.eye(8)[axis] * 2.4 / unit
+        return (world.centers[axis] + way).astype(np.float32)
+
+    feed(engine, along(3, *[1, 0, 2] * 3, *[0.5, 1.5] * 6))  # three in a row, the oldest between the others
+    feed(engine, along(5, *[0, 1] * 10, *[0.5] * 3))  # two, that share too little
+    (idle,) = [life.id for life in engine.lives.values() if life.last_seq < 30]
+    assert [3, 1, 1] == [len(engine.clusterer.rows_of(cluster)) for cluster in engine.lives]
+    engine.configure(
+        engine.params.with_changes(intersection_factor=0.1, fade_after_items=5, gone_after_items=20)
+    )
+
+    feed(engine, along(5, 0))
+
+    (left,) = engine.lives
+    assert left != idle
+    assert 2 == len(engine.clusterer.rows_of(left)) == len(engine.clusterer)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_parameters_become_nothing_is_lost(world: World, backend: Backend, seed: int) -> None:
+    """Random changes of parameters in mid-stream: every micro-cluster's cluster lives, every item counts once."""
+    rng = np.random.default_rng(seed)
+    engine = Engine(world.known, LABELS, other_parameters(rng, backend))
+    for _ in range(60):
+        if rng.random() < 0.3:
+            engine.configure(other_parameters(rng, backend))
+        a, b = world.centers[rng.integers(3, 8, 2)]
+        way = rng.random((int(rng.integers(1, 12)), 1))
+        feed(engine, (way * a + (1 - way) * b + rng.normal(0, 0.5, (len(way), 8))).astype(np.float32))
+        if rng.random() < 0.2:
+            engine = snapshot.load(snapshot.dump(engine), world.known, LABELS)
+        db = engine.clusterer
+        refused = sum(engine.verdict_counts.values()) - engine.verdict_counts[VerdictKind.KNOWN]
+
+        assert sum(len(db.rows_of(cluster)) for cluster in [0, *engine.lives]) == len(db)
+        assert sum(cluster.items for cluster in engine.clusters()) <= refused
+        assert len(db) <= engine.params.max_micro_clusters
+
+
+def other_parameters(rng: np.random.Generator, backend: Backend) -> EngineParams:
+    fade_after = int(rng.integers(2, 40))
+    return EngineParams(
+        clustering_threshold=float(rng.choice([0.7, 1.2, 1.9])),
+        fading_factor=float(rng.choice([0.001, 0.05, 0.2])),
+        cleanup_interval=float(rng.choice([2, 8, 32])),
+        intersection_factor=float(rng.choice([0.05, 0.1, 0.3])),
+        minimum_weight=float(rng.choice([1, 2, 4])),
+        max_micro_clusters=int(rng.choice([3, 10, 1000])),
+        min_items_to_emerge=int(rng.choice([1, 8, 1_000_000])),
+        false_alarm_rate=float(rng.choice([0.01, 0.5])),
+        fade_after_items=fade_after,
+        gone_after_items=fade_after + int(rng.integers(1, 60)),
+        backend=backend,
+    )
+
+
 def test_every_item_is_counted_once(make_engine: MakeEngine, world: World) -> None:
     """Verdict counts sum to the items; known counts to the known verdicts."""
     engine = make_engine()
@@ -308,13 +400,78 @@ def test_what_splits_off_is_answered_with_its_parents_heir(make_engine: MakeEngi
 def test_a_newborns_exemplar_is_its_own_item(make_engine: MakeEngine, world: World) -> None:
     """An item that only set off the regrouping is no exemplar of what came out of it."""
     engine = make_engine(fading_factor=0.05, cleanup_interval=16, minimum_weight=2.0, intersection_factor=0.1)
-    rng = np.random.default_rng(3)
-    z = world.items(rng, n=400, share_new=1.0) + rng.normal(0, 0.8, (400, 8)).astype(np.float32)
-    for row in z:
+    rng = np.random.default_rng(2)
+    z = world.items(rng, n=400, share_new=1.0) + rng.normal(0, 0.6, (400, 8)).astype(np.float32)
+    own, others = 0, 0
+    for n, row in enumerate(z):
         before = set(engine.lives)
         feed(engine, row[None])
-        home = engine.clusterer.nearest_strong(engine.space.project(row[None])[0])
+        went_to = int(engine._learnt[2, 0])
         for cluster in set(engine.lives) - before:
-            if engine.lives[cluster].exemplars:
-                assert home is not None
-                assert engine.clusterer.clusters[home] == cluster
+            is_own = engine.clusterer.cluster_of(went_to) == cluster
+            own, others = own + is_own, others + (not is_own)
+
+            assert ([f"i{n}"] if is_own else []) == engine.lives[cluster].exemplars
+    assert own
+    assert others
+
+
+# River as the backend
+
+
+def test_a_stream_keeps_its_backend(make_engine: MakeEngine, world: World) -> None:
+    """Another one is refused with what to do, and nothing is changed."""
+    engine = make_engine(backend="river")
+    engine.configure(engine.params)
+    feed(engine, world.items(np.random.default_rng(0), n=50, share_new=0.5))
+    before = snapshot.digest(engine)
+
+    with pytest.raises(
+        BackendChanged, match=r"'river'.*Set the backend back to 'river', or serve a new stream"
+    ):
+        engine.configure(engine.params.with_changes(backend="firstseen"))
+    assert before == snapshot.digest(engine)
+
+
+def test_the_first_entry_of_a_stream_chooses_its_backend(make_engine: MakeEngine, world: World) -> None:
+    """A replay begins with the settings of today, and takes those the stream began with."""
+    chosen, given = make_engine(backend="river"), make_engine()
+    z = world.items(np.random.default_rng(0), n=50, share_new=0.5)
+    for engine in (chosen, given):
+        engine.configure(chosen.params)
+        feed(engine, z)
+
+    assert snapshot.dump(chosen) == snapshot.dump(given)
+
+
+def test_river_leaves_no_item_out(make_engine: MakeEngine, world: World) -> None:
+    """Once a cluster is announced it gets what lies anywhere; our own answers that with outlier."""
+    rng = np.random.default_rng(4)
+    known, new = world.items(rng, n=100), world.items(rng, n=60, share_new=1.0)
+    far = np.full((1, 8), 50.0, dtype=np.float32)
+    kinds = []
+    for backend in BACKENDS:
+        engine = make_engine(backend=backend)
+        feed(engine, known)
+        feed(engine, new)
+        (result,) = feed(engine, far)
+        kinds.append(result.verdicts[0].verdict)
+
+    assert [VerdictKind.OUTLIER, VerdictKind.CLUSTER] == kinds
+
+
+def test_with_river_a_cluster_is_held_to_all_that_the_gate_refuses(
+    make_engine: MakeEngine, world: World
+) -> None:
+    """Any refused item may be given to any of its clusters, so nothing less bounds the rate of known items there."""
+    engine = make_engine(backend="river")
+    held_out = world.known.calibration_embeddings
+    refused = ~engine.gate.decide(held_out).accepted(engine.params.known_error_rate)
+    rng = np.random.default_rng(0)
+    (quiet,) = feed(engine, world.items(rng, n=3000))
+    assert () == quiet.events
+    p0s = {cluster.evidence.p0 for cluster in engine.clusters()}
+    assert {round(clopper_pearson_upper(int(refused.sum()), len(held_out)), 9)} == p0s
+    (loud,) = feed(engine, world.items(rng, n=400, share_new=0.2))
+
+    assert EventKind.EMERGED in {event.kind for event in loud.events}
