@@ -22,6 +22,7 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 
 from model.bundle import Bundle
+from service import precompile
 from service.api import ingest_ws, rest, watch_ws
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -31,6 +32,7 @@ from service.embedding import Embedder
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.pipeline import Pipeline
+from service.precompile import Prepare
 from service.settings import Settings
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
@@ -48,13 +50,20 @@ _STORE_STOP_S = 0.8
 """... and how long the embedded store may take to end; killed after that, it loses nothing."""
 
 
-def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseException], None]) -> FastAPI:
+def create_app(
+    settings: Settings,
+    bundle: Bundle,
+    *,
+    on_fatal: Callable[[BaseException], None],
+    prepare: Prepare = precompile.prepare,
+) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         settings: Read once, by the caller.
         bundle: Verified, by the caller.
         on_fatal: Called when the stream cannot be served without a person; the process should end.
+        prepare: What has to be done before the stream is taken; /readyz is 503 until then.
 
     Raises:
         BundleError: The net does not give the bundle's golden embeddings.
@@ -112,6 +121,7 @@ def create_app(settings: Settings, bundle: Bundle, *, on_fatal: Callable[[BaseEx
                 snapshot_every_items=settings.snapshot_every_items,
                 holds_store_alone=not settings.redis_url,
                 revive_store=revive,
+                prepare=prepare,
             )
             app.state.context = Context(
                 settings=settings,

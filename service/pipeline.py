@@ -96,6 +96,7 @@ class Pipeline:
         snapshot_every_items: int,
         holds_store_alone: bool = False,
         revive_store: Callable[[], Awaitable[None]] | None = None,
+        prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -113,6 +114,7 @@ class Pipeline:
             holds_store_alone: A lock elsewhere proves that no other owner lives, so a lease that is left can
                 be taken at once.
             revive_store: Called when the store is away: restarts an embedded server that died.
+            prepare: Called before the stream is taken, with a function to tell why that is not done yet.
         """
         self._bundle = bundle
         self._labels = bundle.manifest.labels
@@ -127,6 +129,7 @@ class Pipeline:
         self._snapshot_every = snapshot_every_items
         self._alone = holds_store_alone
         self._revive = revive_store
+        self._prepare = prepare
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._at_rest = asyncio.Lock()
         self._engine: Engine | None = None
@@ -195,6 +198,9 @@ class Pipeline:
             StoreError: A person must act: another bundle's state, an unsafe Redis, a damaged log.
         """
         try:
+            if self._prepare is not None:
+                await self._prepare(self._unready)
+                self._unready("starting")
             while not self._stopping:
                 try:
                     await self._own()

@@ -10,7 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from model.bundle import Bundle
+from service import precompile
 from service.app import create_app
+from service.precompile import Prepare
 from service.server import make_server
 from service.settings import Settings
 from tests.service.waiting import until
@@ -35,10 +37,10 @@ class Inside:
 
 
 @contextmanager
-def running(settings: Settings, bundle: Bundle) -> Iterator[Inside]:
-    """Serve `bundle` on a free port until the context closes."""
+def running(settings: Settings, bundle: Bundle, *, prepare: Prepare | None = None) -> Iterator[Inside]:
+    """Serve `bundle` on a free port until the context closes; with `prepare`, do not wait until it is ready."""
     fatal: list[BaseException] = []
-    app = create_app(settings, bundle, on_fatal=fatal.append)
+    app = create_app(settings, bundle, on_fatal=fatal.append, prepare=prepare or precompile.prepare)
     server = make_server(settings, app)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -48,7 +50,8 @@ def running(settings: Settings, bundle: Bundle) -> Iterator[Inside]:
         try:
             until(lambda: server.started or not thread.is_alive(), "the service starts")
             assert server.started
-            until(lambda: app.state.context.pipeline.reason is None or fatal, "the service is ready")
+            if prepare is None:
+                until(lambda: app.state.context.pipeline.reason is None or fatal, "the service is ready")
             yield Inside(f"http://127.0.0.1:{port}", app, server, fatal)
         finally:
             server.should_exit = True

@@ -21,7 +21,13 @@ class Serve:
     """One run of the service; leaving the context kills what is left of it."""
 
     def __init__(
-        self, bundle: Path, data_dir: Path, *options: str, port: int = 0, **settings: object
+        self,
+        bundle: Path,
+        data_dir: Path,
+        *options: str,
+        port: int = 0,
+        numba_cache_dir: Path | None = None,
+        **settings: object,
     ) -> None:
         """Start it; `settings` become FIRSTSEEN_ variables."""
         self.data_dir = data_dir
@@ -30,6 +36,8 @@ class Serve:
         self._offset = self._log.stat().st_size if self._log.exists() else 0
         environ = {k: v for k, v in os.environ.items() if not k.startswith(_SETTINGS_PREFIX)}
         environ |= {f"{_SETTINGS_PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
+        if numba_cache_dir is not None:
+            environ["NUMBA_CACHE_DIR"] = str(numba_cache_dir)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [

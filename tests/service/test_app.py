@@ -1,14 +1,23 @@
 """The composition root: started and stopped as a whole, in order."""
 
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from model.bundle import Bundle
 from service.app import create_app, drain
 from service.settings import Settings
 from service.state.errors import DataFolderInUse, StoreMisconfigured
-from tests.service.waiting import soon
+from tests.service import digits
+from tests.service.inside import running
+from tests.service.waiting import soon, until
 
 
 def settings(folder: Path, **options: object) -> Settings:
@@ -53,3 +62,79 @@ async def test_bad_address(tmp_path: Path, digits_bundle: Bundle, url: str) -> N
         pass
 
     assert [StoreMisconfigured] == [type(error) for error in fatal]
+
+
+def test_nothing_waits_for_what_is_prepared(tmp_path: Path, digits_bundle: Bundle) -> None:
+    """Before it is ready the service lives, says why it takes nothing, and sends everybody away; then it serves."""
+    go = threading.Event()
+
+    async def slowly(say: Callable[[str], None]) -> None:
+        say("compiling for a test")
+        await asyncio.to_thread(go.wait)
+
+    with (
+        running(settings(tmp_path), digits_bundle, prepare=slowly) as inside,
+        httpx.Client(base_url=inside.url, headers={"content-type": "application/json"}) as http,
+    ):
+        try:
+            until(lambda: http.get("/readyz").json()["reason"] == "compiling for a test", "it says why")
+            readiness = http.get("/readyz")
+            refused = [
+                http.post("/classify", json={"x": digits.raw()}),
+                http.get("/clusters"),
+                http.get("/info"),
+            ]
+            codes = []
+            for path in ("/stream", "/watch"):
+                with connect(f"{inside.ws_url}{path}") as socket:
+                    with pytest.raises(ConnectionClosed):
+                        deque(socket, maxlen=0)
+                    codes.append(socket.close_code)
+
+            assert 200 == http.get("/livez").status_code
+            assert 503 == readiness.status_code
+            assert [(503, "1")] * 3 == [(r.status_code, r.headers["retry-after"]) for r in refused]
+            assert ["compiling for a test"] * 3 == [
+                r.json()["detail"].rpartition(": ")[2][:-1] for r in refused
+            ]
+            assert [1012, 1012] == codes
+        finally:
+            go.set()
+        until(lambda: http.get("/readyz").status_code == 200, "it is ready")
+        assert 200 == http.post("/classify", json={"x": digits.raw()}).status_code
+
+
+async def test_it_can_be_stopped_before_it_is_ready(tmp_path: Path, digits_bundle: Bundle) -> None:
+    """What is being prepared is cancelled; the end is in order."""
+    cancelled = []
+
+    async def never(say: Callable[[str], None]) -> None:
+        say("compiling for a test")
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    fatal: list[BaseException] = []
+    app = create_app(settings(tmp_path), digits_bundle, on_fatal=fatal.append, prepare=never)
+    async with app.router.lifespan_context(app):
+        pipeline = app.state.context.pipeline
+        await soon(lambda: pipeline.reason == "compiling for a test", "it is being prepared")
+
+    assert [True] == cancelled
+    assert [] == fatal
+
+
+async def test_what_cannot_be_prepared_is_fatal(tmp_path: Path, digits_bundle: Bundle) -> None:
+    """The process should end, and say why; it does not stay up without ever being ready."""
+    fatal: list[BaseException] = []
+
+    async def fails(_say: Callable[[str], None]) -> None:
+        raise RuntimeError("no compiler")
+
+    app = create_app(settings(tmp_path), digits_bundle, on_fatal=fatal.append, prepare=fails)
+    async with app.router.lifespan_context(app):
+        await soon(lambda: fatal, "it is told")
+
+    assert ["no compiler"] == [str(error) for error in fatal]
