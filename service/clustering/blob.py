@@ -7,7 +7,8 @@
     40      ...   safetensors: the arrays, and `ledger` (uint8: MessagePack of what is no array)
 
 Equal contents give equal bytes. A blob that is cut, flipped, of another version or of something else is refused;
-a state is never half read.
+a state is never half read. The checksum tells damage, not malice: whether the arrays fit each other is for the owner
+of the state to check (state_check.py).
 """
 
 import hashlib
@@ -40,7 +41,7 @@ def pack(magic: bytes, version: int, arrays: dict[str, NDArray[Any]], ledger: ms
 def unpack(
     blob: bytes, magic: bytes, version: int, ledger: type[Ledger]
 ) -> tuple[dict[str, NDArray[Any]], Ledger]:
-    """What `pack` was given.
+    """What `pack` was given; the arrays are read-only.
 
     Raises:
         SnapshotUnreadable: The blob is damaged, of another version, or not of this kind.
@@ -62,5 +63,8 @@ def unpack(
     body = blob[_HEAD.size :]
     if hashlib.sha256(body).digest() != checksum:
         raise SnapshotUnreadable("The stored state is damaged: its checksum does not match.")
-    arrays = load_arrays(body)
-    return arrays, msgspec.msgpack.decode(arrays.pop(_LEDGER).tobytes(), type=ledger)
+    try:
+        arrays = load_arrays(body)
+        return arrays, msgspec.msgpack.decode(arrays.pop(_LEDGER).tobytes(), type=ledger)
+    except Exception as error:  # what was written with a right checksum may still be anything
+        raise SnapshotUnreadable(f"The stored state is not laid out as expected: {error}") from error

@@ -14,92 +14,63 @@ prediction costs one search. The micro-clusters and the speed are micro_clusters
 """
 
 import math
-from collections import deque
-from collections.abc import Collection, Hashable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+import operator
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import msgspec
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from river import base
 
-from service.clustering.blob import pack, unpack
-from service.clustering.lineage import Matched
+from service.clustering.blob import SnapshotUnreadable, pack, unpack
+from service.clustering.lives import MAX_EVENTS, NOISE, Change, Event, Life, Lives
 from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import ClustererParams
-from service.clustering.rows import matrix, moments, row
+from service.clustering.rows import Features, matrix, moments
+from service.clustering.state_check import check_state
 from service.records import NO_CLUSTER, Float64s, Int64s
-
-NOISE = -1
-"""The label of an item that lies in no strong micro-cluster of a cluster that is old enough."""
 
 MAGIC = b"FSDB"
 VERSION = 1
-MAX_EVENTS = 1_000
-"""The latest events are kept; beyond this many the oldest leave."""
 
+__all__ = ["DBSTREAM", "MAX_EVENTS", "NOISE", "Change", "ClusterView", "Event"]
 
-class Change(StrEnum):
-    """What can become of a cluster."""
+_LONGEST = 2.0**52
+"""Half-lives and clean-up intervals that a stream's times may span: beyond, float64 does not tell moments apart."""
 
-    BORN = "born"
-    SPLIT = "split"
-    MERGED = "merged"
-    DIED = "died"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """Something became of a cluster that had reached the minimum age, or it reached it now (BORN, SPLIT).
-
-    Attributes:
-        change: What.
-        t: When; for BORN and SPLIT the time from which on it is told of.
-        cluster: The cluster.
-        other: What it split from, or was merged into.
-    """
-
-    change: Change
-    t: float
-    cluster: int
-    other: int | None = None
+_AT_MOST = {"fading_factor": 1e12, "max_micro_clusters": 10**9, "max_degree": 2**16}
+_SHORTEST = 1e-12
+"""Limits of parameters: beyond them the clock's integers overflow, or no memory suffices for one micro-cluster."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterView:
-    """A cluster as it is now.
+    """A cluster as it is now, with what split off from it and is too young to be told of.
 
     Attributes:
-        center: float64 (D,) the mean of its micro-clusters' centres by weight.
+        center: The mean of its micro-clusters' centres by weight, by feature.
         weight: Sum of their faded weights.
         items: Items assigned to them, not faded.
         micro_clusters: How many of them are strong.
         born: When it came to be.
     """
 
-    center: Float64s
+    center: dict[Hashable, float]
     weight: float
     items: int
     micro_clusters: int
     born: float
 
 
-class _Life(msgspec.Struct):
-    born: float
-    parent: int | None = None
-    is_told: bool = False
-
-
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     params: ClustererParams
     minimum_age: float
-    features: list[Any] | None
+    features: list[str | int | float] | None
     next_id: int
-    lives: dict[int, _Life]
+    lives: dict[int, Life]
     events: list[Event]
-    dim: int
 
 
 class DBSTREAM(base.Clusterer):
@@ -155,9 +126,7 @@ class DBSTREAM(base.Clusterer):
         self.unlink_fraction = unlink_fraction
         self.minimum_age = minimum_age
         self.river_online = river_online
-        if not 0 <= minimum_age < math.inf:
-            raise ValueError(f"minimum_age must be 0 or a positive number, not {minimum_age}.")
-        self._params = ClustererParams(
+        self._params = _parameters(
             clustering_threshold=clustering_threshold,
             fading_factor=fading_factor,
             cleanup_interval=cleanup_interval,
@@ -168,13 +137,13 @@ class DBSTREAM(base.Clusterer):
             unlink_fraction=unlink_fraction,
             river_online=river_online,
         )
+        self._lives = Lives(_number("minimum_age", minimum_age))
+        if not 0 <= self._lives.minimum_age < math.inf:
+            raise ValueError(f"minimum_age must be 0 or a positive number, not {minimum_age}.")
         self._micro: MicroClusters | None = None
-        self._features: list[Hashable] | None = None
-        self._has_times: bool | None = None
-        self._next_id = 1
-        self._lives: dict[int, _Life] = {}
-        self._young: list[int] = []
-        self._events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        self._features: Features | None = None
+        self._epoch: float | None = None  # the first time, if items bring times
+        self._one: Int64s = np.empty((4, 1), dtype=np.int64)
 
     # river
 
@@ -183,17 +152,29 @@ class DBSTREAM(base.Clusterer):
 
         Args:
             x: Features, the same names in every item.
-            t: Its event time; all items bring one, or none.
+            t: Its event time; all items bring one, or none. (river's pipelines hand none on.)
 
         Raises:
             ValueError: A feature is missing, new, or no finite number; nothing is changed.
         """
-        names = self._features if self._features is not None else list(x)
-        self._learn(row(x, names), None if t is None else self._times([t], 1), names)
+        features = Features.of(x) if self._features is None else self._features
+        row = features.row(x)
+        times = None if t is None and self._epoch is None else self._times(None if t is None else [t], 1)
+        self._learn(row, times, features, self._one)
 
     def predict_one(self, x: Mapping[Hashable, float]) -> int:
         """The cluster of one item, NOISE for none; raises as `learn_one`."""
-        return int(self._predict(row(x, self._features if self._features is not None else list(x)))[0])
+        features = Features.of(x) if self._features is None else self._features
+        row = features.row(x)
+        return NOISE if self._micro is None else self._lives.label(int(self._micro.predict(row)[0]))
+
+    def _unit_test_skips(self) -> set[str]:
+        """Checks of river's that ask for the contrary: a feature that is missing is no zero, it is refused by name."""
+        return {
+            "check_emerging_features",
+            "check_disappearing_features",
+            "check_radically_disappearing_features",
+        }
 
     # Arrays
 
@@ -202,7 +183,7 @@ class DBSTREAM(base.Clusterer):
 
         Args:
             X: float (B, D), B at least 1; a data frame's columns name the features.
-            t: float (B,) their event times.
+            t: float (B,) their event times; all items bring one, or none.
 
         Raises:
             ValueError: An item is not finite, the width is another, or there is none; nothing is changed.
@@ -212,12 +193,20 @@ class DBSTREAM(base.Clusterer):
     def predict_many(self, X: ArrayLike) -> Int64s:
         """int64 (B,): the cluster of each item, NOISE for none; raises as `learn_many`."""
         rows, _ = matrix(X, self._features)
-        return self._predict(rows)
+        if self._micro is None:
+            return np.full(len(rows), NOISE, dtype=np.int64)
+        return self._lives.labels(self._micro.predict(rows))
 
     def predict_learn_many(self, X: ArrayLike, t: ArrayLike | None = None) -> Int64s:
-        """int64 (B,): the cluster of each item before it was learnt, by one search for both; as `learn_many`."""
-        rows, names = matrix(X, self._features)
-        return self._learn(rows, None if t is None else self._times(t, len(rows)), names)
+        """int64 (B,): the cluster of each item before it was learnt, by one search for both; as `learn_many`.
+
+        It is what `predict_one` says of it then; with times, at the item's time, when all has faded until then.
+        """
+        rows, features = matrix(X, self._features)
+        times = self._times(t, len(rows))
+        found = self._learn(rows, times, features, np.empty((4, len(rows)), dtype=np.int64))
+        labels: Int64s = np.where(found == NO_CLUSTER, NOISE, found)
+        return labels
 
     # scikit-learn
 
@@ -234,35 +223,21 @@ class DBSTREAM(base.Clusterer):
 
     @property
     def n_clusters(self) -> int:
-        """Clusters that are old enough to be told of."""
-        return len(self.clusters)
+        """Clusters that are told of and have a strong micro-cluster: those that a prediction can give."""
+        return 0 if self._micro is None else len(self._labelled(self._micro)[2])
 
     @property
     def clusters(self) -> dict[int, ClusterView]:
-        """Clusters that are old enough to be told of and have a strong micro-cluster, by id."""
-        views = {}
-        for cluster, life in self._lives.items():
-            micro = self._micro
-            assert micro is not None
-            rows = micro.rows_of(cluster)
-            strong = micro.strong(rows)
-            if not life.is_told or not strong.any():
-                continue
-            weights = micro.weights(rows)
-            views[cluster] = ClusterView(
-                center=weights @ micro.centers(rows) / weights.sum(),
-                weight=float(weights.sum()),
-                items=int(micro.counts(rows).sum()),
-                micro_clusters=int(strong.sum()),
-                born=life.born,
-            )
-        return views
+        """Those that a prediction can give, by id, in order of id."""
+        if self._micro is None:
+            return {}
+        rows, labels, clusters = self._labelled(self._micro)
+        return {cluster: self._view(self._micro, cluster, rows[labels == cluster]) for cluster in clusters}
 
     @property
     def centers(self) -> dict[int, dict[Hashable, float]]:
-        """Centre of each cluster, by feature."""
-        names = self._features or []
-        return {c: dict(zip(names, v.center.tolist(), strict=True)) for c, v in self.clusters.items()}
+        """Centre of each of `clusters`, by feature."""
+        return {cluster: view.center for cluster, view in self.clusters.items()}
 
     @property
     def n_micro_clusters(self) -> int:
@@ -277,12 +252,30 @@ class DBSTREAM(base.Clusterer):
     @property
     def events(self) -> tuple[Event, ...]:
         """What became of clusters, oldest first; the latest MAX_EVENTS."""
-        return tuple(self._events)
+        return tuple(self._lives.events)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         return 0 if self._micro is None else self._micro.nbytes
+
+    def _labelled(self, micro: MicroClusters) -> tuple[Int64s, Int64s, list[int]]:
+        """int64 (M,) rows, int64 (M,) the label of what each holds, and the labels of those that are strong."""
+        rows = micro.rows()
+        labels = self._lives.labels(micro.clusters(rows))
+        return rows, labels, np.unique(labels[micro.strong(rows) & (labels != NOISE)]).tolist()
+
+    def _view(self, micro: MicroClusters, cluster: int, rows: Int64s) -> ClusterView:
+        assert self._features is not None
+        weights = micro.weights(rows)
+        center = (weights / weights.sum()) @ micro.centers(rows)
+        return ClusterView(
+            center=dict(zip(self._features.names, center.tolist(), strict=True)),
+            weight=float(weights.sum()),
+            items=int(micro.counts(rows).sum()),
+            micro_clusters=int(micro.strong(rows).sum()),
+            born=self._lives.lives[cluster].born,
+        )
 
     # State
 
@@ -292,19 +285,19 @@ class DBSTREAM(base.Clusterer):
         Raises:
             TypeError: A feature's name is no text and no number.
         """
-        ledger = _Ledger(
-            params=self._params,
-            minimum_age=self.minimum_age,
-            features=self._features,
-            next_id=self._next_id,
-            lives=self._lives,
-            events=list(self._events),
-            dim=-1 if self._micro is None else self._micro.dim,
-        )
-        if not all(isinstance(name, str | int | float) for name in self._features or ()):
+        features: list[Any] | None = None if self._features is None else self._features.names
+        if not all(type(name) in {str, int, float} for name in features or ()):
             raise TypeError(
                 "Features whose names are neither texts nor numbers cannot be stored; rename them."
             )
+        ledger = _Ledger(
+            params=self._params,
+            minimum_age=self._lives.minimum_age,
+            features=features,
+            next_id=self._lives.next_id,
+            lives=self._lives.lives,
+            events=list(self._lives.events),
+        )
         return pack(MAGIC, VERSION, {} if self._micro is None else self._micro.state(), ledger)
 
     @classmethod
@@ -312,127 +305,84 @@ class DBSTREAM(base.Clusterer):
         """The inverse of `to_bytes`; what follows is as if nothing had happened, to the bit.
 
         Raises:
-            SnapshotUnreadable: The blob is damaged, of another version, or no clusterer's.
+            SnapshotUnreadable: The blob is damaged, of another version, no clusterer's, or contradicts itself.
         """
         arrays, ledger = unpack(blob, MAGIC, VERSION, _Ledger)
-        p = ledger.params
-        self = cls(
-            clustering_threshold=p.clustering_threshold,
-            fading_factor=p.fading_factor,
-            cleanup_interval=p.cleanup_interval,
-            intersection_factor=p.intersection_factor,
-            minimum_weight=p.minimum_weight,
-            max_micro_clusters=p.max_micro_clusters,
-            max_degree=p.max_degree,
-            unlink_fraction=p.unlink_fraction,
-            minimum_age=ledger.minimum_age,
-            river_online=p.river_online,
-        )
-        if ledger.dim >= 0:
-            self._micro = MicroClusters.from_state(arrays, p)
-            self._has_times = self._micro.has_times
-        self._features, self._next_id = ledger.features, ledger.next_id
-        self._lives = ledger.lives
-        self._young = [cluster for cluster, life in self._lives.items() if not life.is_told]
-        self._events.extend(ledger.events)
+        try:
+            return cls._restored(arrays, ledger)
+        except SnapshotUnreadable:
+            raise
+        except ValueError as error:
+            raise SnapshotUnreadable(f"The stored state contradicts itself: {error}") from error
+
+    @classmethod
+    def _restored(cls, arrays: dict[str, NDArray[Any]], ledger: _Ledger) -> Self:
+        self = cls(**asdict(ledger.params), minimum_age=ledger.minimum_age)
+        self._lives = Lives(self._lives.minimum_age, ledger.next_id, ledger.lives, ledger.events)
+        if ledger.features is None:
+            if arrays or ledger.lives or ledger.events or ledger.next_id != 1:
+                raise ValueError("something was learnt, but no item.")
+            return self
+        self._features = Features(ledger.features)
+        check_state(arrays, len(self._features), self._params)
+        clock, counters = arrays["clock"].tolist(), arrays["counters"].tolist()
+        self._lives.check(clock[0], set(arrays["clusters"].tolist()) - {NO_CLUSTER})
+        if counters[3] or (counters[2] and self._params.river_online):
+            raise ValueError("an item was learnt by half.")
+        self._micro = MicroClusters.from_state(arrays, self._params)
+        self._epoch = clock[1] if counters[2] else None
         return self
 
     # Learning
 
-    def _predict(self, rows: Float64s) -> Int64s:
-        if self._micro is None:
-            return np.full(len(rows), NOISE, dtype=np.int64)
-        found = self._micro.predict(rows)
-        return self._told(found, np.full(len(rows), self._micro.now))
-
-    def _times(self, t: ArrayLike, n: int) -> Float64s:
-        if self.river_online:
-            raise ValueError("river's arithmetic counts items; leave the times out, or river_online.")
-        return moments(t, n)
-
-    def _learn(self, rows: Float64s, times: Float64s | None, names: list[Hashable]) -> Int64s:
-        if self._has_times is not None and self._has_times != (times is not None):
+    def _times(self, t: ArrayLike | None, n: int) -> Float64s | None:
+        if t is None:
+            if self._epoch is not None:
+                raise ValueError("All items bring a time, or none does. Send t.")
+            return None
+        if self._params.river_online:
+            raise ValueError("river's arithmetic counts items; leave t out, or river_online.")
+        if self._micro is not None and self._epoch is None:
+            raise ValueError("All items bring a time, or none does. Leave t out, as before.")
+        times = moments(t, n)
+        span = float(times.max()) - (float(times[0]) if self._epoch is None else self._epoch)
+        shortest = min(1 / self._params.fading_factor, self._params.cleanup_interval)
+        if span > _LONGEST * shortest:
             raise ValueError(
-                "All items bring a time, or none does." + (" Send t." if self._has_times else "")
+                f"These times lie {span:g} after the first one: too far for a fading_factor of "
+                f"{self._params.fading_factor:g} and a cleanup_interval of {self._params.cleanup_interval:g}. "
+                "Send times in one unit, and give both in it."
             )
+        return times
+
+    def _learn(self, rows: Float64s, times: Float64s | None, features: Features, out: Int64s) -> Int64s:
+        """Learn; `out`, int64 (4, B), is written. int64 (B,): labels before each item, or NO_CLUSTER for noise."""
         if self._micro is None:
-            self._micro = MicroClusters(rows.shape[1], self._params)
-            self._features, self._has_times = names, times is not None
-        micro = self._micro
-        out = np.empty((4, len(rows)), dtype=np.int64)
-        labels = np.empty(len(rows), dtype=np.int64)
-        start = 0
-        while start < len(rows):
-            before = micro.now
+            self._micro, self._features = MicroClusters(rows.shape[1], self._params), features
+            self._epoch = None if times is None else float(times[0])
+        micro, lives = self._micro, self._lives
+        labels: Int64s = out[0]
+        start, B = 0, len(rows)
+        while start < B:
+            before = micro.now if lives.young else math.inf
             run = micro.learn(rows, times, start, out)
-            part = slice(start, run.next)
-            labels[part] = self._told(out[0, part], _moments(before, times, part))
-            self._follow(run.removed)
+            if lives.young:
+                part = slice(start, run.next)
+                labels[part] = lives.labels_at(labels[part], _moments(before, times, part))
+            if lives.young or run.removed or micro.is_stale:
+                self._follow(micro, run.removed)
             start = run.next
         return labels
 
-    def _told(self, found: Int64s, moments: Float64s) -> Int64s:
-        """Clusters as they are told of: NOISE, or the parent, for one that was too young at that moment."""
-        if self.minimum_age == 0:
-            return np.where(found == NO_CLUSTER, NOISE, found)
-        labels = np.full(len(found), NOISE, dtype=np.int64)
-        for cluster in np.unique(found[found != NO_CLUSTER]).tolist():
-            of = found == cluster
-            elder: int | None = cluster
-            while elder is not None and of.any():
-                life = self._lives[elder]
-                is_old = of & (moments >= life.born + self.minimum_age)
-                labels[is_old] = elder
-                of &= ~is_old
-                elder = life.parent
-        return labels
-
-    def _follow(self, removed: Collection[tuple[int, int]]) -> None:
+    def _follow(self, micro: MicroClusters, removed: Collection[tuple[int, int]]) -> None:
         """Births, splits, merges and deaths, and who is old enough now."""
-        micro = self._micro
-        assert micro is not None
+        lives, now = self._lives, micro.now
+        lives.announce(now)
         if micro.is_stale:
-            told = [cluster for cluster, life in self._lives.items() if life.is_told]
-            self._regrouped(micro.regroup(self._next_id, told), micro.now)
-        for cluster in sorted({c for c, _ in removed}):
-            if cluster in self._lives and not micro.items_of(cluster):
-                self._end(cluster, Change.DIED, None)
-        for cluster in [c for c in self._young if micro.now >= self._lives[c].born + self.minimum_age]:
-            life = self._lives[cluster]
-            life.is_told = True
-            self._young.remove(cluster)
-            change = Change.BORN if life.parent is None else Change.SPLIT
-            self._events.append(
-                Event(change=change, t=life.born + self.minimum_age, cluster=cluster, other=life.parent)
-            )
-
-    def _regrouped(self, found: Matched, now: float) -> None:
-        self._next_id = found.next_id
-        for cluster, parent in [*((c, None) for c in found.born), *found.split]:
-            self._lives[cluster] = _Life(born=now, parent=parent)
-            self._young.append(cluster)
-        for cluster, into in found.merged:
-            self._end(cluster, Change.MERGED, into)
-
-    def _end(self, cluster: int, change: Change, heir: int | None) -> None:
-        """A cluster is no more; what had split off from it now split off from its heir."""
-        life = self._lives.pop(cluster)
-        if heir is not None and self._descends(heir, cluster):
-            self._lives[heir].parent = life.parent
-        for other, child in self._lives.items():
-            if child.parent == cluster:
-                child.parent = heir if other != heir else life.parent
-        if life.is_told:
-            assert self._micro is not None
-            self._events.append(Event(change=change, t=self._micro.now, cluster=cluster, other=heir))
-        else:
-            self._young.remove(cluster)
-
-    def _descends(self, cluster: int, ancestor: int) -> bool:
-        parent = self._lives[cluster].parent
-        while parent is not None and parent != ancestor:
-            parent = self._lives[parent].parent
-        return parent == ancestor
+            lives.regrouped(micro.regroup(lives.next_id, lives.told()), now)
+        gone = {cluster for cluster, _ in removed if cluster in lives.lives and not micro.items_of(cluster)}
+        lives.died(gone, now)
+        lives.announce(now)
 
 
 def _moments(before: float, times: Float64s | None, part: slice) -> Float64s:
@@ -441,3 +391,28 @@ def _moments(before: float, times: Float64s | None, part: slice) -> Float64s:
         return before + np.arange(part.stop - part.start, dtype=np.float64)
     moments: Float64s = np.maximum.accumulate(np.maximum(times[part], before))
     return moments
+
+
+def _number(name: str, value: object, number: Callable[[Any], Any] = float) -> Any:  # noqa: ANN401 - int or float
+    try:
+        return number(value)
+    except (TypeError, ValueError, OverflowError):
+        kind = "a whole number" if number is operator.index else "a number"
+        raise ValueError(f"{name} must be {kind}, not {value!r}.") from None
+
+
+def _parameters(**given: object) -> ClustererParams:
+    """As people give them: of any type that is a number, and perhaps out of range."""
+    river_online = bool(given.pop("river_online"))
+    numbers = {
+        name: _number(name, value, operator.index if name in {"max_micro_clusters", "max_degree"} else float)
+        for name, value in given.items()
+    }
+    for name, most in _AT_MOST.items():
+        if numbers[name] > most:
+            raise ValueError(f"{name} must be at most {most:g}, not {numbers[name]}.")
+    if numbers["cleanup_interval"] < _SHORTEST:
+        raise ValueError(
+            f"cleanup_interval must be at least {_SHORTEST:g}, not {numbers['cleanup_interval']}."
+        )
+    return ClustererParams(**numbers, river_online=river_online)

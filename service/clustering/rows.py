@@ -2,75 +2,114 @@
 
 An item is a mapping of features, the same names every time, or a row of a matrix. All is checked before anything is
 learnt, so that a refused item or batch leaves no trace.
+
+One item is what a stream consists of, so its way is short: the values are taken by name, packed as C doubles into
+one row that is used again and again, and `math.hypot` of them tells whether all are finite: it is so only if they
+are, but for numbers near the largest, which are then looked at one by one.
 """
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+import struct
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from service.records import Float64s
 
 
-def row(x: Mapping[Hashable, float], names: Sequence[Hashable]) -> Float64s:
-    """float64 (1, D): the features of one item in the order of `names`.
-
-    Raises:
-        ValueError: A feature is missing, unknown, no number, or not finite.
-    """
-    if len(x) != len(names) or not names:
-        raise ValueError(_not_these(x, names))
-    try:
-        values = itemgetter(*names)(x) if len(names) > 1 else (x[names[0]],)
-        numbers = np.array([values], dtype=np.float64)
-    except KeyError:
-        raise ValueError(_not_these(x, names)) from None
-    except (TypeError, ValueError):
-        wrong = next((k for k in names if not isinstance(x[k], int | float | np.number)), names[0])
-        raise ValueError(f"Feature {wrong!r} is {x[wrong]!r}; send a number.") from None
-    # The sum of squares is quick and tells nearly always; it may overflow, so it does not tell alone.
-    if not math.isfinite(numbers[0].dot(numbers[0])) and not np.isfinite(numbers).all():
-        wrong = next(k for k in names if not math.isfinite(x[k]))
-        raise ValueError(f"Feature {wrong!r} is {x[wrong]!r}; send finite numbers.")
-    return numbers
-
-
-def matrix(X: ArrayLike, names: Sequence[Hashable] | None) -> tuple[Float64s, list[Hashable]]:
-    """float64 (B, D), C-contiguous, and the names of the features.
+class Features:
+    """The features of a stream's items, as the first item named them, and how other items are read in that order.
 
     Args:
-        X: A matrix, one row an item; a data frame's columns are put in the order of `names`.
-        names: The features of the first item; None: there was none yet.
+        names: At least one, each once.
 
     Raises:
-        ValueError: There is no item, a number is not finite, or the features are others.
+        ValueError: There is none, or one is there twice.
     """
-    columns = getattr(X, "columns", None)
-    try:
-        rows = np.ascontiguousarray(X, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Items must be numbers, one row an item: {error}") from None
-    if np.ndim(X) != 2:
-        raise ValueError(f"Items must be a matrix, one row an item, not of shape {np.shape(X)}.")
-    if 0 in rows.shape:
+
+    def __init__(self, names: Iterable[Hashable]) -> None:
+        self.names = [name.item() if isinstance(name, np.generic) else name for name in names]
+        if not self.names:
+            raise ValueError("The item has no features; send at least one.")
+        if len(set(self.names)) != len(self.names):
+            twice = next(name for n, name in enumerate(self.names) if name in self.names[:n])
+            raise ValueError(f"Feature {twice!r} is there twice; every feature needs a name of its own.")
+        self._values_of = _getter(self.names)
+        self._row: Float64s = np.empty((1, len(self.names)), dtype=np.float64)
+        self._target = self._row.data
+        self._pack = struct.Struct(f"{len(self.names)}d").pack_into
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Features, (self.names,)
+
+    @classmethod
+    def of(cls, x: object) -> "Features":
+        """The features of the first item, a mapping; raises as `row`."""
+        return cls(_mapping(x))
+
+    def row(self, x: Mapping[Hashable, float]) -> Float64s:
+        """float64 (1, D): the features of one item. The next call overwrites it.
+
+        Raises:
+            ValueError: A feature is missing, unknown, no number, or not finite.
+        """
+        if type(x) is not dict:
+            x = _mapping(x)
+        if len(x) != len(self.names):
+            raise ValueError(_others(x, self.names))
+        try:
+            values = self._values_of(x)
+            self._pack(self._target, 0, *values)
+        except KeyError:
+            raise ValueError(_others(x, self.names)) from None
+        except (struct.error, TypeError, ValueError, OverflowError):
+            raise ValueError(_no_number(x, self.names)) from None
+        if not math.isfinite(math.hypot(*values)) and not np.isfinite(self._row).all():
+            wrong = self.names[int(np.flatnonzero(~np.isfinite(self._row[0]))[0])]
+            raise ValueError(f"Feature {wrong!r} is {x[wrong]!r}; send finite numbers.")
+        return self._row
+
+
+def matrix(X: ArrayLike, features: Features | None) -> tuple[Float64s, Features]:
+    """float64 (B, D), C-contiguous, and its features.
+
+    Args:
+        X: A matrix of numbers, one row an item; a data frame's columns are put in the order of `features`.
+        features: The first item's; None: there was none yet. A matrix without names has 0, 1, ....
+
+    Raises:
+        ValueError: There is no item, what is there is no number or not finite, or the features are others.
+    """
+    columns = None if type(X) is np.ndarray else getattr(X, "columns", None)
+    array = _numbers(X, "Items must be numbers, one row an item")
+    if array.ndim != 2:
+        raise ValueError(f"Items must be a matrix, one row an item, not of shape {array.shape}.")
+    if not array.size:
         raise ValueError(
-            f"Send at least one item of at least one feature; this batch is of shape {rows.shape}."
+            f"Send at least one item of at least one feature, not a batch of shape {array.shape}."
         )
-    found: list[Hashable] = list(range(rows.shape[1])) if columns is None else list(columns)
-    if names is not None:
-        if columns is not None and set(found) != set(names):
-            raise ValueError(_not_these(dict.fromkeys(found, 0.0), names))
-        if len(found) != len(names):
-            raise ValueError(f"These items have {len(found)} features; the first one had {len(names)}.")
-        if columns is not None and found != list(names):
-            rows = np.ascontiguousarray(rows[:, [found.index(name) for name in names]])
-    finite = np.isfinite(rows)
-    if not finite.all():
-        b, d = np.argwhere(~finite)[0].tolist()
-        raise ValueError(f"Item {b} of the batch has {rows[b, d]} as feature {d}; send finite numbers.")
-    return rows, found if names is None else list(names)
+    rows = np.ascontiguousarray(array, dtype=np.float64)
+    if features is None:
+        features = Features(range(rows.shape[1]) if columns is None else columns)
+    elif columns is not None and list(columns) != features.names:
+        found = Features(columns)
+        if set(found.names) != set(features.names):
+            raise ValueError(_others(found.names, features.names))
+        rows = np.ascontiguousarray(rows[:, [found.names.index(name) for name in features.names]])
+    if rows.shape[1] != len(features):
+        raise ValueError(f"These items have {rows.shape[1]} features; the first one had {len(features)}.")
+    if not _all_finite(rows):
+        b, d = np.argwhere(~np.isfinite(rows))[0].tolist()
+        raise ValueError(
+            f"Item {b} of the batch has {rows[b, d]} as feature {features.names[d]!r}; send finite numbers."
+        )
+    return rows, features
 
 
 def moments(t: ArrayLike, n: int) -> Float64s:
@@ -79,21 +118,61 @@ def moments(t: ArrayLike, n: int) -> Float64s:
     Raises:
         ValueError: They are not n finite numbers.
     """
-    try:
-        times = np.ascontiguousarray(t, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Times must be numbers: {error}") from None
-    if times.shape != (n,):
-        raise ValueError(f"Send one time an item: {n} items, times of shape {times.shape}.")
+    times = np.ascontiguousarray(_numbers(t, "Times must be numbers"), dtype=np.float64)
+    if np.shape(t) != (n,):
+        raise ValueError(f"Send one time an item: {n} items, times of shape {np.shape(t)}.")
     if not np.isfinite(times).all():
         raise ValueError("Times must be finite numbers.")
     return times
 
 
-def _not_these(x: Mapping[Hashable, float], names: Sequence[Hashable]) -> str:
-    if not names:
-        return "The item has no features; send at least one."
-    missing = ", ".join(repr(name) for name in names if name not in x)
-    unknown = ", ".join(repr(name) for name in x if name not in names)
+def _getter(names: Sequence[Hashable]) -> Callable[[Mapping[Hashable, float]], tuple[float, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    name = names[0]
+    return lambda x: (x[name],)
+
+
+def _mapping(x: object) -> dict[Hashable, float]:
+    if isinstance(x, Mapping):
+        return dict(x)  # a plain one: others may make up what is missing
+    raise ValueError(f"An item is a mapping of feature names to numbers, not {type(x).__name__}.")
+
+
+def _numbers(X: ArrayLike, complaint: str) -> NDArray[Any]:
+    """As an array of a kind that becomes float64 without loss of meaning: no text, no dates, no complex numbers."""
+    try:
+        array = np.asarray(X)
+        if array.dtype.kind == "O" and not any(isinstance(value, str | bytes) for value in array.flat):
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{complaint}: {error}.") from None
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{complaint}, not {array.dtype}.")
+    return array
+
+
+def _all_finite(rows: Float64s) -> bool:
+    if len(rows) == 1 and math.isfinite(math.hypot(*rows[0].tolist())):  # the quick way for one
+        return True
+    return bool(np.isfinite(rows).all())
+
+
+def _no_number(x: Mapping[Hashable, Any], names: Sequence[Hashable]) -> str:
+    for name in names:
+        try:
+            float(x[name])
+            is_number = not isinstance(x[name], str | bytes)
+        except (TypeError, ValueError, OverflowError):
+            is_number = False
+        if not is_number:
+            return f"Feature {name!r} is {x[name]!r:.100}; send a number that a float64 can hold."
+    return "Every feature must be a number."
+
+
+def _others(x: Iterable[Hashable], names: Sequence[Hashable]) -> str:
+    found = list(x)
+    missing = ", ".join(repr(name) for name in names if name not in found)
+    unknown = ", ".join(repr(name) for name in found if name not in names)
     parts = [f"{what}: {which}" for what, which in (("missing", missing), ("unknown", unknown)) if which]
     return f"Every item must have the {len(names)} features of the first one. {'; '.join(parts)}."
