@@ -27,6 +27,7 @@ import structlog
 from model.bundle import Bundle
 from service.batching import Queue, Slice
 from service.clustering import snapshot
+from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
@@ -195,7 +196,7 @@ class Pipeline:
         """Own and serve the stream until `stop`.
 
         Raises:
-            StoreError: A person must act: another bundle's state, an unsafe Redis, a damaged log.
+            StoreError: A person must act: state of another bundle or backend, an unsafe Redis, a damaged log.
         """
         try:
             if self._prepare is not None:
@@ -212,8 +213,8 @@ class Pipeline:
                 except StoreUnavailable as away:  # while reading the log: start over
                     self._step_down(str(away))
                     await asyncio.sleep(_RETRY_S[-1])
-                except (SnapshotUnreadable, EntryUnreadable) as unreadable:
-                    raise StoreError(str(unreadable)) from unreadable
+                except (SnapshotUnreadable, EntryUnreadable, BackendChanged) as unusable:
+                    raise StoreError(str(unusable)) from unusable
         finally:
             self._unready("stopping")
             self._queue.fail_all(NotReady("The service is stopping. Send the same to the next one."))
@@ -280,6 +281,7 @@ class Pipeline:
             )
         log.info("restored", snapshot_seq=loaded.snapshot_seq, entries=entries, seq=engine.seq)
         if engine.seq == 0 or engine.params != self._params:
+            engine.check(self._params)  # before it is in the log
             wanted = Append(first_seq=engine.seq, count=1, payload=pack_configure(self._params), verdicts=())
             await self._until_answered(lambda: self._store.append(wanted))
             engine.configure(self._params)

@@ -16,7 +16,7 @@ import pydantic
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.clustering.params import EngineParams
+from service.clustering.params import Backend, EngineParams
 from service.errors import InvalidSetting
 
 PREFIX = "FIRSTSEEN_"
@@ -95,6 +95,10 @@ class Settings(BaseSettings):
             "Chance of ever announcing a cluster that known classes explain, where their items look like the "
             "calibration data and the rate measured there (a 95 % confidence bound) holds."
         ),
+    )
+    backend: Backend = Field(
+        "firstseen",
+        description="Who forms the clusters: firstseen, or river to compare with; fixed when the stream is made.",
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
@@ -190,6 +194,7 @@ class Settings(BaseSettings):
             known_error_rate=rate,
             clustering_threshold=cluster_radius,
             false_alarm_rate=self.false_alarm_rate,
+            backend=self.backend,
         )
 
     def shown(self) -> dict[str, Any]:

@@ -29,8 +29,8 @@ class BackendChanged(ValueError):
     def __init__(self, own: str, wanted: str) -> None:
         super().__init__(
             f"This stream's clusters are formed by the backend {own!r}, and a stream keeps its backend for life; "
-            f"{wanted!r} cannot go on from what {own!r} has learnt. Set the backend back to {own!r}, or serve a new "
-            "stream under another name."
+            f"{wanted!r} cannot go on from what {own!r} has learnt. Set FIRSTSEEN_BACKEND={own} as before, or give "
+            "FIRSTSEEN_STREAM another name to begin a new stream."
         )
 
 

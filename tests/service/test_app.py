@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from model.bundle import Bundle
 from service.app import create_app, drain
 from service.settings import Settings
-from service.state.errors import DataFolderInUse, StoreMisconfigured
+from service.state.errors import DataFolderInUse, StoreError, StoreMisconfigured
 from tests.service import digits
 from tests.service.inside import running
 from tests.service.waiting import soon, until
@@ -62,6 +62,29 @@ async def test_bad_address(tmp_path: Path, digits_bundle: Bundle, url: str) -> N
         pass
 
     assert [StoreMisconfigured] == [type(error) for error in fatal]
+
+
+def test_river_forms_the_clusters_where_it_is_chosen(tmp_path: Path, digits_bundle: Bundle) -> None:
+    """It finds what is new, a restart goes on from there, and the stream is not served with another backend."""
+    chosen = settings(tmp_path, backend="river")
+    seen = []
+    items = digits.stream_items()
+    for part in (items[:600], items):
+        with running(chosen, digits_bundle) as inside, httpx.Client(base_url=inside.url) as http:
+            seen.append(http.get("/info").json()["state_hash"])
+            verdicts = http.post("/classify", json={"items": part}).json()["results"]
+            seen.append(http.get("/info").json()["state_hash"])
+            clusters = http.get("/clusters").json()["clusters"]
+    with running(settings(tmp_path), digits_bundle) as inside:
+        until(lambda: inside.fatal, "it is refused")
+
+    assert seen[1] == seen[2]
+    assert len(set(seen)) == 3
+    assert len(items) == len(verdicts)
+    assert {v["cluster_id"] for v in verdicts} - {None} <= {c["id"] for c in clusters}
+    assert "cluster" in {v["verdict"] for v in verdicts[:600]}
+    assert [StoreError] == [type(error) for error in inside.fatal]
+    assert "FIRSTSEEN_BACKEND=river" in str(inside.fatal[0])
 
 
 def test_nothing_waits_for_what_is_prepared(tmp_path: Path, digits_bundle: Bundle) -> None:

@@ -14,7 +14,7 @@ from service.errors import InternalError, NotReady, Unavailable
 from service.records import Item, Verdict
 from service.recovery import ReplayMismatch
 from service.state.errors import Fenced, SequenceConflict, StoreError
-from service.state.packing import unpack_entry
+from service.state.packing import pack_configure, unpack_entry
 from service.state.store import Append
 from tests.service.fake_store import FakeStore, Shared, away
 from tests.service.pipeline_rig import Rig, known, novel
@@ -129,6 +129,35 @@ class TestLog:
             assert [0, 17] == configured
             assert hashes[-1] == await rig.hash()
             assert verdicts == await rig.ask(*items)
+
+    @pytest.mark.parametrize("has_snapshot", [True, False])
+    async def test_another_backend(self, shared: Shared, has_snapshot: bool) -> None:
+        """A stream's backend is for life: another one is refused with what to do, and the log stays as it was."""
+        items = [*(novel(f"n{n}", n) for n in range(30)), *(known(f"k{n}", n) for n in range(6))]
+        async with Rig(FakeStore(shared), backend="river").open() as rig:
+            verdicts = await rig.ask(*items)
+            live = await rig.hash()
+        if not has_snapshot:
+            shared.snapshots.clear()
+        entries = len(shared.log)
+
+        with pytest.raises(StoreError, match="Set FIRSTSEEN_BACKEND=river as before"):
+            await Rig(FakeStore(shared)).pipeline.run()
+        assert entries == len(shared.log)
+        async with Rig(FakeStore(shared), backend="river").open() as rig:
+            assert live == await rig.hash()
+            assert verdicts == await rig.ask(*items)
+
+    async def test_another_backend_in_the_log(self, shared: Shared) -> None:
+        """A log that changes its backend on the way is not served, whoever wrote it."""
+        async with Rig(FakeStore(shared), backend="river").open() as rig:
+            await rig.ask(novel("n"))
+        other = pack_configure(EngineParams(backend="firstseen"))
+        shared.log.append(Append(first_seq=2, count=1, payload=other, verdicts=()))
+
+        for backend in ("river", "firstseen"):
+            with pytest.raises(StoreError, match="Set FIRSTSEEN_BACKEND=river as before"):
+                await Rig(FakeStore(shared), backend=backend).pipeline.run()
 
     async def test_snapshots(self, store: FakeStore) -> None:
         """A snapshot is saved every so many items, and one at the end."""

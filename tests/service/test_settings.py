@@ -76,6 +76,7 @@ def test_nothing_like_it() -> None:
         ("false_alarm_rate", "nan"),
         ("lease_ms", "1"),
         ("send_timeout_s", "0"),
+        ("backend", "moa"),
         ("log_level", "loud"),
     ],
 )
@@ -163,11 +164,19 @@ def test_engine_params(given: Any, expected: float) -> None:
     settings = Settings.read({}, known_error_rate=given)
     params = settings.engine_params(known_error_rate=0.03, cluster_radius=1.5)
 
-    assert (expected, 1.5, 0.01) == (
+    assert (expected, 1.5, 0.01, "firstseen") == (
         params.known_error_rate,
         params.clustering_threshold,
         params.false_alarm_rate,
+        params.backend,
     )
+
+
+def test_backend() -> None:
+    """River forms the clusters where it is asked for."""
+    settings = Settings.read({"FIRSTSEEN_BACKEND": "river"})
+
+    assert "river" == settings.engine_params(known_error_rate=0.03, cluster_radius=1.5).backend
 
 
 @given(scores=st.integers(1, 10**7))

@@ -343,7 +343,7 @@ def test_the_message_says_what_to_do() -> None:
     """Another backend on a stream that has state: the old setting, or another stream."""
     message = str(BackendChanged(own="river", wanted="firstseen"))
 
-    assert "Set the backend back to 'river', or serve a new stream" in message
+    assert "Set FIRSTSEEN_BACKEND=river as before, or give FIRSTSEEN_STREAM another name" in message
 
 
 def test_items_of_ours_lie_in_a_ball_and_rivers_anywhere() -> None:

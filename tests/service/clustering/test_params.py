@@ -31,6 +31,14 @@ def test_what_cannot_work_is_refused_by_name(name: str, value: float) -> None:
         EngineParams().with_changes(**{name: value})
 
 
+def test_a_backend_that_is_none_is_refused_with_those_there_are() -> None:
+    """As is what it cannot do: river cleans up when its count is a whole multiple of the interval."""
+    with pytest.raises(ValueError, match="backend must be one of firstseen, river, not 'moa'"):
+        EngineParams().with_changes(backend="moa")
+    with pytest.raises(ValueError, match=r"cleanup_interval must be a whole number for river, not 7\.5"):
+        EngineParams(backend="river", cleanup_interval=7.5)
+
+
 def test_changes_that_are_none_change_nothing() -> None:
     """None means: as it was."""
     assert EngineParams() == EngineParams().with_changes(known_error_rate=None)

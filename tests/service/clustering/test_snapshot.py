@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.clustering import snapshot
+from service.clustering import clusterer, snapshot
 from service.clustering.engine import Engine
-from service.clustering.params import EngineParams
+from service.clustering.params import Backend, EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from tests.service.clustering.conftest import LABELS, MakeEngine, World
 
 
-def blob_of(world: World) -> bytes:
-    engine = Engine(world.known, LABELS, EngineParams())
+def blob_of(world: World, backend: Backend = "firstseen") -> bytes:
+    engine = Engine(world.known, LABELS, EngineParams(backend=backend))
     z = world.items(np.random.default_rng(0), n=80, share_new=0.5)
     engine.step(z, tuple(f"i{n}" for n in range(80)), np.arange(80.0))
     return snapshot.dump(engine)
@@ -29,9 +29,22 @@ def test_an_empty_engine_has_a_state(make_engine: MakeEngine, world: World) -> N
     assert blob == snapshot.dump(snapshot.load(blob, world.known, LABELS))
 
 
-def test_equal_states_have_equal_bytes(world: World) -> None:
+@pytest.mark.parametrize("backend", ["firstseen", "river"])
+def test_equal_states_have_equal_bytes(world: World, backend: Backend) -> None:
     """Deterministic: same input, same bytes."""
-    assert blob_of(world) == blob_of(world)
+    assert blob_of(world, backend) == blob_of(world, backend)
+
+
+@pytest.mark.parametrize("backend", ["firstseen", "river"])
+def test_the_parameters_say_whose_state_it_is(world: World, backend: Backend) -> None:
+    """What was learnt with a backend is restored with it, to the bit."""
+    blob = blob_of(world, backend)
+    engine = snapshot.load(blob, world.known, LABELS)
+
+    assert backend == engine.params.backend
+    assert type(clusterer.made(2, engine.params)) is type(engine.clusterer)
+    assert len(engine.clusterer)
+    assert blob == snapshot.dump(engine)
 
 
 @settings(max_examples=60, deadline=None)
