@@ -143,7 +143,7 @@ class DBSTREAM(base.Clusterer):
         self._micro: MicroClusters | None = None
         self._features: Features | None = None
         self._epoch: float | None = None  # the first time, if items bring times
-        self._one: Int64s = np.empty((4, 1), dtype=np.int64)
+        self._one: Int64s = np.empty((4, 1), dtype=np.int64)  # for one item, used again and again
 
     # river
 
@@ -159,8 +159,7 @@ class DBSTREAM(base.Clusterer):
         """
         features = Features.of(x) if self._features is None else self._features
         row = features.row(x)
-        times = None if t is None and self._epoch is None else self._times(None if t is None else [t], 1)
-        self._learn(row, times, features, self._one)
+        self._learn(row, self._times(None if t is None else [t], 1), features)
 
     def predict_one(self, x: Mapping[Hashable, float]) -> int:
         """The cluster of one item, NOISE for none; raises as `learn_one`."""
@@ -188,7 +187,8 @@ class DBSTREAM(base.Clusterer):
         Raises:
             ValueError: An item is not finite, the width is another, or there is none; nothing is changed.
         """
-        self.predict_learn_many(X, t)
+        rows, features = matrix(X, self._features)
+        self._learn(rows, self._times(t, len(rows)), features)
 
     def predict_many(self, X: ArrayLike) -> Int64s:
         """int64 (B,): the cluster of each item, NOISE for none; raises as `learn_many`."""
@@ -203,8 +203,7 @@ class DBSTREAM(base.Clusterer):
         It is what `predict_one` says of it then; with times, at the item's time, when all has faded until then.
         """
         rows, features = matrix(X, self._features)
-        times = self._times(t, len(rows))
-        found = self._learn(rows, times, features, np.empty((4, len(rows)), dtype=np.int64))
+        found = self._learn(rows, self._times(t, len(rows)), features)[0]
         labels: Int64s = np.where(found == NO_CLUSTER, NOISE, found)
         return labels
 
@@ -355,24 +354,24 @@ class DBSTREAM(base.Clusterer):
             )
         return times
 
-    def _learn(self, rows: Float64s, times: Float64s | None, features: Features, out: Int64s) -> Int64s:
-        """Learn; `out`, int64 (4, B), is written. int64 (B,): labels before each item, or NO_CLUSTER for noise."""
+    def _learn(self, rows: Float64s, times: Float64s | None, features: Features) -> Int64s:
+        """Learn; int64 (4, B), of which the first row is the label before each item, or NO_CLUSTER for noise."""
         if self._micro is None:
             self._micro, self._features = MicroClusters(rows.shape[1], self._params), features
             self._epoch = None if times is None else float(times[0])
         micro, lives = self._micro, self._lives
-        labels: Int64s = out[0]
         start, B = 0, len(rows)
+        out = self._one if B == 1 else np.empty((4, B), dtype=np.int64)
         while start < B:
             before = micro.now if lives.young else math.inf
             run = micro.learn(rows, times, start, out)
             if lives.young:
                 part = slice(start, run.next)
-                labels[part] = lives.labels_at(labels[part], _moments(before, times, part))
+                out[0, part] = lives.labels_at(out[0, part], _moments(before, times, part))
             if lives.young or run.removed or micro.is_stale:
                 self._follow(micro, run.removed)
             start = run.next
-        return labels
+        return out
 
     def _follow(self, micro: MicroClusters, removed: Collection[tuple[int, int]]) -> None:
         """Births, splits, merges and deaths, and who is old enough now."""
