@@ -1,6 +1,6 @@
 """How fast, how right and how steady is our DBSTREAM beside the others?
 
-    python -m benchmarks.clusterer [--quick] [--json FILE] [--plots FOLDER]
+    python -m benchmarks.clusterer [--quick] [--only QUESTION ...] [--json FILE] [--plots FOLDER]
 
     speed      items a second and bytes, for each number of dimensions d and of micro-clusters M: ours and river's in
                the same process, from the same state, with the same items and parameters, in turns (clusterer_speed.py)
@@ -10,25 +10,26 @@
     churn      how often a known thing gets a new id while others come and go (clusterer_churn.py)
 
 What the columns mean stands in those files. Everything runs in one thread. `--quick` is under a minute: d = 32,
-M = 1000, and moons and circles beside the peers that need no extra package. All of it takes half an hour, most of it
-for the peers to try their settings. `--plots` writes one SVG each.
+M = 1000, and moons and circles beside the fastest peers. All of it takes half an hour on an idle machine, most of it
+for the peers to try their settings; `--only speed flatness` leaves the others out. `--plots` writes one SVG each.
 """
 
 import argparse
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
 
 from benchmarks.clusterer_churn import ChurnSizes, churn
-from benchmarks.clusterer_grids import ENTRIES
+from benchmarks.clusterer_grids import ENTRIES, Settings
 from benchmarks.clusterer_plots import plots
-from benchmarks.clusterer_quality import QualitySizes, quality, verdict
+from benchmarks.clusterer_quality import TURNOVER, QualitySizes, quality, verdict
 from benchmarks.clusterer_speed import SpeedSizes, flatness, speed
 from benchmarks.report import Row, log, machine, parser, publish
 
+QUESTIONS = ("speed", "flatness", "quality", "churn")
 PACKAGES = ("firstseen", "numpy", "numba", "river", "scikit-learn", "denstream", "incdbscan", "capymoa")
 
 _QUICK_PEERS = (
@@ -70,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, draw, write."""
     options: argparse.ArgumentParser = parser(__doc__.splitlines()[0])
     options.add_argument("--plots", type=Path, metavar="FOLDER", help="also draw the figures, as SVG")
+    options.add_argument("--only", nargs="+", choices=QUESTIONS, default=QUESTIONS, metavar="QUESTION")
     given = options.parse_args(arguments)
-    report = measure(QUICK if given.quick else Sizes())
+    report = measure(QUICK if given.quick else Sizes(), given.only)
     publish(report, list(tables(report)), given.json)
     if given.plots is not None:
         given.plots.mkdir(parents=True, exist_ok=True)
@@ -80,30 +82,44 @@ def main(arguments: Sequence[str] | None = None) -> None:
             log(f"plot in {given.plots / name}.svg")
 
 
-def measure(sizes: Sizes) -> dict[str, Any]:
-    """All of it, as the report that `--json` writes."""
+def measure(sizes: Sizes, only: Sequence[str] = QUESTIONS) -> dict[str, Any]:
+    """All of it, as the report that `--json` writes; what is not asked for is empty."""
+    report: dict[str, Any] = {
+        "question": "How fast, how right and how steady is our DBSTREAM beside the others?",
+        "machine": machine(PACKAGES),
+        "sizes": _without_entries(asdict(sizes)),
+        "not_installed": [entry.name for entry in sizes.quality.entries if not entry.is_installed()],
+    }
     with threadpool_limits(limits=1):
-        report: dict[str, Any] = {
-            "question": "How fast, how right and how steady is our DBSTREAM beside the others?",
-            "machine": machine(PACKAGES),
-            "sizes": _without_entries(asdict(sizes)),
-            "not_installed": [entry.name for entry in sizes.quality.entries if not entry.is_installed()],
-            "speed": speed(sizes.speed, progress=log),
-            "flatness": flatness(sizes.speed, progress=log),
-            "quality": quality(sizes.quality, progress=log),
-        }
-        chosen = {
-            row["clusterer"]: row["settings"]
-            for row in report["quality"]
-            if row["stream"] == "topic turnover" and row["settings"] is not None
-        }
+        report["speed"] = speed(sizes.speed, progress=log) if "speed" in only else []
+        report["flatness"] = flatness(sizes.speed, progress=log) if "flatness" in only else []
+        report["quality"] = quality(sizes.quality, progress=log) if "quality" in only else []
+        chosen = chosen_settings(sizes, report["quality"]) if "churn" in only else {}
         report["churn"], report["churn_course"] = churn(sizes.churn, chosen, progress=log)
-        report["verdict"] = verdict(report["quality"])
+    report["verdict"] = verdict(report["quality"])
     return report
+
+
+def chosen_settings(sizes: Sizes, rows: Sequence[Row]) -> dict[str, Settings]:
+    """What each peer of the churn works with: chosen by the comparison of answers, if that was made, or now."""
+    if not rows:
+        kinds = replace(sizes.quality, kinds=(TURNOVER,), seeds=1, entries=sizes.churn.entries)
+        rows = quality(kinds, progress=log)
+    return {
+        row["clusterer"]: row["settings"]
+        for row in rows
+        if row["stream"] == TURNOVER and row["settings"] is not None
+    }
 
 
 def tables(report: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
     """Title and rows of each table; the report's rows in as many columns as a screen takes."""
+    for title, rows in _all_tables(report):
+        if rows:
+            yield title, rows
+
+
+def _all_tables(report: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
     yield (
         "Speed, items a second, one thread (ours in blocks; single: a row a call); ratio: ours in blocks to river's",
         [
@@ -147,10 +163,9 @@ def tables(report: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
         [{**row, "settings": _settings(row["settings"])} for row in report["quality"]],
     )
     yield "Index beside the best peer's", report["verdict"]
-    if report["churn"]:
-        yield "Probes of a topic that goes on whose cluster has another id after 100 items", report["churn"]
-    if report["not_installed"]:
-        yield "Not installed here, so not measured", [{"clusterer": name} for name in report["not_installed"]]
+    yield "Probes of a topic that goes on whose cluster has another id after 100 items", report["churn"]
+    missing = report["not_installed"] if report["quality"] else []
+    yield "Not installed here, so not measured", [{"clusterer": name} for name in missing]
 
 
 def _settings(chosen: dict[str, float] | None) -> str:

@@ -11,8 +11,8 @@ a verdict that contradicts the last one, an alert for nothing.
     answered   probes of a topic that has been there for 200 items and is still, that get a cluster at all
 
 Everybody works with the settings that the comparison of answers chose for this kind of stream. Both DBSTREAMs are
-measured once more as ones that forget: with half of every weight gone after 500 items, which is what it takes here to
-be rid of a topic by the time it has been away for as long as it was there.
+measured once more as ones that forget: half of every weight is gone after 500 items, so that a topic which is over is
+out of the model while the stream still goes on.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

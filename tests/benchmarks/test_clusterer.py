@@ -98,3 +98,19 @@ def test_the_full_run_compares_everybody_everywhere() -> None:
     assert full.speed.flat_marks[-1] == 10_000_000
     assert tuple(KINDS) == full.quality.kinds
     assert ENTRIES == full.quality.entries == full.churn.entries
+
+
+def test_one_question_alone_is_measured_printed_and_drawn_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Churn chooses settings for itself then."""
+    monkeypatch.setattr(clusterer, "QUICK", TINY)
+
+    clusterer.main(["--quick", "--only", "churn", "--plots", str(tmp_path)])
+
+    assert ["churn.svg"] == [path.name for path in tmp_path.iterdir()]
+    printed = capsys.readouterr()
+    assert "Probes" in printed.out
+    assert "Speed" not in printed.out
+    assert "quality: topic turnover" in printed.err
+    assert "quality: digits" not in printed.err
