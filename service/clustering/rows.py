@@ -77,7 +77,7 @@ class Features:
 
 
 def matrix(X: ArrayLike, features: Features | None) -> tuple[Float64s, Features]:
-    """float64 (B, D), C-contiguous, and its features.
+    """float64 (B, D), C-contiguous, aligned, writable, and its features.
 
     Args:
         X: A matrix of numbers, one row an item; a data frame's columns are put in the order of `features`.
@@ -94,14 +94,14 @@ def matrix(X: ArrayLike, features: Features | None) -> tuple[Float64s, Features]
         raise ValueError(
             f"Send at least one item of at least one feature, not a batch of shape {array.shape}."
         )
-    rows = np.ascontiguousarray(array, dtype=np.float64)
+    rows = _plain(array)
     if features is None:
         features = Features(range(rows.shape[1]) if columns is None else columns)
     elif columns is not None and list(columns) != features.names:
         found = Features(columns)
         if set(found.names) != set(features.names):
             raise ValueError(_others(found.names, features.names))
-        rows = np.ascontiguousarray(rows[:, [found.names.index(name) for name in features.names]])
+        rows = _plain(rows[:, [found.names.index(name) for name in features.names]])
     if rows.shape[1] != len(features):
         raise ValueError(f"These items have {rows.shape[1]} features; the first one had {len(features)}.")
     if not _all_finite(rows):
@@ -118,9 +118,10 @@ def moments(t: ArrayLike, n: int) -> Float64s:
     Raises:
         ValueError: They are not n finite numbers.
     """
-    times = np.ascontiguousarray(_numbers(t, "Times must be numbers"), dtype=np.float64)
-    if np.shape(t) != (n,):
-        raise ValueError(f"Send one time an item: {n} items, times of shape {np.shape(t)}.")
+    array = _numbers(t, "Times must be numbers")
+    if array.shape != (n,):
+        raise ValueError(f"Send one time an item: {n} items, times of shape {array.shape}.")
+    times = _plain(array)
     if not np.isfinite(times).all():
         raise ValueError("Times must be finite numbers.")
     return times
@@ -150,6 +151,15 @@ def _numbers(X: ArrayLike, complaint: str) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{complaint}, not {array.dtype}.")
     return array
+
+
+def _plain(array: NDArray[Any]) -> Float64s:
+    """Of the one kind that there is compiled code for: float64, C-contiguous, aligned, writable.
+
+    A copy only where it must be; for another kind, all would be compiled anew while the item waits.
+    """
+    rows = np.ascontiguousarray(array, dtype=np.float64)
+    return rows if rows.flags.carray else rows.copy()
 
 
 def _all_finite(rows: Float64s) -> bool:

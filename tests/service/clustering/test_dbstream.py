@@ -22,6 +22,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from service.clustering import dbstream
 from service.clustering.dbstream import DBSTREAM, NOISE
+from service.clustering.kernels.warm_up import ENTRIES
 from tests.service.clustering.stream_strategies import event_times, streams
 from tests.service.clustering.test_rows import INF, NAN, Frame
 
@@ -198,15 +199,20 @@ def test_a_data_frame_names_the_features() -> None:
         lambda x: np.repeat(x, 2, axis=0)[::2],
         lambda x: x.tolist(),
         lambda x: x.astype(object),
+        lambda x: np.frombuffer(x.tobytes()).reshape(x.shape),
     ],
 )
 def test_layout_and_type_of_a_batch_do_not_matter(made: Callable[[Floats], Any]) -> None:
-    """Only the numbers do."""
+    """Only the numbers do; and nothing is compiled anew, which would take seconds."""
     x = np.rint(blobs()[0] * 8)
     one, other = DBSTREAM(clustering_threshold=12), DBSTREAM(clustering_threshold=12)
+    labels = one.predict_learn_many(x).tolist()
+    compiled = [len(entry.signatures) for entry in ENTRIES]  # type: ignore[attr-defined]
 
-    assert one.predict_learn_many(x).tolist() == other.predict_learn_many(made(x)).tolist()
+    assert labels == other.predict_learn_many(made(x)).tolist()
+    assert one.predict(x).tolist() == other.predict(made(x)).tolist()
     assert one.to_bytes() == other.to_bytes()
+    assert compiled == [len(entry.signatures) for entry in ENTRIES]  # type: ignore[attr-defined]
 
 
 # Batches

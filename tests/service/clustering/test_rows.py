@@ -19,6 +19,18 @@ NAN, INF = float("nan"), float("inf")
 LARGEST = np.finfo(np.float64).max
 
 
+def read_only(x: list[Any]) -> Any:
+    array = np.array(x, dtype=np.float64)
+    array.setflags(write=False)
+    return array
+
+
+def unaligned(x: list[Any]) -> Any:
+    array = np.empty(8 * np.size(x) + 1, dtype=np.uint8)[1:].view(np.float64).reshape(np.shape(x))
+    array[...] = x
+    return array
+
+
 class Frame:
     """What this code sees of a data frame: the names of its columns, and that it is an array of numbers."""
 
@@ -165,17 +177,19 @@ def test_features_can_be_copied() -> None:
         np.array([[1.0, 9.0, 2.0, 9.0], [0.0] * 4, [3.0, 9.0, 4.0, 9.0]])[::2, ::2],
         np.array([[3.0, 4.0], [1.0, 2.0]])[::-1],
         np.array([[1, 2.0], [Decimal(3), True * 4]], dtype=object),
+        read_only([[1, 2], [3, 4]]),
+        unaligned([[1, 2], [3, 4]]),
         [[1, 2], [3, 4]],
         ((1.0, 2.0), (3.0, 4.0)),
         [np.array([1, 2]), np.array([3, 4])],
     ],
 )
 def test_any_matrix_of_numbers_is_taken(X: Any) -> None:
-    """Of any type of number and in any layout; it becomes float64 and C-contiguous."""
+    """Of any type of number and in any layout; it becomes what there is compiled code for."""
     rows, features = matrix(X, None)
 
     assert [[1.0, 2.0], [3.0, 4.0]] == rows.tolist()
-    assert (np.float64, True) == (rows.dtype, rows.flags.c_contiguous)
+    assert (np.float64, True) == (rows.dtype, rows.flags.carray)
     assert [0, 1] == features.names
 
 
@@ -257,11 +271,22 @@ def test_the_largest_numbers_are_items() -> None:
 
 
 @pytest.mark.parametrize(
-    "t", [[1, 2], (1.0, 2.0), np.array([1, 2], dtype=np.int32), np.arange(1.0, 4.0, 0.5)[::2][:2]]
+    "t",
+    [
+        [1, 2],
+        (1.0, 2.0),
+        np.array([1, 2], dtype=np.int32),
+        np.array([1.0, 9.0, 2.0])[::2],
+        read_only([1.0, 2.0]),
+        unaligned([1.0, 2.0]),
+    ],
 )
 def test_times_are_numbers(t: Any) -> None:
-    """Of any type."""
-    assert [1.0, 2.0] == moments(t, 2).tolist()
+    """Of any type and layout."""
+    times = moments(t, 2)
+
+    assert [1.0, 2.0] == times.tolist()
+    assert (np.float64, True) == (times.dtype, times.flags.carray)
 
 
 @pytest.mark.parametrize(
