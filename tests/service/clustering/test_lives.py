@@ -74,6 +74,13 @@ def test_without_a_minimum_age_all_is_told_at_once() -> None:
     assert {1: 1, 2: 2} == told.labels()
 
 
+def test_what_happened_at_once_is_told_in_the_order_of_ids() -> None:
+    """Whatever it was."""
+    told = Told(0.0).at(1.0, born=[1]).at(2.0, born=[2, 4], split=[(3, 1)])
+
+    assert [(BORN, 2.0, 2, None), (SPLIT, 2.0, 3, 1), (BORN, 2.0, 4, None)] == told.events()[1:]
+
+
 def test_a_part_goes_by_its_parents_id_until_it_is_old_enough() -> None:
     """So people see one cluster become two, not one become noise."""
     told = Told(5.0).at(0.0, born=[1]).at(10.0, split=[(2, 1)])
