@@ -10,7 +10,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Two stamps, so that `make demo` does not wait for the tools that only `make test` and `make check` need.
+# Two stamps, so that `make demo` does not wait for the tools that only `make test` and `make check` need. Nor does it
+# wait here for the clusterer to be compiled: the demo does that while it trains.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "firstseen needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "Creating $(VENV) ..."
@@ -24,6 +25,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.runtime
 	@echo "Installing the test and check tools ..."
 	@$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m service.precompile
 	@touch $@
 
 setup: $(VENV)/.dev ## create .venv with firstseen and all tools, at the versions in constraints.txt
@@ -59,3 +61,4 @@ constraints: $(VENV)/bin/python ## resolve constraints.txt anew from pyproject.t
 
 clean: ## remove the environment and caches; bundles and data folders stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf service/clustering/kernels/__pycache__

@@ -1,6 +1,7 @@
 """`firstseen demo`: the whole product in two minutes, on real data, by the same roads a user takes.
 
     train digits without 3 and 7 ─► bundle ─► `firstseen serve` as a process of its own
+    (meanwhile, on a machine's first run, the clusterer is compiled)
     stream: digits the net knows; then 3s and 7s mixed with more of them ─► WS /stream
     watch:  verdicts by kind, clusters as they emerge ─► a table, honest about what was missed
 
@@ -17,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +40,8 @@ from model.export import run as train_bundle
 from service.client import StreamClient
 from service.demo_screen import DemoScreen, results_table
 from service.errors import FirstseenError
-from service.progress import stages
+from service.precompile import meanwhile
+from service.progress import ReportsProgress, stages
 from service.protocol import JSON
 from service.records import Verdict, VerdictKind
 from service.scoring import StreamScore, score
@@ -92,7 +94,7 @@ def run_demo(config: DemoConfig, screen: Console) -> int:
         _check_writable(config.json_file)
     _heading(screen, "1 Train", f"on handwritten digits, without {' and '.join(HOLD_OUT)}")
     train_config = TrainConfig(dataset=DATASET, hold_out=HOLD_OUT, seed=config.seed)
-    with stages(screen) as progress:
+    with meanwhile() as compiling, stages(screen) as progress:
         train_bundle(
             train_config,
             data_dir=None,
@@ -100,6 +102,7 @@ def run_demo(config: DemoConfig, screen: Console) -> int:
             progress=progress,
             created=datetime.now(UTC),
         )
+        _wait_for_compiler(compiling, progress)
     return asyncio.run(_show(config, screen, folder, known_error_rate=train_config.known_error_rate))
 
 
@@ -128,6 +131,16 @@ async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_erro
         return 0 if found_all else 1
     finally:
         await service.stop()
+
+
+def _wait_for_compiler(is_compiling: Callable[[], bool], progress: ReportsProgress) -> None:
+    """The service needs the clusterer compiled; on a machine's first run that can take longer than the training."""
+    if not is_compiling():
+        return
+    progress("compile", 0, 1, "the clusterer, once for this machine")
+    while is_compiling():
+        time.sleep(0.05)
+    progress("compile", 1, 1, "the clusterer, once for this machine")
 
 
 def _heading(screen: Console, title: str, rest: str) -> None:

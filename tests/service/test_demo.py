@@ -12,7 +12,7 @@ from rich.console import Console
 
 from model.datasets import load_dataset
 from model.datasets.split import split
-from service.demo import HOLD_OUT, DemoConfig, DemoFailed, make_stream, run_demo
+from service.demo import HOLD_OUT, DemoConfig, DemoFailed, _wait_for_compiler, make_stream, run_demo
 
 
 def test_fresh() -> None:
@@ -69,6 +69,16 @@ def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
         run_demo(config, Console(file=screen))
 
     assert "" == screen.getvalue()
+
+
+@pytest.mark.parametrize(("answers", "expected"), [([False], []), ([True, True, False], [0, 1])])
+def test_compiler(answers: list[bool], expected: list[int]) -> None:
+    """A compiler that is not done after the training has a line of its own until it is; else there is none."""
+    shown: list[tuple[str, int]] = []
+    _wait_for_compiler(lambda: answers.pop(0), lambda stage, done, _total, _note: shown.append((stage, done)))
+
+    assert [("compile", done) for done in expected] == shown
+    assert [] == answers
 
 
 def test_interrupted_training(tmp_path: Path) -> None:
