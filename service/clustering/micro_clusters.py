@@ -390,7 +390,7 @@ class MicroClusters:
         if is_retuned:
             self._change_landmark()
         entries.refresh(*self._arrays, int(is_retuned))
-        if arrays["counters"][3]:
+        if is_retuned or arrays["counters"][3]:  # pairs that a lower cap left out are noted nowhere
             self._whole[at.STATUS] |= at.STALE | at.STALE_ALL
 
     def _fill_pairs(self, arrays: dict[str, NDArray[Any]]) -> None:

@@ -413,6 +413,9 @@ def test_other_parameters_keep_what_is_learnt(stream: Stream, other: Stream) -> 
     rows = db.micro.rows()
     after = dict(zip(db.micro.births(rows).tolist(), db.micro.weights(rows).tolist(), strict=True))
 
+    again = Driven(x.shape[1], params)
+    again.micro, again.next_id = MicroClusters.from_state(db.micro.state(), params), db.next_id
+
     assert params == db.micro.params
     assert min(len(before), params.max_micro_clusters) == len(after)
     assert items == int(db.micro.counts(rows).sum()) + sum(n for _, n in removed)
@@ -420,6 +423,8 @@ def test_other_parameters_keep_what_is_learnt(stream: Stream, other: Stream) -> 
     assert (db.micro.strong(rows) == (db.micro.weights(rows) >= params.minimum_weight)).all()
     assert db.micro.pairs(rows)[0].shape[1] <= len(rows) * params.max_degree / 2
     db.learn(x)
+    again.learn(x)
+    assert_same_state(db.micro, again.micro)
 
 
 def test_the_same_parameters_change_nothing() -> None:
