@@ -9,8 +9,8 @@
     db.partial_fit(X).predict(X)                    # scikit-learn
 
 A batch gives exactly what its items give one by one. Cluster ids only grow and follow their cluster through
-change (lineage.py); `events` tells what became of them. Between calls the partition is up to date, so that a
-prediction costs one search. The micro-clusters and the speed are micro_clusters.py's and kernels/'s.
+change (lineage.py); `events` tells what became of them (lives.py). Between calls the partition is up to date, so that
+a prediction costs one search. The micro-clusters and the speed are micro_clusters.py's and kernels/'s.
 """
 
 import math
@@ -32,10 +32,10 @@ from service.clustering.rows import Features, matrix, moments
 from service.clustering.state_check import check_state
 from service.records import NO_CLUSTER, Float64s, Int64s
 
+__all__ = ["DBSTREAM", "MAX_EVENTS", "NOISE", "Change", "ClusterView", "Event"]
+
 MAGIC = b"FSDB"
 VERSION = 1
-
-__all__ = ["DBSTREAM", "MAX_EVENTS", "NOISE", "Change", "ClusterView", "Event"]
 
 _LONGEST = 2.0**52
 """Half-lives and clean-up intervals that a stream's times may span: beyond, float64 does not tell moments apart."""
