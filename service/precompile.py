@@ -100,16 +100,18 @@ def meanwhile(
 
 
 def main() -> None:
-    """Compile, if that is necessary, and say where the result is."""
+    """Compile, if that is necessary, and say where the result is; status 1 if it cannot be kept."""
     folder = kept_in(ENTRIES[0])
     if are_kept():
         typer.echo(f"The clusterer is compiled already, in {folder}.", err=True)
         return
-    typer.echo("Compiling the clusterer, once for this machine (about 20 seconds) ...", err=True)
-    warm_up()
+    if folder is not None:
+        typer.echo("Compiling the clusterer, once for this machine (about 20 seconds) ...", err=True)
+        warm_up()
     if not are_kept():
+        where = "anywhere" if folder is None else f"in {folder}"
         typer.echo(
-            f"The compiled code cannot be kept (in {folder}): give NUMBA_CACHE_DIR a folder that can be written.",
+            f"Compiled code cannot be kept {where}: give NUMBA_CACHE_DIR a folder that can be written.",
             err=True,
         )
         raise SystemExit(1)

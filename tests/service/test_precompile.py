@@ -144,3 +144,12 @@ def test_a_first_start_compiles_while_it_lives(tmp_path: Path) -> None:
     ahead = precompile(kept)
     assert 0 == ahead.returncode
     assert "compiled already" in ahead.stderr
+
+
+def test_nowhere_to_keep_it(tmp_path: Path) -> None:
+    """What cannot be kept is not compiled ahead, and the message says what to do."""
+    (tmp_path / "file").touch()
+    ahead = precompile(tmp_path / "file")
+
+    assert 1 == ahead.returncode
+    assert "cannot be kept anywhere: give NUMBA_CACHE_DIR" in ahead.stderr
