@@ -71,7 +71,16 @@ def test_it_fills_the_folder() -> None:
 def test_nothing_is_left_for_an_estimator(dim: int, river_online: bool) -> None:
     """Counting items, in both arithmetics, with few rows and many, from any kind of matrix."""
     items = stream(dim)
-    forms = (items, items.astype(np.float32), np.asfortranarray(items), items[::2, ::-1], items.tolist())
+    frozen = items.copy()
+    frozen.flags.writeable = False
+    forms = (
+        frozen,
+        items,
+        items.astype(np.float32),
+        np.asfortranarray(items),
+        items[::2, ::-1],
+        items.tolist(),
+    )
     with compiles_nothing():
         for form in forms:
             drive(DBSTREAM(1.0, 0.01, 50, river_online=river_online, max_micro_clusters=300), form)
