@@ -6,7 +6,8 @@ through the micro-clusters they share, which have permanent ids of their own:
 - of all parts an old cluster falls into, the heaviest keeps the id (ties: the part with the older
   micro-cluster); the others are *split* off and get new ids;
 - of all old clusters that meet in one part, one that was announced keeps its id before one that was not, then
-  the heaviest there (ties: the smaller id); the others are *merged* into it;
+  the heaviest there (ties: the smaller id); another takes the heaviest of its other parts that no one keeps, and if
+  there is none, it is *merged* into the first;
 - a part with no old cluster in it is *born*.
 
 A micro-cluster that became weak is in no part but remembers its cluster, so that a cluster that wakes up is
@@ -63,35 +64,55 @@ def match(
             next_id=next_id + n_parts,
         )
     old, row = np.unique(before[is_shared], return_inverse=True)
-    cell = row * n_parts + parts[is_shared]
-    size = len(old) * n_parts
-    overlap = np.bincount(cell, weights[is_shared], minlength=size).reshape(len(old), n_parts)
-    meets = np.bincount(cell, minlength=size).reshape(len(old), n_parts) > 0
-    heir = np.where(meets, overlap, -np.inf).argmax(axis=1) if n_parts else np.empty(0, dtype=np.int64)
-
-    claims: list[list[int]] = [[] for _ in range(n_parts)]  # rows of `old`, by the part that keeps them
-    for k, part in enumerate(heir.tolist()):
-        claims[part].append(k)
+    cell, inverse = np.unique(row * n_parts + parts[is_shared], return_inverse=True)
+    overlap = np.bincount(inverse, weights[is_shared])  # of an old cluster with a part, where they meet
+    of, within = np.divmod(cell, n_parts)
+    # Of an old cluster its parts as (-overlap, part), heaviest first; of a part its heaviest old one, likewise.
+    shares: list[list[tuple[float, int]]] = [[] for _ in old]
+    elders: list[tuple[float, int] | None] = [None] * n_parts
+    for k, part, heavy in zip(of.tolist(), within.tolist(), (-overlap).tolist(), strict=True):
+        shares[k].append((heavy, part))
+        best = elders[part]
+        if best is None or (heavy, k) < best:
+            elders[part] = (heavy, k)
+    # Of a part those old ones of which it is the heaviest, as (is not announced, -overlap, old): the first keeps it.
+    claims: dict[int, list[tuple[bool, float, int]]] = {}
+    for k, share in enumerate(shares):
+        share.sort()
+        heavy, part = share[0]
+        claims.setdefault(part, []).append((old[k] not in announced, heavy, k))
+    keeps: dict[int, int] = {}
+    for part, claim in claims.items():
+        claim.sort()
+        keeps[part] = claim[0][2]
+    merged = []
+    for part in sorted(claims):
+        for _, _, k in claims[part][1:]:
+            free = next((other for _, other in shares[k] if other not in keeps), None)
+            if free is None:
+                merged.append((int(old[k]), int(old[keeps[part]])))
+            else:
+                keeps[free] = k
 
     id_of = np.zeros(n_parts, dtype=np.int64)
-    born, split, merged = [], [], []
-    for part, claim in enumerate(claims):
-        if claim:
-            keeper = min(claim, key=lambda k: (old[k] not in announced, -overlap[k, part], old[k]))
-            id_of[part] = old[keeper]
-            merged += [(int(old[k]), int(old[keeper])) for k in claim if k != keeper]
+    born, split = [], []
+    for part in range(n_parts):
+        elder = elders[part]
+        if part in keeps:
+            id_of[part] = old[keeps[part]]
             continue
         id_of[part] = next_id
-        if meets[:, part].any():
-            parent = np.where(meets[:, part], overlap[:, part], -np.inf).argmax()  # ties: the smaller id
-            split.append((next_id, int(old[parent])))
+        if elder is not None:
+            split.append((next_id, int(old[elder[1]])))
         else:
             born.append(next_id)
         next_id += 1
 
-    cluster_of = np.where(parts >= 0, id_of[parts] if n_parts else NO_CLUSTER, before).astype(np.int64)
-    for ended, keeper_id in merged:  # their weak micro-clusters now remember the one that took them in
-        cluster_of[cluster_of == ended] = keeper_id
+    cluster_of = np.where(parts >= 0, id_of[parts], before).astype(np.int64)
+    if merged:  # their weak micro-clusters now remember the one that took them in
+        ended = dict(merged)
+        kept = [ended.get(cluster, cluster) for cluster in cluster_of.tolist()]
+        cluster_of = np.array(kept, dtype=np.int64)
     return Matched(
         cluster_of=cluster_of,
         born=tuple(born),

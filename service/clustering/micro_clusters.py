@@ -15,7 +15,8 @@ Four choices go beyond the paper, for a service that answers item by item for ev
 - *Caps.* At `max_micro_clusters` the lightest (faded weight; ties: the oldest) makes room for the newborn, which
   under a flood of noise is the singleton that waited longest. At `max_degree` a new pair takes the place of the
   weakest (ties: the oldest peer) if that has faded below one item; else it is not kept. So memory is at most
-  about (4 D' + 8 D + 13 E + 170) bytes a micro-cluster, D' at most 48.
+  about (4 D' + 8 D + 13 E + 180) bytes a micro-cluster, D' at most 64, and up to 16 D bytes for each ball that ever
+  held one item at once, which the radius bounds in practice, and the cap in any case.
 - *Event time.* Items may bring their own times, also late ones; see kernels/state.py on forward decay. Without,
   time is the number of items learnt.
 
@@ -39,6 +40,7 @@ from service.records import NO_CLUSTER, Bools, Float64s, Int64s
 
 _FIRST_ROWS = 128
 _FIRST_WORK = 32
+_SIEVE_DIMS = 64
 _NO_TIMES: Float64s = np.empty(0, dtype=np.float64)
 
 
@@ -71,7 +73,7 @@ class MicroClusters:
         self._whole[at.NEXT_BIRTH] = 1
         self._real[at.UNIT] = 1.0
         self._real[[at.LEAST_STRONG, at.LEAST_WEIGHT, at.LEAST_SHARED]] = np.inf
-        self._sieve = np.zeros((0, _sieve_dims(dim), at.LANES), dtype=np.float32)
+        self._sieve = np.zeros((0, min(-(-dim // 8) * 8, _SIEVE_DIMS), at.LANES), dtype=np.float32)
         self._centers: Float64s = np.zeros((0, dim), dtype=np.float64)
         self._amounts: Float64s = np.zeros((4, 0), dtype=np.float64)
         self._ids: Int64s = np.zeros((5, 0), dtype=np.int64)
@@ -81,7 +83,7 @@ class MicroClusters:
             (0, params.max_degree if params.river_online else 0), dtype=np.float64
         )
         self._linked = np.zeros((0, params.max_degree), dtype=np.uint8)
-        self._lists: Int64s = np.zeros((10, 0), dtype=np.int64)
+        self._lists: Int64s = np.zeros((10, 1), dtype=np.int64)
         self._work: Float64s = np.zeros((_FIRST_WORK, dim), dtype=np.float64)
         self._single = np.zeros(self._sieve.shape[1] + at.LANES, dtype=np.float32)
         self._one_out: Int64s = np.zeros((4, 1), dtype=np.int64)
@@ -250,6 +252,8 @@ class MicroClusters:
         Args:
             x: float64 (B, D), finite, C-contiguous.
         """
+        if x.shape[1:] != (self.dim,):
+            raise ValueError(f"x must be (B, {self.dim}), not {x.shape}.")
         out = np.empty(len(x), dtype=np.int64)
         entries.predict_items(*self._arrays, x, out)
         return out
@@ -269,7 +273,14 @@ class MicroClusters:
                 held the item *before* it was learnt, NO_CLUSTER for none; birth and row of the micro-cluster it
                 was assigned to; 1 if it founded that.
         """
-        assert not self._whole[at.STATUS], "regroup first"
+        if x.shape[1:] != (self.dim,) or out.shape != (4, len(x)) or not 0 <= start <= len(x):
+            raise ValueError(f"x must be (B, {self.dim}), out (4, B), not {x.shape} and {out.shape}.")
+        if times is not None and (self._params.river_online or times.shape != (len(x),)):
+            raise ValueError("times must be (B,), and river's arithmetic takes none.")
+        if self._whole[at.STATUS]:
+            raise RuntimeError("Clusters joined or parted: regroup first. This is a bug in firstseen.")
+        if self._whole[at.HIGH] > 4 * max(len(self), at.LANES):
+            self._pack()
         while True:
             start = entries.learn_items(*self._arrays, x, _NO_TIMES if times is None else times, start, out)
             status = int(self._whole[at.STATUS])
@@ -287,7 +298,16 @@ class MicroClusters:
         self._whole[at.N_REMOVED] = 0
         self._whole[at.STATUS] &= ~at.LEFT
         gone, items = self._lists[[at.GONE_FROM, at.GONE_ITEMS], :n].tolist()
-        return tuple(zip(gone, items, strict=True))
+        return tuple(sorted(zip(gone, items, strict=True)))  # rows are in no order, and must not show
+
+    def pending(self) -> tuple[tuple[int, int], ...]:
+        """What `learn` could not return since it was interrupted as it came back; usually nothing."""
+        self._whole[at.STATUS] &= ~(at.NEEDS_ROW | at.NEEDS_WORK)
+        return self._take_removed()
+
+    def _pack(self) -> None:
+        """Close the gaps that a flood left behind: the search looks at all rows up to the last."""
+        self.__dict__.update(MicroClusters.from_state(self.state(), self._params).__dict__)
 
     def drop(self, cluster: int) -> None:
         """Forget the micro-clusters of a cluster that is gone."""
@@ -336,10 +356,10 @@ class MicroClusters:
     def state(self) -> dict[str, NDArray[Any]]:
         """All of it as flat arrays, in order of birth; equal states give equal arrays.
 
-        clock: float64 (3,) latest time, first time, K; counters: int64 (4,) next birth, clean-ups, whether an item
-        brought a time, is stale; centers, weights, updated, births, counts, clusters, strong: (M,) or (M, D);
+        clock: float64 (4,) latest time, first time, K, 2^e(now); counters: int64 (4,) next birth, clean-ups, whether
+        an item brought a time, is stale; centers, weights, updated, births, counts, clusters, strong: (M,) or (M, D);
         pair_rows: int64 (2, P); pair_shared: float64 (P,); pair_linked: uint8 (P,); pair_since: float64 (P,), or
-        (0,) but in river's mode; unit: float64 (1,) 2^e(now).
+        (0,) but in river's mode.
         """
         rows = self.rows()
         p = self._pairs(rows)
@@ -429,11 +449,6 @@ class _Pairs:
     second: Int64s
     row: Int64s
     edge: Int64s
-
-
-def _sieve_dims(dim: int) -> int:
-    """Dimensions in which the search looks first: all of few, 16 of up to 128, an eighth of more; a multiple of 8."""
-    return min(-(-dim // 8) * 8, max(16, min(48, dim // 64 * 8)))
 
 
 def _longer(array: NDArray[Any], more: int) -> NDArray[Any]:

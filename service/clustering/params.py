@@ -40,9 +40,8 @@ class ClustererParams:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if (
-                self.__dataclass_fields__[name].type is float
-            ):  # 3 and 3.0 are one number, and are stored as one
+            # 3 and 3.0 are one number, and are stored as one.
+            if self.__dataclass_fields__[name].type is float:
                 object.__setattr__(self, name, float(value))
         self.check()
 
@@ -55,9 +54,21 @@ class ClustererParams:
             raise ValueError(f"intersection_factor must be between 0 and 1, not {self.intersection_factor}.")
         if not 0 < self.unlink_fraction <= 1:
             raise ValueError(f"unlink_fraction must be above 0 and at most 1, not {self.unlink_fraction}.")
-        for name in ("max_micro_clusters", "max_degree"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
+        for name, most in (("max_micro_clusters", 10**7), ("max_degree", 65_536)):
+            given = getattr(self, name)
+            if given != int(given) or not 1 <= given <= most:
+                raise ValueError(f"{name} must be a whole number from 1 to {most:,}, not {given}.")
+        # Beyond these, squares of distances or powers of two leave what float64 can hold.
+        if not 1e-100 <= self.clustering_threshold <= 1e100:
+            raise ValueError(
+                f"clustering_threshold must be from 1e-100 to 1e100, not {self.clustering_threshold}: scale the items."
+            )
+        if self.fading_factor * self.cleanup_interval > 1000:
+            raise ValueError(
+                "fading_factor times cleanup_interval must be at most 1000: nothing is left after 1000 half-lives."
+            )
+        if self.cleanup_interval < 1e-3:
+            raise ValueError(f"cleanup_interval must be at least .001, not {self.cleanup_interval}.")
 
     def with_changes(self, **changes: float | str | None) -> Self:
         """A copy with those `changes` that are not None."""

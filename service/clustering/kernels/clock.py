@@ -7,7 +7,9 @@ import numpy as np
 from service.clustering.kernels.exact import exp2
 from service.clustering.kernels.online import leave_graph, remove
 from service.clustering.kernels.pairs import forget_pair
+from service.clustering.kernels.search import place_in_sieve
 from service.clustering.kernels.state import (
+    ALIVE,
     ALPHA,
     FADING,
     FIRST,
@@ -18,7 +20,6 @@ from service.clustering.kernels.state import (
     LEAST_STRONG,
     LEAST_WEIGHT,
     LIKE_RIVER,
-    MIN_WEIGHT,
     NOW,
     REACH,
     REBASE_AT,
@@ -26,6 +27,7 @@ from service.clustering.kernels.state import (
     SWEPT,
     UNIT,
     State,
+    enough_weight,
     exponent,
     faded,
     shared_now,
@@ -45,7 +47,7 @@ def advance(s: State, t: float) -> None:
             rebase(s, math.floor(e / REBASE_AT) * REBASE_AT)
             e = exponent(s, now)
         s.real[UNIT] = exp2(e)
-    if s.whole[LIKE_RIVER] or s.real[LEAST_STRONG] < s.real[MIN_WEIGHT] * s.real[UNIT]:
+    if s.whole[LIKE_RIVER] or s.real[LEAST_STRONG] < enough_weight(s):
         weaken(s)
     intervals = math.floor((now - s.real[FIRST]) / s.real[GAP])
     if intervals > s.whole[SWEPT]:
@@ -71,7 +73,7 @@ def rebase(s: State, by: float) -> None:
 @seldom
 def weaken(s: State) -> None:
     """Those that faded below w_min are not strong any more; the bounds tell where there can be any."""
-    enough = s.real[MIN_WEIGHT] * s.real[UNIT]
+    enough = enough_weight(s)
     least = np.inf
     for b in range((s.whole[HIGH] + LANES - 1) // LANES):
         if s.least_strong[b] < enough or s.whole[LIKE_RIVER]:
@@ -97,19 +99,15 @@ def sweep(s: State) -> None:
         weak = exp2(exponent(s, s.real[NOW] - s.real[GAP]))
     if s.whole[LIKE_RIVER] or s.real[LEAST_WEIGHT] < weak:
         least = np.inf
-        reach = 0.0
         for i in range(s.whole[HIGH]):
-            if s.births[i] == 0:
-                continue
-            w = weight_now(s, i)
-            if w < weak:
-                remove(s, i)
-                continue
-            least = min(least, w)
-            for d in range(s.centers.shape[1]):
-                reach = max(reach, abs(s.centers[i, d] - s.work[0, d]))
+            if s.births[i] != 0:
+                w = weight_now(s, i)
+                if w < weak:
+                    remove(s, i)
+                else:
+                    least = min(least, w)
         s.real[LEAST_WEIGHT] = least
-        s.real[REACH] = reach
+        look_from_near(s)
     weak *= s.real[ALPHA]
     if s.whole[LIKE_RIVER] or s.real[LEAST_SHARED] < weak:
         least = np.inf
@@ -121,3 +119,24 @@ def sweep(s: State) -> None:
                 else:
                     least = min(least, density)
         s.real[LEAST_SHARED] = least
+
+
+@seldom
+def look_from_near(s: State) -> None:
+    """Measure anew how far centres are from the origin; if most are too far for float32, move the origin.
+
+    It decides how fast the search is, not what it finds.
+    """
+    for attempt in range(2):
+        far = 0
+        s.real[REACH] = 0.0
+        heaviest = -1
+        for i in range(s.whole[HIGH]):
+            if s.births[i] != 0:
+                far += not place_in_sieve(s, i)
+                if heaviest < 0 or s.weights[i] > s.weights[heaviest]:
+                    heaviest = i
+        if attempt == 1 or 2 * far <= s.whole[ALIVE]:
+            return
+        for d in range(s.centers.shape[1]):
+            s.work[0, d] = s.centers[heaviest, d]

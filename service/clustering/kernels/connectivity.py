@@ -2,6 +2,7 @@
 
 from service.clustering.kernels.pairs import place_of
 from service.clustering.kernels.state import (
+    ADOPTED,
     FLIP_A,
     FLIP_B,
     HIGH,
@@ -69,7 +70,7 @@ def only_neighbour(s: State, i: int) -> int:
         peer = s.peers[i, e]
         if s.linked[i, e] and s.strong[peer]:
             other = s.clusters[peer]
-            if s.strong[peer] == JUST_STRONG or cluster not in (0, other):
+            if s.strong[peer] >= JUST_STRONG or cluster not in (0, other):
                 return -1
             cluster = other
     return cluster
@@ -112,7 +113,7 @@ def examine(s: State) -> None:
         for n in range(n_strong):
             i = s.lists[STRONG_NOW, n]
             if s.strong[i] and s.clusters[i] == 0:
-                s.clusters[i] = only_neighbour(s, i)
+                s.clusters[i], s.strong[i] = only_neighbour(s, i), ADOPTED
     for n in range(n_flips):
         if is_stale:
             break
@@ -128,6 +129,8 @@ def examine(s: State) -> None:
         s.whole[STATUS] |= STALE
         for n in range(n_strong):
             i = s.lists[STRONG_NOW, n]
+            if s.strong[i] == ADOPTED:  # what it was before is what it is matched by
+                s.clusters[i] = 0
             touch(s, i)
             for e in range(s.degree[i]):
                 touch(s, s.peers[i, e])

@@ -7,14 +7,7 @@ from service.clustering.kernels.connectivity import settle
 from service.clustering.kernels.exact import exp2
 from service.clustering.kernels.online import found, lightest, remove, update
 from service.clustering.kernels.pairs import note_strong, reread
-from service.clustering.kernels.search import (
-    find_near,
-    leave_sieve,
-    nearest,
-    nearest_strong,
-    place_in_sieve,
-    stretch,
-)
+from service.clustering.kernels.search import find_near, leave_sieve, nearest, nearest_strong, place_in_sieve
 from service.clustering.kernels.state import (
     ALIVE,
     FIRST,
@@ -127,7 +120,6 @@ def learn_items(
         home = nearest_strong(s, k)
         out[0, b] = 0 if home < 0 else s.clusters[home]
         gain = real[UNIT] if t == real[NOW] else exp2(exponent(s, t))
-        stretch(s, item)
         if k == 0:
             row = found(s, item, t, gain)
         else:
@@ -286,7 +278,6 @@ def refresh(
                 whole[FREE] += 1
             continue
         place_in_sieve(s, i)
-        stretch(s, centers[i])
         w = weight_now(s, i)
         real[LEAST_WEIGHT] = min(real[LEAST_WEIGHT], w)
         if s.strong[i]:

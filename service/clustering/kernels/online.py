@@ -58,7 +58,7 @@ def remove(s: State, i: int) -> None:
     n = s.whole[N_REMOVED]
     s.lists[GONE_FROM, n] = s.clusters[i]
     s.lists[GONE_ITEMS, n] = s.counts[i]
-    s.births[i] = 0
+    s.births[i] = s.clusters[i] = 0
     s.lists[SPARE, s.whole[FREE]] = i
     s.whole[FREE] += 1
     s.whole[ALIVE] -= 1

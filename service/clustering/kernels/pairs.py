@@ -11,7 +11,6 @@ from service.clustering.kernels.state import (
     LEAST_STRONG,
     LIKE_RIVER,
     MAX_DEGREE,
-    MIN_WEIGHT,
     N_FLIPS,
     N_STRONG,
     NEAR,
@@ -22,6 +21,7 @@ from service.clustering.kernels.state import (
     UNIT,
     UNLINK,
     State,
+    enough_weight,
     faded,
     shared_now,
     weight_now,
@@ -132,7 +132,7 @@ def reread(s: State, k: int) -> None:
     The ratio of a pair changes by items of its two ends alone, since weights and densities fade alike.
     """
     near = s.lists[NEAR]
-    enough = s.real[MIN_WEIGHT] * s.real[UNIT]
+    enough = enough_weight(s)
     for a in range(k):
         i = near[a]
         w = weight_now(s, i)

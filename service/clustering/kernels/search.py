@@ -8,6 +8,12 @@ from service.clustering.kernels.state import ALIVE, HIGH, LANES, NEAR, RADIUS, R
 from service.compiled import compiled, compiled_loosely
 from service.records import Float32s, Float64s, Int64s
 
+FEW = 4
+"""So many rows of a block are measured one by one rather than with all the others of it."""
+
+FAR = 3e5
+"""Times the radius: a centre further from the origin is no longer told apart in float32, to a few per cent of r."""
+
 
 @compiled_loosely
 def propose(sieve: Float32s, single: Float32s, blocks: int, limit: np.float32, proposed: Int64s) -> int:
@@ -43,7 +49,7 @@ def propose(sieve: Float32s, single: Float32s, blocks: int, limit: np.float32, p
                         (a4 * a4 + a5 * a5) + (a6 * a6 + a7 * a7)
                     )
                     sums[j] = total
-                    near |= np.int32(0) if total > limit else np.int32(1)
+                    near += np.int32(0) if total > limit else np.int32(1)
             else:
                 for j in range(LANES):
                     a0, a1, a2, a3 = c[0, j] - x0, c[1, j] - x1, c[2, j] - x2, c[3, j] - x3
@@ -53,8 +59,8 @@ def propose(sieve: Float32s, single: Float32s, blocks: int, limit: np.float32, p
                     )
                     total = sums[j] + more
                     sums[j] = total
-                    near |= np.int32(0) if total > limit else np.int32(1)
-            if near == 0:
+                    near += np.int32(0) if total > limit else np.int32(1)
+            if near <= FEW:  # none is left, or so few that they are measured one by one
                 break
         if near == 0:
             continue
@@ -74,10 +80,10 @@ def propose(sieve: Float32s, single: Float32s, blocks: int, limit: np.float32, p
 def _limit(s: State, x: Float64s) -> np.float32:
     """Prepare x for `propose`; no row of a ball that holds x has a float32 sum above this limit.
 
-    With coordinates of at most `reach` from the origin, rounding to float32 moves each of the two points by at
-    most 2^-24 sqrt(D) reach; the difference, the squares and their sum in any order err by at most (D + 4) 2^-24
-    of the sum; dimensions that are left out only make it smaller. Both are taken a little larger here, and the least
-    normal float32 is added against underflow.
+    With coordinates of at most `reach` from the origin (see `place_in_sieve`), rounding to float32 moves each of
+    the two points by at most 2^-24 sqrt(D) reach; the difference, the squares and their sum in any order err by at
+    most (D + 4) 2^-24 of the sum; dimensions that are left out only make it smaller. Both are taken a little larger
+    here, and the least normal float32 is added against underflow.
     """
     dims = len(x)
     reach = s.real[REACH]
@@ -88,13 +94,6 @@ def _limit(s: State, x: Float64s) -> np.float32:
         reach = max(reach, abs(moved))
     r = s.real[RADIUS] + 1.25e-7 * math.sqrt(dims) * reach
     return np.float32(r * r * (1.0 + (dims + 8) * 1.2e-7) + 1.2e-38)
-
-
-@compiled
-def stretch(s: State, x: Float64s) -> None:
-    """Note how far from the origin items lie."""
-    for d in range(len(x)):
-        s.real[REACH] = max(s.real[REACH], abs(x[d] - s.work[0, d]))
 
 
 @compiled
@@ -160,10 +159,21 @@ def nearest_strong(s: State, k: int) -> int:
 
 
 @compiled
-def place_in_sieve(s: State, i: int) -> None:
-    """Copy a centre to where `propose` looks."""
-    for d in range(min(s.centers.shape[1], s.sieve.shape[1])):
-        s.sieve[i // LANES, d, i % LANES] = np.float32(s.centers[i, d] - s.work[0, d])
+def place_in_sieve(s: State, i: int) -> bool:
+    """Copy a centre to where `propose` looks; whether it is near enough to the origin for float32.
+
+    One that is not would make the error bound of all others useless. It is put there as NaN, which is never left out.
+    """
+    dims = s.centers.shape[1]
+    reach = 0.0
+    for d in range(dims):
+        reach = max(reach, abs(s.centers[i, d] - s.work[0, d]))
+    is_near = bool(reach * math.sqrt(dims) <= FAR * s.real[RADIUS])
+    if is_near:
+        s.real[REACH] = max(s.real[REACH], reach)
+    for d in range(min(dims, s.sieve.shape[1])):
+        s.sieve[i // LANES, d, i % LANES] = np.float32(s.centers[i, d] - s.work[0, d]) if is_near else np.nan
+    return is_near
 
 
 @compiled

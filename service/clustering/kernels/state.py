@@ -15,7 +15,7 @@ result may depend on them: wherever order matters, it is the order of birth. R r
     linked    uint8   (R, E)          shared density is (still) enough to make one cluster of both
     real      float64 (16,)           parameters and clock, by the names below
     whole     int64   (16,)           counters, by the names below
-    lists     int64   (10, R)         scratch lists, by the names below
+    lists     int64   (10, R + 1)     scratch lists, by the names below
     work      float64 (S, D)          row 0: the origin; the others: centres as they were before an item
     single    float32 (D' + 128,)     the item in float32, and 128 partial sums
 
@@ -25,14 +25,16 @@ weighs 2^(e(t) - e(now)), which is the paper's fading. So learning costs one pow
 micro-cluster, a late item needs no special case, and nothing has to be touched for time to pass. Whenever e(now)
 exceeds 256, K grows by a multiple of 256 and all amounts are multiplied by a power of two: exact.
 
-**What bounds the speed.** Per item and core: (1) the search. It looks at D' leading dimensions (all of up to 16, 16 of
-up to 128, an eighth of more), eight at a time, and leaves a block of 128 rows when none can lie near enough: 8 M to
-D' M subtractions and multiply-adds in float32, from the second-level cache, 32 to 4 D' bytes a row. Eight
-dimensions are enough where the space is ordered by variance, as a PCA is. What is left is measured row by row, D
-float64 operations in a row that must not be reordered. (2) For the k micro-clusters that hold the item: k D float64
-operations for the move, k^2 D / 2 for the collapse guard, k^2 look-ups in lists of E pairs, two powers of two. At
-d = 32, M = 1000 the search is half of it, beyond that nearly all. A float32 matrix product of the same distances,
-which would be one of a whole batch with centres that have moved since, is the bound of what (1) could be.
+**What bounds the speed.** Per item and core: (1) the search. It looks at D' dimensions (all of up to 64, the first 64
+of more), eight at a time, 128 rows abreast, and leaves a block as soon as at most four of its rows can lie near enough:
+8 M to D' M subtractions and multiply-adds in float32, from the second-level cache, 32 to 4 D' bytes a row. Eight
+dimensions are enough where the space is ordered by variance, as a PCA is; where all dimensions count alike and
+clusters lie close, it takes most of them. What is left is measured row by row, D float64 operations in an order that
+must not change. (2) For the k micro-clusters that hold the item: k D float64 operations for the move, up to k^2 D / 2
+for the collapse guard, k^2 look-ups in lists of E pairs, two powers of two. At d = 32, M = 1000 and k of 1 to 2 the
+search is half of it. k is what the radius makes it: an item in the middle of 768 balls of 384 dimensions takes a
+quarter of a second. A clean-up looks at all rows and pairs, M E steps, once an interval. A float32 matrix product of
+the same distances, which would be one of a whole batch with centres that have moved since, bounds what (1) could be.
 
 **Exactness.** float32 only proposes: its error is bounded (see `_limit`), what may lie in a ball is measured again
 in float64, in the order of the dimensions, without fused or reordered operations. So the result is that of the plain
@@ -64,8 +66,8 @@ N_STRONG, N_FLIPS, N_TOUCHED, N_REMOVED, STAMP = 11, 12, 13, 14, 15
 # TOUCHED: clusters whose partition must be taken anew. GONE_FROM, GONE_ITEMS: cluster and count of what left.
 NEAR, SPARE, STRONG_NOW, FLIP_A, FLIP_B, TOUCHED, QUEUE, MARK, GONE_FROM, GONE_ITEMS = range(10)
 
-JUST_STRONG = 2
-"""A row is strong from this very item on; 1 once `examine` has seen it."""
+JUST_STRONG, ADOPTED = 2, 3
+"""A row is strong from this very item on (and took its neighbours' cluster); 1 once `examine` is done."""
 
 # STATUS: the partition changed; all of it must be taken anew; micro-clusters left; a free row is needed; more
 # scratch rows are needed. The last two come before anything of the item is done.
@@ -126,6 +128,13 @@ def shared_now(s: State, i: int, e: int) -> float:
     if s.whole[LIKE_RIVER]:
         return faded(density, s.real[FADING], s.real[NOW] - s.since[i, e])
     return density
+
+
+@compiled
+def enough_weight(s: State) -> float:
+    """w_min in units of UNIT, less 2^-40 of it: items of one moment may be just w_min, but their sum is rounded."""
+    enough: float = s.real[MIN_WEIGHT] * s.real[UNIT] * (1.0 - 2.0**-40)
+    return enough
 
 
 @compiled

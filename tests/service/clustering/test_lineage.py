@@ -1,5 +1,7 @@
 """Cluster ids outlive regrouping."""
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +95,23 @@ def test_every_strong_micro_cluster_has_one_id_and_every_id_one_part(
     for old, part, new in zip(before, parts, ids, strict=True):
         if part < 0:
             assert ended.get(old, old) == new
+
+
+def test_who_loses_its_heaviest_part_keeps_another() -> None:
+    """An id lives on while a part of its cluster does that nobody else keeps: no merge and no new id."""
+    found = match(np.array([5, 5, 5, 6]), np.array([0, 0, 1, 0]), np.array([2.0, 1.0, 2.0, 9.0]), next_id=10)
+
+    assert [6, 6, 5, 6] == found.cluster_of.tolist()
+    assert ((), (), ()) == (found.born, found.split, found.merged)
+
+
+def test_the_work_is_that_of_what_meets() -> None:
+    """Thousands of clusters that stay as they are take no table of all with all."""
+    many = np.arange(1, 20_001)
+    tracemalloc.start()
+    found = match(many, many - 1, np.ones(20_000), next_id=20_001)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert many.tolist() == found.cluster_of.tolist()
+    assert peak < 50_000_000
