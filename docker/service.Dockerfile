@@ -1,7 +1,8 @@
 # One image that trains and serves.
 #
 #     build    a virtual environment: torch, then the other dependencies, then firstseen, in the order in which
-#              they change, so that a new line of source reinstalls nothing but firstseen
+#              they change, so that a new line of source reinstalls nothing but firstseen; and the clusterer compiled
+#              for the processor that builds, which needs about 20 seconds (another one compiles again at start)
 #     (last)   that environment on a bare Python, as a user without a name, rights or a writable root
 #
 # Build it from the top of the repository:
@@ -40,6 +41,9 @@ RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
 COPY . .
 RUN pip install --no-deps . \
     && pip uninstall --yes pip
+# From elsewhere: here, `service` would be the source, not what was installed.
+WORKDIR /
+RUN python -m service.precompile
 
 
 FROM python:3.11-slim-bookworm

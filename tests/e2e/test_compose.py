@@ -261,6 +261,25 @@ def test_a_stop_is_in_order(streamed: Streamed) -> None:
     assert dict.fromkeys(CONTAINERS, 0) == {c["Service"]: c["ExitCode"] for c in ended}
 
 
+def test_the_image_brings_compiled_code(compose: Compose) -> None:
+    """On the kind of processor that built it, a start compiles nothing, although nothing can be written."""
+    compose("up", "--detach", "--wait", "--force-recreate", "service")
+    logged = compose("logs", "--no-color", "--no-log-prefix", "service").splitlines()
+    events = [json.loads(line)["event"] for line in logged if line.startswith("{")]
+
+    assert "kernels_loaded" in events
+    assert "compiling" not in events
+
+
+def test_another_processor_compiles_at_start(compose: Compose) -> None:
+    """Code for a processor that the image was not built on is made and kept in the container's /tmp."""
+    other = ("--env", "NUMBA_CPU_NAME=generic", "--env", "NUMBA_CPU_FEATURES=")
+    ahead = ("--entrypoint", "python", "service", "-m", "service.precompile")
+    said = compose("run", "--rm", "--no-TTY", "--no-deps", *other, *ahead)
+
+    assert "Done. It is kept in /tmp/" in said
+
+
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_containers_are_confined(compose: Compose, container: str) -> None:
     """Process 1 is not root, has no capability and can get none, and the root file system cannot be written."""
