@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from service.clustering.lineage import Matched
 from service.clustering.micro_clusters import MicroClusters, Run
 from service.clustering.params import EngineParams
+from service.clustering.state_check import check_river_state, check_state
 from service.records import Bools, Float64s, Int64s
 
 
@@ -111,12 +112,23 @@ def made(dim: int, params: EngineParams) -> Clusterer:
     return MicroClusters(dim, params)
 
 
-def restored(arrays: dict[str, NDArray[Any]], params: EngineParams) -> Clusterer:
-    """The clusterer whose `state` the arrays are: what is learnt next is learnt as if nothing had happened."""
+def restored(arrays: dict[str, NDArray[Any]], dim: int, params: EngineParams) -> Clusterer:
+    """The clusterer whose `state` the arrays are: what is learnt next is learnt as if nothing had happened.
+
+    Args:
+        arrays: By name; anything may be in them.
+        dim: D, the dimensions of an item.
+        params: What the clusterer worked with.
+
+    Raises:
+        SnapshotUnreadable: No clusterer of this backend, D and `params` has such a state.
+    """
     if params.backend == "river":
         from service.clustering.river_clusterer import RiverClusterer  # noqa: PLC0415 - loaded only if chosen
 
+        check_river_state(arrays, dim, params)
         return RiverClusterer.from_state(arrays, params)
+    check_state(arrays, dim, params)
     return MicroClusters.from_state(arrays, params)
 
 

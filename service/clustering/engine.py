@@ -147,8 +147,8 @@ class Engine:
             raise BackendChanged(own=self.params.backend, wanted=params.backend)
 
     def restore_clusterer(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take the micro-clusters of a stored state."""
-        self.clusterer = clusterer.restored(arrays, self.params)
+        """Take the micro-clusters of a stored state; raises SnapshotUnreadable for what cannot be one."""
+        self.clusterer = clusterer.restored(arrays, self.space.dim, self.params)
 
     def _use(self, params: EngineParams) -> None:
         self.params = params
@@ -290,7 +290,8 @@ class Engine:
             self._idle_check_at = 0
         for cluster, into in found.merged:
             self._merge(self.lives[cluster], self.lives[into], t, events)
-        self._advance_all(t, events)
+        if found.born or found.split or found.merged:  # else it was looked at in vain, which must not show
+            self._advance_all(t, events)
 
     def _advance_all(self, t: float, events: list[ClusterEvent]) -> None:
         for life in list(self.lives.values()):

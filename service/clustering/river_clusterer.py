@@ -335,7 +335,10 @@ class RiverClusterer:
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]], params: EngineParams) -> "RiverClusterer":
-        """The inverse of `state`: what is learnt next is learnt as if nothing had happened, to the bit."""
+        """The inverse of `state`: what is learnt next is learnt as if nothing had happened, to the bit.
+
+        Nothing is checked: arrays from outside pass `check_river_state` (state_check.py) first.
+        """
         self = cls(arrays["centers"].shape[1], params)
         now, self._next_birth = arrays["counters"].tolist()
         self._river.fill(now, arrays)

@@ -1,26 +1,41 @@
 """The engine's state as one versioned blob (see blob.py), and back, exact to the bit.
 
 The arrays are the clusterer's and `known_counts`; the ledger holds the counters, the parameters and the cluster
-lives. A blob of another bundle is refused, too.
+lives. A blob of another bundle is refused, too: coordinates mean nothing in another space. And one that contradicts
+itself is refused before anything is made of it, for the checksum tells damage alone (state_check.py for the arrays;
+here what the ledger says of them, and of itself).
 """
 
 import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.engine import Engine, Life
 from service.clustering.params import EngineParams
+from service.clustering.state_check import demand, within
+from service.records import NO_CLUSTER, ClusterState, VerdictKind
 
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
 VERSION = 2
 
+_HUGE = 2**62
+"""No counter or cluster id comes near it."""
+
+_PREFIX = "clusterer."
+
 
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     labels: tuple[str, ...]
+    space: str
     seq: int
     next_cluster_id: int
     candidates_tested: int
@@ -34,6 +49,7 @@ def dump(engine: Engine) -> bytes:
     """The state as bytes; equal states give equal bytes."""
     ledger = _Ledger(
         labels=engine.labels,
+        space=_digest_of_space(engine._known),  # noqa: SLF001 - the snapshot is the engine's other half
         seq=engine.seq,
         next_cluster_id=engine.next_cluster_id,
         candidates_tested=engine.candidates_tested,
@@ -43,7 +59,7 @@ def dump(engine: Engine) -> bytes:
         lives=list(engine.lives.values()),
     )
     arrays = {
-        **{f"clusterer.{name}": array for name, array in engine.clusterer.state().items()},
+        **{f"{_PREFIX}{name}": array for name, array in engine.clusterer.state().items()},
         "known_counts": engine.known_counts,
     }
     return pack(MAGIC, VERSION, arrays, ledger)
@@ -58,7 +74,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
         labels: Its class names.
 
     Raises:
-        SnapshotUnreadable: The blob is damaged, newer than this code, or of another bundle.
+        SnapshotUnreadable: The blob is damaged, of another version or of another bundle, or contradicts itself.
     """
     arrays, ledger = unpack(blob, MAGIC, VERSION, _Ledger)
     if ledger.labels != labels:
@@ -66,11 +82,21 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
             f"The stored state knows the classes {', '.join(ledger.labels)}; the bundle {', '.join(labels)}. "
             "Serve the bundle the state was made with."
         )
+    if ledger.space != _digest_of_space(known):
+        raise SnapshotUnreadable(
+            "The stored state was made with another bundle: the classes have the same names, but what was learnt lies "
+            "in another space. Serve the bundle the state was made with."
+        )
+    _check_ledger(ledger)
+    demand("known_counts" in arrays, "no counts of the known classes")
+    counts = arrays["known_counts"]
+    stored = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
+    demand(len(stored) + 1 == len(arrays), f"the names of the arrays: {', '.join(sorted(arrays))}")
+    _check_known_counts(counts, ledger)
     engine = Engine(known, labels, ledger.params)
-    prefix = "clusterer."
-    stored = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
     engine.restore_clusterer(stored)
-    engine.known_counts = arrays["known_counts"].copy()
+    _check_clusterer(stored, ledger)
+    engine.known_counts = counts.copy()
     engine.seq = ledger.seq
     engine.next_cluster_id = ledger.next_cluster_id
     engine.candidates_tested = ledger.candidates_tested
@@ -78,6 +104,99 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.verdict_counts = {kind: ledger.verdict_counts[kind.value] for kind in engine.verdict_counts}
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
+
+
+def _digest_of_space(known: KnownArrays) -> str:
+    """SHA-256 of what gives a stored coordinate and a count its meaning: the cluster space and the known classes."""
+    space = hashlib.sha256()
+    for array in (known.cluster_mean, known.cluster_projection, known.prototypes):
+        space.update(f"{array.dtype.str}{array.shape}".encode())
+        space.update(np.ascontiguousarray(array).tobytes())
+    return space.hexdigest()
+
+
+def _check_ledger(ledger: _Ledger) -> None:
+    counts = ledger.verdict_counts
+    demand(counts.keys() == {kind.value for kind in VerdictKind}, "the kinds of verdicts")
+    demand(all(0 <= n < _HUGE for n in counts.values()), "the counts of verdicts")
+    demand(sum(counts.values()) <= ledger.seq < _HUGE, "how many entries there were")
+    demand(
+        0 <= ledger.idle_check_at <= ledger.seq + ledger.params.gone_after_items,
+        "when to look for idle clusters",
+    )
+    demand(0 <= ledger.candidates_tested < _HUGE and 1 <= ledger.next_cluster_id < _HUGE, "the counters")
+    lives = {life.id: life for life in ledger.lives}
+    demand(len(lives) == len(ledger.lives), "a cluster that is there twice")
+    demand(all(1 <= cluster < ledger.next_cluster_id for cluster in lives), "the ids of the clusters")
+    for life in lives.values():
+        _check_life(life, ledger)
+    _check_ancestors({cluster: life.parent_id for cluster, life in lives.items()}, lives)
+    # What took a cluster in may be forgotten by now.
+    into = {cluster: life.merged_into for cluster, life in lives.items()}
+    demand(
+        all(other is None or 1 <= other < ledger.next_cluster_id for other in into.values()),
+        "what clusters merged into",
+    )
+    _check_ancestors({cluster: other if other in lives else None for cluster, other in into.items()}, lives)
+
+
+def _check_life(life: Life, ledger: _Ledger) -> None:
+    what = f"what is told of cluster {life.id}"
+    demand(1 <= life.ordinal <= ledger.candidates_tested, what)
+    demand(0 <= life.born_seq <= life.last_seq <= ledger.seq, what)
+    demand(0 <= life.residual < _HUGE and 0 <= life.hits < _HUGE, what)
+    demand(0.0 < life.p0 <= 1.0, what)
+    demand(math.isfinite(life.first_t) and math.isfinite(life.last_t), what)
+    is_candidate = life.state is ClusterState.CANDIDATE
+    demand(
+        all(is_candidate == (x is None) for x in (life.emerged_seq, life.items_to_emerge, life.evidence)),
+        what,
+    )
+    demand(life.merged_into is None or life.state is ClusterState.GONE, what)
+
+
+def _check_ancestors(above: Mapping[int, int | None], lives: Mapping[int, Life]) -> None:
+    """Whoever goes from a cluster to the one above it, and so on, comes to an end."""
+    ends: set[int] = set()
+    for cluster in above:
+        way: set[int] = set()
+        at: int | None = cluster
+        while at is not None and at not in ends:
+            demand(at in lives and at not in way, f"what cluster {cluster} came from, or went into")
+            way.add(at)
+            at = above[at]
+        ends |= way
+
+
+def _check_known_counts(counts: NDArray[Any], ledger: _Ledger) -> None:
+    demand(
+        counts.dtype == np.dtype("<i8") and counts.shape == (len(ledger.labels),),
+        "the counts of the known classes",
+    )
+    demand(within(counts, 0, _HUGE), "the counts of the known classes")
+    demand(
+        sum(counts.tolist()) == ledger.verdict_counts[VerdictKind.KNOWN.value],
+        "the counts of the known classes and of the verdicts",
+    )
+
+
+def _check_clusterer(arrays: Mapping[str, NDArray[Any]], ledger: _Ledger) -> None:
+    """Does the clusterer, which is sound by itself, fit the ledger?"""
+    is_river = ledger.params.backend == "river"
+    learnt = sum(n for kind, n in ledger.verdict_counts.items() if kind != VerdictKind.KNOWN.value)
+    now = arrays["counters" if is_river else "clock"][0]
+    demand(now == learnt, "how many items the clusterer has learnt")
+    demand(
+        is_river or (arrays["clock"][1] == 0 and arrays["counters"][2] == 0),
+        "items that bring their own times",
+    )
+    alive = {life.id for life in ledger.lives if life.state is not ClusterState.GONE}
+    # No more than that: other parameters may have let all micro-clusters of a cluster go, which then goes with the
+    # next item.
+    demand(
+        set(arrays["clusters"].tolist()) - {NO_CLUSTER} <= alive,
+        "micro-clusters of clusters that are not there",
+    )
 
 
 def digest(engine: Engine) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from service.clustering import clusterer
+from service.clustering.blob import SnapshotUnreadable
 from service.clustering.clusterer import BackendChanged, Clusterer
 from service.clustering.params import Backend, EngineParams
 from service.records import NO_CLUSTER
@@ -36,6 +37,7 @@ class Driven:
 
     def __init__(self, dim: int, params: EngineParams) -> None:
         self.params = params
+        self.dim = dim
         self.db = clusterer.made(dim, params)
         self.next_id = 1
         self.homes: list[int] = []
@@ -67,7 +69,7 @@ class Driven:
         self.removed += self.db.retune(params)
 
     def store_and_restore(self) -> None:
-        self.db = clusterer.restored(self.db.state(), self.params)
+        self.db = clusterer.restored(self.db.state(), self.dim, self.params)
 
     def ids(self) -> list[int]:
         return [c for c in range(1, self.next_id) if len(self.db.rows_of(c))]
@@ -352,3 +354,17 @@ def test_items_of_ours_lie_in_a_ball_and_rivers_anywhere() -> None:
 
     assert 1.5 == clusterer.reach(ours)
     assert float("inf") == clusterer.reach(ours.with_changes(backend="river"))
+
+
+def test_what_is_no_state_of_its_own_is_not_restored(make: Make) -> None:
+    """Arrays of a stream of other dimensions, of the other clusterer, or of none."""
+    driven = make().learn(around(0.0, 20))
+    other: Backend = "firstseen" if driven.params.backend == "river" else "river"
+    with pytest.raises(SnapshotUnreadable, match=r"centers of shape \(\d+, 2\), not \(\d+, 3\)"):
+        clusterer.restored(driven.db.state(), 3, driven.params)
+    for arrays, params in (
+        (driven.db.state(), driven.params.with_changes(backend=other)),
+        ({}, driven.params),
+    ):
+        with pytest.raises(SnapshotUnreadable, match="the names of the arrays"):
+            clusterer.restored(arrays, 2, params)

@@ -159,7 +159,7 @@ def test_an_empty_model_gives_no_cluster() -> None:
 
 def test_room_is_made_out_of_rivers_own_dictionaries() -> None:
     """The lightest leaves with its pairs, so that a newborn which gets its id inherits nothing."""
-    both = on_a_line(fading_factor=0.01)
+    both = on_a_line(fading_factor=0.01, cleanup_interval=10**4)
     both.ours = RiverClusterer(1, both.params.with_changes(max_micro_clusters=2))
     for place in (0.0, 1.5, 0.75, 0.0):
         both.learn(np.array([place]))
@@ -175,8 +175,8 @@ def test_room_is_made_out_of_rivers_own_dictionaries() -> None:
 
 def test_a_weight_that_has_faded_to_nothing_is_still_positive() -> None:
     """Means by weight can be taken of clusters that river has not cleaned up."""
-    both = on_a_line(fading_factor=2000.0)
-    for place in (0.0, 50.0, 50.0):
+    both = on_a_line(fading_factor=100.0, cleanup_interval=10)
+    for place in (0.0, *[50.0] * 11):  # it is just heavy enough at the first clean-up
         both.learn(np.array([place]))
 
     assert 0.0 == both.ours._river.weight(0)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.dbstream import DBSTREAM, MAGIC, VERSION, _Ledger
 from service.clustering.micro_clusters import MicroClusters
-from service.clustering.params import ClustererParams
-from service.clustering.state_check import check_state
+from service.clustering.params import ClustererParams, EngineParams
+from service.clustering.river_clusterer import RiverClusterer
+from service.clustering.state_check import check_river_state, check_state
 from tests.service.clustering.stream_strategies import Stream, event_times, streams
 
 Arrays = dict[str, NDArray[Any]]
@@ -156,10 +157,12 @@ def test_a_missing_array_is_refused(name: str) -> None:
         put("clock", 2, np.nan),
         put("clock", 3, 0.0),
         put("clock", 3, np.nan),
+        put("clock", 3, np.inf),
         put("counters", 0, 0),
         put("counters", 0, 4),
         put("counters", 0, 2**63 - 1),
         put("counters", 1, -1),
+        put("counters", 1, 1),
         put("counters", 1, 2**63 - 1),
         put("counters", 2, 2),
         put("counters", 3, -1),
@@ -171,6 +174,29 @@ def test_a_value_out_of_range_is_refused(change: Change) -> None:
     change(arrays)
     with pytest.raises(SnapshotUnreadable, match="contradicts itself"):
         check_state(arrays, 2, PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "what"), [(("clock", 3), 1.0 + 1e-6, "unit"), (("counters", 1), 2, "clean-ups")]
+)
+def test_what_follows_from_the_clock_has_to(place: tuple[str, int], change: float, what: str) -> None:
+    """Amounts are measured in the unit; and a clean-up counted too early would be left out."""
+    params = ClustererParams(fading_factor=0.3, cleanup_interval=0.7)
+    arrays = sound(params)
+    assert [7 / 0.7 // 1, 2.0 ** (0.3 * 7)] == [arrays["counters"][1], arrays["clock"][3]]
+    name, at = place
+    arrays[name][at] *= change
+    with pytest.raises(SnapshotUnreadable, match=what):
+        check_state(arrays, 2, params)
+
+
+def test_in_rivers_mode_the_unit_is_one() -> None:
+    """Weights are as of their last item there."""
+    arrays = sound(LIKE_RIVER)
+    check_state(arrays, 2, LIKE_RIVER)
+    arrays["clock"][3] = 2.0
+    with pytest.raises(SnapshotUnreadable, match="unit"):
+        check_state(arrays, 2, LIKE_RIVER)
 
 
 def test_pairs_are_there_once_and_in_order() -> None:
@@ -238,6 +264,149 @@ def test_what_passes_can_be_worked_with(data: st.DataObject) -> None:
 
     assert 0 < len(db) <= 20
     assert np.isfinite(db.centers(db.rows())).all()
+
+
+# River's clusterer
+
+RIVERS = EngineParams(
+    clustering_threshold=1.0, minimum_weight=1.5, max_micro_clusters=20, cleanup_interval=9, backend="river"
+)
+
+
+def go_on(db: RiverClusterer, x: NDArray[np.float64], next_id: int) -> RiverClusterer:
+    out = np.empty((4, len(x)), dtype=np.int64)
+    start = 0
+    while start < len(x):
+        if db.is_stale:
+            next_id = db.regroup(next_id).next_id
+        start = db.learn(x, None, start, out).next
+    return db
+
+
+def learnt_by_river(x: NDArray[np.float64], params: EngineParams) -> RiverClusterer:
+    return go_on(RiverClusterer(x.shape[1], params), x, 1)
+
+
+def rivers() -> Arrays:
+    """Four micro-clusters; two pairs, one row of them."""
+    x = np.array([[0.0, 0.0], [0.0, 1.2], [1.0, 0.6], [0.1, 0.6], [0.1, 0.6], [5.0, 5.0]])
+    return learnt_by_river(x, RIVERS).state()
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams(max_items=80, max_dim=8))
+def test_what_a_stream_leads_river_to_passes(stream: Stream) -> None:
+    """Any stream, any parameters."""
+    x, p = stream
+    params = EngineParams(**p, backend="river")
+    check_river_state(learnt_by_river(x, params).state(), x.shape[1], params)
+
+
+def test_what_other_parameters_lead_river_to_passes() -> None:
+    """Weights are written down as they are, and a lower cap lets some leave."""
+    other = RIVERS.with_changes(fading_factor=0.01, cleanup_interval=100, max_micro_clusters=3)
+    db = learnt_by_river(np.random.default_rng(0).normal(0.0, 1.0, (200, 2)), RIVERS)
+    db.retune(other)
+    check_river_state(db.state(), 2, other)
+    check_river_state(RiverClusterer(3, RIVERS).state(), 3, RIVERS)
+
+    assert 3 == len(db)
+
+
+@pytest.mark.parametrize("name", sorted(rivers()))
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda a: a.astype(np.float32),
+        lambda a: a[..., None],
+        lambda a: np.concatenate([a, a]),
+        lambda a: a[..., :-1],
+        lambda a: a.reshape(-1)[0].reshape(()),
+    ],
+)
+def test_another_type_or_shape_of_rivers_is_refused(
+    name: str, made: Callable[[NDArray[Any]], NDArray[Any]]
+) -> None:
+    """Of any array; so is a missing one."""
+    arrays = rivers()
+    with pytest.raises(SnapshotUnreadable, match="contradicts itself"):
+        check_river_state({**arrays, name: made(arrays[name])}, 2, RIVERS)
+    del arrays[name]
+    with pytest.raises(SnapshotUnreadable, match="the names of the arrays"):
+        check_river_state(arrays, 2, RIVERS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("counters", 0, -1),
+        put("counters", 0, 2**63 - 1),
+        put("counters", 0, 3),
+        put("counters", 1, 0),
+        put("counters", 1, 3),
+        put("ids", 0, -1),
+        put("ids", 0, 1),
+        put("births", 0, 0),
+        put("births", 1, 1),
+        put("items", 0, 0),
+        put("clusters", 0, -1),
+        put("clusters", 0, 2**63 - 1),
+        put("weights", 0, np.nan),
+        put("weights", 0, -1.0),
+        put("weights", 0, 1e300),
+        put("updated", 0, -1),
+        put("updated", 0, 100),
+        put("centers", (0, 0), np.nan),
+        put("centers", (0, 0), 1e200),
+        put("row_ids", 0, 9),
+        put("row_sizes", 0, -1),
+        put("row_sizes", 0, 1),
+        put("row_sizes", 0, 2**63 - 1),
+        put("pair_ids", 0, 0),
+        put("pair_ids", 0, 2),
+        put("pair_ids", 0, -1),
+        put("pair_shared", 0, np.nan),
+        put("pair_shared", 0, -1.0),
+        put("pair_since", 0, -1),
+        put("pair_since", 0, 100),
+    ],
+)
+def test_a_value_of_rivers_out_of_range_is_refused(change: Change) -> None:
+    """Of any array."""
+    arrays = rivers()
+    check_river_state(arrays, 2, RIVERS)
+    change(arrays)
+    with pytest.raises(SnapshotUnreadable, match="contradicts itself"):
+        check_river_state(arrays, 2, RIVERS)
+
+
+def test_rivers_cap_and_dimensions_hold() -> None:
+    """They are those of the stream."""
+    with pytest.raises(SnapshotUnreadable, match="more micro-clusters than the cap"):
+        check_river_state(rivers(), 2, RIVERS.with_changes(max_micro_clusters=3))
+    with pytest.raises(SnapshotUnreadable, match=r"centers of shape \(4, 2\), not \(4, 3\)"):
+        check_river_state(rivers(), 3, RIVERS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_what_passes_river_can_work_with(data: st.DataObject) -> None:
+    """Numbers changed at random: refused, or learnt on from without a crash."""
+    arrays = rivers()
+    for _ in range(data.draw(st.integers(1, 2))):
+        array = arrays[data.draw(st.sampled_from(sorted(arrays)))].reshape(-1)
+        whole = st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 9)
+        value = data.draw(st.floats(width=64) if array.dtype == np.float64 else whole)
+        array[data.draw(st.integers(0, array.size - 1))] = value
+    try:
+        check_river_state(arrays, 2, RIVERS)
+    except SnapshotUnreadable:
+        return
+    db = RiverClusterer.from_state(arrays, RIVERS)
+    go_on(db, np.random.default_rng(1).uniform(-1.0, 10.0, (40, 2)), 1 + int(arrays["clusters"].max()))
+
+    assert 0 < len(db) <= 20
+    assert np.isfinite(db.state()["centers"]).all()
 
 
 # Stored estimators
