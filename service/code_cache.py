@@ -7,8 +7,8 @@
 numba's own way of keeping code has four faults for a service, and each is mended here:
 
 - It names a file by the source of the one function that it is for, not of those which that function calls. So the
-  folder carries a digest of all that decides what the code is: sources, numba's version, the processor. An edit is
-  never answered by old code, and machines that share a folder never meet.
+  folder carries a digest of all that decides what the code is: sources, the compiler's versions and settings, the
+  processor. An edit is never answered by old code, and machines that share a folder never meet.
 - It takes a folder only if it can write there. Here it is enough that the code is in it: so an image can bring it
   along and stay read-only.
 - A file cut off by a crash makes every later call raise. Here what is not as it was written is compiled anew.
@@ -16,7 +16,7 @@ numba's own way of keeping code has four faults for a service, and each is mende
 
 The files are pickles, as numba writes them: whoever can write them can run code as whoever loads them, as with
 Python's own `__pycache__`. So a folder is taken only from its user, from root, or from the owner of the sources,
-and not if everybody may write there.
+and not if a group or everybody may write there; nor are its files left open to a group.
 """
 
 import contextlib
@@ -32,6 +32,9 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 
 MOST_FOLDERS = 16
 """So many a place; those that were changed longest ago leave: a developer's edits would fill the disk."""
+
+_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+"""Others than the owner may write."""
 
 
 class CodeCache(FunctionCache):  # type: ignore[misc]  # numba has no annotations
@@ -67,8 +70,11 @@ class CodeCache(FunctionCache):  # type: ignore[misc]  # numba has no annotation
                 for file in self._files():
                     file.unlink(missing_ok=True)
             super().save_overload(sig, data)
+            for file in self._files():
+                _close(file)
             written = self._seal.with_name(f"{self._seal.name}.{os.getpid()}")
             written.write_text(self._digest(), encoding="ascii")
+            _close(written)
             written.replace(self._seal)
             _forget_oldest(self.folder.parent)
 
@@ -140,9 +146,16 @@ def _forget_oldest(parent: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _close(file: Path) -> None:
+    """Let nobody else write to a file, whatever the umask."""
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & _BY_OTHERS:
+        file.chmod(mode & ~_BY_OTHERS)
+
+
 def is_trusted(folder: Path, owners: Iterable[int] = ()) -> bool:
     """Whether only this user, root and `owners` decide what is in a folder; always true where users have no ids."""
     if not hasattr(os, "geteuid"):
         return True
     found = folder.stat()
-    return found.st_uid in {0, os.geteuid(), *owners} and not found.st_mode & stat.S_IWOTH
+    return found.st_uid in {0, os.geteuid(), *owners} and not found.st_mode & _BY_OTHERS

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import llvmlite
 import numba
 from llvmlite.binding import get_host_cpu_name
 from numba.core.codegen import get_host_cpu_features
@@ -82,7 +83,9 @@ def _place() -> Path | None:
     name, features = _config.CPU_NAME, _config.CPU_FEATURES  # None: this processor's
     processor = get_host_cpu_name() if name is None else name
     extensions = get_host_cpu_features() if features is None else features
-    made_of = (digest_of_sources(), numba.__version__, processor, extensions)
+    settings = (_config.OPT, _config.BOUNDSCHECK, _config.DEBUGINFO_DEFAULT)  # numba has them from NUMBA_...
+    versions = (numba.__version__, llvmlite.__version__)
+    made_of = (digest_of_sources(), *versions, *map(str, settings), processor, extensions)
     folder = f"numba-{digest(part.encode() for part in made_of)[:16]}"
     return place(folder, _folders(), owners=[Path(__file__).stat().st_uid])
 

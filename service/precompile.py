@@ -71,7 +71,9 @@ async def _run_apart(command: tuple[str, ...]) -> None:
             process.kill()
             await process.wait()
     if process.returncode != 0:  # then it is compiled here, where what is wrong will show
-        log.warning("compiling_apart_failed", status=process.returncode, said=said.decode()[-1000:])
+        log.warning(
+            "compiling_apart_failed", status=process.returncode, said=said.decode(errors="replace")[-1000:]
+        )
 
 
 @contextmanager

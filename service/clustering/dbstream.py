@@ -10,12 +10,12 @@
 
 A batch gives exactly what its items give one by one. Cluster ids only grow and follow their cluster through
 change (lineage.py); `events` tells what became of them (lives.py). Between calls the partition is up to date, so that
-a prediction costs one search. The micro-clusters and the speed are micro_clusters.py's and kernels/'s.
+a prediction costs one search; after a call that Ctrl-C broke off, the next one brings it up to date first. What was
+learnt until then stays learnt. The micro-clusters and the speed are micro_clusters.py's and kernels/'s.
 """
 
 import math
-import operator
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from river import base
 
+from service.clustering.arguments import number, parameters
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.lives import MAX_EVENTS, NOISE, Change, Event, Life, Lives
 from service.clustering.micro_clusters import MicroClusters
@@ -39,10 +40,6 @@ VERSION = 1
 
 _LONGEST = 2.0**52
 """Half-lives and clean-up intervals that a stream's times may span: beyond, float64 does not tell moments apart."""
-
-_AT_MOST = {"fading_factor": 1e12, "max_micro_clusters": 10**9, "max_degree": 2**16}
-_SHORTEST = 1e-12
-"""Limits of parameters: beyond them the clock's integers overflow, or no memory suffices for one micro-cluster."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +72,10 @@ class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
 
 class DBSTREAM(base.Clusterer):
     """Density-based stream clustering with a shared-density graph (Hahsler & Bolaños 2016).
+
+    The parameters are for life: to change one, make a new clusterer, or `clone({...})`. Of scikit-learn's interface
+    there are `partial_fit` and `predict`; there is no `fit` or `get_params`, as what is learnt depends on all that
+    came before, so its `clone`, Pipeline and searches refuse it. River's `clone` and pipelines take it.
 
     Args:
         clustering_threshold: Radius r of a micro-cluster.
@@ -126,7 +127,7 @@ class DBSTREAM(base.Clusterer):
         self.unlink_fraction = unlink_fraction
         self.minimum_age = minimum_age
         self.river_online = river_online
-        self._params = _parameters(
+        self._params = parameters(
             clustering_threshold=clustering_threshold,
             fading_factor=fading_factor,
             cleanup_interval=cleanup_interval,
@@ -137,7 +138,7 @@ class DBSTREAM(base.Clusterer):
             unlink_fraction=unlink_fraction,
             river_online=river_online,
         )
-        self._lives = Lives(_number("minimum_age", minimum_age))
+        self._lives = Lives(number("minimum_age", minimum_age))
         if not 0 <= self._lives.minimum_age < math.inf:
             raise ValueError(f"minimum_age must be 0 or a positive number, not {minimum_age}.")
         self._micro: MicroClusters | None = None
@@ -145,10 +146,20 @@ class DBSTREAM(base.Clusterer):
         self._epoch: float | None = None  # the first time, if items bring times
         self._one: Int64s = np.empty((4, 1), dtype=np.int64)  # for one item, used again and again
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and name in self.__dict__:  # all that is public is a parameter
+            raise AttributeError(
+                f"{name} is {getattr(self, name)!r} for life; make a new DBSTREAM, or clone({{{name!r}: {value!r}}})."
+            )
+        super().__setattr__(name, value)
+
     # river
 
-    def learn_one(self, x: Mapping[Hashable, float], t: float | None = None) -> None:
+    def learn_one(self, x: Mapping[Hashable, float], *, t: float | None = None) -> None:
         """Learn one item.
+
+        The clock follows the latest time, and does not go back: one item from the far future fades all that was
+        learnt before. So check times before you send them.
 
         Args:
             x: Features, the same names in every item.
@@ -165,7 +176,8 @@ class DBSTREAM(base.Clusterer):
         """The cluster of one item, NOISE for none; raises as `learn_one`."""
         features = Features.of(x) if self._features is None else self._features
         row = features.row(x)
-        return NOISE if self._micro is None else self._lives.label(int(self._micro.predict(row)[0]))
+        micro = self._settled()
+        return NOISE if micro is None else self._lives.label(int(micro.predict(row)[0]))
 
     def _unit_test_skips(self) -> set[str]:
         """Checks of river's that ask for the contrary: a feature that is missing is no zero, it is refused by name."""
@@ -177,12 +189,12 @@ class DBSTREAM(base.Clusterer):
 
     # Arrays
 
-    def learn_many(self, X: ArrayLike, t: ArrayLike | None = None) -> None:
+    def learn_many(self, X: ArrayLike, *, t: ArrayLike | None = None) -> None:
         """Learn items in order.
 
         Args:
             X: float (B, D), B at least 1; a data frame's columns name the features.
-            t: float (B,) their event times; all items bring one, or none.
+            t: float (B,) their event times; all items bring one, or none. On wrong ones, see `learn_one`.
 
         Raises:
             ValueError: An item is not finite, the width is another, or there is none; nothing is changed.
@@ -193,11 +205,12 @@ class DBSTREAM(base.Clusterer):
     def predict_many(self, X: ArrayLike) -> Int64s:
         """int64 (B,): the cluster of each item, NOISE for none; raises as `learn_many`."""
         rows, _ = matrix(X, self._features)
-        if self._micro is None:
+        micro = self._settled()
+        if micro is None:
             return np.full(len(rows), NOISE, dtype=np.int64)
-        return self._lives.labels(self._micro.predict(rows))
+        return self._lives.labels(micro.predict(rows))
 
-    def predict_learn_many(self, X: ArrayLike, t: ArrayLike | None = None) -> Int64s:
+    def predict_learn_many(self, X: ArrayLike, *, t: ArrayLike | None = None) -> Int64s:
         """int64 (B,): the cluster of each item before it was learnt, by one search for both; as `learn_many`.
 
         It is what `predict_one` says of it then; with times, at the item's time, when all has faded until then.
@@ -223,15 +236,17 @@ class DBSTREAM(base.Clusterer):
     @property
     def n_clusters(self) -> int:
         """Clusters that are told of and have a strong micro-cluster: those that a prediction can give."""
-        return 0 if self._micro is None else len(self._labelled(self._micro)[2])
+        micro = self._settled()
+        return 0 if micro is None else len(self._labelled(micro)[2])
 
     @property
     def clusters(self) -> dict[int, ClusterView]:
         """Those that a prediction can give, by id, in order of id."""
-        if self._micro is None:
+        micro = self._settled()
+        if micro is None:
             return {}
-        rows, labels, clusters = self._labelled(self._micro)
-        return {cluster: self._view(self._micro, cluster, rows[labels == cluster]) for cluster in clusters}
+        rows, labels, clusters = self._labelled(micro)
+        return {cluster: self._view(micro, cluster, rows[labels == cluster]) for cluster in clusters}
 
     @property
     def centers(self) -> dict[int, dict[Hashable, float]]:
@@ -251,6 +266,7 @@ class DBSTREAM(base.Clusterer):
     @property
     def events(self) -> tuple[Event, ...]:
         """What became of clusters, oldest first; the latest MAX_EVENTS."""
+        self._settled()
         return tuple(self._lives.events)
 
     @property
@@ -282,12 +298,14 @@ class DBSTREAM(base.Clusterer):
         """All of it as one versioned blob; equal states give equal bytes.
 
         Raises:
-            TypeError: A feature's name is no text and no number.
+            TypeError: A feature's name is no text that UTF-8 can hold, and no number of 64 bits.
         """
+        micro = self._settled()
         features: list[Any] | None = None if self._features is None else self._features.names
-        if not all(type(name) in {str, int, float} for name in features or ()):
+        if self._features is not None and not self._features.are_storable:
             raise TypeError(
-                "Features whose names are neither texts nor numbers cannot be stored; rename them."
+                "Features whose names are neither texts (of valid Unicode) nor numbers (of 64 bits) cannot be "
+                "stored; rename them."
             )
         ledger = _Ledger(
             params=self._params,
@@ -297,7 +315,7 @@ class DBSTREAM(base.Clusterer):
             lives=self._lives.lives,
             events=list(self._lives.events),
         )
-        return pack(MAGIC, VERSION, {} if self._micro is None else self._micro.state(), ledger)
+        return pack(MAGIC, VERSION, {} if micro is None else micro.state(), ledger)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Self:
@@ -356,10 +374,11 @@ class DBSTREAM(base.Clusterer):
 
     def _learn(self, rows: Float64s, times: Float64s | None, features: Features) -> Int64s:
         """Learn; int64 (4, B), of which the first row is the label before each item, or NO_CLUSTER for noise."""
-        if self._micro is None:
-            self._micro, self._features = MicroClusters(rows.shape[1], self._params), features
+        micro, lives = self._settled(), self._lives
+        if micro is None:
+            micro = MicroClusters(rows.shape[1], self._params)
+            self._micro, self._features = micro, features
             self._epoch = None if times is None else float(times[0])
-        micro, lives = self._micro, self._lives
         start, B = 0, len(rows)
         out = self._one if B == 1 else np.empty((4, B), dtype=np.int64)
         while start < B:
@@ -372,6 +391,15 @@ class DBSTREAM(base.Clusterer):
                 self._follow(micro, run.removed)
             start = run.next
         return out
+
+    def _settled(self) -> MicroClusters | None:
+        """The micro-clusters, with what a call that was interrupted left to do done."""
+        micro = self._micro
+        if micro is not None:
+            removed = micro.pending()
+            if self._lives.young or removed or micro.is_stale:
+                self._follow(micro, removed)
+        return micro
 
     def _follow(self, micro: MicroClusters, removed: Collection[tuple[int, int]]) -> None:
         """Births, splits, merges and deaths, and who is old enough now."""
@@ -390,28 +418,3 @@ def _moments(before: float, times: Float64s | None, part: slice) -> Float64s:
         return before + np.arange(part.stop - part.start, dtype=np.float64)
     moments: Float64s = np.maximum.accumulate(np.maximum(times[part], before))
     return moments
-
-
-def _number(name: str, value: object, number: Callable[[Any], Any] = float) -> Any:  # noqa: ANN401 - int or float
-    try:
-        return number(value)
-    except (TypeError, ValueError, OverflowError):
-        kind = "a whole number" if number is operator.index else "a number"
-        raise ValueError(f"{name} must be {kind}, not {value!r}.") from None
-
-
-def _parameters(**given: object) -> ClustererParams:
-    """As people give them: of any type that is a number, and perhaps out of range."""
-    river_online = bool(given.pop("river_online"))
-    numbers = {
-        name: _number(name, value, operator.index if name in {"max_micro_clusters", "max_degree"} else float)
-        for name, value in given.items()
-    }
-    for name, most in _AT_MOST.items():
-        if numbers[name] > most:
-            raise ValueError(f"{name} must be at most {most:g}, not {numbers[name]}.")
-    if numbers["cleanup_interval"] < _SHORTEST:
-        raise ValueError(
-            f"cleanup_interval must be at least {_SHORTEST:g}, not {numbers['cleanup_interval']}."
-        )
-    return ClustererParams(**numbers, river_online=river_online)

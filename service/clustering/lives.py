@@ -21,7 +21,7 @@ with the time before anything is changed at that time, and makes the same steps 
 
 import math
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -96,9 +96,9 @@ class Lives:
         self.young = [cluster for cluster, life in self.lives.items() if not life.is_told]
         """Those that are not told of, in the order in which they will be."""
 
-    def told(self) -> list[int]:
+    def told(self) -> set[int]:
         """Those that are told of."""
-        return [cluster for cluster, life in self.lives.items() if life.is_told]
+        return {cluster for cluster, life in self.lives.items() if life.is_told}
 
     def matures(self, cluster: int) -> float:
         """The time from which on a cluster is told of."""
@@ -117,9 +117,12 @@ class Lives:
 
     def labels(self, found: Int64s) -> Int64s:
         """int64 (B,): `label` of each."""
-        labels = np.where(found == NO_CLUSTER, NOISE, found)
-        for cluster in self._young_of(found):
-            labels[found == cluster] = self.label(cluster)
+        if not self.young:
+            return np.where(found == NO_CLUSTER, NOISE, found)
+        clusters, place = np.unique(found, return_inverse=True)
+        labels: Int64s = np.array([self.label(cluster) for cluster in clusters.tolist()], dtype=np.int64)[
+            place
+        ]
         return labels
 
     def labels_at(self, found: Int64s, moments: Float64s) -> Int64s:
@@ -130,22 +133,26 @@ class Lives:
             moments: float64 (B,) not before the latest `announce`, and nothing ended since.
         """
         labels = np.where(found == NO_CLUSTER, NOISE, found)
-        for cluster in self._young_of(found):
-            of = found == cluster
-            elder = cluster
-            while elder != NO_CLUSTER and of.any():
+        for cluster, items in self._young_in(found):
+            elder, rest = cluster, items
+            while elder != NO_CLUSTER and len(rest):
                 life = self.lives[elder]
-                is_told = of & (life.is_told | (moments >= self.matures(elder)))
-                labels[is_told] = elder
-                of &= ~is_told
+                is_told = life.is_told | (moments[rest] >= self.matures(elder))
+                labels[rest[is_told]] = elder
+                rest = rest[~is_told]
                 elder = life.parent or NO_CLUSTER
-            labels[of] = NOISE
+            labels[rest] = NOISE
         return labels
 
-    def _young_of(self, found: Int64s) -> list[int]:
-        if not self.young:
-            return []
-        return [c for c in np.unique(found).tolist() if c != NO_CLUSTER and not self.lives[c].is_told]
+    def _young_in(self, found: Int64s) -> Iterator[tuple[int, Int64s]]:
+        """Every young cluster found, and the places of its items."""
+        if not self.young or not len(found):
+            return
+        clusters, place, counts = np.unique(found, return_inverse=True, return_counts=True)
+        items = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
+        for cluster, of in zip(clusters.tolist(), items, strict=True):
+            if cluster != NO_CLUSTER and not self.lives[cluster].is_told:
+                yield cluster, of
 
     # Changes
 

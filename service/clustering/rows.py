@@ -45,6 +45,11 @@ class Features:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def are_storable(self) -> bool:
+        """Whether all names are texts that UTF-8 can hold, or numbers of 64 bits."""
+        return all(_is_storable(name) for name in self.names)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Features, (self.names,)
 
@@ -127,6 +132,12 @@ def moments(t: ArrayLike, n: int) -> Float64s:
     return times
 
 
+def _is_storable(name: Hashable) -> bool:
+    if type(name) is str:
+        return not any("\ud800" <= letter <= "\udfff" for letter in name)  # halves of a letter
+    return type(name) is float or (type(name) is int and -(2**63) <= name < 2**64)
+
+
 def _getter(names: Sequence[Hashable]) -> Callable[[Mapping[Hashable, float]], tuple[float, ...]]:
     if len(names) > 1:
         return itemgetter(*names)
@@ -142,6 +153,8 @@ def _mapping(x: object) -> dict[Hashable, float]:
 
 def _numbers(X: ArrayLike, complaint: str) -> NDArray[Any]:
     """As an array of a kind that becomes float64 without loss of meaning: no text, no dates, no complex numbers."""
+    if type(X) is not np.ndarray:
+        _check_all_there(X, complaint)
     try:
         array = np.asarray(X)
         if array.dtype.kind == "O" and not any(isinstance(value, str | bytes) for value in array.flat):
@@ -151,6 +164,16 @@ def _numbers(X: ArrayLike, complaint: str) -> NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{complaint}, not {array.dtype}.")
     return array
+
+
+def _check_all_there(X: ArrayLike, complaint: str) -> None:
+    """Raises ValueError for what numpy would read as something else: without its mask, or as one single object."""
+    if callable(getattr(X, "toarray", None)):
+        say = f"{complaint}, not a sparse matrix; send what its `.toarray()` gives."
+        raise ValueError(say)  # noqa: TRY004 - as for any bad batch
+    parts = X if isinstance(X, list | tuple) else [X]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise ValueError(f"{complaint}, and none of them masked; fill them in, or leave those items out.")
 
 
 def _plain(array: NDArray[Any]) -> Float64s:

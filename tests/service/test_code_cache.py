@@ -229,13 +229,27 @@ class TestTrust:
         """A folder of this user's is trusted."""
         assert is_trusted(tmp_path)
 
-    def test_open_to_all(self, tmp_path: Path) -> None:
-        """One in which everybody may write is not, and is passed over."""
+    @pytest.mark.parametrize("mode", [0o777, 0o775, 0o757])
+    def test_open_to_others(self, tmp_path: Path, mode: int) -> None:
+        """One in which everybody or a group may write is not, and is passed over."""
         (tmp_path / "open" / NAME).mkdir(parents=True)
-        (tmp_path / "open" / NAME).chmod(0o777)
+        (tmp_path / "open" / NAME).chmod(mode)
 
         assert not is_trusted(tmp_path / "open" / NAME)
         assert tmp_path / "next" / NAME == place(NAME, [tmp_path / "open", tmp_path / "next"])
+
+    def test_under_an_open_umask(self, tmp_path: Path) -> None:
+        """Where users share a group by default, neither the folder nor a file is made open to it."""
+        before = os.umask(0o002)
+        try:
+            folder = place(NAME, [tmp_path / "new"])
+            assert folder is not None
+            kept(folder)
+        finally:
+            os.umask(before)
+
+        assert is_trusted(folder)
+        assert [0o644] * 3 == [file.stat().st_mode & 0o777 for file in folder.iterdir()]
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
     def test_of_somebody_else(self, tmp_path: Path) -> None:

@@ -104,6 +104,13 @@ class TestWhere:
 
         assert in_a_process(_WHERE, **cache) != in_a_process(_WHERE, **cache, **processor)
 
+    def test_settings_do_not_meet(self, tmp_path: Path) -> None:
+        """Nor does code that is not optimized, checks bounds, or can be debugged meet the usual one."""
+        settings = [{}, {"NUMBA_OPT": "0"}, {"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_DEBUGINFO": "1"}]
+        places = {in_a_process(_WHERE, NUMBA_CACHE_DIR=str(tmp_path), **setting) for setting in settings}
+
+        assert len(settings) == len(places)
+
 
 def test_it_can_be_debugged_without_compiling() -> None:
     """Under NUMBA_DISABLE_JIT kernels are Python functions, and nothing is kept."""

@@ -56,7 +56,14 @@ class TestMakeReady:
         assert [COMPILING] == said
         assert [True] == loaded
 
-    @pytest.mark.parametrize("command", [None, script("raise SystemExit('no space')")])
+    @pytest.mark.parametrize(
+        "command",
+        [
+            None,
+            script("raise SystemExit('no space')"),
+            script("import sys; sys.stderr.buffer.write(b'\\xff'); raise SystemExit(1)"),
+        ],
+    )
     async def test_here(self, command: tuple[str, ...] | None) -> None:
         """Where nothing can be kept, or the other process fails, this one compiles for itself."""
         loaded: list[bool] = []

@@ -150,7 +150,7 @@ def test_the_end_of_a_cluster_is_told() -> None:
     told = Told(0.0).at(0.0, born=[1, 2, 3]).at(7.0, merged=[(2, 1)], died=[3])
 
     assert [(MERGED, 7.0, 2, 1), (DIED, 7.0, 3, None)] == told.events()[-2:]
-    assert [1] == told.lives.told()
+    assert {1} == told.lives.told()
 
 
 def test_labels_go_by_the_moment() -> None:
@@ -254,7 +254,7 @@ def test_what_is_told_is_a_story(stream: Stream, age: float, is_timed: bool, dat
     read, latest, greatest = 0, -np.inf, 0
     for row, t in zip(x, times, strict=True):
         before = known.copy()
-        label = int(db.predict_learn_many(row[None], None if t is None else [t])[0])
+        label = int(db.predict_learn_many(row[None], t=None if t is None else [t])[0])
         assert db.micro_clusters is not None
         micro = db.micro_clusters
         for event in db.events[read:]:

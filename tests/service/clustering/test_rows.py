@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -164,6 +165,35 @@ def test_features_can_be_copied() -> None:
         assert [[1.0, 2.0]] == row.tolist()
 
 
+def test_features_of_any_name_can_be_learnt_but_not_all_be_stored() -> None:
+    """Texts and numbers are stored as what they are; others would come back as something else."""
+    db = DBSTREAM()
+    db.learn_one({"a": 1.0, 2: 2.0, 0.5: 3.0})
+    names = list(DBSTREAM.from_bytes(db.to_bytes()).clone(include_attributes=True)._features.names)
+
+    assert ["a", 2, 0.5] == names
+
+
+@pytest.mark.parametrize("name", [("a", 1), True, None, 2**64, -(2**63) - 1, "\ud800", "a\udfff"])
+def test_a_name_that_cannot_be_stored_is_refused_then(name: Any) -> None:
+    """It can be learnt all the same."""
+    db = DBSTREAM()
+    db.learn_one({name: 1.0})
+
+    assert 1 == db.n_micro_clusters
+    with pytest.raises(TypeError, match="rename them"):
+        db.to_bytes()
+
+
+@pytest.mark.parametrize("name", [2**64 - 1, -(2**63), "\U0001f600", "", 1e300])
+def test_a_name_at_the_limit_is_stored(name: Any) -> None:
+    """And comes back."""
+    db = DBSTREAM()
+    db.learn_one({name: 1.0})
+
+    assert db.predict_one({name: 1.0}) == DBSTREAM.from_bytes(db.to_bytes()).predict_one({name: 1.0})
+
+
 # Matrices
 
 
@@ -180,6 +210,7 @@ def test_features_can_be_copied() -> None:
         read_only([[1, 2], [3, 4]]),
         unaligned([[1, 2], [3, 4]]),
         [[1, 2], [3, 4]],
+        np.ma.array([[1.0, 2.0], [3.0, 4.0]], mask=False),
         ((1.0, 2.0), (3.0, 4.0)),
         [np.array([1, 2]), np.array([3, 4])],
     ],
@@ -238,6 +269,10 @@ def test_a_matrix_without_names_goes_by_place() -> None:
         ([[10**400, 2]], "Items must be numbers, one row an item: "),
         (None, r"not of shape \(\)"),
         ("text", "not <U4"),
+        (scipy.sparse.csr_matrix([[1.0, 2.0]]), r"not a sparse matrix; send what its `.toarray\(\)` gives"),
+        (scipy.sparse.coo_array([[1.0, 2.0]]), r"toarray\(\)"),
+        (np.ma.array([[1.0, 2.0]], mask=[[False, True]]), "none of them masked; fill them in"),
+        ([np.ma.array([1.0, 2.0], mask=[False, True])], "none of them masked"),
         ([[1.0, None]], "Item 0 of the batch has nan as feature 'b'; send finite numbers"),
         ([[LARGEST, LARGEST], [1.0, np.nan]], "Item 1 of the batch has nan as feature 'b'"),
         ([[1.0, 2.0], [np.inf, 2.0]], "Item 1 of the batch has inf as feature 'a'"),
@@ -331,12 +366,12 @@ BAD: list[tuple[Callable[[DBSTREAM], object], str]] = [
     (lambda db: db.predict_many(np.full((2, 3), INF)), "has inf"),
     (lambda db: db.predict([["a"] * 3]), "Items must be numbers"),
     (lambda db: db.partial_fit(None), "matrix, one row an item"),  # type: ignore[arg-type]
-    (lambda db: db.learn_many(np.zeros((2, 3)), [1e3]), "one time an item: 2 items"),
-    (lambda db: db.learn_many(np.zeros((2, 3)), [1e3, NAN]), "Times must be finite"),
-    (lambda db: db.learn_one(GOOD, "now"), "Times must be numbers"),  # type: ignore[arg-type]
-    (lambda db: db.learn_one(GOOD, 1e300), "too far for a fading_factor of 0.001"),
+    (lambda db: db.learn_many(np.zeros((2, 3)), t=[1e3]), "one time an item: 2 items"),
+    (lambda db: db.learn_many(np.zeros((2, 3)), t=[1e3, NAN]), "Times must be finite"),
+    (lambda db: db.learn_one(GOOD, t="now"), "Times must be numbers"),  # type: ignore[arg-type]
+    (lambda db: db.learn_one(GOOD, t=1e300), "too far for a fading_factor of 0.001"),
 ]
-COUNTED: tuple[Callable[[DBSTREAM], object], str] = (lambda db: db.learn_one(GOOD, 1e3), "Leave t out")
+COUNTED: tuple[Callable[[DBSTREAM], object], str] = (lambda db: db.learn_one(GOOD, t=1e3), "Leave t out")
 TIMED: tuple[Callable[[DBSTREAM], object], str] = (lambda db: db.learn_one(GOOD), "Send t")
 
 
@@ -345,7 +380,7 @@ def test_bad_input_is_refused_and_changes_nothing(is_timed: bool) -> None:
     """Whatever is wrong with it, in words that say what to send."""
     db = DBSTREAM()
     for n, place in enumerate(np.random.default_rng(0).normal(0.0, 2.0, (50, 3)).tolist()):
-        db.learn_one(dict(zip("abc", place, strict=True)), float(n) if is_timed else None)
+        db.learn_one(dict(zip("abc", place, strict=True)), t=float(n) if is_timed else None)
     before = db.to_bytes()
     for send, complaint in [*BAD, TIMED if is_timed else COUNTED]:
         is_about_time = "ime" in complaint or "far" in complaint
@@ -368,7 +403,7 @@ def test_a_bad_first_item_leaves_no_trace() -> None:
             assert before == db.to_bytes()
         else:  # nothing was wrong with it as the first
             db = DBSTREAM()
-    db.learn_many([[1.0, 2.0]], [3.0])
+    db.learn_many([[1.0, 2.0]], t=[3.0])
 
     assert 1 == db.n_micro_clusters
 
@@ -376,4 +411,13 @@ def test_a_bad_first_item_leaves_no_trace() -> None:
 def test_rivers_arithmetic_knows_no_times() -> None:
     """It counts items, as river does."""
     with pytest.raises(ValueError, match="leave t out"):
-        DBSTREAM(river_online=True).learn_one({"a": 1.0}, 1.0)
+        DBSTREAM(river_online=True).learn_one({"a": 1.0}, t=1.0)
+
+
+def test_nothing_but_items_goes_by_place() -> None:
+    """What river's own clusterer takes second is a weight, not a time."""
+    for learn in (DBSTREAM().learn_many, DBSTREAM().predict_learn_many):
+        with pytest.raises(TypeError, match="positional"):
+            learn(np.zeros((2, 3)), [1.0, 2.0])  # type: ignore[operator]
+    with pytest.raises(TypeError, match="positional"):
+        DBSTREAM().learn_one({"a": 1.0}, 2.0)  # type: ignore[misc]
