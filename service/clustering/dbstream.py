@@ -144,6 +144,7 @@ class DBSTREAM(base.Clusterer):
         self._micro: MicroClusters | None = None
         self._features: Features | None = None
         self._epoch: float | None = None  # the first time, if items bring times
+        self._is_broken_off = False  # an interrupted call has left something to do
         self._one: Int64s = np.empty((4, 1), dtype=np.int64)  # for one item, used again and again
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -381,24 +382,27 @@ class DBSTREAM(base.Clusterer):
             self._epoch = None if times is None else float(times[0])
         start, B = 0, len(rows)
         out = self._one if B == 1 else np.empty((4, B), dtype=np.int64)
-        while start < B:
-            before = micro.now if lives.young else math.inf
-            run = micro.learn(rows, times, start, out)
-            if lives.young:
-                part = slice(start, run.next)
-                out[0, part] = lives.labels_at(out[0, part], _moments(before, times, part))
-            if lives.young or run.removed or micro.is_stale:
-                self._follow(micro, run.removed)
-            start = run.next
+        try:
+            while start < B:
+                before = micro.now if lives.young else math.inf
+                run = micro.learn(rows, times, start, out)
+                if lives.young:
+                    part = slice(start, run.next)
+                    out[0, part] = lives.labels_at(out[0, part], _moments(before, times, part))
+                if lives.young or run.removed or micro.is_stale:
+                    self._follow(micro, run.removed)
+                start = run.next
+        except BaseException:  # Ctrl-C: what is learnt stays, and what follows of it is for the next call
+            self._is_broken_off = True
+            raise
         return out
 
     def _settled(self) -> MicroClusters | None:
         """The micro-clusters, with what a call that was interrupted left to do done."""
         micro = self._micro
-        if micro is not None:
-            removed = micro.pending()
-            if self._lives.young or removed or micro.is_stale:
-                self._follow(micro, removed)
+        if self._is_broken_off and micro is not None:
+            self._follow(micro, micro.pending())
+            self._is_broken_off = False
         return micro
 
     def _follow(self, micro: MicroClusters, removed: Collection[tuple[int, int]]) -> None:

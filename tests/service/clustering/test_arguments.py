@@ -74,3 +74,20 @@ def test_a_parameter_out_of_range_is_refused_by_name(name: str, value: object) -
     """At once, not with the first item."""
     with pytest.raises(ValueError, match=f"^{name} must be"):
         DBSTREAM(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_parameter_is_for_life() -> None:
+    """To set it later is an error that says what to do, and changes nothing; river's `mutate` refuses it, too."""
+    db = DBSTREAM(clustering_threshold=1.5)
+    db.learn_many([[1.0, 2.0]])
+    before = db.to_bytes()
+    with pytest.raises(AttributeError, match=r"make a new DBSTREAM, or clone\({'clustering_threshold': 9}\)"):
+        db.clustering_threshold = 9
+    with pytest.raises(ValueError, match="not a mutable attribute"):
+        db.mutate({"clustering_threshold": 9})
+
+    assert (1.5, before) == (db.clustering_threshold, db.to_bytes())
+    assert (9, None) == (
+        (other := db.clone({"clustering_threshold": 9})).clustering_threshold,
+        other.micro_clusters,
+    )
