@@ -36,6 +36,7 @@ TOPICS = {
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
     "tests/service/clustering/test_literal_dbstream.py",  # the oracle lives in tests only
     "tests/service/clustering/test_river_differences.py",  # a peer, not a source
+    "tests/service/clustering/test_micro_clusters_limits.py",  # the other half of test_micro_clusters.py
 }
 """Test files about a topic that no single source has."""
 

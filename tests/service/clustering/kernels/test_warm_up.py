@@ -46,13 +46,13 @@ def stream(dim: int, seed: int = 0) -> Float64s:
 def drive(db: DBSTREAM, items: Any, t: Any = None) -> None:
     """All that an estimator can be asked."""
     one = dict(enumerate(np.asarray(items)[0].tolist()))
-    db.learn_one(one, None if t is None else t[0])
+    db.learn_one(one, t=None if t is None else t[0])
     db.predict_one(one)
-    db.learn_many(items, t)
+    db.learn_many(items, t=t)
     db.predict_many(items)
     assert db.clusters.keys() == db.centers.keys()
     again = DBSTREAM.from_bytes(db.to_bytes())
-    again.learn_many(items, t)
+    again.learn_many(items, t=t)
 
 
 def test_it_uses_every_entry() -> None:
