@@ -86,7 +86,7 @@ def speed_plot(rows: Sequence[Row]) -> str:
     """A column for each d; a line of panels for each stream, and one for bytes."""
     columns = sorted({row["d"] for row in rows})
     streams = list(dict.fromkeys(row["stream"] for row in rows))
-    width, height, left, top, gap = 150, 130, 64, 74, 16
+    width, height, left, top, gap = 150, 130, 64, 74, 30
     counts = sorted({row["M"] for row in rows})
     rates = [row[key] for row in rows for key in _RATES]
     sizes = [row[key] for row in rows for key in ("live_bytes", "river_bytes")]
@@ -192,11 +192,18 @@ def churn_plot(courses: dict[str, list[Row]]) -> str:
             f"M{x(point['items']):.1f} {y(0.0)}V{y(point['share']):.1f}" for point in course if point["share"]
         )
         parts.append(f'<path class="line {_style(name)}" d="{bars}"/>')
-        mean = sum(point["share"] for point in course) / len(course) if course else 0.0
-        parts.append(_text(f"{100 * mean:.1f} %", left + width + 8, y0 + height / 2 + 4, "quiet"))
+        mean = sum(point["share"] for point in course) / max(1, len(course))
+        parts.append(
+            _text(
+                f"{100 * mean:.1f} %" if course else "no answers",
+                left + width + 8,
+                y0 + height / 2 + 4,
+                "quiet",
+            )
+        )
     bottom = top + len(courses) * (height + 8)
     parts.append(_text(f"0 to {last:,} items", left, bottom + 10, "quiet"))
-    return _svg(left + width + 64, bottom + 22, parts)
+    return _svg(left + width + 84, bottom + 22, parts)
 
 
 def _panel(x: Axis, y: Axis, curves: Iterable[Curve], *, has_numbers: bool) -> list[str]:

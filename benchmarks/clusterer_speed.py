@@ -261,4 +261,5 @@ def _near(learnt: Learnt, x: Float64s) -> float:
 def _matrix_product_rate(learnt: Learnt, x: Float64s, budget_s: float) -> float:
     centers, rows = learnt.centers.T.astype(np.float32), x.astype(np.float32)
     out = np.empty((len(rows), centers.shape[1]), dtype=np.float32)
+    np.matmul(rows, centers, out=out)  # its pages are there then
     return _rate(lambda block: np.matmul(block, centers, out=out), [rows], len(rows), budget_s / 2)

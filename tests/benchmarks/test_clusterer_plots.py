@@ -106,9 +106,9 @@ def test_quality_shows_the_index_and_leaves_out_who_was_too_slow() -> None:
 
 def test_churn_has_a_strip_and_a_mean_for_each_peer() -> None:
     """In per cent."""
-    said = texts(churn_plot(COURSE))
+    said = texts(churn_plot({**COURSE, "mute": []}))
 
-    assert {"firstseen DBSTREAM", "0.0 %", "river DBSTREAM", "50.0 %"} <= set(said)
+    assert {"firstseen DBSTREAM", "0.0 %", "river DBSTREAM", "50.0 %", "mute", "no answers"} <= set(said)
 
 
 @pytest.mark.parametrize(("is_log", "value", "expected"), [(False, 50.5, 50.0), (True, 10.0, 50.0)])

@@ -194,3 +194,13 @@ def test_the_verdict_is_no_where_a_peer_is_better() -> None:
 
     assert verdict(rows) == [{"stream": "s", "ours": 0.5, "best_peer": 0.6, "which": "b", "reached": "no"}]
     assert verdict(rows[:2])[0]["reached"] == "yes"
+
+
+def test_a_difference_in_the_third_digit_is_none() -> None:
+    """Streams of one kind differ by more."""
+    rows = [
+        {"stream": "s", "clusterer": name, "ari": ari}
+        for name, ari in ((ENTRIES[0].name, 0.996), ("a", 0.998))
+    ]
+
+    assert verdict(rows)[0]["reached"] == "yes"
