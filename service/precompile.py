@@ -78,9 +78,11 @@ async def _run_apart(command: tuple[str, ...]) -> None:
 
 @contextmanager
 def meanwhile(
-    *, are_kept: Callable[[], bool] = are_kept, command: tuple[str, ...] = COMMAND
+    *, are_kept: Callable[[], bool] = are_kept, command: tuple[str, ...] = ("nice", *COMMAND)
 ) -> Iterator[Callable[[], bool]]:
     """Compile in another process while the context is open, if that is necessary.
+
+    Politely: threads that train together all wait for the one whose core is taken.
 
     Args:
         are_kept: Whether nothing has to be compiled.
