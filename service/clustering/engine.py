@@ -427,7 +427,7 @@ class Engine:
         own = db.rows_of(life.id)
         weights = db.weights(own)
         nearest, nearest_distance = None, None
-        if len(own):
+        if weights.sum() > 0.0:
             center = (weights[:, None] * db.centers(own)).sum(axis=0) / weights.sum()
             apart = np.sqrt(np.square(self._prototypes - center).sum(axis=1))
             nearest, nearest_distance = self.labels[int(apart.argmin())], float(apart.min())

@@ -30,6 +30,9 @@ VERSION = 2
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
 
+_FURTHEST = 1e100
+"""Embeddings are float32, and their projections not much larger; beyond this, squares of distances overflow."""
+
 _PREFIX = "clusterer."
 
 
@@ -96,6 +99,9 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine = Engine(known, labels, ledger.params)
     engine.restore_clusterer(stored)
     _check_clusterer(stored, ledger)
+    demand(
+        float(np.abs(stored["centers"]).max(initial=0.0)) < _FURTHEST, "centres that no embedding can have"
+    )
     engine.known_counts = counts.copy()
     engine.seq = ledger.seq
     engine.next_cluster_id = ledger.next_cluster_id
