@@ -76,7 +76,7 @@ def test_flatness_has_a_row_for_each_mark() -> None:
 
     assert [5000, 10_000] == [row["items_learnt"] for row in rows]
     assert all(row["us_per_item"] > 0 and row["M"] > 20 for row in rows)
-    assert rows[0]["seconds_so_far"] < rows[1]["seconds_so_far"]
+    assert rows[0]["seconds_so_far"] <= rows[1]["seconds_so_far"]
 
 
 def test_marks_that_are_not_reached_in_time_are_left_out() -> None:
