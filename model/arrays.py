@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
 from model.manifest import GOLDEN, KNOWN, WEIGHTS, Manifest, refusal
+from model.scores import Gate, layer_slices
 
 Arrays = Mapping[str, NDArray[Any]]
 _Layout = Mapping[str, tuple[str, tuple[str | int, ...]]]
@@ -27,36 +28,47 @@ _KNOWN_LAYOUT: _Layout = {
     "prototypes": ("float32", ("K", "D")),
     "counts": ("int64", ("K",)),
     "class_whitener": ("float32", ("D", "D")),
-    "background_mean": ("float32", ("D",)),
-    "background_whitener": ("float32", ("D", "D")),
     "calibration_scores": ("float32", ("S",)),
     "calibration_offsets": ("int64", ("K + 1",)),
     "calibration_embeddings": ("float32", ("N", "D")),
     "calibration_labels": ("int64", ("N",)),
+    "calibration_p": ("float32", ("N", "K")),
     "reference_embeddings": ("float32", ("R", "D")),
     "reference_labels": ("int64", ("R",)),
     "cluster_mean": ("float32", ("D",)),
     "cluster_projection": ("float32", ("D", "C")),
+    "stream_mean": ("float32", ("D",)),
+    "stream_projection": ("float32", ("D", "F")),
 }
+
+_GATE_PREFIX = "gate."
+"""The arrays of the gate's scores are in the same file, under names that start so; `model/scores` lays them out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownArrays:
-    """The arrays of known.safetensors; the top of this file says what each holds."""
+    """The arrays of known.safetensors; `model/bundle.py` says what each holds."""
 
     prototypes: NDArray[np.float32]
     counts: NDArray[np.int64]
     class_whitener: NDArray[np.float32]
-    background_mean: NDArray[np.float32]
-    background_whitener: NDArray[np.float32]
+    gate: Mapping[str, NDArray[np.float32]]
     calibration_scores: NDArray[np.float32]
     calibration_offsets: NDArray[np.int64]
     calibration_embeddings: NDArray[np.float32]
     calibration_labels: NDArray[np.int64]
+    calibration_p: NDArray[np.float32]
     reference_embeddings: NDArray[np.float32]
     reference_labels: NDArray[np.int64]
     cluster_mean: NDArray[np.float32]
     cluster_projection: NDArray[np.float32]
+    stream_mean: NDArray[np.float32]
+    stream_projection: NDArray[np.float32]
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        """All arrays by the names they have in the file."""
+        own = {name: array for name, array in vars(self).items() if name != "gate"}
+        return {**own, **{f"{_GATE_PREFIX}{name}": array for name, array in self.gate.items()}}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,11 +110,25 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
     Raises:
         BundleError: an array is missing, unknown, of a wrong dtype or shape, not finite, or makes no sense.
     """
-    sizes = {"K": len(manifest.labels), "D": manifest.embedding.dim, "C": manifest.calibration.cluster_dim}
-    sizes["K + 1"] = sizes["K"] + 1
-    arrays = _unpack(raw, KNOWN, folder)
-    _check_layout(arrays, _KNOWN_LAYOUT, sizes, KNOWN, folder)
-    known = KnownArrays(**arrays)
+    sizes = {
+        "K": len(manifest.labels),
+        "K + 1": len(manifest.labels) + 1,
+        "D": manifest.embedding.dim,
+        "C": manifest.calibration.cluster_dim,
+        "F": manifest.calibration.stream_dim,
+    }
+    everything = _unpack(raw, KNOWN, folder)
+    gate = {
+        name.removeprefix(_GATE_PREFIX): everything.pop(name)
+        for name in list(everything)
+        if name.startswith(_GATE_PREFIX)
+    }
+    _check_layout(everything, _KNOWN_LAYOUT, sizes, KNOWN, folder)
+    _check_finite(gate, KNOWN, folder)
+    known = KnownArrays(**everything, gate=gate)
+    _check_gate(known, manifest, folder)
+    if known.calibration_p.min() <= 0 or known.calibration_p.max() > 1:
+        raise refusal(folder, KNOWN, "has calibration_p outside 0..1")
     for name, indices in (
         ("calibration_labels", known.calibration_labels),
         ("reference_labels", known.reference_labels),
@@ -120,6 +146,16 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
     if not np.isin(falls, offsets).all():
         raise refusal(folder, KNOWN, "has calibration_scores that are not ascending within a class")
     return known
+
+
+def _check_gate(known: KnownArrays, manifest: Manifest, folder: Path) -> None:
+    """Hold the gate's arrays to the manifest's scores, layers and classes."""
+    try:
+        gate = Gate.from_arrays(manifest.calibration.scores, layer_slices(manifest.embedding), known.gate)
+    except ValueError as error:
+        raise refusal(folder, KNOWN, str(error)) from error
+    if gate.classes != len(manifest.labels):
+        raise refusal(folder, KNOWN, f"has a gate for {gate.classes} classes, not {len(manifest.labels)}")
 
 
 def unpack_golden(raw: bytes, *, manifest: Manifest, folder: Path) -> Golden:

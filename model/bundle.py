@@ -28,35 +28,34 @@ K known classes, D embedding, C cluster space, little-endian, row-major. z is an
       counts                  int64    (K,)      how many these were
       class_whitener          float32  (D, D)    |(z - prototype_k) @ class_whitener|^2 is the Mahalanobis
                                                  distance squared, shrunk shared within-class covariance
-      background_mean         float32  (D,)      mean of all fitting embeddings
-      background_whitener     float32  (D, D)    the same for their covariance, classes ignored
+      gate.0.means, ...       float32            the arrays of the gate's scores, part after part; which scores
+                                                 says the manifest, what they hold model/scores
       calibration_scores      float32  (S,)      conformal scores, class after class, ascending in each
       calibration_offsets     int64    (K + 1,)  class k has scores[offsets[k]:offsets[k + 1]]
       calibration_embeddings  float32  (N, D)    held-out items of known classes, for the background test
       calibration_labels      int64    (N,)      their classes
+      calibration_p           float32  (N, K)    their conformal p-values, each left out of its own
       reference_embeddings    float32  (R, D)    some fitting items of each class, as nearest examples
       reference_labels        int64    (R,)      their classes
       cluster_mean            float32  (D,)      (z - cluster_mean) @ cluster_projection lies in the cluster
       cluster_projection      float32  (D, C)    space, where the known classes' median RMS radius is 1
+      stream_mean             float32  (D,)      (z - stream_mean) @ stream_projection are the features that
+      stream_projection       float32  (D, F)    the stream gate tells the stream from calibration by
 
     golden.safetensors
       inputs                  float32  (G, *input.shape)  scaled to 0..1
       embeddings              float32  (G, D)
 
-The score of class k is the relative Mahalanobis distance (Ren et al. 2021, arXiv:2106.09022); the lower, the
-more alike:
-
-    s_k(z) = |(z - prototype_k) @ class_whitener|^2 - |(z - background_mean) @ background_whitener|^2
-
-Its conformal p-value, with n_k calibration scores of class k, is p_k = (1 + #{scores >= s_k}) / (n_k + 1).
+The score s_k(z) of class k is an average of the manifest's scores, each on its layer and in its unit
+(`model/scores/gate.py`); the lower, the more alike. Its conformal p-value, with n_k calibration scores of class
+k, is p_k = (1 + #{scores >= s_k}) / (n_k + 1).
 
 Example
 =======
 
-K = 2, D = 2: prototypes [[0, 0], [4, 0]], class_whitener the identity, background_mean [2, 0],
-background_whitener half the identity, calibration_scores [-3, -1, 2, -4, 0], calibration_offsets [0, 3, 5].
-For z = [1, 0]: s_0 = 1 - 0.25 = 0.75, and one of [-3, -1, 2] is as large, so p_0 = 2 / 4;
-s_1 = 9 - 0.25 = 8.75, and none of [-4, 0] is as large, so p_1 = 1 / 3.
+K = 2, D = 2, one layer, one score, "mahalanobis", mean 0 and scale 1: gate.0.means [[0, 0], [4, 0]], gate.0.whitener
+the identity, calibration_scores [-3, -1, 2, -4, 0], calibration_offsets [0, 3, 5]. For z = [1, 0]: s_0 = 1, and one
+of [-3, -1, 2] is as large, so p_0 = 2 / 4; s_1 = 9, and none of [-4, 0] is as large, so p_1 = 1 / 3.
 
 Writing
 =======
@@ -96,8 +95,10 @@ from model.manifest import (
     CalibrationSpec,
     EmbeddingSpec,
     FileEntry,
+    LayerSpec,
     Manifest,
     NetworkSpec,
+    ScoreSpec,
     content_id,
     first_problem,
     format_manifest,
@@ -117,8 +118,10 @@ __all__ = [
     "Golden",
     "InputSpec",
     "KnownArrays",
+    "LayerSpec",
     "Manifest",
     "NetworkSpec",
+    "ScoreSpec",
     "check_destination",
     "check_golden",
     "read_bundle",
@@ -270,7 +273,7 @@ def check_golden(bundle: Bundle, embed: Callable[[NDArray[np.float32]], NDArray[
 
 
 def _write_files(folder: Path, contents: BundleContents, *, created: datetime, called: Path) -> Manifest:
-    tables = {WEIGHTS: contents.weights, KNOWN: vars(contents.known), GOLDEN: vars(contents.golden)}
+    tables = {WEIGHTS: contents.weights, KNOWN: contents.known.table(), GOLDEN: vars(contents.golden)}
     files = {name: pack(table, file=name, folder=called) for name, table in tables.items()}
     try:
         files[CARD] = contents.card.encode("utf-8")

@@ -8,8 +8,8 @@ names at least
     penultimate   (B, H)   the last hidden layer
     output        (B, D)   what the objective is applied to while training
 
-A bundle describes a net by `NetworkSpec` (a name, its options, the layer) and carries its weights; the code
-is in this package. `build_network` rebuilds the net, `load_embedder` fills in the weights.
+A bundle describes a net by `NetworkSpec` (a name and its options) and carries its weights; the code is in this
+package. `build_network` rebuilds the net, `load_embedder` fills in the weights.
 """
 
 from model.networks.build import NETWORKS, build_network

@@ -1,7 +1,7 @@
 """From a bundle's words for a net to the net itself.
 
 `NetworkSpec.name` picks the class, `NetworkSpec.options` are its keyword arguments by name, and nothing is
-guessed: an unknown name, option or layer, or an option of the wrong type, is refused with what there is to
+guessed: an unknown name or option, or an option of the wrong type, is refused with what there is to
 choose from. A bundle comes from a disk, so none of this is a programming error.
 """
 
@@ -20,15 +20,15 @@ def build_network(spec: NetworkSpec, input: InputSpec) -> Network:  # noqa: A002
     """Build the net a spec describes, with fresh weights drawn from torch's global generator.
 
     Args:
-        spec: name, options and embedding layer.
+        spec: name and options.
         input: what the net will eat.
 
     Returns:
         The net in training mode, on the CPU.
 
     Raises:
-        ValueError: an unknown name, option or layer, or options that do not fit the input; the message says
-            what to choose.
+        ValueError: an unknown name or option, or options that do not fit the input; the message says what to
+            choose.
     """
     kind = NETWORKS.get(spec.name)
     if kind is None:
@@ -43,9 +43,4 @@ def build_network(spec: NetworkSpec, input: InputSpec) -> Network:  # noqa: A002
                 f"the option {name} of the network {spec.name} must be a whole number, not {value!r}"
             )
         options[name] = value
-    net = kind(input, **options)
-    if spec.layer not in net.widths:
-        raise ValueError(
-            f"the network {spec.name} has no layer {spec.layer!r}; choose one of {', '.join(net.widths)}"
-        )
-    return net
+    return kind(input, **options)
