@@ -175,16 +175,17 @@ def _fit(
     items, classes = net.rows(x, device), torch.from_numpy(y).to(device)
     batch = min(config.batch_size, len(y))
     steps = len(y) // batch
+    groups = list(net.parameter_rates())
     optimizer = torch.optim.AdamW(
         [
-            {"params": list(net.parameters()), "weight_decay": config.weight_decay},
+            *({"params": parameters, "weight_decay": config.weight_decay} for parameters, _ in groups),
             {"params": list(objective.parameters()), "weight_decay": 0.0},
         ],
         lr=config.learning_rate,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        max_lr=[config.learning_rate, objective.rate * config.learning_rate],
+        max_lr=[rate * config.learning_rate for rate in (*(share for _, share in groups), objective.rate)],
         total_steps=config.epochs * steps,
         pct_start=_WARM_UP_SHARE,
     )

@@ -17,6 +17,8 @@ from model.networks.cnn import Cnn
 from model.networks.embedder import Embedder, embed_items, load_embedder
 from model.networks.mlp import Mlp
 from model.networks.network import Batch, Network, Rows, to_device
+from model.networks.sentence import Sentence
+from model.networks.tfidf import TfIdf
 
 __all__ = [
     "NETWORKS",
@@ -26,6 +28,8 @@ __all__ = [
     "Mlp",
     "Network",
     "Rows",
+    "Sentence",
+    "TfIdf",
     "build_network",
     "embed_items",
     "load_embedder",

@@ -86,7 +86,7 @@ def load_embedder(bundle: Bundle) -> Embedder:
     """
     manifest = bundle.manifest
     try:
-        net = build_network(manifest.network, manifest.input)
+        net = build_network(manifest.network, manifest.input, bundle.files)
     except ValueError as error:
         raise BundleError(
             f"{bundle.path}: manifest.json describes a network that cannot be built: {error}. "

@@ -12,7 +12,7 @@ learn (a vocabulary), to hold the fitting items as `rows` (which is where a part
 and not in every epoch), and for the `files` a bundle must carry beside its arrays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,6 +78,10 @@ class Network(nn.Module):
     def files(self) -> Mapping[str, bytes]:
         """Return what a bundle must carry beside the arrays, by file name, to build the net again."""
         return {}
+
+    def parameter_rates(self) -> Iterable[tuple[list[nn.Parameter], float]]:
+        """Yield groups of the parameters to train, each with its learning rate as a share of the run's."""
+        yield list(self.parameters()), 1.0
 
     def layers(self, x: Any) -> dict[str, Tensor]:  # noqa: ANN401  # a Batch, as the net's own collate makes it
         """Run the net and keep its named intermediates.

@@ -57,4 +57,4 @@ def test_texts_are_a_column_of_strings() -> None:
     ):
         LabelledData(**{**text, "input": TextInput(max_characters=16)})
     with pytest.raises(DataError, match="x must be texts, StringDType"):
-        LabelledData(**{**text, "x": TEXTS.astype("U")})
+        LabelledData(**{**text, "x": np.array(TEXTS.tolist())})
