@@ -1,10 +1,15 @@
 """Training: fit a net to the known classes of a split, repeatably.
 
-    fit items ─ shuffle ─ augment ─► net ─ "output" ─► objective ─► AdamW, one-cycle learning rate
+    fit items ─ shuffle ─ augment ─► net ─┬ "output" ──────► objective ─┬─► AdamW, one-cycle learning rate
+                                          └ "penultimate" ─► auxiliary ─┘
 
 The net learns to tell the known classes apart, and that is only a means: what counts is how classes it never
 saw come apart in the layer that becomes the embedding (`model/evaluate.py`). The schedule is that of Smith
-and Topin 2019 ("Super-Convergence"): a short rise, a long fall, no tuning of when to stop.
+and Topin 2019 ("Super-Convergence"): a short rise, a long fall. Where leaving classes out has shown that the
+end of the schedule serves them badly (`model/leave_out.py`), training stops at a share of it.
+
+With the auxiliary every item of a batch is seen in two views, which pass through the net as one batch of twice
+the size; the objective learns from both.
 
 The same configuration and data give the same weights, to the last bit, on one machine's CPU. For that
 
@@ -16,7 +21,7 @@ The same configuration and data give the same weights, to the last bit, on one m
 On a GPU the run is not repeatable to the bit: its fastest kernels add in whatever order they finish.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,14 +31,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.augment import AffineLimits, augment
+from model.augment import gentle_view, strong_view
+from model.auxiliary import TwoViews
 from model.bundle import NetworkSpec
 from model.config import ConfigError, TrainConfig
 from model.datasets import DataError, LabelledData
 from model.datasets.split import Split
 from model.inputs import InputSpec, scale
-from model.networks import Embedder, build_network
+from model.networks import Embedder, Network, build_network
 from model.objectives import Objective, build_objective
+
+Watch = Callable[[int, Embedder], None]
+"""Is shown the embedder, in eval mode, after every pass, with the number of passes made. It must not change it."""
 
 _WARM_UP_SHARE = 0.3
 _FEWEST_FIT_ITEMS = 8
@@ -68,7 +77,9 @@ class Trained:
     losses: tuple[float, ...]
 
 
-def train(config: TrainConfig, data: LabelledData, split: Split, progress: Progress) -> Trained:
+def train(
+    config: TrainConfig, data: LabelledData, split: Split, progress: Progress, *, watch: Watch | None = None
+) -> Trained:
     """Fit a net to the fitting items of the known classes.
 
     Args:
@@ -76,6 +87,7 @@ def train(config: TrainConfig, data: LabelledData, split: Split, progress: Progr
         data: the whole data set, raw values.
         split: which items to fit on; nothing else of `data` is read.
         progress: told once an epoch.
+        watch: shown the net after every epoch; whether it is does not change the result.
 
     Returns:
         The trained embedder.
@@ -110,6 +122,7 @@ def train(config: TrainConfig, data: LabelledData, split: Split, progress: Progr
             objective=objective,
             generator=generator,
             progress=progress,
+            watch=watch,
         )
     embedder = embedder.cpu().eval().requires_grad_(requires_grad=False)
     return Trained(network=spec, embedder=embedder, labels=labels, losses=tuple(losses))
@@ -167,35 +180,35 @@ def _fit(
     objective: Objective,
     generator: torch.Generator,
     progress: Progress,
+    watch: Watch | None,
 ) -> list[float]:
     """Train embedder and objective in place; return the mean loss of each epoch."""
     device = torch.device(config.device)
     net, objective = embedder.net.to(device).train(), objective.to(device)
+    # Built after net and objective, which therefore start alike with and without it.
+    auxiliary = (
+        TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
+    )
     items, classes = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
     batch = min(config.batch_size, len(x))
     steps = len(x) // batch
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": list(net.parameters()), "weight_decay": config.weight_decay},
-            {"params": list(objective.parameters()), "weight_decay": 0.0},
-        ],
-        lr=config.learning_rate,
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=[config.learning_rate, objective.rate * config.learning_rate],
-        total_steps=config.epochs * steps,
-        pct_start=_WARM_UP_SHARE,
-    )
-    moves = config.augment and spec.kind == "image"
+    optimizer, schedule = _optimizer(config, net, objective, auxiliary, steps=steps)
+    gentle = gentle_view(spec, mirrored=config.flip) if config.augment else None
+    strong = strong_view(spec, mirrored=config.flip)
     losses = []
-    for epoch in range(config.epochs):
+    for epoch in range(config.epochs_run):
         order = torch.randperm(len(x), generator=generator).to(device)
         total = torch.zeros((), device=device)
         for step in range(steps):
             chosen = order[step * batch : (step + 1) * batch]
-            images = augment(items[chosen], generator, AffineLimits()) if moves else items[chosen]
-            loss: Tensor = objective(net(images), classes[chosen])
+            seen, own = items[chosen], classes[chosen]
+            loss: Tensor
+            if auxiliary is None:
+                loss = objective(net(seen if gentle is None else gentle(seen, generator)), own)
+            else:
+                layers = net.layers(strong(torch.cat([seen, seen]), generator))
+                loss = objective(layers["output"], torch.cat([own, own]))
+                loss = loss + config.auxiliary_weight * auxiliary(layers["penultimate"])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()
@@ -208,8 +221,34 @@ def _fit(
                 f"(it is {config.learning_rate:g}; try {config.learning_rate / 10:g}) or choose another "
                 f"objective than {config.objective}."
             )
-        progress("train", epoch + 1, config.epochs, f"loss {losses[-1]:.3f}")
+        progress("train", epoch + 1, config.epochs_run, f"loss {losses[-1]:.3f}")
+        if watch is not None:
+            watch(epoch + 1, embedder.eval())
+            embedder.train()
     return losses
+
+
+def _optimizer(
+    config: TrainConfig, net: Network, objective: Objective, auxiliary: TwoViews | None, *, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Return AdamW over all that is trained, and the one-cycle schedule of its learning rates."""
+    learning = [
+        (net, 1.0, config.weight_decay),
+        (objective, objective.rate, 0.0),
+        *([] if auxiliary is None else [(auxiliary, 1.0, config.weight_decay)]),
+    ]
+    learning = [(part, rate, decay) for part, rate, decay in learning if any(True for _ in part.parameters())]
+    optimizer = torch.optim.AdamW(
+        [{"params": list(part.parameters()), "weight_decay": decay} for part, _, decay in learning],
+        lr=config.learning_rate,
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=[rate * config.learning_rate for _, rate, _ in learning],
+        total_steps=config.epochs * steps,
+        pct_start=_WARM_UP_SHARE,
+    )
+    return optimizer, schedule
 
 
 def _check_balance(labels: tuple[str, ...], y: NDArray[np.int64]) -> None:
