@@ -86,7 +86,7 @@ def write_card(
             f"    {command(config)}",
             "",
             f"Network {config.network}, objective {config.objective}, {config.epochs} epochs; embedding: "
-            f"layer {config.layer}, norm {config.norm}. All settings are in `manifest.json`.",
+            f"layers {', '.join(config.layers) or 'all'}, norm {config.norm}. All settings are in `manifest.json`.",
             "",
         ]
     )

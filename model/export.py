@@ -17,18 +17,20 @@ from model.bundle import (
     CalibrationSpec,
     EmbeddingSpec,
     Golden,
+    LayerSpec,
     Manifest,
     check_destination,
     write_bundle,
 )
-from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, fit
+from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, default_gate, fit
 from model.card import write_card
 from model.config import ConfigError, TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
 from model.evaluate import evaluate
 from model.inputs import scale
-from model.networks import embed_items
+from model.networks import Embedder, embed_items
+from model.scores import Gate, layer_slices
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
@@ -142,21 +144,32 @@ def build_contents(
     _, y_cal = known_classes(data, parts.calibrate)
     _, y_fresh = known_classes(data, parts.fresh)
     unseen_labels, y_unseen = known_classes(data, parts.unseen)
+    embedding = _embedding(trained.embedder, config)
     geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
+    gate = Gate.fit(
+        _wanted_gate(config, trained.embedder.layers, classes=len(trained.labels)),
+        layer_slices(embedding),
+        z_fit=z_fit,
+        y_fit=y_fit,
+        z_cal=z_cal,
+        y_cal=y_cal,
+    )
     known, pooled = calibrate(
-        geometry, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
+        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
     )
     calibration = CalibrationSpec(
-        score="relative-mahalanobis",
+        scores=gate.specs,
         known_error_rate=config.known_error_rate,
         cluster_dim=known.cluster_projection.shape[1],
         cluster_radius=CLUSTER_RADIUS,
+        stream_dim=known.stream_projection.shape[1],
         pooled_labels=tuple(trained.labels[k] for k in pooled),
     )
     progress("calibrate", 1, 1, f"{len(pooled)} of {len(trained.labels)} classes pooled")
     progress("evaluate", 0, 1, f"{len(parts.fresh)} fresh, {len(parts.unseen)} unseen items")
     metrics = evaluate(
         known,
+        gate,
         z_fresh=z_fresh,
         y_fresh=y_fresh,
         z_unseen=z_unseen,
@@ -169,7 +182,7 @@ def build_contents(
     return BundleContents(
         input=data.input,
         network=trained.network,
-        embedding=EmbeddingSpec(dim=trained.embedder.dim, norm="l2" if config.norm == "l2" else "none"),
+        embedding=embedding,
         labels=trained.labels,
         calibration=calibration,
         config=config.as_json(),
@@ -187,3 +200,23 @@ def build_contents(
             metrics=metrics,
         ),
     )
+
+
+def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
+    return EmbeddingSpec(
+        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
+        norm="l2" if config.norm == "l2" else "none",
+    )
+
+
+def _wanted_gate(config: TrainConfig, layers: tuple[str, ...], *, classes: int) -> tuple[tuple[str, str], ...]:
+    """The parts of the gate, as (score, layer).
+
+    Raises:
+        ConfigError: one looks at a layer that is not in the embedding.
+    """
+    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
+    for score, layer in asked:
+        if layer not in layers:
+            raise ConfigError(f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}")
+    return asked or default_gate(layers, classes=classes)

@@ -50,7 +50,7 @@ def summarize(manifest: Manifest, bundle: Bundle) -> dict[str, Any]:
         "parameters": sum(array.size for array in bundle.weights.values() if array.dtype.kind == "f"),
         "arrays": {
             name: {"dtype": str(array.dtype), "shape": list(array.shape)}
-            for name, array in vars(known).items()
+            for name, array in known.table().items()
         },
         "golden_items": len(bundle.golden.items),
         "card": bundle.card,
@@ -79,11 +79,13 @@ def describe(manifest: Manifest, bundle: Bundle) -> RenderableType:
         ("net", f"{network.name}({options}), {facts['parameters']:,} parameters"),
         (
             "embedding",
-            f"layer {network.layer}, {manifest.embedding.dim} dimensions, norm {manifest.embedding.norm}",
+            f"{' + '.join(f'{layer.name} ({layer.dim})' for layer in manifest.embedding.layers)}, "
+            f"{manifest.embedding.dim} dimensions, norm {manifest.embedding.norm}",
         ),
         (
             "score",
-            f"{calibration.score}, {calibration.known_error_rate:.2%} of known items may be called new",
+            f"{' + '.join(f'{part.score}:{part.layer}' for part in calibration.scores)}; "
+            f"{calibration.known_error_rate:.2%} of known items may be called new",
         ),
         ("cluster space", f"{calibration.cluster_dim} dimensions, radius {calibration.cluster_radius:g}"),
         ("golden items", f"{facts['golden_items']}"),
