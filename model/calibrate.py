@@ -207,7 +207,7 @@ def calibrate(
         prototypes=geometry.prototypes,
         counts=geometry.counts,
         class_whitener=geometry.class_whitener,
-        gate=gate.arrays(),
+        gate=gate,
         calibration_scores=calibration_scores,
         calibration_offsets=offsets,
         calibration_embeddings=z_cal[kept],

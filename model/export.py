@@ -169,7 +169,6 @@ def build_contents(
     progress("evaluate", 0, 1, f"{len(parts.fresh)} fresh, {len(parts.unseen)} unseen items")
     metrics = evaluate(
         known,
-        gate,
         z_fresh=z_fresh,
         y_fresh=y_fresh,
         z_unseen=z_unseen,
