@@ -208,7 +208,9 @@ def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
     )
 
 
-def _wanted_gate(config: TrainConfig, layers: tuple[str, ...], *, classes: int) -> tuple[tuple[str, str], ...]:
+def _wanted_gate(
+    config: TrainConfig, layers: tuple[str, ...], *, classes: int
+) -> tuple[tuple[str, str], ...]:
     """The parts of the gate, as (score, layer).
 
     Raises:
@@ -217,5 +219,7 @@ def _wanted_gate(config: TrainConfig, layers: tuple[str, ...], *, classes: int) 
     asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
     for score, layer in asked:
         if layer not in layers:
-            raise ConfigError(f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}")
+            raise ConfigError(
+                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}"
+            )
     return asked or default_gate(layers, classes=classes)

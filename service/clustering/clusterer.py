@@ -58,9 +58,7 @@ class Clusterer(Protocol):
                 assigned to; 1 if it founded that.
         """
 
-    def regroup(
-        self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()
-    ) -> Matched:
+    def regroup(self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()) -> Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 
         Args:

@@ -163,6 +163,11 @@ class Engine:
         """Take the micro-clusters of a stored state; raises SnapshotUnreadable for what cannot be one."""
         self.clusterer = clusterer.restored(arrays, self.space.dim, self.params)
 
+    def restore_stream(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the stream gate of a stored state; raises SnapshotUnreadable for what cannot be one."""
+        self.stream.restore(arrays)
+        self._look_at_held_out()
+
     def _use(self, params: EngineParams) -> None:
         self.params = params
         self._idle_check_at = 0
@@ -185,7 +190,9 @@ class Engine:
     def fit_job(self) -> FitJob:
         """What to fit now: copies, to be worked on beside the stream. See `StreamGate.solve`."""
         db = self.clusterer
-        if self.params.backend != "firstseen":  # its clusters cannot be joined, nor may items be claimed for them
+        if (
+            self.params.backend != "firstseen"
+        ):  # its clusters cannot be joined, nor may items be claimed for them
             return self.stream.job({})
         return self.stream.job(
             {
@@ -253,7 +260,11 @@ class Engine:
         said = self.gate.decide(z)
         is_on = self.stream.is_on and self.params.stream_gate
         features = self.stream.features(z) if is_on else np.empty((len(z), 0), dtype=np.float16)
-        judged = self.stream.judge(said.p, features) if is_on else Judged(p=said.p, clusters=np.zeros_like(said.nearest))
+        judged = (
+            self.stream.judge(said.p, features)
+            if is_on
+            else Judged(p=said.p, clusters=np.zeros_like(said.nearest))
+        )
         accepted = judged.p > self.params.known_error_rate
         return Observed(
             first_seq=self.seq,

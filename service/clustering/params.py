@@ -104,7 +104,7 @@ class EngineParams(ClustererParams):
     """
 
     known_error_rate: float = 0.02
-    clustering_threshold: float = 1.9
+    clustering_threshold: float = 1.6
     fading_factor: float = 5e-4
     cleanup_interval: float = 500
     intersection_factor: float = 0.3

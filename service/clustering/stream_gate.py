@@ -50,14 +50,17 @@ features), and the latest fit; both are bounded.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import nnls
 
 from model.bundle import KnownArrays
 from model.scores.mahalanobis import SHRINKAGE
 from service.clustering.logistic import fit_logistic
+from service.clustering.state_check import demand, within
 from service.records import NO_CLUSTER, Bools, Float16s, Float32s, Float64s, Int32s, Int64s
 
 WINDOW = 2000
@@ -102,6 +105,7 @@ FEWEST_BETWEEN = 10
 FEWEST_MEMBERS = 12
 """Items of a cluster in the window from which a membership can be fitted."""
 
+_FIT = ("weights", "shares", "members", "clusters", "joins")
 _BAND = 0.15
 _CORE = 0.5
 _LEAST_SHARE = 1e-6
@@ -271,9 +275,7 @@ class StreamGate:
             return _Case(smallest=smallest, clusters=np.zeros(len(p_item), dtype=np.int64))
         largest, best = self._claims(features, fit)
         p_member = self._odds.p_values(largest)
-        smallest = np.minimum(
-            smallest, np.where(largest > 0.0, p_member, np.maximum(p_member, self._rate))
-        )
+        smallest = np.minimum(smallest, np.where(largest > 0.0, p_member, np.maximum(p_member, self._rate)))
         return _Case(smallest=smallest, clusters=np.where(largest > 0.0, fit.clusters[best], NO_CLUSTER))
 
     @staticmethod
@@ -284,7 +286,9 @@ class StreamGate:
         x = features.astype(np.float64)
         for row, member in enumerate(fit.members.astype(np.float64)):
             away = np.square(x - member[F + 1 : -1]).sum(axis=1)
-            odds[:, row] = np.where(away <= member[-1], odds[:, row], np.minimum(odds[:, row], -away / member[-1]))
+            odds[:, row] = np.where(
+                away <= member[-1], odds[:, row], np.minimum(odds[:, row], -away / member[-1])
+            )
         best = odds.argmax(axis=1)
         return odds[np.arange(len(odds)), best], best
 
@@ -320,8 +324,7 @@ class StreamGate:
         Args:
             cluster_of_birth: the announced cluster of each micro-cluster that is in one, by its birth.
         """
-        n = self._held
-        order = (self._at - n + np.arange(n)) % WINDOW  # oldest first, wherever the ring begins
+        order = self._in_order()
         births = self._births[order]
         found, place = np.unique(births, return_inverse=True)
         own = np.array([cluster_of_birth.get(birth, NO_CLUSTER) for birth in found.tolist()], dtype=np.int64)
@@ -444,6 +447,71 @@ class StreamGate:
         per_item = there / there.sum() / np.maximum(counts, 1)
         return np.asarray(per_item[labels], dtype=np.float64)
 
+    # State
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Window and latest fit as flat arrays; equal states give equal arrays. See `restore`.
+
+        features: float16 (n, F), oldest first; cores: int32 (n,); births: int64 (n,); since_fit: int64 (1,); and of a
+        fit, if there is one, the fields of `StreamFit`.
+        """
+        order = self._in_order()
+        fit = {} if self.fit is None else {f"fit.{name}": getattr(self.fit, name) for name in _FIT}
+        return {
+            "features": self._features[order],
+            "cores": self._cores[order],
+            "births": self._births[order],
+            "since_fit": np.array([self._since_fit], dtype=np.int64),
+            **fit,
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a stored state, as if nothing had happened, to the bit.
+
+        Raises:
+            SnapshotUnreadable: no stream gate of this bundle has such a state.
+        """
+        F, K = self._features.shape[1], len(self._counts)
+        has_fit = any(name.startswith("fit.") for name in arrays)
+        n = len(arrays["cores"]) if "cores" in arrays and arrays["cores"].ndim == 1 else -1
+        m = len(arrays["fit.clusters"]) if has_fit and "fit.clusters" in arrays else 0
+        layout: dict[str, tuple[str, tuple[int, ...]]] = {
+            "features": ("<f2", (n, F)),
+            "cores": ("<i4", (n,)),
+            "births": ("<i8", (n,)),
+            "since_fit": ("<i8", (1,)),
+        }
+        if has_fit:
+            layout |= {
+                "fit.weights": ("<f4", (F + 1,)),
+                "fit.shares": ("<f4", (K,)),
+                "fit.members": ("<f4", (m, 2 * (F + 1))),
+                "fit.clusters": ("<i8", (m,)),
+                "fit.joins": ("<i8", (len(arrays.get("fit.joins", ())), 2)),
+            }
+        demand(arrays.keys() == layout.keys(), "the names of the stream gate's arrays")
+        for name, (dtype, shape) in layout.items():
+            array = arrays[name]
+            demand(array.dtype == np.dtype(dtype) and array.shape == shape, f"the stream gate's {name}")
+            demand(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"the stream gate's {name}")
+        demand(n <= WINDOW and within(arrays["cores"], -1, K), "the stream gate's window")
+        demand(within(arrays["births"], 0, 2**62) and within(arrays["since_fit"], 0, 2**62), "its counts")
+        self._features[:n], self._cores[:n], self._births[:n] = (
+            arrays[name] for name in ("features", "cores", "births")
+        )
+        self._held, self._at, self._since_fit = n, n % WINDOW, int(arrays["since_fit"][0])
+        self.fit = None
+        if has_fit:
+            demand(bool((arrays["fit.shares"] >= 0).all()), "the stream gate's shares")
+            demand(len(np.unique(arrays["fit.clusters"])) == m, "the stream gate's clusters")
+            self.fit = StreamFit(**{name: arrays[f"fit.{name}"] for name in _FIT})
+            self._weigh()
+
+    def _in_order(self) -> Int64s:
+        """The places of the window's items, oldest first."""
+        n = self._held
+        return (self._at - n + np.arange(n)) % WINDOW
+
     # Deciding by a fit
 
     def use(self, fit: StreamFit) -> None:
@@ -471,7 +539,9 @@ class StreamGate:
         rows: dict[int, Float32s] = {}
         for c, row in zip(fit.clusters.tolist(), fit.members, strict=True):
             heir = heirs.get(c)
-            if heir is not None and (heir == c or heir not in rows):  # its own membership before an inherited one
+            if heir is not None and (
+                heir == c or heir not in rows
+            ):  # its own membership before an inherited one
                 rows[heir] = row
         self.fit = StreamFit(
             weights=fit.weights,
