@@ -94,10 +94,10 @@ def write_card(
 
 def command(config: TrainConfig) -> str:
     """Return the shell command that asks for this run, naming what differs from the defaults."""
+    default = starting_config(config.dataset, None, {} if config.text is None else {"text": config.text})
     words = ["firstseen", "train", config.dataset]
-    if config.hold_out:
+    if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
-    default = starting_config(config.dataset, None, {})
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
