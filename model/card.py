@@ -71,7 +71,7 @@ def write_card(
             "",
             "## Limits",
             "",
-            *_limits(config, calibration),
+            *_limits(config, data, calibration),
             "",
             "## Measured",
             "",
@@ -94,10 +94,10 @@ def write_card(
 
 def command(config: TrainConfig) -> str:
     """Return the shell command that asks for this run, naming what differs from the defaults."""
+    default = starting_config(config.dataset, None, {} if config.text is None else {"text": config.text})
     words = ["firstseen", "train", config.dataset]
-    if config.hold_out:
+    if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
-    default = starting_config(config.dataset, None, {})
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
@@ -107,15 +107,14 @@ def command(config: TrainConfig) -> str:
     return shlex.join(words)
 
 
-def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
+def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpec) -> list[str]:
     rate = f"{calibration.known_error_rate:.1%}"
     limits = [
         f"- About {rate} of items of known classes are called new, by choice; that holds for items drawn as "
         "the calibration items were. Where known classes themselves change, more are.",
         "- An item of a new class that looks like a known one is taken for known. Item by item this cannot "
         "be helped; the measured share below is for these held-out classes only, and others may be harder.",
-        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
-        "colour correction. Items must be prepared as the training items were.",
+        _preparation(data),
     ]
     if calibration.pooled_labels:
         limits.append(
@@ -125,6 +124,18 @@ def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
     if not config.hold_out:
         limits.append("- No class was held out, so how well new classes are found was not measured.")
     return limits
+
+
+def _preparation(data: LabelledData) -> str:
+    if data.input.kind == "text":
+        return (
+            "- A text is read as it is: no translation, no spelling, no removal of names. Texts in other "
+            "languages or of another kind than the training texts will be called new, or worse, known."
+        )
+    return (
+        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
+        "colour correction. Items must be prepared as the training items were."
+    )
 
 
 def _meaning(name: str) -> str:

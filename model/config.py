@@ -28,9 +28,14 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, or a folder of IDX files.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of IDX files, or a file of texts.
+        label: the column of the classes, where the data set is a file.
+        text: the column of the texts, where it is a file of texts.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images) or "mlp".
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts).
+        encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
+            the network's own choice.
+        tune: whether training changes that encoder, too, instead of its head alone.
         objective: "proxy-anchor", "supcon", "normalised-softmax", "hinge" or "rbf".
         auxiliary: "two-views" also learns to know items again in another view, without looking at classes,
             at twice the cost; "none" does not.
@@ -59,8 +64,12 @@ class TrainConfig:
     """
 
     dataset: str = "digits"
+    label: str | None = None
+    text: str | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
+    encoder: str | None = None
+    tune: bool = False
     objective: str = "proxy-anchor"
     auxiliary: str = "none"
     auxiliary_weight: float = 0.5
@@ -101,6 +110,10 @@ class TrainConfig:
             raise ConfigError(
                 "two views of an item that is not augmented are the same; turn augment on, or choose the "
                 "auxiliary none"
+            )
+        if (self.encoder is not None or self.tune) and self.network != "sentence":
+            raise ConfigError(
+                f"the network {self.network} has no encoder to choose or tune; sentence has one"
             )
         for name, least in (
             ("embedding_dim", 1),
