@@ -7,17 +7,20 @@ C agree with the manifest and with each other, every float is finite, every inde
 this file they are trusted.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from model.manifest import GOLDEN, KNOWN, WEIGHTS, Manifest, refusal
+from model.inputs import InvalidInput, decode_item
+from model.manifest import GOLDEN, KNOWN, WEIGHTS, Manifest, refusal, strict_json
 
 Arrays = Mapping[str, NDArray[Any]]
 _Layout = Mapping[str, tuple[str, tuple[str | int, ...]]]
@@ -61,9 +64,9 @@ class KnownArrays:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Golden:
-    """Inputs float32 (G, *input.shape), scaled, and the embeddings float32 (G, D) the trainer saw."""
+    """G raw items as a client would send them, and the embeddings float32 (G, D) the trainer saw."""
 
-    inputs: NDArray[np.float32]
+    items: tuple[pydantic.JsonValue, ...]
     embeddings: NDArray[np.float32]
 
 
@@ -77,6 +80,21 @@ def pack(arrays: Arrays, *, file: str, folder: Path) -> bytes:
         return safetensors.save({name: np.array(array, order="C") for name, array in arrays.items()})
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise refusal(folder, file, f"cannot be written: {error}", "Pass numpy arrays of numbers.") from error
+
+
+def pack_golden(golden: Golden, *, folder: Path) -> bytes:
+    """Write golden.safetensors: the items as lines of JSON, beside their embeddings.
+
+    Raises:
+        BundleError: an item is not JSON, or the embeddings are no array of numbers.
+    """
+    try:
+        lines = "\n".join(json.dumps(item, ensure_ascii=False, allow_nan=False) for item in golden.items)
+        inputs = np.frombuffer(lines.encode(), dtype=np.uint8)
+    except (ValueError, TypeError, RecursionError) as error:  # a UnicodeEncodeError is a ValueError
+        remedy = "Pass items as JSON values."
+        raise refusal(folder, GOLDEN, f"cannot be written: {error}", remedy) from error
+    return pack({"inputs": inputs, "embeddings": golden.embeddings}, file=GOLDEN, folder=folder)
 
 
 def unpack_weights(raw: bytes, *, folder: Path) -> dict[str, NDArray[Any]]:
@@ -126,15 +144,26 @@ def unpack_golden(raw: bytes, *, manifest: Manifest, folder: Path) -> Golden:
     """Read golden.safetensors.
 
     Raises:
-        BundleError: an array is missing, unknown, of a wrong dtype or shape, or not finite.
+        BundleError: an array is missing, unknown, of a wrong dtype or shape, or not finite; or the items are
+            not lines of JSON, one an embedding, each one that the bundle's input accepts.
     """
-    layout: _Layout = {
-        "inputs": ("float32", ("G", *manifest.input.shape)),
-        "embeddings": ("float32", ("G", "D")),
-    }
+    layout: _Layout = {"inputs": ("uint8", ("bytes",)), "embeddings": ("float32", ("G", "D"))}
     arrays = _unpack(raw, GOLDEN, folder)
     _check_layout(arrays, layout, {"D": manifest.embedding.dim}, GOLDEN, folder)
-    return Golden(**arrays)
+    lines = arrays["inputs"].tobytes().split(b"\n")
+    if len(lines) != len(arrays["embeddings"]):
+        problem = f"has {len(lines)} lines of inputs for {len(arrays['embeddings'])} embeddings"
+        raise refusal(folder, GOLDEN, problem)
+    try:
+        items = tuple(strict_json(line) for line in lines)
+    except (ValueError, RecursionError) as error:
+        raise refusal(folder, GOLDEN, f"has inputs that are not lines of JSON: {error}") from error
+    try:
+        for item in items:
+            decode_item(item, manifest.input)
+    except InvalidInput as error:
+        raise refusal(folder, GOLDEN, f"has an input that the bundle does not take: {error}") from error
+    return Golden(items=items, embeddings=arrays["embeddings"])
 
 
 def _unpack(raw: bytes, file: str, folder: Path) -> dict[str, NDArray[Any]]:

@@ -66,7 +66,7 @@ def write_card(
             "",
             "## Intended use",
             "",
-            f"To embed items like these ({_input(data)}) and to tell whether an item belongs to one of the "
+            f"To embed items like these ({data.input.summary()}) and to tell whether an item belongs to one of the "
             "known classes or to none of them, as the first stage of finding new classes in a stream.",
             "",
             "## Limits",
@@ -125,12 +125,6 @@ def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
     if not config.hold_out:
         limits.append("- No class was held out, so how well new classes are found was not measured.")
     return limits
-
-
-def _input(data: LabelledData) -> str:
-    spec = data.input
-    shape = "x".join(map(str, spec.shape))
-    return f"{spec.kind} of {shape} numbers, each from {spec.minimum:g} to {spec.maximum:g}"
 
 
 def _meaning(name: str) -> str:

@@ -28,7 +28,7 @@ from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
 from model.evaluate import evaluate
 from model.inputs import scale
-from model.networks import embed_array
+from model.networks import embed_items
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
@@ -130,13 +130,14 @@ def build_contents(
     """
 
     def embed(items: NDArray[np.int64]) -> NDArray[np.float32]:
-        return embed_array(trained.embedder, scale(data.x[items], data.input))
+        return embed_items(trained.embedder, scale(data.x[items], data.input))
 
     progress("calibrate", 0, 1, f"{len(parts.calibrate)} items")
     with repeatable(config.seed, config.threads, device="cpu"):
         z_fit, z_cal, z_fresh, z_unseen = map(embed, (parts.fit, parts.calibrate, parts.fresh, parts.unseen))
-        golden_inputs = scale(data.x[parts.fresh[:_GOLDEN_ITEMS]], data.input)
-        golden = Golden(inputs=golden_inputs, embeddings=embed_array(trained.embedder, golden_inputs))
+        first = parts.fresh[:_GOLDEN_ITEMS]
+        raw_items = tuple(data.input.raw_item(value) for value in data.x[first])
+        golden = Golden(items=raw_items, embeddings=embed(first))
     _, y_fit = known_classes(data, parts.fit)
     _, y_cal = known_classes(data, parts.calibrate)
     _, y_fresh = known_classes(data, parts.fresh)
@@ -176,6 +177,7 @@ def build_contents(
         weights={name: tensor.numpy() for name, tensor in trained.embedder.net.state_dict().items()},
         known=known,
         golden=golden,
+        files=trained.embedder.net.files(),
         card=write_card(
             config,
             data=data,

@@ -37,8 +37,12 @@ GOLDEN = "golden.safetensors"
 KNOWN = "known.safetensors"
 WEIGHTS = "weights.safetensors"
 ONNX = "embedder.onnx"
+VOCABULARY = "vocabulary.json"
+TOKENIZER = "tokenizer.json"
+ENCODER = "encoder.json"
 REQUIRED_FILES = (CARD, GOLDEN, KNOWN, WEIGHTS)
-OPTIONAL_FILES = (ONNX,)
+NETWORK_FILES = (ENCODER, TOKENIZER, VOCABULARY)
+OPTIONAL_FILES = (ONNX, *NETWORK_FILES)
 LARGEST_MANIFEST_BYTES = 16 * 2**20
 
 
@@ -172,12 +176,7 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
     if len(raw) > LARGEST_MANIFEST_BYTES:
         raise refusal(folder, MANIFEST_FILE, f"is larger than {LARGEST_MANIFEST_BYTES} bytes")
     try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_distinct_keys,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        document = strict_json(raw)
     except UnicodeDecodeError as error:
         raise refusal(folder, MANIFEST_FILE, f"is not UTF-8 (byte {error.start})") from error
     except (ValueError, RecursionError) as error:
@@ -195,6 +194,21 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
             folder, MANIFEST_FILE, "was changed after it was written: its content does not have its id"
         )
     return manifest
+
+
+def strict_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON can hold
+    """Parse JSON so that two readers cannot see two things: UTF-8, no key twice, only finite numbers.
+
+    Raises:
+        ValueError: it is not so (a UnicodeDecodeError is one).
+        RecursionError: it is nested without end.
+    """
+    return json.loads(
+        raw.decode("utf-8"),
+        object_pairs_hook=_distinct_keys,
+        parse_constant=_no_constant,
+        parse_float=_finite,
+    )
 
 
 def refusal(

@@ -52,7 +52,7 @@ def summarize(manifest: Manifest, bundle: Bundle) -> dict[str, Any]:
             name: {"dtype": str(array.dtype), "shape": list(array.shape)}
             for name, array in vars(known).items()
         },
-        "golden_items": len(bundle.golden.inputs),
+        "golden_items": len(bundle.golden.items),
         "card": bundle.card,
     }
 
@@ -68,7 +68,6 @@ def describe(manifest: Manifest, bundle: Bundle) -> RenderableType:
         something `rich.console.Console.print` takes: tables one below the other.
     """
     facts = summarize(manifest, bundle)
-    form = "x".join(map(str, manifest.input.shape))
     calibration, network = manifest.calibration, manifest.network
     options = ", ".join(f"{name}={value}" for name, value in network.options.items())
     about = [
@@ -76,7 +75,7 @@ def describe(manifest: Manifest, bundle: Bundle) -> RenderableType:
         ("id", manifest.bundle_id),
         ("created", manifest.created),
         ("format", f"version {manifest.format_version}"),
-        ("input", f"{manifest.input.kind} {form}, {manifest.input.minimum:g} to {manifest.input.maximum:g}"),
+        ("input", manifest.input.summary()),
         ("net", f"{network.name}({options}), {facts['parameters']:,} parameters"),
         (
             "embedding",

@@ -31,7 +31,7 @@ from model.bundle import NetworkSpec
 from model.config import ConfigError, TrainConfig
 from model.datasets import DataError, LabelledData
 from model.datasets.split import Split
-from model.inputs import InputSpec, scale
+from model.inputs import InputSpec, Payloads, scale
 from model.networks import Embedder, build_network
 from model.objectives import Objective, build_objective
 
@@ -94,6 +94,7 @@ def train(config: TrainConfig, data: LabelledData, split: Split, progress: Progr
     with repeatable(config.seed, config.threads, device=config.device):
         try:
             net = build_network(spec, data.input)
+            net.prepare(x)
         except ValueError as error:
             raise ConfigError(str(error)) from error
         generator = torch.Generator().manual_seed(config.seed)
@@ -161,7 +162,7 @@ def _fit(
     config: TrainConfig,
     *,
     spec: InputSpec,
-    x: NDArray[np.float32],
+    x: Payloads,
     y: NDArray[np.int64],
     embedder: Embedder,
     objective: Objective,
@@ -171,31 +172,34 @@ def _fit(
     """Train embedder and objective in place; return the mean loss of each epoch."""
     device = torch.device(config.device)
     net, objective = embedder.net.to(device).train(), objective.to(device)
-    items, classes = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-    batch = min(config.batch_size, len(x))
-    steps = len(x) // batch
+    items, classes = net.rows(x, device), torch.from_numpy(y).to(device)
+    batch = min(config.batch_size, len(y))
+    steps = len(y) // batch
+    groups = list(net.parameter_rates())
     optimizer = torch.optim.AdamW(
         [
-            {"params": list(net.parameters()), "weight_decay": config.weight_decay},
+            *({"params": parameters, "weight_decay": config.weight_decay} for parameters, _ in groups),
             {"params": list(objective.parameters()), "weight_decay": 0.0},
         ],
         lr=config.learning_rate,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        max_lr=[config.learning_rate, objective.rate * config.learning_rate],
+        max_lr=[rate * config.learning_rate for rate in (*(share for _, share in groups), objective.rate)],
         total_steps=config.epochs * steps,
         pct_start=_WARM_UP_SHARE,
     )
     moves = config.augment and spec.kind == "image"
     losses = []
     for epoch in range(config.epochs):
-        order = torch.randperm(len(x), generator=generator).to(device)
+        order = torch.randperm(len(y), generator=generator).to(device)
         total = torch.zeros((), device=device)
         for step in range(steps):
             chosen = order[step * batch : (step + 1) * batch]
-            images = augment(items[chosen], generator, AffineLimits()) if moves else items[chosen]
-            loss: Tensor = objective(net(images), classes[chosen])
+            shown = items[chosen]
+            if moves and isinstance(shown, Tensor):
+                shown = augment(shown, generator, AffineLimits())
+            loss: Tensor = objective(net(shown), classes[chosen])
             optimizer.zero_grad()
             torch.autograd.backward(loss)
             optimizer.step()

@@ -25,6 +25,7 @@ import numpy as np
 import structlog
 
 from model.bundle import Bundle
+from model.inputs import Payload
 from service.batching import Queue, Slice
 from service.clustering import snapshot
 from service.clustering.clusterer import BackendChanged
@@ -63,8 +64,8 @@ _STORE_AWAY = "Redis does not answer ({}). Nothing is lost; send the same again 
 class Embeds(Protocol):
     """What the pipeline needs of an embedder."""
 
-    def embed(self, x: Sequence[Float32s]) -> Float32s:
-        """float32 (B, *shape) to float32 (B, D)."""
+    def embed(self, items: Sequence[Payload], /) -> Float32s:
+        """B payloads to float32 (B, D)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from model.inputs import Payload
+
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
@@ -56,11 +58,12 @@ ANNOUNCED = frozenset({ClusterState.EMERGING, ClusterState.ESTABLISHED, ClusterS
 class Item:
     """One item on its way in.
 
-    `x` is float32 of the bundle's input shape, already scaled. `id` is None when the client gave none.
+    `x` is decoded: float32 of the bundle's input shape, scaled, or a text. `id` is None when the client gave
+    none.
     """
 
     id: str | None
-    x: Float32s
+    x: Payload
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

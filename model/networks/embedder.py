@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.bundle import Bundle, BundleError
+from model.inputs import Payloads
 from model.networks.build import build_network
-from model.networks.network import Network
+from model.networks.network import Batch, Network, to_device
 
 _SHORTEST = 1e-12
 
@@ -44,29 +45,29 @@ class Embedder(nn.Module):
         """D, the number of values of one embedding."""
         return self.net.widths[self.layer]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Embed a batch: float32 (B, *shape) scaled to 0..1 -> float32 (B, D)."""
+    def forward(self, x: Batch) -> Tensor:
+        """Embed a batch, as the net's `collate` makes it -> float32 (B, D)."""
         z = self.net.layers(x)[self.layer]
         return nn.functional.normalize(z, dim=1, eps=_SHORTEST) if self.norm == "l2" else z
 
 
-def embed_array(embedder: Embedder, x: NDArray[np.float32], *, batch_size: int = 512) -> NDArray[np.float32]:
-    """Embed numpy items in batches, without gradients, on whatever device the embedder is.
+def embed_items(embedder: Embedder, items: Payloads, *, batch_size: int = 512) -> NDArray[np.float32]:
+    """Embed payloads in batches, without gradients, on whatever device the embedder is.
 
     Args:
         embedder: in eval mode; in training mode batch norm would let items of a batch change each other.
-        x: float32 (N, *shape), scaled to 0..1. N may be 0.
+        items: N payloads, or an array of them, float32 (N, *shape). N may be 0.
         batch_size: items at a time; bounds memory.
 
     Returns:
         float32 (N, D).
     """
     device = next(embedder.parameters()).device
-    z = np.empty((len(x), embedder.dim), dtype=np.float32)
+    z = np.empty((len(items), embedder.dim), dtype=np.float32)
     with torch.inference_mode():
-        for start in range(0, len(x), batch_size):
-            batch = torch.tensor(x[start : start + batch_size], device=device)
-            z[start : start + batch_size] = embedder(batch).cpu().numpy()
+        for start in range(0, len(items), batch_size):
+            batch = to_device(embedder.net.collate(items[start : start + batch_size]), device)
+            z[start : start + batch_size] = embedder(batch).float().cpu().numpy()
     return z
 
 
@@ -85,7 +86,7 @@ def load_embedder(bundle: Bundle) -> Embedder:
     """
     manifest = bundle.manifest
     try:
-        net = build_network(manifest.network, manifest.input)
+        net = build_network(manifest.network, manifest.input, bundle.files)
     except ValueError as error:
         raise BundleError(
             f"{bundle.path}: manifest.json describes a network that cannot be built: {error}. "

@@ -11,7 +11,7 @@ from model.bundle import BundleError, Manifest, check_golden, read_bundle
 from model.config import ConfigError, TrainConfig
 from model.datasets import DataError, load_dataset
 from model.export import run, subsample
-from model.networks import embed_array, load_embedder
+from model.networks import embed_items, load_embedder
 
 SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -38,8 +38,8 @@ def test_the_bundle_can_be_read_and_its_embedder_agrees(folder: Path) -> None:
     embedder = load_embedder(bundle)
 
     assert tuple("01245689") == bundle.manifest.labels
-    assert len(bundle.golden.inputs) == 8
-    assert check_golden(bundle, lambda x: embed_array(embedder, x)) < 1e-5
+    assert len(bundle.golden.items) == 8
+    assert check_golden(bundle, lambda x: embed_items(embedder, x)) < 1e-5
 
 
 def test_the_same_run_gives_the_same_bundle_and_another_seed_another(folder: Path, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import torch
 from model.config import ConfigError, TrainConfig
 from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
-from model.inputs import InputSpec, scale
-from model.networks import embed_array
+from model.inputs import VectorInput, scale
+from model.networks import embed_items
 from model.train import Trained, TrainingError, known_classes, repeatable, train
 
 SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
@@ -31,7 +31,7 @@ def vectors(counts: list[int]) -> LabelledData:
     x = np.clip(0.1 * y[:, None] + 0.01 * np.random.default_rng(0).normal(size=(len(y), 4)), 0, 1)
     return LabelledData(
         name="vectors",
-        input=InputSpec(kind="vector", shape=(4,), minimum=0, maximum=1),
+        input=VectorInput(shape=(4,), minimum=0, maximum=1),
         x=x.astype(np.float32),
         y=y,
         labels=tuple("abcdef"[: len(counts)]),
@@ -92,7 +92,7 @@ def test_vectors_are_learnt_by_the_mlp(objective: str) -> None:
     """The MLP tells vector classes apart under every objective."""
     data = vectors([40, 40, 40])
     config = TrainConfig(network="mlp", objective=objective, epochs=30, learning_rate=1e-3, threads=1)
-    z = embed_array(trained(config, data).embedder, scale(data.x, data.input))
+    z = embed_items(trained(config, data).embedder, scale(data.x, data.input))
     means = np.stack([z[data.y == k].mean(0) for k in range(3)])
     nearest = np.square(z[:, None] - means).sum(2).argmin(1)
 

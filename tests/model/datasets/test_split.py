@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from model.datasets.labelled import DataError, LabelledData
 from model.datasets.split import split
-from model.inputs import InputSpec
+from model.inputs import VectorInput
 
 
 def data_of(*counts: int) -> LabelledData:
@@ -13,7 +13,7 @@ def data_of(*counts: int) -> LabelledData:
     y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
     return LabelledData(
         name="counted",
-        input=InputSpec(kind="vector", shape=(1,), minimum=0, maximum=1),
+        input=VectorInput(shape=(1,), minimum=0, maximum=1),
         x=np.zeros((len(y), 1), dtype=np.float32),
         y=y,
         labels=tuple(map(str, range(len(counts)))),

@@ -3,10 +3,10 @@
 import pytest
 
 from model.bundle import NetworkSpec
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 from model.networks import Cnn, Mlp, build_network
 
-DIGIT = InputSpec(kind="image", shape=(1, 8, 8), minimum=0, maximum=16)
+DIGIT = ImageInput(shape=(1, 8, 8), minimum=0, maximum=16)
 
 
 def test_options_reach_the_net() -> None:
