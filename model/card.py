@@ -8,11 +8,13 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from model.bundle import CalibrationSpec
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
-from model.datasets.split import Split
+from model.datasets.split import FEWEST_ITEMS, Split
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
@@ -63,6 +65,7 @@ def write_card(
             "",
             f"Known classes: {', '.join(labels)}.",
             f"Held-out classes: {', '.join(config.hold_out) or 'none'}.",
+            *_set_aside(data, split),
             "",
             "## Intended use",
             "",
@@ -105,6 +108,15 @@ def command(config: TrainConfig) -> str:
         option = field.name.replace("_", "-")
         words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
     return shlex.join(words)
+
+
+def _set_aside(data: LabelledData, split: Split) -> list[str]:
+    """Name the classes too small to be known, with their numbers of items."""
+    if not len(split.aside):
+        return []
+    counts = np.bincount(data.y[split.aside], minlength=len(data.labels))
+    named = ", ".join(f"{data.labels[k]} ({counts[k]})" for k in np.flatnonzero(counts))
+    return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
 
 
 def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from model.datasets.download import download, file_md5
 from model.datasets.labelled import DataError, LabelledData
 from model.datasets.npz import images_of, read_npz
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -66,7 +66,7 @@ def load_cifar10(folder: Path, *, client: httpx.Client, md5: str = MD5) -> Label
     records = read_archive(archive)
     return LabelledData(
         name="cifar10",
-        input=InputSpec(kind="image", shape=_SHAPE, minimum=0, maximum=255),
+        input=ImageInput(shape=_SHAPE, minimum=0, maximum=255),
         x=records[:, 1:].reshape(-1, *_SHAPE).astype(np.float32),
         y=records[:, 0].astype(np.int64),
         labels=LABELS,

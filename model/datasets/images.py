@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.datasets.labelled import DataError, LabelledData
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 LIST_FILE = "labels.csv"
@@ -96,7 +96,7 @@ def load_images(
     left_out = f"; {others} other files left out" if others else ""
     return LabelledData(
         name=name,
-        input=InputSpec(kind="image", shape=(x.shape[3], side, side), minimum=0, maximum=255),
+        input=ImageInput(shape=(x.shape[3], side, side), minimum=0, maximum=255),
         x=np.ascontiguousarray(x.transpose(0, 3, 1, 2), dtype=np.float32),
         y=y.astype(np.int64),
         labels=tuple(map(str, names)),

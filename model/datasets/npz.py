@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.labelled import DataError, LabelledData
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 
 _RANGES = (1, 255, 65535)
 _MOST_CHANNELS = 4
@@ -94,9 +94,7 @@ def images_of(arrays: Arrays, *, path: Path, name: str, source: str) -> Labelled
         raise _bad(path, f"has values from {low:g} to {high:g}", "Write values from 0 to 1, 255 or 65535.")
     return LabelledData(
         name=name,
-        input=InputSpec(
-            kind="image", shape=x.shape[1:], minimum=0, maximum=next(top for top in _RANGES if high <= top)
-        ),
+        input=ImageInput(shape=x.shape[1:], minimum=0, maximum=next(top for top in _RANGES if high <= top)),
         x=np.ascontiguousarray(x, dtype=np.float32),
         y=y,
         labels=labels,
