@@ -74,7 +74,7 @@ def write_card(
             "",
             "## Limits",
             "",
-            *_limits(config, calibration),
+            *_limits(config, data, calibration),
             "",
             "## Measured",
             "",
@@ -119,15 +119,14 @@ def _set_aside(data: LabelledData, split: Split) -> list[str]:
     return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
 
 
-def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
+def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpec) -> list[str]:
     rate = f"{calibration.known_error_rate:.1%}"
     limits = [
         f"- About {rate} of items of known classes are called new, by choice; that holds for items drawn as "
         "the calibration items were. Where known classes themselves change, more are.",
         "- An item of a new class that looks like a known one is taken for known. Item by item this cannot "
         "be helped; the measured share below is for these held-out classes only, and others may be harder.",
-        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
-        "colour correction. Items must be prepared as the training items were.",
+        _preparation(data),
     ]
     if calibration.pooled_labels:
         limits.append(
@@ -137,6 +136,18 @@ def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
     if not config.hold_out:
         limits.append("- No class was held out, so how well new classes are found was not measured.")
     return limits
+
+
+def _preparation(data: LabelledData) -> str:
+    if data.input.kind == "text":
+        return (
+            "- A text is read as it is: no translation, no spelling, no removal of names. Texts in other "
+            "languages or of another kind than the training texts will be called new, or worse, known."
+        )
+    return (
+        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
+        "colour correction. Items must be prepared as the training items were."
+    )
 
 
 def _meaning(name: str) -> str:

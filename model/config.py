@@ -13,7 +13,7 @@ import pydantic
 from model.networks import NETWORKS
 from model.objectives import OBJECTIVES
 
-LAYERS = ("penultimate", "output", "pooled")
+LAYERS = ("penultimate", "output", "pooled", "features", "encoder")
 NORMS = ("l2", "none")
 DEVICES = ("cpu", "cuda")
 
@@ -27,12 +27,18 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, or a folder of IDX files.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of IDX files, or a file of texts.
+        label: the column of the classes, where the data set is a file.
+        text: the column of the texts, where it is a file of texts.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images) or "mlp".
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts).
+        encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
+            the network's own choice.
+        tune: whether training changes that encoder, too, instead of its head alone.
         objective: "proxy-anchor", "hinge" or "rbf".
         embedding_dim: D of the layer "output", which the objective is applied to.
-        layer: which layer is the embedding: "penultimate", "output", or the cnn's "pooled".
+        layer: which layer is the embedding: "penultimate", "output", the cnn's "pooled", tfidf's "features",
+            or sentence's "encoder".
         norm: "l2" brings embeddings to length one, "none" leaves them.
         epochs: passes over the fitting items.
         batch_size: items a step; at least 2, since batch norm needs company.
@@ -51,8 +57,12 @@ class TrainConfig:
     """
 
     dataset: str = "digits"
+    label: str | None = None
+    text: str | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
+    encoder: str | None = None
+    tune: bool = False
     objective: str = "proxy-anchor"
     embedding_dim: int = 32
     layer: str = "penultimate"
@@ -75,8 +85,15 @@ class TrainConfig:
         _choose("layer", self.layer, LAYERS)
         _choose("norm", self.norm, NORMS)
         _choose("device", self.device, DEVICES)
-        if self.layer == "pooled" and self.network != "cnn":
-            raise ConfigError("only the network cnn has a layer pooled; choose penultimate or output")
+        for layer, network in (("pooled", "cnn"), ("features", "tfidf"), ("encoder", "sentence")):
+            if self.layer == layer and self.network != network:
+                raise ConfigError(
+                    f"only the network {network} has a layer {layer}; choose penultimate or output"
+                )
+        if (self.encoder is not None or self.tune) and self.network != "sentence":
+            raise ConfigError(
+                f"the network {self.network} has no encoder to choose or tune; sentence has one"
+            )
         for name, least in (
             ("embedding_dim", 1),
             ("epochs", 1),

@@ -62,7 +62,8 @@ def run(
     """
     check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
-    data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
+    whole = load_dataset(config.dataset, data_dir=data_dir, label=config.label, text=config.text)
+    data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     check_count(len(parts.calibrate), config.known_error_rate)
     aside = len(np.unique(data.y[parts.aside]))

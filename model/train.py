@@ -132,7 +132,12 @@ def known_classes(data: LabelledData, items: NDArray[np.int64]) -> tuple[tuple[s
 
 def network_spec(config: TrainConfig) -> NetworkSpec:
     """Return the net a configuration asks for, its other options left at their defaults."""
-    return NetworkSpec(name=config.network, options={"output_dim": config.embedding_dim}, layer=config.layer)
+    options: dict[str, int | float | str | bool] = {"output_dim": config.embedding_dim}
+    if config.network == "sentence":
+        options["tuned"] = config.tune
+        if config.encoder is not None:
+            options["encoder"] = config.encoder
+    return NetworkSpec(name=config.network, options=options, layer=config.layer)
 
 
 @contextmanager

@@ -100,10 +100,20 @@ def about(
 @app.command()
 def train(
     dataset: Annotated[
-        str | None, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
+        str | None,
+        typer.Argument(
+            help="digits, mnist, fashion-mnist, clinc150, 20newsgroups, stackoverflow; a folder of four IDX files; "
+            "or a csv, tsv or jsonl file, with --label and --text."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help=r"Folder to write the bundle to \[default: bundles/DATASET].")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of a file that names each row's class, e.g. intent.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Column of a file that holds the texts, e.g. question.")
     ] = None,
     hold_out: Annotated[
         str | None,
@@ -113,11 +123,26 @@ def train(
         str | None,
         typer.Option(help=r"Start from a named run of model/configs, e.g. original \[default: DATASET's]."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help="cnn, or mlp (7 layers of 520).")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="cnn, mlp (7 layers of 520), tfidf or sentence (texts).")
+    ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="For texts: tfidf, or the name or folder of a sentence-transformers encoder "
+            r"\[default: tfidf]. An encoder needs: pip install 'firstseen\[text]'."
+        ),
+    ] = None,
+    tune: Annotated[
+        bool | None, typer.Option(help="Train the encoder, too, not only its head: slower, needs more items.")
+    ] = None,
     objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
     layer: Annotated[
         str | None,
-        typer.Option(help="Which layer is the embedding: penultimate, output, or the cnn's pooled."),
+        typer.Option(
+            help="Which layer is the embedding: penultimate, output, the cnn's pooled, tfidf's features, or "
+            "sentence's encoder."
+        ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
@@ -145,6 +170,8 @@ def train(
     out, for the honest figures in the bundle's card.
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
+
+    Your own texts: [bold]firstseen train tickets.csv --text question --label intent --hold-out refund[/bold]
     """
     from model.configs import starting_config
     from model.export import run
@@ -152,7 +179,11 @@ def train(
 
     given = {
         "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
+        "label": label,
+        "text": text,
         "network": network,
+        "encoder": encoder,
+        "tune": tune,
         "objective": objective,
         "layer": layer,
         "norm": norm,
@@ -170,7 +201,7 @@ def train(
         "threads": threads,
     }
     wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
-    out = out or Path("bundles") / Path(wanted.dataset).name
+    out = out or Path("bundles") / Path(wanted.dataset).name.partition(".")[0]
     if not replace and out.is_dir() and any(out.iterdir()):
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
