@@ -106,7 +106,8 @@ def command(config: TrainConfig) -> str:
         if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+        shown = ",".join(value) if isinstance(value, tuple) else str(value)
+        words += [f"--no-{option}"] if value is False else [f"--{option}", shown]
     return shlex.join(words)
 
 
@@ -143,6 +144,11 @@ def _preparation(data: LabelledData) -> str:
         return (
             "- A text is read as it is: no translation, no spelling, no removal of names. Texts in other "
             "languages or of another kind than the training texts will be called new, or worse, known."
+        )
+    if data.input.kind == "table":
+        return (
+            "- Columns mean what they meant in the training table: numbers in the same units, categories by the same "
+            "names. A value never seen in a category counts as any other; a missing one is allowed, and tells less."
         )
     return (
         "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "

@@ -14,6 +14,7 @@ from model.networks import NETWORKS
 from model.objectives import OBJECTIVES
 
 LAYERS = ("penultimate", "output", "pooled", "features", "encoder")
+_OWN_LAYERS = {"pooled": ("cnn",), "features": ("tfidf", "table"), "encoder": ("sentence",)}
 NORMS = ("l2", "none")
 DEVICES = ("cpu", "cuda")
 
@@ -27,18 +28,23 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, a folder of IDX files, or a file of texts.
-        label: the column of the classes, where the data set is a file.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of images or of IDX files, or a file of
+            texts, a table or arrays.
+        label: the column of the classes, where the data set has columns.
         text: the column of the texts, where it is a file of texts.
+        categories: columns of a table to take as categories, though they hold numbers.
+        drop: columns of a table to leave out.
+        image_size: the side that the images of a folder are brought to; None is the loader's own choice.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts).
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts), or
+            "table".
         encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
             the network's own choice.
         tune: whether training changes that encoder, too, instead of its head alone.
         objective: "proxy-anchor", "hinge" or "rbf".
         embedding_dim: D of the layer "output", which the objective is applied to.
-        layer: which layer is the embedding: "penultimate", "output", the cnn's "pooled", tfidf's "features",
-            or sentence's "encoder".
+        layer: which layer is the embedding: "penultimate", "output", the cnn's "pooled", the "features"
+            of tfidf and table, or sentence's "encoder".
         norm: "l2" brings embeddings to length one, "none" leaves them.
         epochs: passes over the fitting items.
         batch_size: items a step; at least 2, since batch norm needs company.
@@ -59,6 +65,9 @@ class TrainConfig:
     dataset: str = "digits"
     label: str | None = None
     text: str | None = None
+    categories: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    image_size: int | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
     encoder: str | None = None
@@ -85,10 +94,10 @@ class TrainConfig:
         _choose("layer", self.layer, LAYERS)
         _choose("norm", self.norm, NORMS)
         _choose("device", self.device, DEVICES)
-        for layer, network in (("pooled", "cnn"), ("features", "tfidf"), ("encoder", "sentence")):
-            if self.layer == layer and self.network != network:
+        for layer, networks in _OWN_LAYERS.items():
+            if self.layer == layer and self.network not in networks:
                 raise ConfigError(
-                    f"only the network {network} has a layer {layer}; choose penultimate or output"
+                    f"only the network {' or '.join(networks)} has a layer {layer}; choose penultimate or output"
                 )
         if (self.encoder is not None or self.tune) and self.network != "sentence":
             raise ConfigError(

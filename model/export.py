@@ -62,7 +62,15 @@ def run(
     """
     check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
-    whole = load_dataset(config.dataset, data_dir=data_dir, label=config.label, text=config.text)
+    whole = load_dataset(
+        config.dataset,
+        data_dir=data_dir,
+        label=config.label,
+        text=config.text,
+        categories=config.categories,
+        drop=config.drop,
+        image_size=config.image_size,
+    )
     data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     check_count(len(parts.calibrate), config.known_error_rate)

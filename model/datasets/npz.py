@@ -26,6 +26,7 @@ from model.inputs import ImageInput
 
 _RANGES = (1, 255, 65535)
 _MOST_CHANNELS = 4
+_VECTORS = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -71,6 +72,35 @@ def read_npz(path: Path) -> Arrays:
         "y": np.concatenate(y_parts),
         **{name: loaded[name] for name in extra},
     }
+
+
+def holds_images(path: Path) -> bool:
+    """Whether x has the dimensions of images; its header is read, and nothing else.
+
+    Raises:
+        DataError: the file is no such archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name.removesuffix(".npy") for name in archive.namelist()]
+            with archive.open(f"{_parts(path, members)['x'][0]}.npy") as member:
+                version = np.lib.format.read_magic(member)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                return len(read(member)[0]) > _VECTORS
+    except DataError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise _bad(
+            path, f"cannot be read as arrays ({error})", "Write it with numpy.savez, no objects."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}). Check it and its permissions."
+        ) from error
 
 
 def images_of(arrays: Arrays, *, path: Path, name: str, source: str) -> LabelledData:

@@ -73,3 +73,10 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     config = starting_config("my digits", None, {"network": "mlp", "augment": False, "seed": 3})
 
     assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"
+
+
+def test_the_command_lists_columns_between_commas() -> None:
+    """As they are given."""
+    config = starting_config("nsl-kdd", None, {"drop": ("id", "time"), "categories": ("port",)})
+
+    assert command(config) == "firstseen train nsl-kdd --categories port --drop id,time"

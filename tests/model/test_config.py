@@ -21,6 +21,7 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
         ({"objective": "triplet"}, "objective must be one of proxy-anchor, hinge, rbf"),
         ({"layer": "last"}, "layer must be one of penultimate, output, pooled"),
         ({"network": "mlp", "layer": "pooled"}, "only the network cnn has a layer pooled"),
+        ({"network": "cnn", "layer": "features"}, "only the network tfidf or table has a layer features"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
@@ -45,7 +46,8 @@ def test_a_run_that_cannot_work_is_refused(changes: dict[str, object], message: 
 
 def test_it_survives_json() -> None:
     """A configuration written to JSON and read back is the same one."""
-    config = TrainConfig(hold_out=("3", "7"), max_items=5)
+    config = TrainConfig(hold_out=("3", "7"), max_items=5, drop=("id",))
     values = json.loads(json.dumps(config.as_json()))
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
 
-    assert config == TrainConfig(**values | {"hold_out": tuple(values["hold_out"])})
+    assert config == TrainConfig(**values | lists)

@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from model.datasets import DataError
 from model.datasets.images import MOST_PIXELS, is_image_folder, load_images, read_image
-
-pytest.importorskip("PIL", reason="needs Pillow")
-
-from PIL import Image
 
 
 def save(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16], **options: object) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.datasets import DataError, LabelledData
-from model.datasets.npz import classes_of, images_of, read_npz
+from model.datasets.npz import classes_of, holds_images, images_of, read_npz
 
 
 def load(path: Path, **arrays: Any) -> LabelledData:
@@ -130,3 +130,26 @@ def test_one_array_is_no_archive(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="is one array"):
         read_npz(tmp_path / "set.npy")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_images_are_told_from_vectors_by_the_header(path: Path, save: Any) -> None:
+    """Also where the set comes in parts, and without reading the items."""
+    save(path, x_train=np.zeros((2, 3, 3)), y_train=[0, 1])
+    assert holds_images(path)
+
+    save(path, x=np.zeros((2, 3)), y=[0, 1])
+    assert not holds_images(path)
+
+    save(path, a=[1])
+    with pytest.raises(DataError, match="Name the items x"):
+        holds_images(path)
+
+
+@pytest.mark.parametrize("raw", [b"", b"PK\x03\x04 no zip", b"x,y\n"])
+def test_what_has_no_header_is_named(path: Path, raw: bytes) -> None:
+    """As when it is read whole."""
+    path.write_bytes(raw)
+
+    with pytest.raises(DataError, match="cannot be read as arrays"):
+        holds_images(path)
