@@ -8,11 +8,13 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from model.bundle import CalibrationSpec
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
-from model.datasets.split import Split
+from model.datasets.split import FEWEST_ITEMS, Split
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
@@ -63,6 +65,7 @@ def write_card(
             "",
             f"Known classes: {', '.join(labels)}.",
             f"Held-out classes: {', '.join(config.hold_out) or 'none'}.",
+            *_set_aside(data, split),
             "",
             "## Intended use",
             "",
@@ -103,8 +106,18 @@ def command(config: TrainConfig) -> str:
         if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+        shown = ",".join(value) if isinstance(value, tuple) else str(value)
+        words += [f"--no-{option}"] if value is False else [f"--{option}", shown]
     return shlex.join(words)
+
+
+def _set_aside(data: LabelledData, split: Split) -> list[str]:
+    """Name the classes too small to be known, with their numbers of items."""
+    if not len(split.aside):
+        return []
+    counts = np.bincount(data.y[split.aside], minlength=len(data.labels))
+    named = ", ".join(f"{data.labels[k]} ({counts[k]})" for k in np.flatnonzero(counts))
+    return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
 
 
 def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpec) -> list[str]:
@@ -131,6 +144,11 @@ def _preparation(data: LabelledData) -> str:
         return (
             "- A text is read as it is: no translation, no spelling, no removal of names. Texts in other "
             "languages or of another kind than the training texts will be called new, or worse, known."
+        )
+    if data.input.kind == "table":
+        return (
+            "- Columns mean what they meant in the training table: numbers in the same units, categories by the same "
+            "names. A value never seen in a category counts as any other; a missing one is allowed, and tells less."
         )
     return (
         "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "

@@ -28,11 +28,16 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, a folder of IDX files, or a file of texts.
-        label: the column of the classes, where the data set is a file.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of images or of IDX files, or a file of
+            texts, a table or arrays.
+        label: the column of the classes, where the data set has columns.
         text: the column of the texts, where it is a file of texts.
+        categories: columns of a table to take as categories, though they hold numbers.
+        drop: columns of a table to leave out.
+        image_size: the side that the images of a folder are brought to; None is the loader's own choice.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts).
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts), or
+            "table".
         encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
             the network's own choice.
         tune: whether training changes that encoder, too, instead of its head alone.
@@ -66,6 +71,9 @@ class TrainConfig:
     dataset: str = "digits"
     label: str | None = None
     text: str | None = None
+    categories: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    image_size: int | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
     encoder: str | None = None

@@ -64,11 +64,20 @@ def run(
     """
     check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
-    whole = load_dataset(config.dataset, data_dir=data_dir, label=config.label, text=config.text)
+    whole = load_dataset(
+        config.dataset,
+        data_dir=data_dir,
+        label=config.label,
+        text=config.text,
+        categories=config.categories,
+        drop=config.drop,
+        image_size=config.image_size,
+    )
     data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     check_count(len(parts.calibrate), config.known_error_rate)
-    progress("load", 1, 1, f"{len(data.y)} items")
+    aside = len(np.unique(data.y[parts.aside]))
+    progress("load", 1, 1, f"{len(data.y)} items" + (f", {aside} classes too small to know" if aside else ""))
     trained = train(config, data, parts, progress)
     contents = build_contents(config, data, parts, trained, progress)
     progress("write", 0, 1, str(out))

@@ -40,13 +40,13 @@ from model.datasets.split import Split
 from model.inputs import InputSpec, Payloads, scale
 from model.networks import Batch, Embedder, Network, build_network
 from model.objectives import Objective, build_objective
+from model.sampling import epoch_order
 
 Watch = Callable[[int, Embedder], None]
 """Is shown the embedder, in eval mode, after every pass, with the number of passes made. It must not change it."""
 
 _WARM_UP_SHARE = 0.3
 _FEWEST_FIT_ITEMS = 8
-_LARGEST_IMBALANCE = 100
 
 
 class Progress(Protocol):
@@ -94,13 +94,13 @@ def train(
 
     Raises:
         ConfigError: the network does not fit the data, or there is no such device.
-        DataError: a class has too few fitting items, or one has far more than another.
+        DataError: a class has too few fitting items.
         TrainingError: the loss became infinite or not a number.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is cuda, but torch finds no GPU here; choose cpu")
     labels, y = known_classes(data, split.fit)
-    _check_balance(labels, y)
+    _check_counts(labels, y)
     x = scale(data.x[split.fit], data.input)
     spec = network_spec(config)
     with repeatable(config.seed, config.threads, device=config.device):
@@ -215,7 +215,7 @@ def _fit(
     strong = strong_view(spec, mirrored=config.flip)
     losses = []
     for epoch in range(config.epochs_run):
-        order = torch.randperm(len(y), generator=generator).to(device)
+        order = epoch_order(torch.from_numpy(y), generator).to(device)
         total = torch.zeros((), device=device)
         for step in range(steps):
             chosen = order[step * batch : (step + 1) * batch]
@@ -283,18 +283,12 @@ def _optimizer(
     return optimizer, schedule
 
 
-def _check_balance(labels: tuple[str, ...], y: NDArray[np.int64]) -> None:
-    """Refuse classes too small to learn, or so unequal that small ones would hardly meet a gradient."""
+def _check_counts(labels: tuple[str, ...], y: NDArray[np.int64]) -> None:
+    """Refuse classes too small to learn; `model.datasets.split` sets them aside before."""
     counts = np.bincount(y, minlength=len(labels))
-    rare, common = int(counts.argmin()), int(counts.argmax())
+    rare = int(counts.argmin())
     if counts[rare] < _FEWEST_FIT_ITEMS:
         raise DataError(
             f"The class {labels[rare]!r} has {counts[rare]} items to fit on, and needs at least "
             f"{_FEWEST_FIT_ITEMS}, half of its items. Add items to it, or hold it out."
-        )
-    if counts[common] > _LARGEST_IMBALANCE * counts[rare]:
-        raise DataError(
-            f"The class {labels[common]!r} has {counts[common]} items to fit on and {labels[rare]!r} has "
-            f"{counts[rare]}: more than {_LARGEST_IMBALANCE} to 1. Add items to {labels[rare]!r}, hold it "
-            f"out, or use fewer of {labels[common]!r}."
         )

@@ -102,8 +102,9 @@ def train(
     dataset: Annotated[
         str | None,
         typer.Argument(
-            help="digits, mnist, fashion-mnist, clinc150, 20newsgroups, stackoverflow; a folder of four IDX files; "
-            "or a csv, tsv or jsonl file, with --label and --text."
+            help="digits, mnist, fashion-mnist, cifar10, clinc150, 20newsgroups, stackoverflow, nsl-kdd; a folder of "
+            "images, a sub-folder a class, or of four IDX files; a csv, tsv, jsonl or parquet table, with --label, and "
+            "--text where it is of texts; or an npz file with arrays x and y."
         ),
     ] = None,
     out: Annotated[
@@ -115,6 +116,23 @@ def train(
     text: Annotated[
         str | None, typer.Option(help="Column of a file that holds the texts, e.g. question.")
     ] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table that hold names, though they look like numbers, e.g. port,zip. Columns with "
+            "other text are categories anyway."
+        ),
+    ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table to leave out: ids, times, whatever tomorrow's items will not have."
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help=r"Side in pixels that the images of a folder are brought to \[default: 32]."),
+    ] = None,
     hold_out: Annotated[
         str | None,
         typer.Option(help="Classes the net must not see, e.g. 3,7: they show how new ones will be met."),
@@ -124,7 +142,7 @@ def train(
         typer.Option(help=r"Start from a named run of model/configs, e.g. original \[default: DATASET's]."),
     ] = None,
     network: Annotated[
-        str | None, typer.Option(help="cnn, mlp (7 layers of 520), tfidf or sentence (texts).")
+        str | None, typer.Option(help="cnn, mlp (7 layers of 520), tfidf or sentence (texts), table.")
     ] = None,
     encoder: Annotated[
         str | None,
@@ -140,8 +158,8 @@ def train(
     layer: Annotated[
         str | None,
         typer.Option(
-            help="Which layer is the embedding: penultimate, output, the cnn's pooled, tfidf's features, or "
-            "sentence's encoder."
+            help="Which layer is the embedding: penultimate, output, the cnn's pooled, the features of tfidf and "
+            "table, or sentence's encoder."
         ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
@@ -172,15 +190,23 @@ def train(
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
 
     Your own texts: [bold]firstseen train tickets.csv --text question --label intent --hold-out refund[/bold]
+
+    A table: [bold]firstseen train flows.csv --label attack --drop id,time --hold-out worm[/bold]. Columns of numbers
+    and of categories are told apart, cells may be missing, and the bundle takes rows as JSON objects.
+
+    Images: [bold]firstseen train photos --image-size 64[/bold], one sub-folder a class.
     """
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
 
     given = {
-        "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
+        "hold_out": _names(hold_out),
         "label": label,
         "text": text,
+        "categories": _names(categories),
+        "drop": _names(drop),
+        "image_size": image_size,
         "network": network,
         "encoder": encoder,
         "tune": tune,
@@ -225,6 +251,11 @@ def train(
     screen.print(
         Text(f"  Look at it: firstseen inspect {path}\n  Serve it:   firstseen serve {path}"), soft_wrap=True
     )
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    """What a person lists between commas."""
+    return None if listed is None else tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 @app.command()

@@ -1,5 +1,9 @@
 """The card is made of the run's facts."""
 
+import dataclasses
+
+import numpy as np
+
 from model.bundle import CalibrationSpec
 from model.card import command, write_card
 from model.config import TrainConfig
@@ -8,8 +12,11 @@ from model.datasets import load_dataset
 from model.datasets.split import split
 
 
-def card(hold_out: tuple[str, ...], *, pooled: tuple[str, ...] = ()) -> str:
+def card(hold_out: tuple[str, ...], *, pooled: tuple[str, ...] = (), nines: int | None = None) -> str:
     data = load_dataset("digits", data_dir=None)
+    if nines is not None:
+        kept = np.concatenate([np.flatnonzero(data.y != 9), np.flatnonzero(data.y == 9)[:nines]])
+        data = dataclasses.replace(data, x=data.x[kept], y=data.y[kept])
     calibration = CalibrationSpec(
         score="relative-mahalanobis",
         known_error_rate=0.05,
@@ -55,8 +62,21 @@ def test_it_admits_what_was_not_measured() -> None:
     assert "pooled" not in text
 
 
+def test_it_names_the_classes_that_were_too_small() -> None:
+    """What was set aside is said with its number of items, and not at all where nothing was."""
+    assert "fewer than 15 items, so neither known nor measured: 9 (6)." in card((), nines=6)
+    assert "Set aside" not in card(())
+
+
 def test_the_command_names_what_differs_from_the_defaults() -> None:
     """The command has every option that differs, quoted for a shell, and no other."""
     config = starting_config("my digits", None, {"network": "mlp", "augment": False, "seed": 3})
 
     assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"
+
+
+def test_the_command_lists_columns_between_commas() -> None:
+    """As they are given."""
+    config = starting_config("nsl-kdd", None, {"drop": ("id", "time"), "categories": ("port",)})
+
+    assert command(config) == "firstseen train nsl-kdd --categories port --drop id,time"

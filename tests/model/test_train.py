@@ -108,15 +108,24 @@ def test_a_loss_that_leaves_the_numbers_stops_with_advice() -> None:
 
 
 def test_a_tiny_class_is_refused_by_name() -> None:
-    """A class with too few items to fit on is named, with what to do."""
-    with pytest.raises(DataError, match=r"'b' has 5 items to fit on.*hold it out"):
-        trained(TrainConfig(network="mlp"), vectors([40, 10]))
+    """A class with too few items to fit on, which no split leaves, is named, with what to do."""
+    data = vectors([40, 40])
+    parts = split(data, [], seed=0)
+    parts = dataclasses.replace(parts, fit=np.append(parts.fit[data.y[parts.fit] == 0], 40))
+
+    with pytest.raises(DataError, match=r"'b' has 1 items to fit on.*hold it out"):
+        train(TrainConfig(network="mlp"), data, parts, silent)
 
 
-def test_classes_too_unequal_are_refused_by_name() -> None:
-    """A class a hundred times larger than another is named, with what to do."""
-    with pytest.raises(DataError, match=r"'a' has 1000 items to fit on and 'b' has 8: more than 100 to 1"):
-        trained(TrainConfig(network="mlp"), vectors([2000, 16]))
+def test_a_rare_class_is_learnt_beside_a_common_one() -> None:
+    """A class of one in 250 is told from the others by the mean of its fitting items."""
+    data = vectors([4000, 16, 4000])
+    config = TrainConfig(network="mlp", epochs=2, learning_rate=1e-3, threads=1)
+    z = embed_items(trained(config, data).embedder, scale(data.x, data.input))
+    means = np.stack([z[data.y == k].mean(0) for k in range(3)])
+    nearest = np.square(z[:, None] - means).sum(2).argmin(1)
+
+    assert (nearest == data.y)[data.y == 1].mean() > 0.9
 
 
 def test_a_cnn_for_vectors_is_referred_to_the_mlp() -> None:

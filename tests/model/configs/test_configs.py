@@ -3,7 +3,9 @@
 import dataclasses
 import importlib
 import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.card import command
@@ -93,6 +95,24 @@ def test_an_encoder_can_be_changed_on_a_named_configuration() -> None:
     for change in ({"encoder": "tfidf"}, {"network": "tfidf"}):
         found = starting_config(None, "clinc150-minilm", change)
         assert ("tfidf", None) == (found.network, found.encoder)
+
+
+def test_tables_and_vectors_are_trained_with_the_settings_of_nsl_kdd(tmp_path: Path) -> None:
+    """Whatever their names, and with nothing held out."""
+    (tmp_path / "flows.csv").write_text("a,b\n1,2\n")
+    np.savez(tmp_path / "vectors.npz", x=np.zeros((2, 3)), y=[0, 1])
+    for name in ("flows.csv", "vectors.npz"):
+        path = str(tmp_path / name)
+        expected = dataclasses.replace(named_config("nsl-kdd"), dataset=path, hold_out=())
+
+        assert expected == starting_config(path, None, {})
+
+
+def test_arrays_of_images_are_trained_with_the_settings_of_mnist(tmp_path: Path) -> None:
+    """Their header tells what they are."""
+    np.savez(tmp_path / "images.npz", x=np.zeros((2, 3, 3)), y=[0, 1])
+
+    assert starting_config(str(tmp_path / "images.npz"), None, {}).network == "cnn"
 
 
 def test_a_named_configuration_is_taken_whole_and_then_changed() -> None:

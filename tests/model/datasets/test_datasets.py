@@ -3,14 +3,17 @@
 import gzip
 import hashlib
 import os
+import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
-from model.datasets import DATASETS, TEXTS, DataError, load_dataset
+from model.datasets import DATASETS, TEXTS, DataError, input_kind, load_dataset
 from model.datasets.idx import FILES
 from model.datasets.published import PUBLISHED
 
@@ -142,3 +145,71 @@ def test_gzip_is_not_needed(tmp_path: Path) -> None:
         path.write_bytes(raw if i % 2 else gzip.compress(raw))
 
     assert len(load_dataset(str(tmp_path), data_dir=None).y) == 4
+
+
+def arrays(path: Path, *shape: int) -> Path:
+    np.savez(path, x=np.zeros((2, *shape)), y=[0, 1])
+    return path
+
+
+def test_files_are_read_by_their_endings(tmp_path: Path) -> None:
+    """A table, a table of texts, vectors, images: one front door."""
+    (tmp_path / "flows.v1.csv").write_text("bytes,note,class\n1,ab,x\n2,ab,y\n3,cd,x\n")
+    flows = str(tmp_path / "flows.v1.csv")
+    table = load_dataset(flows, data_dir=None, label="class", categories=("bytes",), drop=("note",))
+
+    assert (table.name, table.input.kind, table.x.tolist()) == ("flows", "table", [[0], [1], [2]])
+    assert load_dataset(flows, data_dir=None, label="class", text="note").input.kind == "text"
+    assert load_dataset(str(arrays(tmp_path / "v.npz", 3)), data_dir=None).input.kind == "table"
+    assert load_dataset(str(arrays(tmp_path / "i.npz", 3, 3)), data_dir=None).input.kind == "image"
+
+
+def test_the_kind_of_input_is_known_before_reading(tmp_path: Path) -> None:
+    """It decides which settings suit; what is not there counts as images."""
+    (tmp_path / "flows.csv").write_text("")
+    flows = str(tmp_path / "flows.csv")
+
+    assert input_kind("mnist") == input_kind("cifar10") == input_kind(str(tmp_path)) == "image"
+    assert input_kind("clinc150") == input_kind(flows, text="note") == "text"
+    assert input_kind("nsl-kdd") == input_kind(flows) == "table"
+    assert input_kind(str(arrays(tmp_path / "v.npz", 3))) == "table"
+    assert input_kind(str(arrays(tmp_path / "i.npz", 3, 3))) == "image"
+    assert input_kind("nowhere") == "image"
+
+
+def test_a_folder_of_images_is_a_data_set(tmp_path: Path) -> None:
+    """By sub-folders, at the size asked for."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((9, 9), dtype=np.uint8)).save(tmp_path / name / "1.png")
+
+    assert load_dataset(str(tmp_path), data_dir=None, image_size=8).input.shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "problem"),
+    [
+        ("digits", {"label": "x"}, "digits takes no --label. Leave it out"),
+        ("mnist", {"image_size": 8}, "mnist takes no --image-size"),
+        ("cifar10", {"text": "x"}, "cifar10 takes no --text"),
+        ("nsl-kdd", {"drop": ("x",)}, "nsl-kdd takes no --drop"),
+        ("flows.csv", {"image_size": 8, "label": "a"}, "flows.csv takes no --image-size"),
+        ("flows.csv", {"text": "a", "label": "a", "drop": ("a",)}, "flows.csv takes no --drop beside --text"),
+        ("flows.csv", {"text": "a"}, "name the one of classes with --label, too"),
+        ("v.npz", {"label": "x"}, "v.npz takes no --label"),
+        ("images", {"drop": ("x",)}, "images takes no --drop"),
+        ("notes.txt", {}, "notes.txt is no data set by its name"),
+    ],
+)
+def test_options_that_would_be_given_in_vain_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, options: dict[str, Any], problem: str
+) -> None:
+    """A data set says which option it does not take, and what to do."""
+    monkeypatch.chdir(tmp_path)
+    Path("flows.csv").write_text("a\n1\n")
+    Path("notes.txt").write_text("")
+    Path("images").mkdir()
+    arrays(Path("v.npz"), 3)
+
+    with pytest.raises(DataError, match=re.escape(problem)):
+        load_dataset(dataset, data_dir=tmp_path, **options)
