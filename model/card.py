@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from model.bundle import CalibrationSpec
+from model.choice import Choice, as_markdown
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
@@ -21,6 +22,8 @@ _MEANINGS = {
     "fpr95": "items of held-out classes accepted where 95 % of fresh known ones are",
     "cluster_accuracy": "items of held-out classes put in the right cluster by k-means told k",
     "cluster_nmi": "the same partition's normalised mutual information",
+    "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
+    "left_out_cluster_accuracy": "their k-means accuracy",
 }
 
 
@@ -32,6 +35,7 @@ def write_card(
     labels: Sequence[str],
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
+    choice: Choice | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -42,6 +46,7 @@ def write_card(
         labels: the known classes.
         calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
+        choice: how the run was chosen; None where it was made as asked.
 
     Returns:
         Markdown.
@@ -85,8 +90,12 @@ def write_card(
             "",
             f"    {command(config)}",
             "",
-            f"Network {config.network}, objective {config.objective}, {config.epochs} epochs; embedding: "
-            f"layer {config.layer}, norm {config.norm}. All settings are in `manifest.json`.",
+            f"Network {config.network}, objective {config.objective}, {_auxiliary(config)}, {_epochs(config)}; "
+            f"embedding: layer {config.layer}, norm {config.norm}. All settings are in `manifest.json`.",
+            "",
+            "## How it was chosen",
+            "",
+            *_chosen(choice),
             "",
         ]
     )
@@ -103,8 +112,29 @@ def command(config: TrainConfig) -> str:
         if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", str(value)]
     return shlex.join(words)
+
+
+def _auxiliary(config: TrainConfig) -> str:
+    if config.auxiliary == "none":
+        return "no auxiliary"
+    return f"auxiliary {config.auxiliary} with weight {config.auxiliary_weight:g}"
+
+
+def _epochs(config: TrainConfig) -> str:
+    if config.epochs_run == config.epochs:
+        return f"{config.epochs} epochs"
+    return f"stopped after {config.epochs_run} of {config.epochs} epochs"
+
+
+def _chosen(choice: Choice | None) -> list[str]:
+    if choice is None:
+        return ["It was not: the settings are those that were asked for, or the defaults."]
+    return as_markdown(choice)
 
 
 def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:

@@ -114,7 +114,14 @@ def train(
         typer.Option(help=r"Start from a named run of model/configs, e.g. original \[default: DATASET's]."),
     ] = None,
     network: Annotated[str | None, typer.Option(help="cnn, or mlp (7 layers of 520).")] = None,
-    objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="proxy-anchor, supcon, normalised-softmax, hinge or rbf.")
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(help="none, or two-views: also know items again in another view, at twice the cost."),
+    ] = None,
+    auxiliary_weight: Annotated[float | None, typer.Option(help="Of its loss beside the objective's.")] = None,
     layer: Annotated[
         str | None,
         typer.Option(help="Which layer is the embedding: penultimate, output, or the cnn's pooled."),
@@ -123,10 +130,16 @@ def train(
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
     cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    stop_at: Annotated[
+        float | None, typer.Option(help="Share of the epochs after which training stops.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items a training step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the one-cycle schedule.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
     augment: Annotated[bool | None, typer.Option(help="Move, turn and size images while training.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option(help="Mirror images too: clothes may be, digits must not.")
+    ] = None,
     known_error_rate: Annotated[
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
@@ -134,6 +147,14 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    choose: Annotated[
+        bool,
+        typer.Option(
+            "--choose",
+            help="Leave known classes out first, to choose objective, auxiliary, layer and when to stop, as far "
+            "as not given. Takes ten times as long.",
+        ),
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help=r"Folder of data sets \[default: FIRSTSEEN_DATA, else data].")
     ] = None,
@@ -146,6 +167,7 @@ def train(
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
     """
+    from model.candidates import around
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
@@ -154,27 +176,33 @@ def train(
         "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
         "network": network,
         "objective": objective,
+        "auxiliary": auxiliary,
+        "auxiliary_weight": auxiliary_weight,
         "layer": layer,
         "norm": norm,
         "embedding_dim": embedding_dim,
         "cluster_dim": cluster_dim,
         "epochs": epochs,
+        "stop_at": stop_at,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "augment": augment,
+        "flip": flip,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
         "seed": seed,
         "device": device,
         "threads": threads,
     }
-    wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
+    changes = {k: v for k, v in given.items() if v is not None}
+    wanted = starting_config(dataset, config, changes)
     out = out or Path("bundles") / Path(wanted.dataset).name
     if not replace and out.is_dir() and any(out.iterdir()):
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
         )
+    candidates = around(wanted, changes) if choose else ()
     with stages(screen) as progress:
         manifest = run(
             wanted,
@@ -183,6 +211,7 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            candidates=candidates,
         )
     screen.print(
         Text.assemble(("✓", "green"), f" bundle {manifest.bundle_id} in ", (str(out), "bold")), soft_wrap=True

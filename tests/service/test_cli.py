@@ -84,6 +84,8 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("inspect", "/nowhere/x[bold]y"), "/nowhere/x[bold]y"),
         (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
+        (("train", "digits", "--choose", "--stop-at", "0.5"), "leaving classes out shows when to stop"),
+        (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
         (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
         (("serve", "x", "--stream", "a b"), "--stream"),
         (("serve", "x", "--known-error-rate", "7"), "--known-error-rate"),
