@@ -190,9 +190,7 @@ def _fit(
     device = torch.device(config.device)
     net, objective = embedder.net.to(device, memory_format=torch.channels_last).train(), objective.to(device)
     # Built after net and objective, which therefore start alike with and without it.
-    auxiliary = (
-        TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
-    )
+    auxiliary = TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
     items, classes = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
     batch = min(config.batch_size, len(x))
     steps = len(x) // batch

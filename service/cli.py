@@ -121,7 +121,9 @@ def train(
         str | None,
         typer.Option(help="none, or two-views: also know items again in another view, at twice the cost."),
     ] = None,
-    auxiliary_weight: Annotated[float | None, typer.Option(help="Of its loss beside the objective's.")] = None,
+    auxiliary_weight: Annotated[
+        float | None, typer.Option(help="Of its loss beside the objective's.")
+    ] = None,
     layer: Annotated[
         str | None,
         typer.Option(help="Which layer is the embedding: penultimate, output, or the cnn's pooled."),

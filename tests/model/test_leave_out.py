@@ -62,7 +62,9 @@ def test_a_fold_parts_items_of_large_enough_classes(counts: list[int], number: i
             assert counts[k] // 3 == (data.y[parts.fresh] == k).sum()
 
 
-@pytest.mark.parametrize(("known", "size"), [(5, 1), (6, 2), (7, 2), (8, 2), (10, 2), (12, 3), (20, 5), (26, 6)])
+@pytest.mark.parametrize(
+    ("known", "size"), [(5, 1), (6, 2), (7, 2), (8, 2), (10, 2), (12, 3), (20, 5), (26, 6)]
+)
 def test_about_a_quarter_of_the_classes_is_left_out(known: int, size: int) -> None:
     """And two at least, once six are known, so that they can be told from each other."""
     data = blobs([12] * known)
@@ -224,7 +226,9 @@ def test_runs_that_differ_in_the_embedding_share_a_training() -> None:
     layers = [dataclasses.replace(QUICK, layer=layer, norm=norm) for layer, norm in
               (("penultimate", "l2"), ("output", "l2"), ("output", "none"))]  # fmt: skip
     reports: list[tuple[str, int, int, str]] = []
-    choice = choose(layers, data, everything(data), lambda *report: reports.append(report), count=2, effort=0.6)
+    choice = choose(
+        layers, data, everything(data), lambda *report: reports.append(report), count=2, effort=0.6
+    )
 
     assert [("choose", done + 1, 6) for done in range(6)] == [report[:3] for report in reports[:-1]]
     assert reports[0][3] == "fold 1 of 2, proxy-anchor"
@@ -252,7 +256,9 @@ def test_stops_that_fall_on_one_epoch_are_one() -> None:
 
 
 @pytest.mark.parametrize("counts", [[40, 40, 40, 40], [40, 40, 40, 40, 11]])
-def test_with_too_few_classes_the_first_candidate_is_taken_and_said_to_be_unmeasured(counts: list[int]) -> None:
+def test_with_too_few_classes_the_first_candidate_is_taken_and_said_to_be_unmeasured(
+    counts: list[int],
+) -> None:
     """Four classes with enough items are not left out, and nothing is trained."""
     data = blobs(counts)
     candidates = [QUICK, dataclasses.replace(QUICK, objective="supcon")]
