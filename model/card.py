@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from model.bundle import CalibrationSpec
+from model.choice import Choice, as_markdown
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
@@ -23,6 +24,8 @@ _MEANINGS = {
     "fpr95": "items of held-out classes accepted where 95 % of fresh known ones are",
     "cluster_accuracy": "items of held-out classes put in the right cluster by k-means told k",
     "cluster_nmi": "the same partition's normalised mutual information",
+    "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
+    "left_out_cluster_accuracy": "their k-means accuracy",
 }
 
 
@@ -34,6 +37,7 @@ def write_card(
     labels: Sequence[str],
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
+    choice: Choice | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -44,6 +48,7 @@ def write_card(
         labels: the known classes.
         calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
+        choice: how the run was chosen; None where it was made as asked.
 
     Returns:
         Markdown.
@@ -88,8 +93,13 @@ def write_card(
             "",
             f"    {command(config)}",
             "",
-            f"Network {config.network}, objective {config.objective}, {config.epochs} epochs; embedding: "
-            f"layers {', '.join(config.layers) or 'all'}, norm {config.norm}. All settings are in `manifest.json`.",
+            f"Network {config.network}, objective {config.objective}, {_auxiliary(config)}, {_epochs(config)}; "
+            f"embedding: layers {', '.join(config.layers) or 'all'}, norm {config.norm}. "
+            "All settings are in `manifest.json`.",
+            "",
+            "## How it was chosen",
+            "",
+            *_chosen(choice),
             "",
         ]
     )
@@ -107,7 +117,10 @@ def command(config: TrainConfig) -> str:
             continue
         option = field.name.replace("_", "-")
         shown = ",".join(value) if isinstance(value, tuple) else str(value)
-        words += [f"--no-{option}"] if value is False else [f"--{option}", shown]
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            words += [f"--{option}", shown]
     return shlex.join(words)
 
 
@@ -118,6 +131,24 @@ def _set_aside(data: LabelledData, split: Split) -> list[str]:
     counts = np.bincount(data.y[split.aside], minlength=len(data.labels))
     named = ", ".join(f"{data.labels[k]} ({counts[k]})" for k in np.flatnonzero(counts))
     return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
+
+
+def _auxiliary(config: TrainConfig) -> str:
+    if config.auxiliary == "none":
+        return "no auxiliary"
+    return f"auxiliary {config.auxiliary} with weight {config.auxiliary_weight:g}"
+
+
+def _epochs(config: TrainConfig) -> str:
+    if config.epochs_run == config.epochs:
+        return f"{config.epochs} epochs"
+    return f"stopped after {config.epochs_run} of {config.epochs} epochs"
+
+
+def _chosen(choice: Choice | None) -> list[str]:
+    if choice is None:
+        return ["It was not: the settings are those that were asked for, or the defaults."]
+    return as_markdown(choice)
 
 
 def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpec) -> list[str]:

@@ -80,7 +80,7 @@ class TrainConfig:
     tune: bool = False
     objective: str = "proxy-anchor"
     auxiliary: str = "none"
-    auxiliary_weight: float = 0.5
+    auxiliary_weight: float = 1.0
     embedding_dim: int = 32
     layers: tuple[str, ...] = ()
     norm: str = "l2"
@@ -141,7 +141,7 @@ class TrainConfig:
             raise ConfigError(f"weight_decay must be 0 or above, such as 0.001; not {self.weight_decay}")
         if not (0 < self.auxiliary_weight < math.inf):
             raise ConfigError(
-                f"auxiliary_weight must be above 0, such as 0.5; not {self.auxiliary_weight}. To do without, "
+                f"auxiliary_weight must be above 0, such as 1; not {self.auxiliary_weight}. To do without, "
                 "choose the auxiliary none"
             )
         if not 0 < self.stop_at <= 1:

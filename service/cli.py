@@ -154,22 +154,44 @@ def train(
     tune: Annotated[
         bool | None, typer.Option(help="Train the encoder, too, not only its head: slower, needs more items.")
     ] = None,
-    objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
-    layer: Annotated[
+    objective: Annotated[
+        str | None, typer.Option(help="proxy-anchor, supcon, normalised-softmax, hinge or rbf.")
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(help="none, or two-views: also know items again in another view, at twice the cost."),
+    ] = None,
+    auxiliary_weight: Annotated[
+        float | None, typer.Option(help="Of its loss beside the objective's.")
+    ] = None,
+    layers: Annotated[
         str | None,
         typer.Option(
-            help="Which layer is the embedding: penultimate, output, the cnn's pooled, the features of tfidf and "
-            "table, or sentence's encoder."
+            help="Layers of the net that are the embedding, e.g. pooled,penultimate,output "
+            r"\[default: all that it has]."
+        ),
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option(
+            help="Known-class scores to average, as SCORE:LAYER, e.g. energy:output,mahalanobis:pooled; the scores: "
+            "nearest-neighbour, relative-mahalanobis, mahalanobis, centre-radius, energy."
         ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
     cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    stop_at: Annotated[
+        float | None, typer.Option(help="Share of the epochs after which training stops.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items a training step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the one-cycle schedule.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
     augment: Annotated[bool | None, typer.Option(help="Move, turn and size images while training.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option(help="Mirror images too: clothes may be, digits must not.")
+    ] = None,
     known_error_rate: Annotated[
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
@@ -177,6 +199,14 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    choose: Annotated[
+        bool,
+        typer.Option(
+            "--choose",
+            help="Leave known classes out first, to choose objective, auxiliary, layer and when to stop, as far "
+            "as not given. Takes ten times as long.",
+        ),
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help=r"Folder of data sets \[default: FIRSTSEEN_DATA, else data].")
     ] = None,
@@ -196,6 +226,7 @@ def train(
 
     Images: [bold]firstseen train photos --image-size 64[/bold], one sub-folder a class.
     """
+    from model.candidates import around
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
@@ -211,27 +242,34 @@ def train(
         "encoder": encoder,
         "tune": tune,
         "objective": objective,
-        "layer": layer,
+        "auxiliary": auxiliary,
+        "auxiliary_weight": auxiliary_weight,
+        "layers": _names(layers),
+        "gate": _names(gate),
         "norm": norm,
         "embedding_dim": embedding_dim,
         "cluster_dim": cluster_dim,
         "epochs": epochs,
+        "stop_at": stop_at,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "augment": augment,
+        "flip": flip,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
         "seed": seed,
         "device": device,
         "threads": threads,
     }
-    wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
+    changes = {k: v for k, v in given.items() if v is not None}
+    wanted = starting_config(dataset, config, changes)
     out = out or Path("bundles") / Path(wanted.dataset).name.partition(".")[0]
     if not replace and out.is_dir() and any(out.iterdir()):
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
         )
+    candidates = around(wanted, changes) if choose else ()
     with stages(screen) as progress:
         manifest = run(
             wanted,
@@ -240,6 +278,7 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            candidates=candidates,
         )
     screen.print(
         Text.assemble(("✓", "green"), f" bundle {manifest.bundle_id} in ", (str(out), "bold")), soft_wrap=True

@@ -95,6 +95,29 @@ def test_an_existing_bundle_is_replaced_only_when_asked(folder: Path) -> None:
     assert before == replaced.bundle_id
 
 
+def test_a_run_is_chosen_when_there_are_candidates(tmp_path: Path) -> None:
+    """The bundle is the winner's: its configuration, its measures on left-out classes, the card's account."""
+    candidates = [SHORT, dataclasses.replace(SHORT, objective="supcon")]
+    stages = []
+
+    def keep(stage: str, done: int, total: int, note: str) -> None:
+        stages.append((stage, done, total, note))
+
+    out = tmp_path / "bundle"
+    manifest = run(SHORT, data_dir=None, out=out, progress=keep, created=CREATED, candidates=candidates)
+    bundle = read_bundle(out)
+
+    assert manifest.config["objective"] in {"proxy-anchor", "supcon"}
+    assert manifest.metrics["left_out_auroc"] is not None
+    assert manifest.metrics["left_out_cluster_accuracy"] is not None
+    assert "Of 2 candidates" in bundle.card
+    assert list(dict.fromkeys(stage for stage, *_ in stages))[:3] == ["load", "choose", "train"]
+    winner = TrainConfig(**{**manifest.config, "hold_out": ("3", "7")})  # type: ignore[arg-type]  # JSON
+    assert (
+        made(tmp_path / "alone", winner).files["weights.safetensors"] == manifest.files["weights.safetensors"]
+    )
+
+
 @pytest.mark.slow
 def test_the_default_run_on_digits_finds_what_it_never_saw(tmp_path: Path) -> None:
     """The default run knows its classes and tells 3 and 7 from them, and from each other."""

@@ -114,6 +114,8 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("inspect", "/nowhere/x[bold]y"), "/nowhere/x[bold]y"),
         (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
+        (("train", "digits", "--choose", "--stop-at", "0.5"), "leaving classes out shows when to stop"),
+        (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
         (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
         (("train", "nowhere.csv", "--text", "q", "--label", "y"), "There is no data set 'nowhere.csv'"),
         (("train", "tickets.csv"), "tickets.csv is a file of rows: name the columns"),
