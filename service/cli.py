@@ -239,11 +239,15 @@ def replay(
     ] = None,
     length: Annotated[
         int | None,
-        typer.Option(min=1, help=r"Items of the standard stream \[default: 10000], or as many as the data allows."),
+        typer.Option(
+            min=1, help=r"Items of the standard stream \[default: 10000], or as many as the data allows."
+        ),
     ] = None,
     share: Annotated[
         float | None,
-        typer.Option(help=r"Share of each new class in it \[default: 0.1], or less where they are more than five."),
+        typer.Option(
+            help=r"Share of each new class in it \[default: 0.1], or less where they are more than five."
+        ),
     ] = None,
     null: Annotated[
         bool, typer.Option("--null", help="Leave the new classes out: what is announced then is false.")
