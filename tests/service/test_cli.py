@@ -18,7 +18,10 @@ from model.card import command
 from model.configs import starting_config
 from service import cli
 from service.recovery import ReplayMismatch
+from service.report.page import draw_page
+from service.report.records import from_json
 from service.settings import Settings
+from tests.service.report.drawn import parsed
 
 runner = CliRunner()
 
@@ -37,7 +40,7 @@ def test_version() -> None:
     assert version("firstseen") == runner.invoke(cli.app, ["--version"]).stdout.strip()
 
 
-@pytest.mark.parametrize("command", ["train", "inspect", "serve", "demo"])
+@pytest.mark.parametrize("command", ["train", "inspect", "replay", "serve", "demo"])
 def test_help(command: str) -> None:
     """Every command explains itself."""
     answer = runner.invoke(cli.app, [command, "--help"])
@@ -46,7 +49,7 @@ def test_help(command: str) -> None:
     assert "Usage" in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "serve", "demo"])
+@pytest.mark.parametrize("command", ["train", "replay", "serve", "demo"])
 def test_defaults_in_help(command: str) -> None:
     """Every default that an option's help states is there when it is shown."""
     shown = " ".join(runner.invoke(cli.app, [command, "--help"], env={"COLUMNS": "400"}).stdout.split())
@@ -121,6 +124,9 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("train", "tickets.csv"), "tickets.csv is a file of rows: name the columns"),
         (("train", "tickets.csv", "--text", "q", "--label", "y"), "line 2: there is no column 'q'"),
         (("train", "tickets.csv", "--text", "a", "--label", "b", "--encoder", "no/where"), "encoder"),
+        (("replay", "nowhere"), "nowhere"),
+        (("replay", "x", "--html", "no/where.html"), "--html"),
+        (("replay", "x", "--false-alarm-rate", "7"), "--false-alarm-rate"),
         (("serve", "x", "--stream", "a b"), "--stream"),
         (("serve", "x", "--known-error-rate", "7"), "--known-error-rate"),
     ],
@@ -198,6 +204,34 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
     assert 130 == run(monkeypatch, "serve", "x")
     assert "firstseen: stopped by Ctrl-C." == capsys.readouterr().err.strip()
+
+
+def test_replay(digits_dir: Path, tmp_path: Path) -> None:
+    """A stream is replayed to a table, a JSON file that reads, and a page that parses."""
+    files = tmp_path / "report.json", tmp_path / "report.html"
+    answer = runner.invoke(
+        cli.app,
+        [
+            *("replay", str(digits_dir), "--unseen", "7,3", "--share", "0.3", "--seeds", "2"),
+            *("--json", str(files[0]), "--html", str(files[1])),
+        ],
+    )
+    report = from_json(files[0].read_bytes())
+
+    assert 0 == answer.exit_code, answer.output
+    assert ("7", "3") == report.unseen
+    assert 2 == len(report.runs)
+    assert "known accuracy" in answer.stdout
+    assert draw_page(report) == files[1].read_text(encoding="utf-8")
+    parsed(draw_page(report))
+
+
+def test_replay_unseen_that_is_known(
+    digits_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A class that the bundle knows is not new, and the message says what to train."""
+    assert 1 == run(monkeypatch, "replay", str(digits_dir), "--unseen", "8")
+    assert "--hold-out 8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--port", "80000"), ("--port", "-1"), ("--rate", "-3")])
