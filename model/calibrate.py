@@ -42,13 +42,15 @@ from decimal import ROUND_CEILING, Context, Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import KnownArrays
+from model.bundle import EmbeddingSpec, KnownArrays, LayerSpec
+from model.config import ConfigError, TrainConfig
 from model.datasets import DataError
-from model.scores import Gate
+from model.networks import Embedder
+from model.scores import Gate, layer_slices
 from model.scores.mahalanobis import SHRINKAGE, whitener
 
 CLUSTER_RADIUS = 1.6
-"""Radius of a micro-cluster, where known classes have RMS radius 1: docs/decisions/010-cluster-space.md."""
+"""Radius of a micro-cluster, where known classes have RMS radius 1, if no rehearsal found another (rehearse.py)."""
 STREAM_DIM = 96
 """F, at most: more features did not tell new classes better, and 48 did worse."""
 MOST_CALIBRATION_EMBEDDINGS = 8000
@@ -316,3 +318,60 @@ def _cluster_projection(around: Float64s, within: Float64s, y: Int64s, cluster_d
     squares = np.square(within @ directions).sum(1)
     radii = [math.sqrt(squares[y == k].mean()) for k in range(int(y.max()) + 1)]
     return np.asarray(directions / max(float(np.median(radii)), 1e-12), dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibrated:
+    """A calibrated embedder: the arrays of a bundle, how embeddings are laid out, the classes with pooled scores."""
+
+    known: KnownArrays
+    embedding: EmbeddingSpec
+    pooled: tuple[int, ...]
+
+
+def calibrated(
+    config: TrainConfig,
+    embedder: Embedder,
+    *,
+    z_fit: Float32s,
+    y_fit: Int64s,
+    z_cal: Float32s,
+    y_cal: Int64s,
+    known_error_rate: float,
+) -> Calibrated:
+    """Fit geometry and gate as a run asks for, and calibrate them.
+
+    Args:
+        config: the run; its `gate` and `cluster_dim` count.
+        embedder: says what layers an embedding has.
+        z_fit, y_fit: float32 (N, D) and int64 (N,) of fitting items, classes 0..K-1, each present.
+        z_cal, y_cal: the same of calibration items.
+        known_error_rate: the rate to be useful at.
+
+    Raises:
+        ConfigError: the gate looks at a layer that is not in the embedding.
+        DataError: too few items to calibrate with, or embeddings that do not differ.
+    """
+    embedding = EmbeddingSpec(
+        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
+        norm="l2" if config.norm == "l2" else "none",
+    )
+    geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
+    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
+    for score, layer in asked:
+        if layer not in embedder.layers:
+            raise ConfigError(
+                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(embedder.layers)}"
+            )
+    gate = Gate.fit(
+        asked or default_gate(embedder.layers, classes=len(geometry.counts)),
+        layer_slices(embedding),
+        z_fit=z_fit,
+        y_fit=y_fit,
+        z_cal=z_cal,
+        y_cal=y_cal,
+    )
+    known, pooled = calibrate(
+        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=known_error_rate
+    )
+    return Calibrated(known=known, embedding=embedding, pooled=pooled)

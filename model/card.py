@@ -16,6 +16,7 @@ from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
 from model.datasets.split import FEWEST_ITEMS, Split
+from model.rehearse import Rehearsal
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
@@ -26,6 +27,11 @@ _MEANINGS = {
     "cluster_nmi": "the same partition's normalised mutual information",
     "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
     "left_out_cluster_accuracy": "their k-means accuracy",
+    "expected/found": "expected: share of new classes that are announced",
+    "expected/delay": "expected: items of a new class until it is announced, median",
+    "expected/false_per_10000": "expected: false clusters in 10,000 items",
+    "expected/caught": "expected: share of new items not taken for known",
+    "expected/known_called_new": "expected: share of known items called new",
 }
 
 
@@ -38,6 +44,7 @@ def write_card(
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
     choice: Choice | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -49,6 +56,7 @@ def write_card(
         calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
         choice: how the run was chosen; None where it was made as asked.
+        rehearsal: how the radius was found; None where none was made.
 
     Returns:
         Markdown.
@@ -100,6 +108,7 @@ def write_card(
             "## How it was chosen",
             "",
             *_chosen(choice),
+            *([] if rehearsal is None else ["", rehearsal.reason]),
             "",
         ]
     )

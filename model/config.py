@@ -57,6 +57,8 @@ class TrainConfig:
         weight_decay: of AdamW, on the net only.
         augment: whether images are randomly moved, turned and sized while training.
         flip: whether they are also mirrored, left to right: for clothes, not for digits.
+        rehearse: whether nets are first trained without some known classes, to set by these how wide a new class
+            is and to tell what to expect (`model/rehearse.py`); takes as long as the training itself.
         seed: decides the split, the start, the batches and the augmentation.
         known_error_rate: the default rate at which items of known classes may be called new, above 0.
         cluster_dim: C, the dimension of the cluster space, or less where the embedding has less.
@@ -92,6 +94,7 @@ class TrainConfig:
     weight_decay: float = 1e-3
     augment: bool = True
     flip: bool = False
+    rehearse: bool = True
     seed: int = 0
     known_error_rate: float = 0.02
     cluster_dim: int = 64

@@ -347,7 +347,6 @@ class _Embeddings:
             z[chunk] = self._embedder.embed(x)
         return z
 
-
     def _payloads(self, rows: Int64s) -> Payloads:
         data = self._data
         if data.input == self._spec:

@@ -196,6 +196,13 @@ def train(
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
     max_items: Annotated[int | None, typer.Option(help="Use at most so many items of a big set.")] = None,
+    rehearse: Annotated[
+        bool | None,
+        typer.Option(
+            help="First train without some known classes: sets by them how wide a new class is, and tells what to "
+            r"expect; doubles the time \[default: yes]."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -230,6 +237,7 @@ def train(
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
+    from service.rehearsal import simulate
 
     given = {
         "hold_out": _names(hold_out),
@@ -258,6 +266,7 @@ def train(
         "flip": flip,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
+        "rehearse": rehearse,
         "seed": seed,
         "device": device,
         "threads": threads,
@@ -278,6 +287,7 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            simulate=simulate,
             candidates=candidates,
         )
     screen.print(
