@@ -26,7 +26,8 @@ from model.calibrate import fit
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
-from model.networks import embed_array, load_embedder
+from model.inputs import scale
+from model.networks import embed_items, load_embedder
 from model.train import known_classes
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
@@ -105,10 +106,9 @@ def replay(
     """The stream's score under one (C, r, alpha), and the purity of what was answered with a cluster."""
     C, radius, alpha = setting
     embedder = load_embedder(bundle)
-    span = np.float32(data.input.maximum - data.input.minimum)
 
     def embed(rows: np.ndarray) -> np.ndarray:
-        return embed_array(embedder, (data.x[rows].astype(np.float32) - data.input.minimum) / span)
+        return embed_items(embedder, scale(data.x[rows], data.input))
 
     _, y_fit = known_classes(data, parts.fit)
     geometry = fit(embed(parts.fit), y_fit, cluster_dim=C)

@@ -7,17 +7,21 @@ C agree with the manifest and with each other, every float is finite, every inde
 this file they are trusted.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors import numpy as safetensors
 
-from model.manifest import GOLDEN, KNOWN, WEIGHTS, Manifest, refusal
+from model.inputs import InvalidInput, decode_item
+from model.manifest import GOLDEN, KNOWN, WEIGHTS, Manifest, refusal, strict_json
+from model.scores import Gate, layer_slices
 
 Arrays = Mapping[str, NDArray[Any]]
 _Layout = Mapping[str, tuple[str, tuple[str | int, ...]]]
@@ -27,43 +31,54 @@ _KNOWN_LAYOUT: _Layout = {
     "prototypes": ("float32", ("K", "D")),
     "counts": ("int64", ("K",)),
     "class_whitener": ("float32", ("D", "D")),
-    "background_mean": ("float32", ("D",)),
-    "background_whitener": ("float32", ("D", "D")),
     "calibration_scores": ("float32", ("S",)),
     "calibration_offsets": ("int64", ("K + 1",)),
     "calibration_embeddings": ("float32", ("N", "D")),
     "calibration_labels": ("int64", ("N",)),
+    "calibration_p": ("float32", ("N", "K")),
     "reference_embeddings": ("float32", ("R", "D")),
     "reference_labels": ("int64", ("R",)),
     "cluster_mean": ("float32", ("D",)),
     "cluster_projection": ("float32", ("D", "C")),
+    "stream_mean": ("float32", ("D",)),
+    "stream_projection": ("float32", ("D", "F")),
 }
+
+_GATE_PREFIX = "gate."
+"""The arrays of the gate's scores are in the same file, under names that start so; `model/scores` lays them out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnownArrays:
-    """The arrays of known.safetensors; the top of this file says what each holds."""
+    """The arrays of known.safetensors; `model/bundle.py` says what each holds."""
 
     prototypes: NDArray[np.float32]
     counts: NDArray[np.int64]
     class_whitener: NDArray[np.float32]
-    background_mean: NDArray[np.float32]
-    background_whitener: NDArray[np.float32]
+    gate: Gate
     calibration_scores: NDArray[np.float32]
     calibration_offsets: NDArray[np.int64]
     calibration_embeddings: NDArray[np.float32]
     calibration_labels: NDArray[np.int64]
+    calibration_p: NDArray[np.float32]
     reference_embeddings: NDArray[np.float32]
     reference_labels: NDArray[np.int64]
     cluster_mean: NDArray[np.float32]
     cluster_projection: NDArray[np.float32]
+    stream_mean: NDArray[np.float32]
+    stream_projection: NDArray[np.float32]
+
+    def table(self) -> dict[str, NDArray[Any]]:
+        """All arrays by the names they have in the file."""
+        own = {name: array for name, array in vars(self).items() if name != "gate"}
+        return {**own, **{f"{_GATE_PREFIX}{name}": array for name, array in self.gate.arrays().items()}}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Golden:
-    """Inputs float32 (G, *input.shape), scaled, and the embeddings float32 (G, D) the trainer saw."""
+    """G raw items as a client would send them, and the embeddings float32 (G, D) the trainer saw."""
 
-    inputs: NDArray[np.float32]
+    items: tuple[pydantic.JsonValue, ...]
     embeddings: NDArray[np.float32]
 
 
@@ -77,6 +92,21 @@ def pack(arrays: Arrays, *, file: str, folder: Path) -> bytes:
         return safetensors.save({name: np.array(array, order="C") for name, array in arrays.items()})
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise refusal(folder, file, f"cannot be written: {error}", "Pass numpy arrays of numbers.") from error
+
+
+def pack_golden(golden: Golden, *, folder: Path) -> bytes:
+    """Write golden.safetensors: the items as lines of JSON, beside their embeddings.
+
+    Raises:
+        BundleError: an item is not JSON, or the embeddings are no array of numbers.
+    """
+    try:
+        lines = "\n".join(json.dumps(item, ensure_ascii=False, allow_nan=False) for item in golden.items)
+        inputs = np.frombuffer(lines.encode(), dtype=np.uint8)
+    except (ValueError, TypeError, RecursionError) as error:  # a UnicodeEncodeError is a ValueError
+        remedy = "Pass items as JSON values."
+        raise refusal(folder, GOLDEN, f"cannot be written: {error}", remedy) from error
+    return pack({"inputs": inputs, "embeddings": golden.embeddings}, file=GOLDEN, folder=folder)
 
 
 def unpack_weights(raw: bytes, *, folder: Path) -> dict[str, NDArray[Any]]:
@@ -98,11 +128,24 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
     Raises:
         BundleError: an array is missing, unknown, of a wrong dtype or shape, not finite, or makes no sense.
     """
-    sizes = {"K": len(manifest.labels), "D": manifest.embedding.dim, "C": manifest.calibration.cluster_dim}
-    sizes["K + 1"] = sizes["K"] + 1
-    arrays = _unpack(raw, KNOWN, folder)
-    _check_layout(arrays, _KNOWN_LAYOUT, sizes, KNOWN, folder)
-    known = KnownArrays(**arrays)
+    sizes = {
+        "K": len(manifest.labels),
+        "K + 1": len(manifest.labels) + 1,
+        "D": manifest.embedding.dim,
+        "C": manifest.calibration.cluster_dim,
+        "F": manifest.calibration.stream_dim,
+    }
+    everything = _unpack(raw, KNOWN, folder)
+    scores = {
+        name.removeprefix(_GATE_PREFIX): everything.pop(name)
+        for name in list(everything)
+        if name.startswith(_GATE_PREFIX)
+    }
+    _check_layout(everything, _KNOWN_LAYOUT, sizes, KNOWN, folder)
+    _check_finite(scores, KNOWN, folder)
+    known = KnownArrays(**everything, gate=_gate(scores, manifest, folder))
+    if known.calibration_p.min() <= 0 or known.calibration_p.max() > 1:
+        raise refusal(folder, KNOWN, "has calibration_p outside 0..1")
     for name, indices in (
         ("calibration_labels", known.calibration_labels),
         ("reference_labels", known.reference_labels),
@@ -122,19 +165,41 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
     return known
 
 
+def _gate(arrays: Arrays, manifest: Manifest, folder: Path) -> Gate:
+    """Make the gate, holding its arrays to the manifest's scores, layers and classes."""
+    try:
+        gate = Gate.from_arrays(manifest.calibration.scores, layer_slices(manifest.embedding), arrays)
+    except ValueError as error:
+        raise refusal(folder, KNOWN, str(error)) from error
+    if gate.classes != len(manifest.labels):
+        raise refusal(folder, KNOWN, f"has a gate for {gate.classes} classes, not {len(manifest.labels)}")
+    return gate
+
+
 def unpack_golden(raw: bytes, *, manifest: Manifest, folder: Path) -> Golden:
     """Read golden.safetensors.
 
     Raises:
-        BundleError: an array is missing, unknown, of a wrong dtype or shape, or not finite.
+        BundleError: an array is missing, unknown, of a wrong dtype or shape, or not finite; or the items are
+            not lines of JSON, one an embedding, each one that the bundle's input accepts.
     """
-    layout: _Layout = {
-        "inputs": ("float32", ("G", *manifest.input.shape)),
-        "embeddings": ("float32", ("G", "D")),
-    }
+    layout: _Layout = {"inputs": ("uint8", ("bytes",)), "embeddings": ("float32", ("G", "D"))}
     arrays = _unpack(raw, GOLDEN, folder)
     _check_layout(arrays, layout, {"D": manifest.embedding.dim}, GOLDEN, folder)
-    return Golden(**arrays)
+    lines = arrays["inputs"].tobytes().split(b"\n")
+    if len(lines) != len(arrays["embeddings"]):
+        problem = f"has {len(lines)} lines of inputs for {len(arrays['embeddings'])} embeddings"
+        raise refusal(folder, GOLDEN, problem)
+    try:
+        items = tuple(strict_json(line) for line in lines)
+    except (ValueError, RecursionError) as error:
+        raise refusal(folder, GOLDEN, f"has inputs that are not lines of JSON: {error}") from error
+    try:
+        for item in items:
+            decode_item(item, manifest.input)
+    except InvalidInput as error:
+        raise refusal(folder, GOLDEN, f"has an input that the bundle does not take: {error}") from error
+    return Golden(items=items, embeddings=arrays["embeddings"])
 
 
 def _unpack(raw: bytes, file: str, folder: Path) -> dict[str, NDArray[Any]]:

@@ -10,9 +10,12 @@ Layout
       manifest.json          what it is; `model/manifest.py` has every field and how the bundle id is made
       weights.safetensors    the net's parameters by name; `manifest.network` says which net takes them
       known.safetensors      the known classes and the cluster space (below)
-      golden.safetensors     a few inputs and the embeddings the trainer saw for them
+      golden.safetensors     a few raw items and the embeddings the trainer saw for them
       card.md                for people: data, intended use, limits
       embedder.onnx          optional: the same net for other runtimes
+      vocabulary.json        optional, these three: what a net for text needs besides arrays, its terms
+      tokenizer.json         (`model/networks/tfidf.py`), or the tokenizer and the
+      encoder.json           configuration of its encoder (`model/networks/sentence.py`)
 
 No other file, no sub-folder, no symbolic link. `manifest.files` has the length and the sha256 of every file
 but the manifest itself. The bundle id is the first 32 hexadecimal characters of a sha256 over the manifest's
@@ -28,35 +31,36 @@ K known classes, D embedding, C cluster space, little-endian, row-major. z is an
       counts                  int64    (K,)      how many these were
       class_whitener          float32  (D, D)    |(z - prototype_k) @ class_whitener|^2 is the Mahalanobis
                                                  distance squared, shrunk shared within-class covariance
-      background_mean         float32  (D,)      mean of all fitting embeddings
-      background_whitener     float32  (D, D)    the same for their covariance, classes ignored
+      gate.0.means, ...       float32            the arrays of the gate's scores, part after part; which scores
+                                                 says the manifest, what they hold model/scores
       calibration_scores      float32  (S,)      conformal scores, class after class, ascending in each
       calibration_offsets     int64    (K + 1,)  class k has scores[offsets[k]:offsets[k + 1]]
       calibration_embeddings  float32  (N, D)    held-out items of known classes, for the background test
       calibration_labels      int64    (N,)      their classes
+      calibration_p           float32  (N, K)    their conformal p-values, each left out of its own
       reference_embeddings    float32  (R, D)    some fitting items of each class, as nearest examples
       reference_labels        int64    (R,)      their classes
       cluster_mean            float32  (D,)      (z - cluster_mean) @ cluster_projection lies in the cluster
       cluster_projection      float32  (D, C)    space, where the known classes' median RMS radius is 1
+      stream_mean             float32  (D,)      (z - stream_mean) @ stream_projection are the features that
+      stream_projection       float32  (D, F)    the stream gate tells the stream from calibration by
 
     golden.safetensors
-      inputs                  float32  (G, *input.shape)  scaled to 0..1
+      inputs                  uint8    (bytes,)   G lines of JSON in UTF-8, each a raw item as a client sends
+                                                 it: so the check covers decoding and features, not the
+                                                 net alone
       embeddings              float32  (G, D)
 
-The score of class k is the relative Mahalanobis distance (Ren et al. 2021, arXiv:2106.09022); the lower, the
-more alike:
-
-    s_k(z) = |(z - prototype_k) @ class_whitener|^2 - |(z - background_mean) @ background_whitener|^2
-
-Its conformal p-value, with n_k calibration scores of class k, is p_k = (1 + #{scores >= s_k}) / (n_k + 1).
+The score s_k(z) of class k is an average of the manifest's scores, each on its layer and in its unit
+(`model/scores/gate.py`); the lower, the more alike. Its conformal p-value, with n_k calibration scores of class
+k, is p_k = (1 + #{scores >= s_k}) / (n_k + 1).
 
 Example
 =======
 
-K = 2, D = 2: prototypes [[0, 0], [4, 0]], class_whitener the identity, background_mean [2, 0],
-background_whitener half the identity, calibration_scores [-3, -1, 2, -4, 0], calibration_offsets [0, 3, 5].
-For z = [1, 0]: s_0 = 1 - 0.25 = 0.75, and one of [-3, -1, 2] is as large, so p_0 = 2 / 4;
-s_1 = 9 - 0.25 = 8.75, and none of [-4, 0] is as large, so p_1 = 1 / 3.
+K = 2, D = 2, one layer, one score, "mahalanobis", mean 0 and scale 1: gate.0.means [[0, 0], [4, 0]], gate.0.whitener
+the identity, calibration_scores [-3, -1, 2, -4, 0], calibration_offsets [0, 3, 5]. For z = [1, 0]: s_0 = 1, and one
+of [-3, -1, 2] is as large, so p_0 = 2 / 4; s_1 = 9, and none of [-4, 0] is as large, so p_1 = 1 / 3.
 
 Writing
 =======
@@ -69,8 +73,8 @@ bundle takes two renames; a crash between them leaves the old one, whole, in the
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,8 +83,16 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
-from model.arrays import Golden, KnownArrays, pack, unpack_golden, unpack_known, unpack_weights
-from model.inputs import InputSpec
+from model.arrays import (
+    Golden,
+    KnownArrays,
+    pack,
+    pack_golden,
+    unpack_golden,
+    unpack_known,
+    unpack_weights,
+)
+from model.inputs import InputSpec, Payload, decode_item
 from model.manifest import (
     CARD,
     FORMAT_VERSION,
@@ -88,6 +100,7 @@ from model.manifest import (
     KNOWN,
     LARGEST_MANIFEST_BYTES,
     MANIFEST_FILE,
+    NETWORK_FILES,
     ONNX,
     OPTIONAL_FILES,
     REQUIRED_FILES,
@@ -96,8 +109,10 @@ from model.manifest import (
     CalibrationSpec,
     EmbeddingSpec,
     FileEntry,
+    LayerSpec,
     Manifest,
     NetworkSpec,
+    ScoreSpec,
     content_id,
     first_problem,
     format_manifest,
@@ -117,8 +132,10 @@ __all__ = [
     "Golden",
     "InputSpec",
     "KnownArrays",
+    "LayerSpec",
     "Manifest",
     "NetworkSpec",
+    "ScoreSpec",
     "check_destination",
     "check_golden",
     "read_bundle",
@@ -132,7 +149,10 @@ GOLDEN_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BundleContents:
-    """What `write_bundle` takes; the fields are those of `Manifest` and `Bundle`."""
+    """What `write_bundle` takes; the fields are those of `Manifest` and `Bundle`.
+
+    `files` has those of `NETWORK_FILES` that the net needs, by name.
+    """
 
     input: InputSpec
     network: NetworkSpec
@@ -146,11 +166,16 @@ class BundleContents:
     golden: Golden
     card: str
     onnx: bytes | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bundle:
-    """A verified bundle. `weights` has the net's parameters by name; arrays may be written to."""
+    """A verified bundle.
+
+    `weights` has the net's parameters by name; arrays may be written to. `files` has those of `NETWORK_FILES`
+    that there are, as bytes: the net itself reads them.
+    """
 
     path: Path
     manifest: Manifest
@@ -158,6 +183,7 @@ class Bundle:
     known: KnownArrays
     golden: Golden
     card: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def check_destination(path: Path, *, replace: bool = False) -> None:
@@ -241,12 +267,12 @@ def read_manifest(path: Path) -> Manifest:
     return _manifest_of(path, path)[0]
 
 
-def check_golden(bundle: Bundle, embed: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> float:
-    """Embed the golden inputs on this machine and compare.
+def check_golden(bundle: Bundle, embed: Callable[[Sequence[Payload]], NDArray[np.float32]]) -> float:
+    """Decode and embed the golden items on this machine and compare.
 
     Args:
-        bundle: holds G inputs and their embeddings.
-        embed: float32 (G, *input.shape), scaled, to float32 (G, D).
+        bundle: holds G raw items and their embeddings.
+        embed: G payloads to float32 (G, D).
 
     Returns:
         the largest absolute difference.
@@ -254,7 +280,8 @@ def check_golden(bundle: Bundle, embed: Callable[[NDArray[np.float32]], NDArray[
     Raises:
         BundleError: it is above `GOLDEN_TOLERANCE`, or the net gives another shape or NaN.
     """
-    seen, expected = embed(bundle.golden.inputs.copy()), bundle.golden.embeddings
+    payloads = [decode_item(item, bundle.manifest.input) for item in bundle.golden.items]
+    seen, expected = embed(payloads), bundle.golden.embeddings
     remedy = (
         "The net here is not the one that was trained: install the firstseen that wrote it, or train again."
     )
@@ -270,14 +297,20 @@ def check_golden(bundle: Bundle, embed: Callable[[NDArray[np.float32]], NDArray[
 
 
 def _write_files(folder: Path, contents: BundleContents, *, created: datetime, called: Path) -> Manifest:
-    tables = {WEIGHTS: contents.weights, KNOWN: vars(contents.known), GOLDEN: vars(contents.golden)}
+    tables = {WEIGHTS: contents.weights, KNOWN: contents.known.table()}
     files = {name: pack(table, file=name, folder=called) for name, table in tables.items()}
+    files[GOLDEN] = pack_golden(contents.golden, folder=called)
     try:
         files[CARD] = contents.card.encode("utf-8")
     except UnicodeEncodeError as error:
         raise refusal(called, CARD, f"cannot be written: {error}", "Correct the text.") from error
     if contents.onnx is not None:
         files[ONNX] = contents.onnx
+    for name, raw in contents.files.items():
+        if name not in NETWORK_FILES:
+            remedy = f"A net's files are {', '.join(NETWORK_FILES)}."
+            raise refusal(called, repr(name), "is a file that no bundle has", remedy)
+        files[name] = raw
     try:
         draft = Manifest(
             format_version=FORMAT_VERSION,
@@ -356,6 +389,7 @@ def _read(folder: Path, *, called: Path) -> Bundle:
         known=unpack_known(raw[KNOWN], manifest=manifest, folder=called),
         golden=unpack_golden(raw[GOLDEN], manifest=manifest, folder=called),
         card=card,
+        files={name: raw[name] for name in NETWORK_FILES if name in raw},
     )
 
 

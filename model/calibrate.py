@@ -2,17 +2,11 @@
 
 Fitting items give the geometry, other items give the decision:
 
-    z_fit  ──fit──►        prototypes m_k, whiteners W and W_0, cluster space
-    z_cal  ──calibrate──►  conformal scores of each class
+    z_fit  ──fit──►        prototypes m_k, whitener W, cluster space, features of the stream gate
+    z_cal  ──calibrate──►  the gate's units, conformal scores of each class
 
-**Score.** Relative Mahalanobis distance (Ren et al. 2021, "A Simple Fix to Mahalanobis Distance for Improving
-Near-OOD Detection"): how far from class k, beyond how far from everything,
-
-    s_k(z) = |(z - m_k) W|^2 - |(z - m_0) W_0|^2
-
-W whitens the covariance within classes, shared by all, W_0 that of all items with m_0 their mean. Both
-covariances S are shrunk towards the identity of the same trace, S' = 0.9 S + 0.1 (tr S / D) I: a net leaves
-directions in which known items hardly vary, and unshrunk these would decide everything.
+**Score.** An average of known-class scores, each on one layer and in units of what is usual for known items
+(`model/scores/gate.py`). Which, is `default_gate`'s to say where nobody asked for others.
 
 **Decision.** Inductive conformal p-values (Vovk, Gammerman and Shafer 2005, ch. 2 and 4): among n scores of
 held-out items of class k,
@@ -34,9 +28,14 @@ share of refusals.
 **Cluster space.** The online clusterer works in the leading C principal directions of the fitting items,
 scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the same in
 every bundle.
+
+**Stream features.** The stream gate compares what streams by with the calibration items, in the leading F principal
+directions of the standardised embedding, each divided by the square root of its own standard deviation: half-way
+between raw directions, of which few would decide everything, and white ones, where noise has the same say.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
 
@@ -45,11 +44,17 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from model.datasets import DataError
+from model.scores import Gate
+from model.scores.mahalanobis import SHRINKAGE, whitener
 
-CLUSTER_RADIUS = 1.9
+CLUSTER_RADIUS = 1.6
 """Radius of a micro-cluster, where known classes have RMS radius 1: docs/decisions/010-cluster-space.md."""
-SHRINKAGE = 0.1
+STREAM_DIM = 96
+"""F, at most: more features did not tell new classes better, and 48 did worse."""
+MOST_CALIBRATION_EMBEDDINGS = 8000
+"""Conformal scores count all calibration items; embeddings are kept of these many, every class in proportion."""
 _REFERENCES_PER_CLASS = 100
+_MOST_CLASSES_OF_NEIGHBOURS = 30
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -64,29 +69,37 @@ class Geometry:
         prototypes: float32 (K, D), class means.
         counts: int64 (K,), fitting items of each class.
         class_whitener: float32 (D, D), W.
-        background_mean: float32 (D,), m_0.
-        background_whitener: float32 (D, D), W_0.
         cluster_mean: float32 (D,), the origin of the cluster space.
         cluster_projection: float32 (D, C).
+        stream_mean: float32 (D,), the origin of the stream gate's features.
+        stream_projection: float32 (D, F).
     """
 
     prototypes: Float32s
     counts: Int64s
     class_whitener: Float32s
-    background_mean: Float32s
-    background_whitener: Float32s
     cluster_mean: Float32s
     cluster_projection: Float32s
+    stream_mean: Float32s
+    stream_projection: Float32s
 
 
-def fit(z: Float32s, y: Int64s, *, cluster_dim: int, shrinkage: float = SHRINKAGE) -> Geometry:
-    """Fit prototypes, whiteners and the cluster space.
+def fit(
+    z: Float32s,
+    y: Int64s,
+    *,
+    cluster_dim: int,
+    stream_dim: int = STREAM_DIM,
+    shrinkage: float = SHRINKAGE,
+) -> Geometry:
+    """Fit prototypes, the whitener, the cluster space and the stream gate's features.
 
     Args:
         z: float32 (N, D), embeddings of fitting items.
         y: int64 (N,), classes 0..K-1, each present.
         cluster_dim: the largest C; fewer directions are kept where the items span fewer.
-        shrinkage: weight of the scaled identity in both covariances, above 0 and up to 1.
+        stream_dim: the largest F, likewise.
+        shrinkage: weight of the scaled identity in the covariance, above 0 and up to 1.
 
     Returns:
         The geometry.
@@ -108,23 +121,22 @@ def fit(z: Float32s, y: Int64s, *, cluster_dim: int, shrinkage: float = SHRINKAG
     return Geometry(
         prototypes=prototypes.astype(np.float32),
         counts=counts,
-        class_whitener=_whitener(within, shrinkage).astype(np.float32),
-        background_mean=mean.astype(np.float32),
-        background_whitener=_whitener(around, shrinkage).astype(np.float32),
+        class_whitener=whitener(within, shrinkage).astype(np.float32),
         cluster_mean=mean.astype(np.float32),
         cluster_projection=_cluster_projection(around, within, y, cluster_dim).astype(np.float32),
+        stream_mean=mean.astype(np.float32),
+        stream_projection=_stream_projection(around, stream_dim).astype(np.float32),
     )
 
 
-def scores(z: Float32s, known: KnownArrays | Geometry) -> Float64s:
-    """Return s_k(z), the relative Mahalanobis score: float32 (B, D) -> float64 (B, K); larger is stranger."""
-    z64 = z.astype(np.float64)
-    W = known.class_whitener.astype(np.float64)
-    whitened = z64 @ W
-    centres = known.prototypes.astype(np.float64) @ W
-    to_class = np.square(whitened[:, None, :] - centres[None, :, :]).sum(2)
-    to_all = np.square((z64 - known.background_mean) @ known.background_whitener.astype(np.float64)).sum(1)
-    return np.asarray(to_class - to_all[:, None], dtype=np.float64)
+def default_gate(layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
+    """Which scores to average where nobody asked for others: (score, layer) of each part.
+
+    Nearest neighbours on every layer; with more than 30 classes, whose references would take longer to look through
+    than the net takes to embed an item, relative Mahalanobis distances instead.
+    """
+    score = "nearest-neighbour" if classes <= _MOST_CLASSES_OF_NEIGHBOURS else "relative-mahalanobis"
+    return tuple((score, layer) for layer in layers)
 
 
 def fewest_own_scores(known_error_rate: float) -> int:
@@ -154,6 +166,7 @@ def check_count(items: int, known_error_rate: float) -> None:
 
 def calibrate(
     geometry: Geometry,
+    gate: Gate,
     z_cal: Float32s,
     y_cal: Int64s,
     *,
@@ -165,6 +178,7 @@ def calibrate(
 
     Args:
         geometry: of `fit`.
+        gate: fitted to the fitting items, its units to the calibration items.
         z_cal: float32 (N, D), embeddings of items not used for fitting.
         y_cal: int64 (N,), their classes.
         z_fit: float32 (M, D), embeddings of the fitting items; the first 100 of each class become references.
@@ -178,25 +192,33 @@ def calibrate(
         DataError: too few calibration items in all for any to be called new at this rate.
     """
     classes = len(geometry.counts)
-    true_class = scores(z_cal, geometry)[np.arange(len(y_cal)), y_cal]
+    strange = gate(z_cal)
+    true_class = strange[np.arange(len(y_cal)), y_cal]
     calibration_scores, offsets, pooled = conformal_scores(
         true_class, y_cal, classes=classes, known_error_rate=known_error_rate
     )
+    p = np.empty_like(strange)
+    for k in range(classes):
+        among = calibration_scores[offsets[k] : offsets[k + 1]]
+        p[:, k] = conformal_p(strange[:, k], among, is_counted=y_cal == k)
+    kept = _in_proportion(y_cal, MOST_CALIBRATION_EMBEDDINGS)
     references = np.concatenate([np.flatnonzero(y_fit == k)[:_REFERENCES_PER_CLASS] for k in range(classes)])
     arrays = KnownArrays(
         prototypes=geometry.prototypes,
         counts=geometry.counts,
         class_whitener=geometry.class_whitener,
-        background_mean=geometry.background_mean,
-        background_whitener=geometry.background_whitener,
+        gate=gate,
         calibration_scores=calibration_scores,
         calibration_offsets=offsets,
-        calibration_embeddings=z_cal,
-        calibration_labels=y_cal,
+        calibration_embeddings=z_cal[kept],
+        calibration_labels=y_cal[kept],
+        calibration_p=p[kept].astype(np.float32),
         reference_embeddings=z_fit[references],
         reference_labels=y_fit[references],
         cluster_mean=geometry.cluster_mean,
         cluster_projection=geometry.cluster_projection,
+        stream_mean=geometry.stream_mean,
+        stream_projection=geometry.stream_projection,
     )
     return arrays, pooled
 
@@ -232,12 +254,11 @@ def conformal_scores(
     return np.concatenate(parts), offsets, tuple(pooled)
 
 
-def p_values(z: Float32s, known: KnownArrays) -> Float64s:
-    """Return the conformal p-value of each item for each class: float32 (B, D) -> float64 (B, K) in (0, 1].
+def p_values(stranger: Float64s, known: KnownArrays) -> Float64s:
+    """Return the conformal p-value of each item for each class: scores (B, K) -> float64 (B, K) in (0, 1].
 
     The reference implementation, written to be read.
     """
-    stranger = scores(z, known)
     p = np.empty_like(stranger)
     for k in range(stranger.shape[1]):
         among = known.calibration_scores[known.calibration_offsets[k] : known.calibration_offsets[k + 1]]
@@ -245,19 +266,46 @@ def p_values(z: Float32s, known: KnownArrays) -> Float64s:
     return p
 
 
-def conformal_p(fresh: Float64s, calibration: Float32s) -> Float64s:
-    """Return (1 + #{calibration >= s}) / (n + 1) for each fresh s: (B,), ascending (n,) -> float64 (B,)."""
-    at_least = len(calibration) - np.searchsorted(calibration.astype(np.float64), fresh, side="left")
-    return np.asarray((1 + at_least) / (len(calibration) + 1), dtype=np.float64)
+def conformal_p(
+    fresh: Float64s, calibration: Float32s, *, is_counted: NDArray[np.bool_] | None = None
+) -> Float64s:
+    """Return (1 + #{calibration >= s}) / (n + 1) for each fresh s.
+
+    Args:
+        fresh: float64 (B,), scores.
+        calibration: float32 (n,), ascending.
+        is_counted: bool (B,), which of them are among `calibration` themselves: each is left out of its own count,
+            so that its p-value is what it would have got as a fresh item. None: none is.
+
+    Returns:
+        float64 (B,) in (0, 1].
+    """
+    # In float32, as the calibration scores are stored: an item must find itself.
+    at_least = len(calibration) - np.searchsorted(calibration, fresh.astype(np.float32), side="left")
+    itself = np.zeros(len(fresh), dtype=np.int64) if is_counted is None else is_counted.astype(np.int64)
+    return np.asarray((1 + at_least - itself) / (len(calibration) + 1 - itself), dtype=np.float64)
 
 
-def _whitener(deviations: Float64s, shrinkage: float) -> Float64s:
-    """Return the symmetric inverse root of the shrunk covariance: (N, D), mean 0 -> (D, D)."""
-    N, D = deviations.shape
-    covariance = deviations.T @ deviations / N
-    shrunk = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / D * np.eye(D)
-    variances, axes = np.linalg.eigh(shrunk)
-    return np.asarray((axes / np.sqrt(variances)) @ axes.T, dtype=np.float64)
+def _in_proportion(y: Int64s, most: int) -> Int64s:
+    """Positions of at most about `most` items, the first of every class in proportion, at least one of each."""
+    if len(y) <= most:
+        return np.arange(len(y))
+    kept = []
+    for k in np.unique(y).tolist():
+        own = np.flatnonzero(y == k)
+        kept.append(own[: max(1, len(own) * most // len(y))])
+    return np.sort(np.concatenate(kept))
+
+
+def _stream_projection(around: Float64s, stream_dim: int) -> Float64s:
+    """Return standardised, half-whitened PCA directions: (N, D), mean 0 -> (D, F)."""
+    spread = around.std(0)
+    scale = np.where(spread > 0, spread, 1.0)
+    standard = around / scale
+    variances, axes = np.linalg.eigh(standard.T @ standard / len(standard))
+    spanned = int((variances > variances[-1] * 1e-10).sum())
+    kept = slice(None, -min(stream_dim, spanned) - 1, -1)
+    return np.asarray(axes[:, kept] / variances[kept] ** 0.25 / scale[:, None], dtype=np.float64)
 
 
 def _cluster_projection(around: Float64s, within: Float64s, y: Int64s, cluster_dim: int) -> Float64s:

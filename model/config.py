@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import pydantic
 
+from model.auxiliary import AUXILIARIES
 from model.networks import NETWORKS
 from model.objectives import OBJECTIVES
+from model.scores import SCORES
 
-LAYERS = ("penultimate", "output", "pooled")
 NORMS = ("l2", "none")
 DEVICES = ("cpu", "cuda")
 
@@ -27,18 +28,35 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, or a folder of IDX files.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of images or of IDX files, or a file of
+            texts, a table or arrays.
+        label: the column of the classes, where the data set has columns.
+        text: the column of the texts, where it is a file of texts.
+        categories: columns of a table to take as categories, though they hold numbers.
+        drop: columns of a table to leave out.
+        image_size: the side that the images of a folder are brought to; None is the loader's own choice.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images) or "mlp".
-        objective: "proxy-anchor", "hinge" or "rbf".
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts), or
+            "table".
+        encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
+            the network's own choice.
+        tune: whether training changes that encoder, too, instead of its head alone.
+        objective: "proxy-anchor", "supcon", "normalised-softmax", "hinge" or "rbf".
+        auxiliary: "two-views" also learns to know items again in another view, without looking at classes,
+            at twice the cost; "none" does not.
+        auxiliary_weight: of the auxiliary's loss beside the objective's.
         embedding_dim: D of the layer "output", which the objective is applied to.
-        layer: which layer is the embedding: "penultimate", "output", or the cnn's "pooled".
-        norm: "l2" brings embeddings to length one, "none" leaves them.
-        epochs: passes over the fitting items.
+        layers: which layers of the net are the embedding, one after the other; none named: all that it has.
+        norm: "l2" brings each layer to length one, "none" leaves them.
+        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output"; none
+            named: `model.calibrate.default_gate` decides.
+        epochs: passes over the fitting items that the schedule is made for.
+        stop_at: share of the schedule after which training stops, the learning rate being what it then is.
         batch_size: items a step; at least 2, since batch norm needs company.
         learning_rate: the peak of the one-cycle schedule.
         weight_decay: of AdamW, on the net only.
         augment: whether images are randomly moved, turned and sized while training.
+        flip: whether they are also mirrored, left to right: for clothes, not for digits.
         seed: decides the split, the start, the batches and the augmentation.
         known_error_rate: the default rate at which items of known classes may be called new, above 0.
         cluster_dim: C, the dimension of the cluster space, or less where the embedding has less.
@@ -51,17 +69,29 @@ class TrainConfig:
     """
 
     dataset: str = "digits"
+    label: str | None = None
+    text: str | None = None
+    categories: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    image_size: int | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
+    encoder: str | None = None
+    tune: bool = False
     objective: str = "proxy-anchor"
+    auxiliary: str = "none"
+    auxiliary_weight: float = 1.0
     embedding_dim: int = 32
-    layer: str = "penultimate"
+    layers: tuple[str, ...] = ()
     norm: str = "l2"
+    gate: tuple[str, ...] = ()
     epochs: int = 40
+    stop_at: float = 1.0
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     augment: bool = True
+    flip: bool = False
     seed: int = 0
     known_error_rate: float = 0.02
     cluster_dim: int = 64
@@ -72,11 +102,27 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _choose("network", self.network, tuple(NETWORKS))
         _choose("objective", self.objective, tuple(OBJECTIVES))
-        _choose("layer", self.layer, LAYERS)
+        _choose("auxiliary", self.auxiliary, AUXILIARIES)
         _choose("norm", self.norm, NORMS)
         _choose("device", self.device, DEVICES)
-        if self.layer == "pooled" and self.network != "cnn":
-            raise ConfigError("only the network cnn has a layer pooled; choose penultimate or output")
+        if len(set(self.layers)) != len(self.layers):
+            raise ConfigError(f"layers must be distinct, not {', '.join(self.layers)}")
+        for part in self.gate:
+            score, _, layer = part.partition(":")
+            _choose("a score of gate", score, tuple(SCORES))
+            if not layer or (self.layers and layer not in self.layers):
+                raise ConfigError(f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding")
+        if self.flip and not self.augment:
+            raise ConfigError("flip is one of the changes that augment makes; turn both on, or both off")
+        if self.auxiliary == "two-views" and not self.augment:
+            raise ConfigError(
+                "two views of an item that is not augmented are the same; turn augment on, or choose the "
+                "auxiliary none"
+            )
+        if (self.encoder is not None or self.tune) and self.network != "sentence":
+            raise ConfigError(
+                f"the network {self.network} has no encoder to choose or tune; sentence has one"
+            )
         for name, least in (
             ("embedding_dim", 1),
             ("epochs", 1),
@@ -93,10 +139,24 @@ class TrainConfig:
             raise ConfigError(f"learning_rate must be above 0, such as 0.002; not {self.learning_rate}")
         if not (0 <= self.weight_decay < math.inf):
             raise ConfigError(f"weight_decay must be 0 or above, such as 0.001; not {self.weight_decay}")
+        if not (0 < self.auxiliary_weight < math.inf):
+            raise ConfigError(
+                f"auxiliary_weight must be above 0, such as 1; not {self.auxiliary_weight}. To do without, "
+                "choose the auxiliary none"
+            )
+        if not 0 < self.stop_at <= 1:
+            raise ConfigError(
+                f"stop_at must be above 0 and at most 1, the whole schedule; not {self.stop_at}"
+            )
         if not 0 < self.known_error_rate <= 0.5:
             raise ConfigError(
                 f"known_error_rate must be above 0 and at most 0.5, such as 0.02; not {self.known_error_rate}"
             )
+
+    @property
+    def epochs_run(self) -> int:
+        """How many passes are made: `epochs` up to `stop_at`, at least one."""
+        return max(1, round(self.stop_at * self.epochs))
 
     def as_json(self) -> dict[str, pydantic.JsonValue]:
         """Return the fields as JSON values, for the manifest."""

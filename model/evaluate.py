@@ -13,8 +13,7 @@ Two sets of items that played no part: `fresh` of known classes and `unseen`, ev
 
 The last two ask whether new classes come apart from *each other*; no online method may be expected to do
 better than one that is told k. What involves held-out classes is None where there are none, and the cluster
-measures where there is only one. How strange an item is, is its smallest relative Mahalanobis score over
-the classes.
+measures where there is only one. How strange an item is, is its smallest score over the classes.
 
 The best class is the one with the largest p-value, ties going to the smallest score: the rule of the service.
 """
@@ -29,7 +28,7 @@ from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from model.bundle import KnownArrays
-from model.calibrate import p_values, scores
+from model.calibrate import p_values
 
 _ACCEPTED = 0.95
 _STARTS = 10
@@ -65,7 +64,8 @@ def evaluate(
     Returns:
         Shares in 0..1 by name.
     """
-    p, stranger = p_values(z_fresh, known), scores(z_fresh, known)
+    stranger = known.gate(z_fresh)
+    p = p_values(stranger, known)
     best = np.lexsort((stranger, -p), axis=-1)[:, 0]
     metrics: dict[str, float | None] = {
         "known_accuracy": float((best == y_fresh).mean()),
@@ -78,10 +78,11 @@ def evaluate(
     if not unseen_labels:
         return metrics
     fresh_strangeness = stranger.min(1)
-    unseen_strangeness = scores(z_unseen, known).min(1)
+    stranger_unseen = known.gate(z_unseen)
+    unseen_strangeness = stranger_unseen.min(1)
     metrics["auroc"] = auroc(fresh_strangeness, unseen_strangeness)
     metrics["fpr95"] = fpr95(fresh_strangeness, unseen_strangeness)
-    called_new = p_values(z_unseen, known).max(1) <= known_error_rate
+    called_new = p_values(stranger_unseen, known).max(1) <= known_error_rate
     for k, label in enumerate(unseen_labels):
         metrics[f"caught/{label}"] = float(called_new[y_unseen == k].mean())
     if len(unseen_labels) > 1:

@@ -1,11 +1,12 @@
 """The whole road from a configuration to a bundle on disk.
 
-    load ─► subsample ─► split ─► train ─► embed ─► calibrate ─► evaluate ─► card ─► write
+    load ─► subsample ─► split ─► (choose ─►) train ─► embed ─► calibrate ─► evaluate ─► card ─► write
 
 `run` is what `firstseen train` calls. `build_contents` is its middle without the disk: the same
 configuration and data give contents with the same bytes, and so a bundle with the same id.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,21 +18,26 @@ from model.bundle import (
     CalibrationSpec,
     EmbeddingSpec,
     Golden,
+    LayerSpec,
     Manifest,
     check_destination,
     write_bundle,
 )
-from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, fit
+from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, default_gate, fit
 from model.card import write_card
+from model.choice import Choice
 from model.config import ConfigError, TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
 from model.evaluate import evaluate
 from model.inputs import scale
-from model.networks import embed_array
+from model.leave_out import choose
+from model.networks import Embedder, embed_items
+from model.scores import Gate, layer_slices
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
+_FOLD_EFFORT = 0.5  # runs that only compare candidates may be shorter than the one that is kept
 
 
 def run(
@@ -42,6 +48,7 @@ def run(
     progress: Progress,
     created: datetime,
     replace: bool = False,
+    candidates: Sequence[TrainConfig] = (),
 ) -> Manifest:
     """Train and write a bundle.
 
@@ -49,9 +56,11 @@ def run(
         config: the run.
         data_dir: where downloaded data sets lie; digits needs none.
         out: the folder to write.
-        progress: told of each stage: "load", "train", "calibrate", "evaluate", "write".
+        progress: told of each stage: "load", "choose", "train", "calibrate", "evaluate", "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
+        candidates: runs to choose from by leaving known classes out, most preferred first, all on the data,
+            split and seed of `config` (see `model.candidates`); none makes `config` itself.
 
     Returns:
         The manifest written.
@@ -62,12 +71,26 @@ def run(
     """
     check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
-    data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
+    whole = load_dataset(
+        config.dataset,
+        data_dir=data_dir,
+        label=config.label,
+        text=config.text,
+        categories=config.categories,
+        drop=config.drop,
+        image_size=config.image_size,
+    )
+    data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     check_count(len(parts.calibrate), config.known_error_rate)
-    progress("load", 1, 1, f"{len(data.y)} items")
+    aside = len(np.unique(data.y[parts.aside]))
+    progress("load", 1, 1, f"{len(data.y)} items" + (f", {aside} classes too small to know" if aside else ""))
+    choice = None
+    if candidates:
+        choice = choose(candidates, data, parts.fit, progress, effort=_FOLD_EFFORT)
+        config = choice.winner
     trained = train(config, data, parts, progress)
-    contents = build_contents(config, data, parts, trained, progress)
+    contents = build_contents(config, data, parts, trained, progress, choice=choice)
     progress("write", 0, 1, str(out))
     manifest = write_bundle(out, contents, created=created, replace=replace)
     progress("write", 1, 1, manifest.bundle_id)
@@ -128,7 +151,13 @@ def subset(data: LabelledData, rows: NDArray[np.int64]) -> LabelledData:
 
 
 def build_contents(
-    config: TrainConfig, data: LabelledData, parts: Split, trained: Trained, progress: Progress
+    config: TrainConfig,
+    data: LabelledData,
+    parts: Split,
+    trained: Trained,
+    progress: Progress,
+    *,
+    choice: Choice | None = None,
 ) -> BundleContents:
     """Calibrate, evaluate and describe a trained embedder.
 
@@ -138,6 +167,7 @@ def build_contents(
         parts: the split that `trained` was fitted with.
         trained: of `model.train.train`.
         progress: told of "calibrate" and "evaluate".
+        choice: how the run was chosen, for card and metrics; None where it was made as asked.
 
     Returns:
         All that a bundle holds.
@@ -147,26 +177,37 @@ def build_contents(
     """
 
     def embed(items: NDArray[np.int64]) -> NDArray[np.float32]:
-        return embed_array(trained.embedder, scale(data.x[items], data.input))
+        return embed_items(trained.embedder, scale(data.x[items], data.input))
 
     progress("calibrate", 0, 1, f"{len(parts.calibrate)} items")
     with repeatable(config.seed, config.threads, device="cpu"):
         z_fit, z_cal, z_fresh, z_unseen = map(embed, (parts.fit, parts.calibrate, parts.fresh, parts.unseen))
-        golden_inputs = scale(data.x[parts.fresh[:_GOLDEN_ITEMS]], data.input)
-        golden = Golden(inputs=golden_inputs, embeddings=embed_array(trained.embedder, golden_inputs))
+        first = parts.fresh[:_GOLDEN_ITEMS]
+        raw_items = tuple(data.input.raw_item(value) for value in data.x[first])
+        golden = Golden(items=raw_items, embeddings=embed(first))
     _, y_fit = known_classes(data, parts.fit)
     _, y_cal = known_classes(data, parts.calibrate)
     _, y_fresh = known_classes(data, parts.fresh)
     unseen_labels, y_unseen = known_classes(data, parts.unseen)
+    embedding = _embedding(trained.embedder, config)
     geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
+    gate = Gate.fit(
+        _wanted_gate(config, trained.embedder.layers, classes=len(trained.labels)),
+        layer_slices(embedding),
+        z_fit=z_fit,
+        y_fit=y_fit,
+        z_cal=z_cal,
+        y_cal=y_cal,
+    )
     known, pooled = calibrate(
-        geometry, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
+        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
     )
     calibration = CalibrationSpec(
-        score="relative-mahalanobis",
+        scores=gate.specs,
         known_error_rate=config.known_error_rate,
         cluster_dim=known.cluster_projection.shape[1],
         cluster_radius=CLUSTER_RADIUS,
+        stream_dim=known.stream_projection.shape[1],
         pooled_labels=tuple(trained.labels[k] for k in pooled),
     )
     progress("calibrate", 1, 1, f"{len(pooled)} of {len(trained.labels)} classes pooled")
@@ -181,11 +222,14 @@ def build_contents(
         known_error_rate=config.known_error_rate,
         seed=config.seed,
     )
+    if choice is not None and choice.expected is not None:
+        metrics["left_out_auroc"] = choice.expected.auroc
+        metrics["left_out_cluster_accuracy"] = choice.expected.cluster_accuracy
     progress("evaluate", 1, 1, f"known accuracy {metrics['known_accuracy']:.3f}")
     return BundleContents(
         input=data.input,
         network=trained.network,
-        embedding=EmbeddingSpec(dim=trained.embedder.dim, norm="l2" if config.norm == "l2" else "none"),
+        embedding=embedding,
         labels=trained.labels,
         calibration=calibration,
         config=config.as_json(),
@@ -193,6 +237,7 @@ def build_contents(
         weights={name: tensor.numpy() for name, tensor in trained.embedder.net.state_dict().items()},
         known=known,
         golden=golden,
+        files=trained.embedder.net.files(),
         card=write_card(
             config,
             data=data,
@@ -200,5 +245,30 @@ def build_contents(
             labels=trained.labels,
             calibration=calibration,
             metrics=metrics,
+            choice=choice,
         ),
     )
+
+
+def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
+    return EmbeddingSpec(
+        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
+        norm="l2" if config.norm == "l2" else "none",
+    )
+
+
+def _wanted_gate(
+    config: TrainConfig, layers: tuple[str, ...], *, classes: int
+) -> tuple[tuple[str, str], ...]:
+    """The parts of the gate, as (score, layer).
+
+    Raises:
+        ConfigError: one looks at a layer that is not in the embedding.
+    """
+    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
+    for score, layer in asked:
+        if layer not in layers:
+            raise ConfigError(
+                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}"
+            )
+    return asked or default_gate(layers, classes=classes)

@@ -37,8 +37,12 @@ GOLDEN = "golden.safetensors"
 KNOWN = "known.safetensors"
 WEIGHTS = "weights.safetensors"
 ONNX = "embedder.onnx"
+VOCABULARY = "vocabulary.json"
+TOKENIZER = "tokenizer.json"
+ENCODER = "encoder.json"
 REQUIRED_FILES = (CARD, GOLDEN, KNOWN, WEIGHTS)
-OPTIONAL_FILES = (ONNX,)
+NETWORK_FILES = (ENCODER, TOKENIZER, VOCABULARY)
+OPTIONAL_FILES = (ONNX, *NETWORK_FILES)
 LARGEST_MANIFEST_BYTES = 16 * 2**20
 
 
@@ -65,35 +69,74 @@ Sha256 = Annotated[str, pydantic.StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
 
 
 class NetworkSpec(_Strict):
-    """Which net to build: the name of a builder in `model/networks`, its options, the layer that embeds."""
+    """Which net to build: the name of a builder in `model/networks`, and its options."""
 
     name: str
     options: dict[str, int | float | str | bool]
-    layer: str
+
+
+class LayerSpec(_Strict):
+    """One layer of the net as a part of the embedding: its name, and how many numbers it has."""
+
+    name: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=200)]
+    dim: pydantic.PositiveInt
 
 
 class EmbeddingSpec(_Strict):
-    """The space items are compared in: `dim` is D; with norm "l2" every embedding has length 1."""
+    """The space items are compared in: layers of the net, one after the other.
 
-    dim: pydantic.PositiveInt
+    Attributes:
+        layers: in this order; with norm "l2" each is brought to length 1 by itself.
+        norm: "l2" or "none".
+    """
+
+    layers: Annotated[tuple[LayerSpec, ...], pydantic.Field(min_length=1)]
     norm: Literal["l2", "none"]
+
+    @property
+    def dim(self) -> int:
+        """D, how many numbers an embedding has."""
+        return sum(layer.dim for layer in self.layers)
+
+    @pydantic.model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if len({layer.name for layer in self.layers}) != len(self.layers):
+            raise ValueError("a layer must not occur twice")
+        return self
+
+
+class ScoreSpec(_Strict):
+    """One part of the gate: a score of `model/scores`, the layer it looks at, and its unit.
+
+    Attributes:
+        score: which score.
+        layer: of the embedding.
+        mean, scale: of the scores of held-out items for their own class; (s - mean) / scale is what counts.
+    """
+
+    score: Literal["relative-mahalanobis", "mahalanobis", "nearest-neighbour", "centre-radius", "energy"]
+    layer: str
+    mean: float
+    scale: pydantic.PositiveFloat
 
 
 class CalibrationSpec(_Strict):
     """How distances become decisions.
 
     Attributes:
-        score: the known-class score, relative Mahalanobis distance (Ren et al. 2021).
+        scores: the parts of the known-class score, averaged.
         known_error_rate: default rate, inside 0..1, at which items of known classes may be called new.
         cluster_dim: C, the dimension of the cluster space.
         cluster_radius: radius of a micro-cluster there, in units of the known classes' median RMS radius.
+        stream_dim: F, how many features the stream gate looks at.
         pooled_labels: classes with too few calibration items of their own, which use the pooled scores.
     """
 
-    score: Literal["relative-mahalanobis"]
+    scores: Annotated[tuple[ScoreSpec, ...], pydantic.Field(min_length=1)]
     known_error_rate: Annotated[float, pydantic.Field(gt=0, lt=1)]
     cluster_dim: pydantic.PositiveInt
     cluster_radius: pydantic.PositiveFloat
+    stream_dim: pydantic.PositiveInt
     pooled_labels: tuple[Label, ...]
 
 
@@ -141,8 +184,11 @@ class Manifest(_Strict):
         strangers = sorted(set(self.calibration.pooled_labels) - set(self.labels))
         if strangers:
             raise ValueError(f"pooled_labels must be among labels; these are not: {', '.join(strangers)}")
-        if self.calibration.cluster_dim > self.embedding.dim:
-            raise ValueError("cluster_dim must not exceed the embedding's dim")
+        if max(self.calibration.cluster_dim, self.calibration.stream_dim) > self.embedding.dim:
+            raise ValueError("cluster_dim and stream_dim must not exceed the embedding's dim")
+        layers = {layer.name for layer in self.embedding.layers}
+        if any(score.layer not in layers for score in self.calibration.scores):
+            raise ValueError("the scores must look at layers of the embedding")
         return self
 
 
@@ -172,12 +218,7 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
     if len(raw) > LARGEST_MANIFEST_BYTES:
         raise refusal(folder, MANIFEST_FILE, f"is larger than {LARGEST_MANIFEST_BYTES} bytes")
     try:
-        document = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_distinct_keys,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        document = strict_json(raw)
     except UnicodeDecodeError as error:
         raise refusal(folder, MANIFEST_FILE, f"is not UTF-8 (byte {error.start})") from error
     except (ValueError, RecursionError) as error:
@@ -195,6 +236,21 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
             folder, MANIFEST_FILE, "was changed after it was written: its content does not have its id"
         )
     return manifest
+
+
+def strict_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON can hold
+    """Parse JSON so that two readers cannot see two things: UTF-8, no key twice, only finite numbers.
+
+    Raises:
+        ValueError: it is not so (a UnicodeDecodeError is one).
+        RecursionError: it is nested without end.
+    """
+    return json.loads(
+        raw.decode("utf-8"),
+        object_pairs_hook=_distinct_keys,
+        parse_constant=_no_constant,
+        parse_float=_finite,
+    )
 
 
 def refusal(

@@ -50,9 +50,9 @@ def summarize(manifest: Manifest, bundle: Bundle) -> dict[str, Any]:
         "parameters": sum(array.size for array in bundle.weights.values() if array.dtype.kind == "f"),
         "arrays": {
             name: {"dtype": str(array.dtype), "shape": list(array.shape)}
-            for name, array in vars(known).items()
+            for name, array in known.table().items()
         },
-        "golden_items": len(bundle.golden.inputs),
+        "golden_items": len(bundle.golden.items),
         "card": bundle.card,
     }
 
@@ -68,7 +68,6 @@ def describe(manifest: Manifest, bundle: Bundle) -> RenderableType:
         something `rich.console.Console.print` takes: tables one below the other.
     """
     facts = summarize(manifest, bundle)
-    form = "x".join(map(str, manifest.input.shape))
     calibration, network = manifest.calibration, manifest.network
     options = ", ".join(f"{name}={value}" for name, value in network.options.items())
     about = [
@@ -76,15 +75,17 @@ def describe(manifest: Manifest, bundle: Bundle) -> RenderableType:
         ("id", manifest.bundle_id),
         ("created", manifest.created),
         ("format", f"version {manifest.format_version}"),
-        ("input", f"{manifest.input.kind} {form}, {manifest.input.minimum:g} to {manifest.input.maximum:g}"),
+        ("input", manifest.input.summary()),
         ("net", f"{network.name}({options}), {facts['parameters']:,} parameters"),
         (
             "embedding",
-            f"layer {network.layer}, {manifest.embedding.dim} dimensions, norm {manifest.embedding.norm}",
+            f"{' + '.join(f'{layer.name} ({layer.dim})' for layer in manifest.embedding.layers)}, "
+            f"{manifest.embedding.dim} dimensions, norm {manifest.embedding.norm}",
         ),
         (
             "score",
-            f"{calibration.score}, {calibration.known_error_rate:.2%} of known items may be called new",
+            f"{' + '.join(f'{part.score}:{part.layer}' for part in calibration.scores)}; "
+            f"{calibration.known_error_rate:.2%} of known items may be called new",
         ),
         ("cluster space", f"{calibration.cluster_dim} dimensions, radius {calibration.cluster_radius:g}"),
         ("golden items", f"{facts['golden_items']}"),

@@ -6,11 +6,11 @@ Calls block for milliseconds and are made from one worker thread, never from the
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from model.bundle import Bundle, check_golden
-from model.networks import load_embedder
+from model.inputs import Payload
+from model.networks import embed_items, load_embedder
 from service.errors import InvalidSetting
 from service.records import Float32s
 
@@ -41,20 +41,9 @@ class Embedder:
         torch.set_num_threads(threads)
         self.device = choose_device(device)
         self.dim = bundle.manifest.embedding.dim
-        self._shape = bundle.manifest.input.shape
         self._net = load_embedder(bundle).to(self.device)
         check_golden(bundle, self.embed)
 
-    def embed(self, x: Float32s | Sequence[Float32s]) -> Float32s:
-        """Embed a batch.
-
-        Args:
-            x: float32 (B, *shape), scaled.
-
-        Returns:
-            float32 (B, D).
-        """
-        batch = np.asarray(x, dtype=np.float32).reshape(-1, *self._shape)
-        with torch.inference_mode():
-            z = self._net(torch.from_numpy(batch).to(self.device))
-        return z.float().cpu().numpy()  # type: ignore[no-any-return]
+    def embed(self, items: Sequence[Payload]) -> Float32s:
+        """Embed B payloads -> float32 (B, D)."""
+        return embed_items(self._net, items, batch_size=max(len(items), 1))

@@ -1,13 +1,13 @@
 """From what a client sent to `Item`s: every item is checked on its own, before it joins a batch.
 
-An item is an object `{"id": "a", "x": [...]}`. `id` is optional, a string of 1 to 256 characters; it makes a
+An item is an object `{"id": "a", "x": ...}`. `id` is optional, a string of 1 to 256 characters; it makes a
 resend safe, since an id keeps its verdict. `x` is the raw payload in the bundle's input format
 (`model.inputs`). Anything else is refused for that item alone, with a message that says what to send.
 """
 
 from dataclasses import dataclass
 
-from model.inputs import InputSpec, InvalidInput, decode_item
+from model.inputs import InputSpec, InvalidInput, decode_item, describe
 from service.errors import InvalidItem
 from service.records import AUTO_ID_PREFIX, Item
 
@@ -69,14 +69,6 @@ def read_id(id: object) -> str | None:
     except UnicodeEncodeError:
         raise InvalidItem("id must be valid Unicode: it has a lone surrogate.") from None
     return id
-
-
-def describe(spec: InputSpec) -> str:
-    """The payload in words."""
-    shape = "x".join(str(n) for n in spec.shape)
-    return (
-        f"{spec.size} numbers from {spec.minimum:g} to {spec.maximum:g} ({spec.kind} {shape}, flat or nested)"
-    )
 
 
 def _id_for_reply(raw: object) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.datasets import load_digits as _load
 
 from model.datasets.labelled import LabelledData
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 
 
 def load_digits() -> LabelledData:
@@ -16,7 +16,7 @@ def load_digits() -> LabelledData:
     raw = _load()
     return LabelledData(
         name="digits",
-        input=InputSpec(kind="image", shape=(1, 8, 8), minimum=0, maximum=16),
+        input=ImageInput(shape=(1, 8, 8), minimum=0, maximum=16),
         x=np.asarray(raw.images, dtype=np.float32).reshape(-1, 1, 8, 8),
         y=np.asarray(raw.target, dtype=np.int64),
         labels=tuple(str(digit) for digit in raw.target_names),

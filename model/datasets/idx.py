@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.labelled import DataError, LabelledData
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 
 PARTS = ("train", "t10k")
 FILES = tuple(f"{part}-{kind}" for part in PARTS for kind in ("images-idx3-ubyte", "labels-idx1-ubyte"))
@@ -120,7 +120,7 @@ def load_idx(folder: Path, *, name: str, source: str, labels: Sequence[str] | No
             raise _bad(folder, f"has a class {int(numbers.max())}, but {name} has only {len(labels)} classes")
     return LabelledData(
         name=name,
-        input=InputSpec(kind="image", shape=(1, *x.shape[1:]), minimum=0, maximum=255),
+        input=ImageInput(shape=(1, *x.shape[1:]), minimum=0, maximum=255),
         x=x.astype(np.float32)[:, np.newaxis],
         y=np.asarray(y, dtype=np.int64),
         labels=tuple(labels),

@@ -1,7 +1,7 @@
 """A labelled data set in memory: the noun every loader returns, and the one error they raise.
 
 Values stay raw, in the range clients will send, so that what is fitted on and what is served pass through the
-same scaling (`model/inputs.py`). A class is a number in `y` and a name in `labels`.
+same decoding (`model/inputs`). A class is a number in `y` and a name in `labels`.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.inputs import InputSpec
+from model.inputs import Column, InputSpec
 
 
 class DataError(ValueError):
@@ -23,7 +23,8 @@ class LabelledData:
     Attributes:
         name: the data set's short name, such as "digits".
         input: what one raw item looks like.
-        x: float32 (N, *input.shape), raw values in [input.minimum, input.maximum].
+        x: N raw items: float32 (N, *input.shape), values in [input.minimum, input.maximum], for images and
+            vectors; numpy's StringDType (N,) for texts.
         y: int64 (N,), index into `labels`.
         labels: the names of the classes, distinct, each with at least one item.
         source: where the items come from, for the bundle's card.
@@ -34,24 +35,21 @@ class LabelledData:
 
     name: str
     input: InputSpec
-    x: NDArray[np.float32]
+    x: Column
     y: NDArray[np.int64]
     labels: tuple[str, ...]
     source: str
 
     def __post_init__(self) -> None:
-        shape = (len(self.y), *self.input.shape)
-        if self.x.dtype != np.float32 or self.x.shape != shape:
-            raise self._wrong(f"x must be float32 {shape}, not {self.x.dtype} {self.x.shape}")
         if self.y.dtype != np.int64 or self.y.ndim != 1:
             raise self._wrong(f"y must be int64 (N,), not {self.y.dtype} {self.y.shape}")
         if len(self.y) == 0:
             raise self._wrong("it has no items")
-        low, high = float(self.x.min()), float(self.x.max())
-        if not self.input.minimum <= low <= high <= self.input.maximum:
-            raise self._wrong(
-                f"its values must lie in {self.input.minimum}..{self.input.maximum}, not {low}..{high}"
-            )
+        if self.x.shape[:1] != self.y.shape:
+            raise self._wrong(f"x has {len(self.x)} items and y has {len(self.y)}")
+        problem = self.input.column_problem(self.x)
+        if problem is not None:
+            raise self._wrong(problem)
         if len(set(self.labels)) != len(self.labels):
             raise self._wrong("two classes have the same label")
         if np.any((self.y < 0) | (self.y >= len(self.labels))):

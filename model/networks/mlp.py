@@ -40,6 +40,8 @@ class Mlp(Network):
         depth: int = 7,
     ) -> None:
         super().__init__({"penultimate": width, "output": output_dim})
+        if input.kind == "text":
+            raise ValueError("the network mlp takes numbers; choose the network tfidf or sentence for text")
         if min(output_dim, width, depth) < 1:
             raise ValueError("an mlp needs output_dim, width and depth of at least 1")
         self.hidden = nn.Sequential()

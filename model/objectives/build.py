@@ -3,12 +3,18 @@
 import torch
 
 from model.objectives.hinge import Hinge
+from model.objectives.normalised_softmax import NormalisedSoftmax
 from model.objectives.objective import Objective
 from model.objectives.proxy_anchor import ProxyAnchor
 from model.objectives.rbf import Rbf
+from model.objectives.supcon import SupCon
 
-OBJECTIVES: dict[str, type[ProxyAnchor] | type[Hinge] | type[Rbf]] = {
+OBJECTIVES: dict[
+    str, type[ProxyAnchor] | type[SupCon] | type[NormalisedSoftmax] | type[Hinge] | type[Rbf]
+] = {
     "proxy-anchor": ProxyAnchor,
+    "supcon": SupCon,
+    "normalised-softmax": NormalisedSoftmax,
     "hinge": Hinge,
     "rbf": Rbf,
 }

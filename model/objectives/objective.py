@@ -2,8 +2,9 @@
 
     x: float32 (B, D), the net's "output";  y: int64 (B,), classes 0..K-1
 
-An objective owns K representatives in the output space (proxies or centres). They start far from where they
-end and see a gradient only through a loss, so they may learn faster than the net: `rate` times as fast.
+An objective owns K representatives in the output space. Proxies or centres are parameters: they start far from
+where they end and see a gradient only through a loss, so they may learn faster than the net: `rate` times as
+fast. Means (supcon) are buffers, formed as the batches pass.
 """
 
 import torch

@@ -16,7 +16,7 @@ import asyncio
 import msgspec
 from starlette.requests import Request
 
-from model.inputs import InputSpec
+from model.inputs import InputSpec, describe
 from service.api.budget import Share
 from service.errors import (
     BodyTooLarge,
@@ -26,7 +26,7 @@ from service.errors import (
     NotReady,
     UnsupportedMediaType,
 )
-from service.intake import Refused, describe, read_items
+from service.intake import Refused, read_items
 from service.records import Item
 
 _BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", "x": [...]}.'
@@ -34,7 +34,7 @@ _BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", 
 _BYTES_A_TURN = 32 * 1024
 
 _SPARE_VALUES = 4096
-"""Values an item may have beyond four a number; a real one has a few."""
+"""Values an item may have beyond those of its payload; a real one has a few."""
 
 
 async def receive_body(request: Request, share: Share, *, limit: int, timeout_s: float) -> bytearray:
@@ -134,7 +134,7 @@ async def read_each(raws: list[msgspec.Raw], spec: InputSpec) -> list[Item | Ref
 
 
 def _read_one(text: bytes, spec: InputSpec) -> Item | Refused:
-    if text.count(b",") + text.count(b"[") + text.count(b"{") > 4 * spec.size + _SPARE_VALUES:
+    if text.count(b",") + text.count(b"[") + text.count(b"{") > spec.most_values + _SPARE_VALUES:
         return Refused(None, InvalidItem(f"The item holds far too many values: send {describe(spec)} as x."))
     try:
         item = msgspec.json.decode(text)

@@ -10,10 +10,10 @@ from model.bundle import (
     CalibrationSpec,
     EmbeddingSpec,
     Golden,
-    InputSpec,
     KnownArrays,
     NetworkSpec,
 )
+from model.inputs import ImageInput
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def created() -> datetime:
 def contents() -> BundleContents:
     f32, i64 = np.float32, np.int64
     return BundleContents(
-        input=InputSpec(kind="image", shape=(1, 2, 2), minimum=0, maximum=16),
+        input=ImageInput(shape=(1, 2, 2), minimum=0, maximum=16),
         network=NetworkSpec(
             name="mlp", options={"width": 3, "dropout": 0.5, "bias": True}, layer="penultimate"
         ),
@@ -60,7 +60,7 @@ def contents() -> BundleContents:
             cluster_projection=np.array([[1], [0]], dtype=f32),
         ),
         golden=Golden(
-            inputs=np.linspace(0, 1, 12, dtype=f32).reshape(3, 1, 2, 2),
+            items=([0, 4, 8, 16], [[1, 2], [3, 4]], [0.5, 0, 0, 16.0]),
             embeddings=np.arange(6, dtype=f32).reshape(3, 2),
         ),
         card="# Cats and dogs\n\nFor tests only.\n",

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from model.arrays import pack, unpack_golden, unpack_known, unpack_weights
+from model.arrays import Golden, pack, pack_golden, unpack_golden, unpack_known, unpack_weights
 from model.bundle import BundleContents, BundleError, Manifest, read_manifest, write_bundle
+from model.inputs import TextInput
 
 FOLDER = Path("somewhere/bundle")
 F32, I64 = np.float32, np.int64
@@ -105,25 +106,46 @@ def test_every_known_array_is_needed(known: dict[str, NDArray[Any]], manifest: M
 
 
 @pytest.mark.parametrize(
-    ("inputs", "embeddings"),
+    ("lines", "embeddings", "problem"),
     [
-        ((3, 1, 2, 3), (3, 2)),
-        ((3, 4), (3, 2)),
-        ((3, 1, 2, 2), (2, 2)),
-        ((3, 1, 2, 2), (3, 3)),
-        ((0, 1, 2, 2), (0, 2)),
+        (b"[0,4,8,16]", (1, 3), "embeddings of shape"),
+        (b"[0,4,8,16]", (2, 2), "1 lines of inputs for 2 embeddings"),
+        (b"[0,4,8,16]\n", (1, 2), "2 lines of inputs for 1 embeddings"),
+        (b"", (0, 2), "inputs of shape"),
+        (b"[0,4,8]", (1, 2), "an input that the bundle does not take: x must be 4 numbers"),
+        (b'"a text"', (1, 2), "got a string"),
+        (b"[0,4,8,NaN]", (1, 2), "not lines of JSON"),
+        (b"[0,4,8", (1, 2), "not lines of JSON"),
+        (b'{"a":1,"a":2}', (1, 2), "appears twice"),
+        (b'"\xff"', (1, 2), "not lines of JSON"),
+        (b"[" * 100_000, (1, 2), "not lines of JSON"),
     ],
 )
-def test_golden_shapes_follow_the_manifest(
-    manifest: Manifest, inputs: tuple[int, ...], embeddings: tuple[int, ...]
+def test_golden_items_are_lines_of_what_the_bundle_takes(
+    manifest: Manifest, lines: bytes, embeddings: tuple[int, ...], problem: str
 ) -> None:
-    """Golden inputs have the manifest's shape, their embeddings its dimension, and there is at least one."""
-    raw = pack(
-        {"inputs": np.zeros(inputs, F32), "embeddings": np.zeros(embeddings, F32)}, file="f", folder=FOLDER
-    )
+    """One line of strict JSON an embedding, at least one, each an item that a client could send."""
+    arrays = {"inputs": np.frombuffer(lines, np.uint8), "embeddings": np.zeros(embeddings, F32)}
+    raw = pack(arrays, file="f", folder=FOLDER)
 
-    with pytest.raises(BundleError, match=r"golden\.safetensors"):
+    with pytest.raises(BundleError, match=rf"golden\.safetensors .*{problem}"):
         unpack_golden(raw, manifest=manifest, folder=FOLDER)
+
+
+def test_golden_items_come_back_as_they_were(manifest: Manifest) -> None:
+    """A line break inside a text is no end of a line; letters of any language stay."""
+    texts = ("a\nb", "größe \u2028 \x00", "名前")
+    manifest = manifest.model_copy(update={"input": TextInput()})
+    raw = pack_golden(Golden(items=texts, embeddings=np.zeros((3, 2), F32)), folder=FOLDER)
+
+    assert texts == unpack_golden(raw, manifest=manifest, folder=FOLDER).items
+
+
+@pytest.mark.parametrize("item", [float("nan"), "\ud800", {1, 2}])
+def test_golden_items_that_are_not_json_are_not_written(item: Any) -> None:
+    """NaN, a lone surrogate or a Python object is refused when it is written, not when it is read."""
+    with pytest.raises(BundleError, match=r"golden\.safetensors cannot be written"):
+        pack_golden(Golden(items=(item,), embeddings=np.zeros((1, 2), F32)), folder=FOLDER)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from model.bundle import (
     BundleContents,
@@ -21,6 +23,7 @@ from model.bundle import (
     read_manifest,
     write_bundle,
 )
+from model.inputs import Payload
 
 FILES = ["card.md", "golden.safetensors", "known.safetensors", "manifest.json", "weights.safetensors"]
 
@@ -52,10 +55,23 @@ def test_what_is_written_is_read(folder: Path, contents: BundleContents) -> None
     for expected, actual in (
         (contents.weights, bundle.weights),
         (vars(contents.known), vars(bundle.known)),
-        (vars(contents.golden), vars(bundle.golden)),
+        ({"z": contents.golden.embeddings}, {"z": bundle.golden.embeddings}),
     ):
         for name, array in expected.items():
             np.testing.assert_array_equal(array, actual[name], strict=True)
+    assert contents.golden.items == bundle.golden.items
+    assert bundle.files == {}
+
+
+def test_files_of_the_net_travel_with_it(tmp_path: Path, contents: BundleContents, created: datetime) -> None:
+    """A vocabulary or tokenizer is kept to the byte and is part of the id; a file of any other name is refused."""
+    files = {"vocabulary.json": '["größe"]'.encode(), "tokenizer.json": b"{}"}
+    manifest = write_bundle(tmp_path / "b", replace(contents, files=files), created=created)
+
+    assert files == read_bundle(tmp_path / "b").files
+    assert manifest.bundle_id != write_bundle(tmp_path / "plain", contents, created=created).bundle_id
+    with pytest.raises(BundleError, match=r"'net\.py' is a file that no bundle has.*vocabulary\.json"):
+        write_bundle(tmp_path / "c", replace(contents, files={"net.py": b""}), created=created)
 
 
 def test_options_keep_their_types(folder: Path) -> None:
@@ -368,20 +384,20 @@ def test_golden_embeddings_are_compared(folder: Path) -> None:
             check_golden(bundle, lambda _, wrong=wrong: wrong)
 
 
-def test_golden_inputs_are_handed_over(folder: Path) -> None:
-    """What is embedded is the golden inputs; an embedder that scribbles on them does no harm."""
+def test_golden_items_are_decoded_as_a_clients(folder: Path) -> None:
+    """What is embedded went through the decoding that items of clients do, flat and nested ones."""
     bundle = read_bundle(folder)
-    seen = []
+    seen: list[Any] = []
 
-    def embed(x: np.ndarray) -> np.ndarray:
-        seen.append(x.copy())
-        x[:] = 0
+    def embed(payloads: Sequence[Payload]) -> NDArray[np.float32]:
+        seen.extend(payloads)
         return bundle.golden.embeddings
 
     check_golden(bundle, embed)
 
-    np.testing.assert_array_equal(bundle.golden.inputs, seen[0])
-    assert bundle.golden.inputs.any()
+    assert ([0, 4, 8, 16], [[1, 2], [3, 4]]) == bundle.golden.items[:2]
+    np.testing.assert_array_equal(np.array([[[0, 0.25], [0.5, 1]]], np.float32), seen[0], strict=True)
+    np.testing.assert_array_equal(np.array([[[1, 2], [3, 4]]], np.float32) / 16, seen[1], strict=True)
 
 
 def test_the_manifest_is_json_for_people(folder: Path) -> None:

@@ -17,10 +17,16 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "vit"}, "network must be one of cnn, mlp; not 'vit'"),
-        ({"objective": "triplet"}, "objective must be one of proxy-anchor, hinge, rbf"),
-        ({"layer": "last"}, "layer must be one of penultimate, output, pooled"),
-        ({"network": "mlp", "layer": "pooled"}, "only the network cnn has a layer pooled"),
+        ({"network": "vit"}, "network must be one of cnn, mlp, sentence, table, tfidf; not 'vit'"),
+        ({"objective": "triplet"}, "objective must be one of proxy-anchor, supcon, normalised-softmax"),
+        ({"auxiliary": "rotation"}, "auxiliary must be one of none, two-views"),
+        ({"auxiliary": "two-views", "augment": False}, "two views of an item that is not augmented"),
+        ({"auxiliary_weight": 0.0}, "auxiliary_weight must be above 0"),
+        ({"flip": True, "augment": False}, "flip is one of the changes that augment makes"),
+        ({"stop_at": 0.0}, "stop_at must be above 0 and at most 1"),
+        ({"stop_at": 1.5}, "stop_at must be above 0 and at most 1"),
+        ({"network": "tfidf", "encoder": "x"}, "the network tfidf has no encoder to choose or tune"),
+        ({"tune": True}, "the network cnn has no encoder to choose or tune; sentence has one"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
@@ -45,7 +51,16 @@ def test_a_run_that_cannot_work_is_refused(changes: dict[str, object], message: 
 
 def test_it_survives_json() -> None:
     """A configuration written to JSON and read back is the same one."""
-    config = TrainConfig(hold_out=("3", "7"), max_items=5)
+    config = TrainConfig(hold_out=("3", "7"), max_items=5, drop=("id",))
     values = json.loads(json.dumps(config.as_json()))
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
 
-    assert config == TrainConfig(**values | {"hold_out": tuple(values["hold_out"])})
+    assert config == TrainConfig(**values | lists)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "stop_at", "expected"), [(40, 1.0, 40), (40, 0.8, 32), (6, 0.6, 4), (2, 0.1, 1)]
+)
+def test_a_run_stops_at_a_share_of_its_schedule(epochs: int, stop_at: float, expected: int) -> None:
+    """The passes made are that share of the epochs, rounded, and never none."""
+    assert expected == TrainConfig(epochs=epochs, stop_at=stop_at).epochs_run

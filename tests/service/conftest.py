@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from model.bundle import Bundle
-from model.inputs import InputSpec
+from model.inputs import ImageInput, InputSpec
 from tests.service import digits
 
 
@@ -24,7 +24,7 @@ def digits_dir() -> Path:
 @pytest.fixture(scope="session")
 def spec() -> InputSpec:
     """Images of 2x2 with values from 0 to 16."""
-    return InputSpec(kind="image", shape=(1, 2, 2), minimum=0, maximum=16)
+    return ImageInput(shape=(1, 2, 2), minimum=0, maximum=16)
 
 
 @pytest.fixture(autouse=True)

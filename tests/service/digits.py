@@ -59,6 +59,7 @@ def variant_dir() -> Path:
             weights=found.weights,
             known=found.known,
             golden=found.golden,
+            files=found.files,
             card=found.card + "\nAnother one.\n",
         ),
         created=CREATED,

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from model.bundle import Bundle, Golden
+from model.inputs import decode_item
 from model.manifest import BundleError
 from service.embedding import Embedder, choose_device
 from service.errors import InvalidSetting
@@ -20,7 +21,7 @@ def embedder(digits_bundle: Bundle) -> Embedder:
 
 def test_golden(embedder: Embedder, digits_bundle: Bundle) -> None:
     """The golden inputs have the golden embeddings."""
-    found = embedder.embed(digits_bundle.golden.inputs)
+    found = embedder.embed([decode_item(x, digits_bundle.manifest.input) for x in digits_bundle.golden.items])
 
     assert np.float32 == found.dtype
     np.testing.assert_allclose(found, digits_bundle.golden.embeddings, atol=1e-4)
@@ -53,7 +54,7 @@ def test_finite(embedder: Embedder) -> None:
 def test_other_golden(digits_bundle: Bundle) -> None:
     """A net that does not give the golden embeddings is not served."""
     golden = digits_bundle.golden
-    wrong = Golden(inputs=golden.inputs, embeddings=golden.embeddings[::-1].copy())
+    wrong = Golden(items=golden.items, embeddings=golden.embeddings[::-1].copy())
 
     with pytest.raises(BundleError, match="golden"):
         Embedder(replace(digits_bundle, golden=wrong), device="cpu", threads=1)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.inputs import InputSpec, example_item
+from model.inputs import ImageInput, example_item
 from service.errors import InvalidItem
-from service.intake import MAX_ID_CHARACTERS, Refused, describe, read_id, read_item, read_items
+from service.intake import MAX_ID_CHARACTERS, Refused, read_id, read_item, read_items
 from service.records import Item
 
-SPEC = InputSpec(kind="image", shape=(1, 2, 2), minimum=0, maximum=16)
+SPEC = ImageInput(shape=(1, 2, 2), minimum=0, maximum=16)
 
 
 def test_item() -> None:
@@ -76,11 +76,6 @@ def test_long_field_names() -> None:
         read_item({"x": 1} | {"y" * 10_000 + str(n): 1 for n in range(100)}, SPEC)
 
     assert len(str(refused.value)) < 300
-
-
-def test_describe() -> None:
-    """The payload in words."""
-    assert "4 numbers from 0 to 16 (image 1x2x2, flat or nested)" == describe(SPEC)
 
 
 def test_example() -> None:

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.inputs import InputSpec
+from model.inputs import VectorInput
 from service.api.failures import problem_of
 from service.errors import NotReady
 from service.protocol import JSON, MSGPACK, Ack, Codec, ErrorMessage, Nack, Verdicts
 from service.records import Item, Verdict, VerdictKind
 from service.session import Close, Effect, Enqueue, IngestSession, Send, SessionState
 
-SPEC = InputSpec(kind="vector", shape=(2,), minimum=0, maximum=1)
+SPEC = VectorInput(shape=(2,), minimum=0, maximum=1)
 WINDOW = 6
 MAX_ITEMS = 4
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from model.datasets.labelled import DataError, LabelledData
-from model.inputs import InputSpec
+from model.inputs import TextInput, VectorInput
 
 SOUND: dict[str, Any] = {
     "name": "pets",
-    "input": InputSpec(kind="vector", shape=(2,), minimum=0, maximum=1),
+    "input": VectorInput(shape=(2,), minimum=0, maximum=1),
     "x": np.array([[0, 1], [1, 0], [0.5, 0.5]], dtype=np.float32),
     "y": np.array([0, 1, 1]),
     "labels": ("cat", "dog"),
@@ -25,7 +25,7 @@ def test_sound_data_is_accepted() -> None:
     ("part", "problem"),
     [
         ({"x": SOUND["x"].astype(np.float64)}, "x must be float32"),
-        ({"x": SOUND["x"][:2]}, r"x must be float32 \(3, 2\)"),
+        ({"x": SOUND["x"][:2]}, "x has 2 items and y has 3"),
         ({"x": SOUND["x"][:, :1]}, r"x must be float32 \(3, 2\)"),
         ({"x": SOUND["x"] * 2}, "values must lie in"),
         ({"x": SOUND["x"] - 1}, "values must lie in"),
@@ -42,3 +42,19 @@ def test_parts_that_do_not_fit_are_refused(part: dict[str, Any], problem: str) -
     """A wrong dtype, shape, value, class or label is refused, and the data set named."""
     with pytest.raises(DataError, match=f"'pets' is not well formed: .*{problem}"):
         LabelledData(**{**SOUND, **part})
+
+
+TEXTS = np.array(["a cat", "a dog\n", "Ein größerer Hund"], dtype=np.dtypes.StringDType())
+
+
+def test_texts_are_a_column_of_strings() -> None:
+    """A text data set is checked like any other: by its own kind of input."""
+    text = {**SOUND, "input": TextInput(max_characters=20), "x": TEXTS}
+
+    assert LabelledData(**text).x is TEXTS
+    with pytest.raises(
+        DataError, match="its item 2 must be a text of 1 to 16 characters, not a string of 17"
+    ):
+        LabelledData(**{**text, "input": TextInput(max_characters=16)})
+    with pytest.raises(DataError, match="x must be texts, StringDType"):
+        LabelledData(**{**text, "x": np.array(TEXTS.tolist())})

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from model.inputs import InputSpec
+from model.inputs import ImageInput, InputSpec, VectorInput
 from model.networks import Cnn
 from model.networks.cnn import pools_for
 
 
 def image(*shape: int) -> InputSpec:
-    return InputSpec(kind="image", shape=shape, minimum=0, maximum=1)
+    return ImageInput(shape=shape, minimum=0, maximum=1)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (1, 1, 1), (2, 5, 17), (1, 64, 3)])
@@ -44,7 +44,7 @@ def test_in_eval_mode_items_of_a_batch_do_not_change_each_other() -> None:
 def test_a_vector_is_referred_to_the_mlp() -> None:
     """A vector is refused, and the message names the network to choose."""
     with pytest.raises(ValueError, match="choose the network mlp"):
-        Cnn(InputSpec(kind="vector", shape=(64,), minimum=0, maximum=1))
+        Cnn(VectorInput(shape=(64,), minimum=0, maximum=1))
 
 
 def test_widths_must_be_positive() -> None:

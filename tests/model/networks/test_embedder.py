@@ -12,15 +12,15 @@ from model.bundle import (
     CalibrationSpec,
     EmbeddingSpec,
     Golden,
-    InputSpec,
     KnownArrays,
     Manifest,
     NetworkSpec,
     check_golden,
 )
-from model.networks import Embedder, Mlp, embed_array, load_embedder
+from model.inputs import VectorInput
+from model.networks import Embedder, Mlp, embed_items, load_embedder
 
-SPEC = InputSpec(kind="vector", shape=(4,), minimum=0, maximum=1)
+SPEC = VectorInput(shape=(4,), minimum=0, maximum=1)
 
 
 def small_embedder(*, layer: str = "penultimate", norm: str = "l2") -> Embedder:
@@ -46,7 +46,7 @@ def test_an_item_that_silences_the_layer_stays_finite() -> None:
     for parameter in embedder.parameters():
         parameter.data.zero_()
 
-    assert embed_array(embedder, items(2)).tolist() == [[0.0] * 8] * 2
+    assert embed_items(embedder, items(2)).tolist() == [[0.0] * 8] * 2
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 4])
@@ -54,7 +54,7 @@ def test_batches_do_not_change_embeddings(n: int) -> None:
     """Embedding in batches of any size, and of no items, gives what one pass gives."""
     embedder = small_embedder(layer="output", norm="none")
 
-    in_batches = embed_array(embedder, items(n), batch_size=3)
+    in_batches = embed_items(embedder, items(n), batch_size=3)
 
     assert (n, embedder.dim) == in_batches.shape
     np.testing.assert_allclose(in_batches, embedder(torch.from_numpy(items(n))).detach().numpy(), atol=1e-6)
@@ -111,7 +111,7 @@ def bundle_of(embedder: Embedder, **changes: object) -> Bundle:
         manifest=manifest,
         weights={name: value.numpy().copy() for name, value in embedder.net.state_dict().items()},
         known=known,
-        golden=Golden(inputs=items(3), embeddings=embed_array(embedder, items(3))),
+        golden=Golden(items=tuple(items(3).tolist()), embeddings=embed_items(embedder, items(3))),
         card="",
     )
 
@@ -122,7 +122,7 @@ def test_a_loaded_embedder_gives_the_golden_embeddings() -> None:
 
     loaded = load_embedder(bundle)
 
-    assert check_golden(bundle, lambda x: embed_array(loaded, x)) < 1e-6
+    assert check_golden(bundle, lambda x: embed_items(loaded, x)) < 1e-6
     assert not loaded.training
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 

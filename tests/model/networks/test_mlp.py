@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from model.inputs import InputSpec
+from model.inputs import ImageInput, VectorInput
 from model.networks import Mlp
 
-MNIST = InputSpec(kind="image", shape=(1, 28, 28), minimum=0, maximum=255)
+MNIST = ImageInput(shape=(1, 28, 28), minimum=0, maximum=255)
 
 
 def test_for_mnist_it_is_784_to_seven_layers_of_520_to_d() -> None:
@@ -34,7 +34,7 @@ def test_penultimate_is_the_last_hidden_layer() -> None:
 def test_a_signal_survives_seven_layers_at_the_start() -> None:
     """At the start items keep their scale through seven layers: neither vanished nor exploded."""
     torch.manual_seed(0)
-    spec = InputSpec(kind="vector", shape=(520,), minimum=-9, maximum=9)
+    spec = VectorInput(shape=(520,), minimum=-9, maximum=9)
     x = torch.randn(64, 520)
 
     deep = Mlp(spec).layers(x)["penultimate"].detach()
@@ -44,7 +44,7 @@ def test_a_signal_survives_seven_layers_at_the_start() -> None:
 
 def test_a_vector_is_taken_as_it_is() -> None:
     """A vector of F numbers meets F weights."""
-    net = Mlp(InputSpec(kind="vector", shape=(6,), minimum=0, maximum=1), output_dim=2, width=4, depth=1)
+    net = Mlp(VectorInput(shape=(6,), minimum=0, maximum=1), output_dim=2, width=4, depth=1)
 
     assert tuple(net(torch.rand(5, 6)).shape) == (5, 2)
 

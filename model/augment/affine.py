@@ -6,8 +6,7 @@ outside), in coordinates where the image spans -1..1 both ways:
 
     old = R(angle) / scale  new + shift            angle, scale, shift uniform within the limits
 
-The random numbers are always drawn on the CPU from the generator passed in, so a run sees the same
-augmentations whatever device it trains on. There is no mirroring: a mirrored digit is another digit.
+There is no mirroring: a mirrored digit is another digit (`model/augment/flip.py`).
 """
 
 import math
@@ -32,7 +31,7 @@ class AffineLimits:
     shift: float = 0.1
 
 
-def augment(x: Tensor, generator: torch.Generator, limits: AffineLimits) -> Tensor:
+def affine(x: Tensor, generator: torch.Generator, limits: AffineLimits) -> Tensor:
     """Change each image of a batch by an affine map of its own.
 
     Args:

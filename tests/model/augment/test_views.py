@@ -1,0 +1,68 @@
+"""Which changes make which view."""
+
+import pytest
+import torch
+
+from model.augment import AffineLimits, affine, gentle_view, strong_view
+from model.inputs import InputSpec
+
+GREY = InputSpec(kind="image", shape=(1, 28, 28), minimum=0, maximum=255)
+COLOUR = InputSpec(kind="image", shape=(3, 32, 32), minimum=0, maximum=255)
+VECTOR = InputSpec(kind="vector", shape=(12,), minimum=-1, maximum=1)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def items(spec: InputSpec, n: int = 16) -> torch.Tensor:
+    return torch.rand(n, *spec.shape, generator=seeded(9))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("spec", [GREY, COLOUR, VECTOR], ids=["grey", "colour", "vector"])
+def test_strong_views_of_an_item_differ_and_keep_its_shape(spec: InputSpec, *, mirrored: bool) -> None:
+    """Two strong views of the same items are both other items, of the same shape, and unlike each other."""
+    view, generator = strong_view(spec, mirrored=mirrored), seeded()
+    x = items(spec)
+    first, second = view(x, generator), view(x, generator)
+
+    assert x.shape == first.shape
+    assert not bool((first == second).flatten(1).all(1).any())
+    assert not bool((first == x).flatten(1).all(1).any())
+    if spec.kind == "image":
+        assert 0 <= float(first.min()) <= float(first.max()) <= 1
+
+
+def test_the_gentle_view_of_an_image_is_the_small_affine_map() -> None:
+    """Without mirroring nothing else is done, and nothing else is drawn."""
+    x = items(GREY)
+    view = gentle_view(GREY, mirrored=False)
+
+    assert view is not None
+    assert torch.equal(affine(x, seeded(), AffineLimits()), view(x, seeded()))
+
+
+def test_mirroring_is_done_when_asked_for() -> None:
+    """Some images of a mirrored gentle view are the mirror images of those that are not."""
+    x = items(GREY)
+    plain, mirrored = gentle_view(GREY, mirrored=False), gentle_view(GREY, mirrored=True)
+
+    assert plain is not None
+    assert mirrored is not None
+    as_it_was, turned = plain(x, seeded()), mirrored(x, seeded())
+    flipped = (as_it_was.flip(3) == turned).flatten(1).all(1)
+    assert 0 < int(flipped.sum()) < len(x)
+
+
+def test_a_vector_has_no_gentle_view() -> None:
+    """Nothing is known that leaves every kind of vector in its class."""
+    assert gentle_view(VECTOR, mirrored=False) is None
+
+
+@pytest.mark.parametrize("spec", [GREY, VECTOR], ids=["grey", "vector"])
+def test_the_generator_decides(spec: InputSpec) -> None:
+    """The same generator state gives the same view."""
+    view = strong_view(spec, mirrored=True)
+
+    assert torch.equal(view(items(spec), seeded(1)), view(items(spec), seeded(1)))
