@@ -118,7 +118,6 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("train", "nowhere.csv", "--text", "q", "--label", "y"), "There is no data set 'nowhere.csv'"),
         (("train", "tickets.csv"), "tickets.csv is a file of rows: name the columns"),
         (("train", "tickets.csv", "--text", "q", "--label", "y"), "line 2: there is no column 'q'"),
-        (("train", "tickets.csv", "--text", "a", "--label", "b", "--encoder", "no/where"), "encoder"),
         (("serve", "x", "--stream", "a b"), "--stream"),
         (("serve", "x", "--known-error-rate", "7"), "--known-error-rate"),
     ],
