@@ -97,17 +97,21 @@ def write_card(
 
 def command(config: TrainConfig) -> str:
     """Return the shell command that asks for this run, naming what differs from the defaults."""
+    default = starting_config(config.dataset, None, {} if config.text is None else {"text": config.text})
     words = ["firstseen", "train", config.dataset]
-    if config.hold_out:
+    if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
-    default = starting_config(config.dataset, None, {})
+    if config.text is not None:
+        words += ["--text", config.text]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
+        if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        shown = ",".join(value) if isinstance(value, tuple) else str(value)
-        words += [f"--no-{option}"] if value is False else [f"--{option}", shown]
+        if isinstance(value, bool):
+            words += [f"--{option}" if value else f"--no-{option}"]
+        else:
+            words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
 
 

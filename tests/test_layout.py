@@ -25,6 +25,8 @@ TESTED_ELSEWHERE = {
     "service/clustering/kernels/pairs.py": "tests/service/clustering/test_micro_clusters.py",
     "service/clustering/kernels/state.py": "tests/service/clustering/test_micro_clusters.py",
     # Configurations are compared with each other.
+    "model/configs/clinc150.py": "tests/model/configs/test_configs.py",
+    "model/configs/clinc150_minilm.py": "tests/model/configs/test_configs.py",
     "model/configs/digits.py": "tests/model/configs/test_configs.py",
     "model/configs/fashion_mnist.py": "tests/model/configs/test_configs.py",
     "model/configs/mnist.py": "tests/model/configs/test_configs.py",
@@ -35,6 +37,7 @@ TESTED_ELSEWHERE = {
 
 TOPICS = {
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
+    "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
     "tests/service/clustering/test_literal_dbstream.py",  # the oracle lives in tests only
     "tests/service/clustering/test_river_differences.py",  # a peer, not a source
     "tests/service/test_tables.py",  # one kind of input from the file to the answer

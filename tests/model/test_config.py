@@ -17,11 +17,14 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "vit"}, "network must be one of cnn, mlp; not 'vit'"),
+        ({"network": "vit"}, "network must be one of cnn, mlp, sentence, tfidf; not 'vit'"),
         ({"objective": "triplet"}, "objective must be one of proxy-anchor, hinge, rbf"),
         ({"layer": "last"}, "layer must be one of penultimate, output, pooled"),
         ({"network": "mlp", "layer": "pooled"}, "only the network cnn has a layer pooled"),
         ({"network": "cnn", "layer": "features"}, "only the network tfidf or table has a layer features"),
+        ({"network": "tfidf", "layer": "encoder"}, "only the network sentence has a layer encoder"),
+        ({"network": "tfidf", "encoder": "x"}, "the network tfidf has no encoder to choose or tune"),
+        ({"tune": True}, "the network cnn has no encoder to choose or tune; sentence has one"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),

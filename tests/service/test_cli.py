@@ -1,16 +1,21 @@
 """The command line: what a person types, and the one line that says what was wrong with it."""
 
+import dataclasses
 import json
 import re
+import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from model.bundle import Bundle
+from model.card import command
+from model.configs import starting_config
 from service import cli
 from service.recovery import ReplayMismatch
 from service.settings import Settings
@@ -55,6 +60,31 @@ def test_defaults_in_help(command: str) -> None:
     assert [] == [default for default in stated if f"[default: {default}]" not in shown]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text": "q", "label": "kind of", "seed": 2},
+        {"text": "q", "label": "y", "encoder": "some/encoder", "tune": True},
+        {"hold_out": ()},
+        {"encoder": "some/encoder", "hold_out": ("oos", "card")},
+    ],
+)
+def test_the_command_asks_for_the_run(changes: dict[str, Any]) -> None:
+    """What a card shows, typed again, is the run it was made by."""
+    config = starting_config("clinc150" if "hold_out" in changes else "my tickets.csv", None, changes)
+    words = shlex.split(command(config))
+    options = get_command(cli.app).commands["train"].make_context("train", words[2:]).params  # type: ignore[attr-defined]
+    given = {
+        k: v
+        for k, v in options.items()
+        if v is not None and k in {f.name for f in dataclasses.fields(config)}
+    }
+    if "hold_out" in given:
+        given["hold_out"] = tuple(label for label in given["hold_out"].split(",") if label)
+
+    assert config == starting_config(given.pop("dataset"), None, given)
+
+
 def test_defaults_of_serve() -> None:
     """The defaults in the help of `serve` are those of the settings."""
     options = get_command(cli.app).commands["serve"].params  # type: ignore[attr-defined]  # it is a group
@@ -85,6 +115,9 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
         (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
+        (("train", "nowhere.csv", "--text", "q", "--label", "y"), "There is no data set 'nowhere.csv'"),
+        (("train", "tickets.csv"), "tickets.csv is a file of rows: name the columns"),
+        (("train", "tickets.csv", "--text", "q", "--label", "y"), "line 2: there is no column 'q'"),
         (("serve", "x", "--stream", "a b"), "--stream"),
         (("serve", "x", "--known-error-rate", "7"), "--known-error-rate"),
     ],
@@ -98,6 +131,7 @@ def test_errors(
 ) -> None:
     """What a person can mend is one line and status 1."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "tickets.csv").write_text("a,b\n" + "".join(f"text {n},{n % 2}\n" for n in range(400)))
     for name in Settings.model_fields:
         monkeypatch.delenv(f"FIRSTSEEN_{name.upper()}", raising=False)
     monkeypatch.setenv("FIRSTSEEN_LOG_LEVEL", "error")

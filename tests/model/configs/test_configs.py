@@ -81,6 +81,40 @@ def test_arrays_of_images_are_trained_with_the_settings_of_mnist(tmp_path: Path)
     assert starting_config(str(tmp_path / "images.npz"), None, {}).network == "cnn"
 
 
+@pytest.mark.parametrize(
+    ("changes", "network", "encoder"),
+    [
+        ({"text": "q", "label": "y"}, "tfidf", None),
+        ({"text": "q", "encoder": "tfidf"}, "tfidf", None),
+        ({"text": "q", "encoder": "some/encoder"}, "sentence", "some/encoder"),
+        ({"text": "q", "network": "sentence"}, "sentence", None),
+    ],
+)
+def test_a_file_of_texts_takes_the_settings_of_clinc150(
+    changes: dict[str, str], network: str, encoder: str | None
+) -> None:
+    """With tf-idf unless an encoder is asked for; nothing is held out."""
+    found = starting_config("tickets.csv", None, changes)
+
+    assert (network, encoder, ()) == (found.network, found.encoder, found.hold_out)
+    assert named_config("clinc150").epochs == found.epochs
+
+
+def test_what_is_no_intent_stays_held_out() -> None:
+    """The out-of-scope questions of CLINC150 are held out unless somebody asks for them."""
+    assert ("oos",) == starting_config("clinc150", None, {}).hold_out
+    assert () == starting_config("clinc150", None, {"hold_out": ()}).hold_out
+    assert () == starting_config("stackoverflow", None, {}).hold_out
+
+
+def test_an_encoder_can_be_changed_on_a_named_configuration() -> None:
+    """For another one, for words alone, and for a network that has none."""
+    assert "other" == starting_config(None, "clinc150-minilm", {"encoder": "other"}).encoder
+    for change in ({"encoder": "tfidf"}, {"network": "tfidf"}):
+        found = starting_config(None, "clinc150-minilm", change)
+        assert ("tfidf", None) == (found.network, found.encoder)
+
+
 def test_a_named_configuration_is_taken_whole_and_then_changed() -> None:
     """A named configuration brings its data set and held-out classes; changes win."""
     assert named_config("original") == starting_config(None, "original", {})

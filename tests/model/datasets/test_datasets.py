@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.datasets import DATASETS, DataError, input_kind, load_dataset
+from model.datasets import DATASETS, TEXTS, DataError, input_kind, load_dataset
 from model.datasets.idx import FILES
 from model.datasets.published import PUBLISHED
 
@@ -22,7 +22,7 @@ from model.datasets.published import PUBLISHED
 def real_data() -> Path:
     folder = os.environ.get("FIRSTSEEN_DATA")
     if folder is None:
-        pytest.skip("needs MNIST and Fashion-MNIST: set FIRSTSEEN_DATA to a folder that has them")
+        pytest.skip("needs the published data sets: set FIRSTSEEN_DATA to a folder that has them")
     return Path(folder)
 
 
@@ -31,7 +31,7 @@ def test_digits_come_without_a_data_folder() -> None:
     assert load_dataset("digits", data_dir=None).x.shape == (1797, 1, 8, 8)
 
 
-@pytest.mark.parametrize("name", sorted(PUBLISHED))
+@pytest.mark.parametrize("name", sorted([*PUBLISHED, *TEXTS]))
 def test_downloads_need_a_data_folder(name: str) -> None:
     """Without a folder to put files into, the message names the ways to give one."""
     with pytest.raises(DataError, match=f"{name} needs a data folder.*--data or FIRSTSEEN_DATA"):
@@ -82,6 +82,39 @@ def test_the_real_files_load(real_data: Path, name: str) -> None:
     assert (data.x.min(), data.x.max()) == (0, 255)
     assert PUBLISHED[name].labels == data.labels
     assert np.bincount(data.y).min() > 6000
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "classes", "first"),
+    [
+        ("clinc150", 23_700, 151, "what expression would i use to say i love you"),
+        ("stackoverflow", 20_000, 20, "How do I fill a DataSet or a DataTable from a LINQ"),
+        ("20newsgroups", 18_796, 20, "Archive-name: atheism/resources"),
+    ],
+)
+def test_the_real_texts_load(real_data: Path, name: str, texts: int, classes: int, first: str) -> None:
+    """The published texts load without a download, as many as their authors count."""
+
+    def no_download(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"{request.url} must not be asked for")
+
+    data = load_dataset(name, data_dir=real_data, transport=httpx.MockTransport(no_download))
+
+    assert (texts, classes) == (len(data.y), len(data.labels))
+    assert any(text.startswith(first) for text in data.x.tolist())
+    assert np.bincount(data.y).min() >= 150
+
+
+def test_a_file_of_texts_is_a_data_set(tmp_path: Path) -> None:
+    """Given its columns; without, the message says how to give them."""
+    path = tmp_path / "tickets.jsonl"
+    path.write_text('{"q": "where?", "kind": "lost"}\n{"q": "hi", "kind": "hello"}\n')
+
+    assert ("hello", "lost") == load_dataset(str(path), data_dir=None, text="q", label="kind").labels
+    with pytest.raises(
+        DataError, match=r"tickets\.jsonl is a file of rows: .* --text question --label intent"
+    ):
+        load_dataset(str(path), data_dir=None)
 
 
 def test_the_first_mnist_digit_is_the_famous_five(real_data: Path) -> None:
