@@ -120,16 +120,17 @@ def command(config: TrainConfig) -> str:
     words = ["firstseen", "train", config.dataset]
     if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
+    if config.text is not None:
+        words += ["--text", config.text]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
+        if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        shown = ",".join(value) if isinstance(value, tuple) else str(value)
         if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
+            words += [f"--{option}" if value else f"--no-{option}"]
         else:
-            words += [f"--{option}", shown]
+            words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
 
 

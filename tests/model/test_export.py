@@ -157,14 +157,14 @@ def test_fewer_items_than_classes_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A csv of 240 texts of four classes."""
+    """A csv of 320 texts of four classes."""
     words = {
         "card": "block lost card",
         "rain": "will it rain",
         "song": "play that song",
         "trip": "book a trip",
     }
-    rows = [f'"{text} number {n % 30}",{label}' for n in range(60) for label, text in words.items()]
+    rows = [f'"{text} number {n % 30}",{label}' for n in range(80) for label, text in words.items()]
     path = tmp_path_factory.mktemp("texts") / "questions.csv"
     path.write_text("question,kind\n" + "\n".join(rows), encoding="utf-8")
     return path
