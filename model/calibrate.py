@@ -43,6 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
+from model.config import ConfigError
 from model.datasets import DataError
 from model.scores import Gate
 from model.scores.mahalanobis import SHRINKAGE, whitener
@@ -137,6 +138,26 @@ def default_gate(layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str
     """
     score = "nearest-neighbour" if classes <= _MOST_CLASSES_OF_NEIGHBOURS else "relative-mahalanobis"
     return tuple((score, layer) for layer in layers)
+
+
+def wanted_gate(asked: Sequence[str], layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
+    """Which scores to average: (score, layer) of each part.
+
+    Args:
+        asked: SCORE:LAYER, or SCORE for each layer, of known scores; none: `default_gate` decides.
+        layers: of the embedding.
+        classes: K.
+
+    Raises:
+        ConfigError: one looks at a layer that is not in the embedding.
+    """
+    parts: list[tuple[str, str]] = []
+    for part in asked:
+        score, _, layer = part.partition(":")
+        if layer and layer not in layers:
+            raise ConfigError(f"gate has {part}, and the embedding has the layers {', '.join(layers)}")
+        parts += [(score, one) for one in ([layer] if layer else layers)]
+    return tuple(dict.fromkeys(parts)) or default_gate(layers, classes=classes)
 
 
 def fewest_own_scores(known_error_rate: float) -> int:

@@ -23,7 +23,7 @@ from model.bundle import (
     check_destination,
     write_bundle,
 )
-from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, default_gate, fit
+from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, fit, wanted_gate
 from model.card import write_card
 from model.choice import Choice
 from model.config import ConfigError, TrainConfig
@@ -192,7 +192,7 @@ def build_contents(
     embedding = _embedding(trained.embedder, config)
     geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
     gate = Gate.fit(
-        _wanted_gate(config, trained.embedder.layers, classes=len(trained.labels)),
+        wanted_gate(config.gate, trained.embedder.layers, classes=len(trained.labels)),
         layer_slices(embedding),
         z_fit=z_fit,
         y_fit=y_fit,
@@ -255,20 +255,3 @@ def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
         layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
         norm="l2" if config.norm == "l2" else "none",
     )
-
-
-def _wanted_gate(
-    config: TrainConfig, layers: tuple[str, ...], *, classes: int
-) -> tuple[tuple[str, str], ...]:
-    """The parts of the gate, as (score, layer).
-
-    Raises:
-        ConfigError: one looks at a layer that is not in the embedding.
-    """
-    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
-    for score, layer in asked:
-        if layer not in layers:
-            raise ConfigError(
-                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}"
-            )
-    return asked or default_gate(layers, classes=classes)
