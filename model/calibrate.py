@@ -13,9 +13,8 @@ held-out items of class k,
 
     p_k(z) = (1 + #{s_cal >= s_k(z)}) / (n + 1)
 
-and an item is new when no p_k exceeds the chosen rate. For a fresh item of class k, exchangeable with these
-n, P(p_k <= rate) <= rate whatever the scores' distribution; that the item may still pass as another class
-can only lower the rate at which it is called new.
+and for a fresh item of class k, exchangeable with these n, P(p_k <= rate) <= rate whatever the scores' distribution.
+The largest p_k names the class; whether the item is new, its rank among held-out items decides (`overall_p`).
 
 **Small classes.** With n scores no p-value is below 1 / (n + 1). A class with n < 1 / rate - 1 would
 therefore accept everything, however far, and one with barely more would decide by its one or two most
@@ -139,6 +138,26 @@ def default_gate(layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str
     """
     score = "nearest-neighbour" if classes <= _MOST_CLASSES_OF_NEIGHBOURS else "relative-mahalanobis"
     return tuple((score, layer) for layer in layers)
+
+
+def wanted_gate(asked: Sequence[str], layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
+    """Which scores to average: (score, layer) of each part.
+
+    Args:
+        asked: SCORE:LAYER, or SCORE for each layer, of known scores; none: `default_gate` decides.
+        layers: of the embedding.
+        classes: K.
+
+    Raises:
+        ConfigError: one looks at a layer that is not in the embedding.
+    """
+    parts: list[tuple[str, str]] = []
+    for part in asked:
+        score, _, layer = part.partition(":")
+        if layer and layer not in layers:
+            raise ConfigError(f"gate has {part}, and the embedding has the layers {', '.join(layers)}")
+        parts += [(score, one) for one in ([layer] if layer else layers)]
+    return tuple(dict.fromkeys(parts)) or default_gate(layers, classes=classes)
 
 
 def fewest_own_scores(known_error_rate: float) -> int:
@@ -268,6 +287,18 @@ def p_values(stranger: Float64s, known: KnownArrays) -> Float64s:
     return p
 
 
+def overall_p(best: Float64s, known: KnownArrays) -> Float64s:
+    """Return the share of known items that fit their best class as badly: (B,) largest p-values -> (B,) in (0, 1].
+
+    An item that fits no class of its own may fit another, so the largest of K p-values is rarely small, and the more
+    rarely the more classes there are: calling new what has none above a rate calls fewer known items new than that. So
+    the largest p-value is ranked once more, among those of the calibration items.
+    """
+    held_out = np.sort(known.calibration_p.max(axis=1).astype(np.float64))
+    as_small = np.searchsorted(held_out, best, side="right")
+    return np.asarray((1 + as_small) / (len(held_out) + 1), dtype=np.float64)
+
+
 def conformal_p(
     fresh: Float64s, calibration: Float32s, *, is_counted: NDArray[np.bool_] | None = None
 ) -> Float64s:
@@ -357,14 +388,8 @@ def calibrated(
         norm="l2" if config.norm == "l2" else "none",
     )
     geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
-    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
-    for score, layer in asked:
-        if layer not in embedder.layers:
-            raise ConfigError(
-                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(embedder.layers)}"
-            )
     gate = Gate.fit(
-        asked or default_gate(embedder.layers, classes=len(geometry.counts)),
+        wanted_gate(config.gate, embedder.layers, classes=len(geometry.counts)),
         layer_slices(embedding),
         z_fit=z_fit,
         y_fit=y_fit,

@@ -48,8 +48,8 @@ class TrainConfig:
         embedding_dim: D of the layer "output", which the objective is applied to.
         layers: which layers of the net are the embedding, one after the other; none named: all that it has.
         norm: "l2" brings each layer to length one, "none" leaves them.
-        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output"; none
-            named: `model.calibrate.default_gate` decides.
+        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output", or as
+            SCORE, for each layer of the embedding; none named: `model.calibrate.default_gate` decides.
         epochs: passes over the fitting items that the schedule is made for.
         stop_at: share of the schedule after which training stops, the learning rate being what it then is.
         batch_size: items a step; at least 2, since batch norm needs company.
@@ -111,10 +111,12 @@ class TrainConfig:
         if len(set(self.layers)) != len(self.layers):
             raise ConfigError(f"layers must be distinct, not {', '.join(self.layers)}")
         for part in self.gate:
-            score, _, layer = part.partition(":")
+            score, colon, layer = part.partition(":")
             _choose("a score of gate", score, tuple(SCORES))
-            if not layer or (self.layers and layer not in self.layers):
-                raise ConfigError(f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding")
+            if colon and (not layer or (self.layers and layer not in self.layers)):
+                raise ConfigError(
+                    f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding, or SCORE for all of them"
+                )
         if self.flip and not self.augment:
             raise ConfigError("flip is one of the changes that augment makes; turn both on, or both off")
         if self.auxiliary == "two-views" and not self.augment:

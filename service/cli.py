@@ -174,8 +174,9 @@ def train(
     gate: Annotated[
         str | None,
         typer.Option(
-            help="Known-class scores to average, as SCORE:LAYER, e.g. energy:output,mahalanobis:pooled; the scores: "
-            "nearest-neighbour, relative-mahalanobis, mahalanobis, centre-radius, energy."
+            help="Known-class scores to average, as SCORE:LAYER, or SCORE for all layers, e.g. "
+            "energy:output,mahalanobis; the scores: nearest-neighbour, relative-mahalanobis, mahalanobis, "
+            "centre-radius, energy."
         ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
@@ -210,7 +211,7 @@ def train(
         bool,
         typer.Option(
             "--choose",
-            help="Leave known classes out first, to choose objective, auxiliary, layer and when to stop, as far "
+            help="Leave known classes out first, to choose objective, auxiliary, layers, gate and when to stop, as far "
             "as not given. Takes ten times as long.",
         ),
     ] = False,
