@@ -20,6 +20,10 @@ from service.scoring.answers import announcements, read_answers
 from service.scoring.measures import Measures, measure
 
 
+SHORTEST = 1_000
+"""Items of a stream that tells anything."""
+
+
 def simulate(rehearsal: Rehearsal, known_error_rate: float) -> Mapping[str, float | None]:
     """The figures to expect, means over the folds.
 
@@ -30,8 +34,11 @@ def simulate(rehearsal: Rehearsal, known_error_rate: float) -> Mapping[str, floa
     Returns:
         By name: expected/found, share of new classes that are announced; expected/delay, items of such a class until
         then, the median (None where none was); expected/false_per_10000, false clusters in so many items;
-        expected/caught, share of new items not taken for known; expected/known_called_new.
+        expected/caught, share of new items not taken for known; expected/known_called_new. Nothing where a fold's
+        stream would be shorter than SHORTEST: with so few items no class could be found, whatever the bundle is worth.
     """
+    if any(fitted(standard(fold.left_out), len(fold.z_fresh)).length < SHORTEST for fold in rehearsal.folds):
+        return {}
     measured = [_measured(fold, rehearsal.radius, known_error_rate) for fold in rehearsal.folds]
     delays = [one.delay_median for one in measured if one.delay_median is not None]
     items = sum(one.items for one in measured)
