@@ -17,7 +17,7 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "vit"}, "network must be one of cnn, mlp, sentence, tfidf; not 'vit'"),
+        ({"network": "vit"}, "network must be one of cnn, mlp, sentence, table, tfidf; not 'vit'"),
         ({"objective": "triplet"}, "objective must be one of proxy-anchor, hinge, rbf"),
         ({"layer": "last"}, "layer must be one of penultimate, output, pooled"),
         ({"network": "mlp", "layer": "pooled"}, "only the network cnn has a layer pooled"),
