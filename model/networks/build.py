@@ -63,7 +63,9 @@ def build_network(
                 f"the option {name} of the network {spec.name} must be {_TYPES[wanted]}, not {value!r}"
             )
         options[name] = value
-    net = kind(input, **options, **({"files": files} if takes_files else {}))
+    if takes_files:
+        options["files"] = files
+    net = kind(input, **options)
     if spec.layer not in net.widths:
         raise ValueError(
             f"the network {spec.name} has no layer {spec.layer!r}; choose one of {', '.join(net.widths)}"
