@@ -39,9 +39,9 @@ TESTED_ELSEWHERE = {
 TOPICS = {
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
     "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
+    "tests/service/api/test_table.py",  # rows of a table, likewise
     "tests/service/clustering/test_literal_dbstream.py",  # the oracle lives in tests only
     "tests/service/clustering/test_river_differences.py",  # a peer, not a source
-    "tests/service/test_tables.py",  # one kind of input from the file to the answer
     "tests/service/clustering/test_micro_clusters_limits.py",  # the other half of test_micro_clusters.py
 }
 """Test files about a topic that no single source has."""
