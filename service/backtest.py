@@ -25,7 +25,7 @@ from model.export import chosen, subset
 from model.inputs import InputSpec, InvalidInput, Payloads, decode_item, scale
 from service.clustering.engine import ClusterSpace, Engine
 from service.clustering.kernels.warm_up import are_kept, warm_up
-from service.drift import TRANSFORMS
+from service.drift import transforms_of
 from service.embedding import Embedder
 from service.errors import FirstseenError
 from service.labelled_stream import Stream, draw, fitted
@@ -54,7 +54,7 @@ class BacktestConfig:
         bundle: What to replay with.
         data: A data set as `model.datasets.load_dataset` takes it; None is the one the bundle was trained on.
         data_dir: The folder of downloaded data sets.
-        label: The column that holds the class, for data that has columns.
+        label: The column that holds the class, for data that has columns; None is the bundle's.
         text: The column that holds the text, likewise.
         unseen: The new classes in order of arrival; None is all that the data has and the bundle does not know.
         schedule: A schedule, JSON or TOML; None is the standard one.
@@ -217,14 +217,17 @@ def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
         raise InvalidReplay(
             "The bundle does not say what it was trained on: name a labelled data set with --data."
         )
+    path = Path(name)
+    is_same, is_rows = _is_named_so(config, bundle), path.is_file() and path.suffix.lower() != ".npz"
+    columns = trained if is_same or is_rows else {}  # another file of rows has the same columns, unless told
     data = load_dataset(
         name,
         data_dir=config.data_dir,
-        label=config.label or trained.get("label"),
-        text=config.text or trained.get("text"),
-        categories=tuple(trained.get("categories") or ()),
-        drop=tuple(trained.get("drop") or ()),
-        image_size=trained.get("image_size"),
+        label=config.label or columns.get("label"),
+        text=config.text or columns.get("text"),
+        categories=tuple(columns.get("categories") or ()),
+        drop=tuple(columns.get("drop") or ()),
+        image_size=trained.get("image_size") if is_same or path.is_dir() else None,
     )
     wanted = bundle.manifest.input
     if data.input.kind != wanted.kind:
@@ -301,10 +304,11 @@ def _schedule(config: BacktestConfig, bundle: Bundle, pool: Pool) -> tuple[Sched
         wanted = wanted.null() if config.null else wanted.named(pool.unseen)
     else:
         wanted = standard(pool.unseen, length=config.length or LENGTH, share=config.share)
+    kinds = transforms_of(bundle.manifest.input)
     for drift in wanted.drifts:
-        if drift.kind not in TRANSFORMS:
+        if drift.kind not in kinds:
             raise InvalidSchedule(
-                f"No drift is called {drift.kind!r} for such items; choose one of {', '.join(TRANSFORMS)}."
+                f"No drift is called {drift.kind!r} for such items; choose one of {', '.join(kinds)}."
             )
     known = sum(label in bundle.manifest.labels for label in pool.labels)
     schedule = fitted(wanted, known)
@@ -331,7 +335,7 @@ class _Embeddings:
         missing = rows[~self._has[rows]]
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
-            self._z[part] = self._embedder.embed(self._payloads(part))
+            self._z[part] = self._embedder.embed(list(self._payloads(part)))
         self._has[missing] = True
         z = self._z[rows]
         is_moved = np.zeros(len(rows), dtype=np.bool_)
@@ -339,12 +343,13 @@ class _Embeddings:
             is_moved |= strength != 0.0
         moved = np.flatnonzero(is_moved)
         rng = np.random.default_rng([seed, 2])
+        transforms = transforms_of(self._spec)
         for start in range(0, len(moved), _AT_ONCE):
             chunk = moved[start : start + _AT_ONCE]
             x = self._payloads(rows[chunk])
             for kind, strength in stream.drift.items():
-                x = TRANSFORMS[kind](x, strength[chunk], rng)
-            z[chunk] = self._embedder.embed(x)
+                x = transforms[kind](x, strength[chunk], rng)
+            z[chunk] = self._embedder.embed(list(x))
         return z
 
     def _payloads(self, rows: Int64s) -> Payloads:

@@ -333,8 +333,12 @@ def replay(
             help=r"Labelled data: digits, mnist, fashion-mnist, or a path \[default: what the bundle was trained on]."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the class, for data with columns.")] = None,
-    text: Annotated[str | None, typer.Option(help="Column of the text, for data with columns.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help=r"Column of the class, for data with columns \[default: the bundle's].")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help=r"Column of the text, likewise \[default: the bundle's].")
+    ] = None,
     unseen: Annotated[
         str | None,
         typer.Option(
