@@ -221,8 +221,9 @@ def calibrate(
     p = np.empty_like(strange)
     for k in range(classes):
         among = calibration_scores[offsets[k] : offsets[k + 1]]
-        p[:, k] = conformal_p(strange[:, k], among, is_counted=y_cal == k)
-    kept = _in_proportion(y_cal, MOST_CALIBRATION_EMBEDDINGS)
+        own = true_class if k in pooled else np.where(y_cal == k, true_class, np.nan)
+        p[:, k] = conformal_p(strange[:, k], among, own=own)
+    kept = in_proportion(y_cal, MOST_CALIBRATION_EMBEDDINGS)
     references = np.concatenate([np.flatnonzero(y_fit == k)[:_REFERENCES_PER_CLASS] for k in range(classes)])
     arrays = KnownArrays(
         prototypes=geometry.prototypes,
@@ -299,27 +300,30 @@ def overall_p(best: Float64s, known: KnownArrays) -> Float64s:
     return np.asarray((1 + as_small) / (len(held_out) + 1), dtype=np.float64)
 
 
-def conformal_p(
-    fresh: Float64s, calibration: Float32s, *, is_counted: NDArray[np.bool_] | None = None
-) -> Float64s:
+def conformal_p(fresh: Float64s, calibration: Float32s, *, own: Float64s | None = None) -> Float64s:
     """Return (1 + #{calibration >= s}) / (n + 1) for each fresh s.
 
     Args:
         fresh: float64 (B,), scores.
         calibration: float32 (n,), ascending.
-        is_counted: bool (B,), which of them are among `calibration` themselves: each is left out of its own count,
-            so that its p-value is what it would have got as a fresh item. None: none is.
+        own: float64 (B,), for an item that is among `calibration` itself the score it has there, which is left out
+            of its count, so that its p-value is what it would have got as a fresh item; NaN for one that is not.
+            None: none is.
 
     Returns:
         float64 (B,) in (0, 1].
     """
     # In float32, as the calibration scores are stored: an item must find itself.
-    at_least = len(calibration) - np.searchsorted(calibration, fresh.astype(np.float32), side="left")
-    itself = np.zeros(len(fresh), dtype=np.int64) if is_counted is None else is_counted.astype(np.int64)
-    return np.asarray((1 + at_least - itself) / (len(calibration) + 1 - itself), dtype=np.float64)
+    fresh32 = fresh.astype(np.float32)
+    n = np.full(len(fresh), len(calibration))
+    at_least = n - np.searchsorted(calibration, fresh32, side="left")
+    if own is not None:
+        n -= ~np.isnan(own)
+        at_least -= own.astype(np.float32) >= fresh32  # never of a NaN
+    return np.asarray((1 + at_least) / (n + 1), dtype=np.float64)
 
 
-def _in_proportion(y: Int64s, most: int) -> Int64s:
+def in_proportion(y: Int64s, most: int) -> Int64s:
     """Positions of at most about `most` items, the first of every class in proportion, at least one of each."""
     if len(y) <= most:
         return np.arange(len(y))

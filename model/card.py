@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from model.bundle import CalibrationSpec
+from model.bundle import CalibrationSpec, EmbeddingSpec
 from model.choice import Choice, as_markdown
 from model.config import TrainConfig
 from model.configs import starting_config
@@ -41,6 +41,7 @@ def write_card(
     data: LabelledData,
     split: Split,
     labels: Sequence[str],
+    embedding: EmbeddingSpec,
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
     choice: Choice | None = None,
@@ -53,7 +54,7 @@ def write_card(
         data: what it ran on.
         split: how that was divided.
         labels: the known classes.
-        calibration: as in the manifest.
+        embedding, calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
         choice: how the run was chosen; None where it was made as asked.
         rehearsal: how the radius was found; None where none was made.
@@ -102,7 +103,7 @@ def write_card(
             f"    {command(config)}",
             "",
             f"Network {config.network}, objective {config.objective}, {_auxiliary(config)}, {_epochs(config)}; "
-            f"embedding: layers {', '.join(config.layers) or 'all'}, norm {config.norm}. "
+            f"embedding: {_layers(embedding)}, norm {embedding.norm}; known-class score: {_scores(calibration)}. "
             "All settings are in `manifest.json`.",
             "",
             "## How it was chosen",
@@ -141,6 +142,16 @@ def _set_aside(data: LabelledData, split: Split) -> list[str]:
     counts = np.bincount(data.y[split.aside], minlength=len(data.labels))
     named = ", ".join(f"{data.labels[k]} ({counts[k]})" for k in np.flatnonzero(counts))
     return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
+
+
+def _layers(embedding: EmbeddingSpec) -> str:
+    names = [f"{layer.name} ({layer.dim})" for layer in embedding.layers]
+    return f"layer {names[0]}" if len(names) == 1 else f"layers {' + '.join(names)}"
+
+
+def _scores(calibration: CalibrationSpec) -> str:
+    parts = [f"{part.score} on {part.layer}" for part in calibration.scores]
+    return parts[0] if len(parts) == 1 else f"the mean of {', '.join(parts)}"
 
 
 def _auxiliary(config: TrainConfig) -> str:

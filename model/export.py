@@ -253,6 +253,7 @@ def build_contents(
             data=data,
             split=parts,
             labels=trained.labels,
+            embedding=embedding,
             calibration=calibration,
             metrics=metrics,
             choice=choice,

@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.calibrate import fit, wanted_gate
+from model.calibrate import fit, in_proportion, wanted_gate
 from model.choice import Choice, Met, Tried, explain, named, preferred
 from model.config import TrainConfig
 from model.datasets import LabelledData
@@ -246,8 +246,9 @@ def joined(parts: Sequence[Float32s], *, norm: str) -> Float32s:
 
 
 def jury_of(data: LabelledData, fold: Fold) -> Jury:
-    """Call up to 3000 items of each kind of a fold."""
-    parts = [part[:_MOST_ITEMS] for part in (fold.split.fit, fold.split.fresh, fold.split.unseen)]
+    """Call about 3000 items of each kind of a fold at most, every class in proportion and none left away."""
+    kinds = (fold.split.fit, fold.split.fresh, fold.split.unseen)
+    parts = [kind[in_proportion(data.y[kind], _MOST_ITEMS)] for kind in kinds]
     ends = np.cumsum([len(part) for part in parts]).tolist()
     return Jury(
         items=scale(data.x[np.concatenate(parts)], data.input),
@@ -306,7 +307,7 @@ def _outputs(net: Network, jury: Jury, rows: Rows | None) -> dict[str, Float32s]
     held = net.rows(jury.items, device) if rows is None else rows
     kept: dict[str, list[Float32s]] = {layer: [] for layer in net.widths}
     with torch.inference_mode():
-        for places in torch.arange(len(jury.y), device=device).split(_BATCH):
+        for places in torch.split(torch.arange(len(jury.y), device=device), _BATCH):
             out = net.layers(held[places])
             for layer, parts in kept.items():
                 parts.append(out[layer].float().cpu().numpy())

@@ -44,6 +44,10 @@ class TableFront(nn.Module):
 
     def __init__(self, input: TableInput) -> None:  # noqa: A002  # the contract's word
         super().__init__()
+        self.median: Tensor
+        self.scale: Tensor
+        self.mean: Tensor
+        self.spread: Tensor
         columns = input.columns
         self._numbers = [i for i, column in enumerate(columns) if column.kind == "number"]
         self._categories = [i for i, column in enumerate(columns) if column.kind == "category"]

@@ -77,7 +77,7 @@ class NearestNeighbour:
     @property
     def dim(self) -> int:
         """The width of the layer."""
-        return self._references.shape[2]
+        return int(self._references.shape[2])
 
     def __call__(self, z: Float64s) -> Float64s:
         """float64 (B, d) to float64 (B, K)."""
