@@ -56,7 +56,8 @@ def run(
         config: the run.
         data_dir: where downloaded data sets lie; digits needs none.
         out: the folder to write.
-        progress: told of each stage: "load", "choose", "rehearse", "simulate", "train", "calibrate", "evaluate", "write".
+        progress: told of each stage: "load", "choose", "rehearse", "simulate", "train", "calibrate", "evaluate",
+            "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
         candidates: runs to choose from by leaving known classes out, most preferred first, all on the data,
@@ -253,7 +254,7 @@ def build_contents(
             data=data,
             split=parts,
             labels=trained.labels,
-            embedding=embedding,
+            embedding=found.embedding,
             calibration=calibration,
             metrics=metrics,
             choice=choice,

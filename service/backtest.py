@@ -23,7 +23,8 @@ from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
 from model.export import chosen, subset
 from model.inputs import InputSpec, InvalidInput, Payloads, decode_item, scale
-from service.clustering.engine import ClusterSpace, Engine
+from service.clustering.cluster_space import ClusterSpace
+from service.clustering.engine import Engine
 from service.clustering.kernels.warm_up import are_kept, warm_up
 from service.drift import transforms_of
 from service.embedding import Embedder

@@ -30,7 +30,7 @@ class FeatureSpace:
         Other processors may give other last bits: it is in the log.
         """
         rows = np.matmul((z - self._mean)[:, None, :], self._axes)[:, 0, :]
-        return np.clip(rows, -_LARGEST, _LARGEST).astype(np.float16)
+        return np.asarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float16)
 
     def project_portably(self, z: Float32s) -> Float16s:
         """The same by sums along the last axis: the same bits on every processor, for what the state depends on."""

@@ -43,7 +43,7 @@ class Half:
 def are_enough(known: KnownArrays) -> bool:
     """Whether a bundle has enough held-out items for a stream gate."""
     items, classes = known.calibration_p.shape
-    return items >= max(constants.FEWEST_HELD_OUT, constants.FEWEST_OF_CLASS * classes)
+    return bool(items >= max(constants.FEWEST_HELD_OUT, constants.FEWEST_OF_CLASS * classes))
 
 
 def halves(known: KnownArrays, space: FeatureSpace) -> tuple[Half, Half]:
