@@ -125,7 +125,7 @@ def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: P
 
         one = _met(dataclasses.replace(short, seed=config.seed + number), data, fold, report)
         rehearsed.append(one)
-        radii.append(_radius(one))
+        radii.append(radius_of(one))
     radius = round(float(np.median(radii)), 2)
     without = "; ".join(", ".join(fold.left_out) for fold in made)
     return Rehearsal(
@@ -176,7 +176,8 @@ def _met(config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress
     )
 
 
-def _radius(one: Rehearsed) -> float:
+def radius_of(one: Rehearsed) -> float:
+    """The radius that one fold asks for, in its cluster space; see the top of this file."""
     known = one.known
 
     def placed(z: Float32s) -> NDArray[np.float64]:
