@@ -118,19 +118,21 @@ def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: P
     radii: list[float] = []
     for number, fold in enumerate(made):
 
-        def report(stage: str, done: int, total: int, note: str, number: int = number) -> None:  # noqa: ARG001
-            progress(
-                "rehearse", number * total + done, len(made) * total, f"without {', '.join(fold.left_out)}"
-            )
+        without = f"without {', '.join(fold.left_out)}"
+
+        def report(
+            stage: str, done: int, total: int, note: str, number: int = number, without: str = without
+        ) -> None:
+            progress("rehearse", number * total + done, len(made) * total, without)
 
         one = _met(dataclasses.replace(short, seed=config.seed + number), data, fold, report)
         rehearsed.append(one)
         radii.append(radius_of(one))
     radius = round(float(np.median(radii)), 2)
-    without = "; ".join(", ".join(fold.left_out) for fold in made)
+    sets = "; ".join(", ".join(fold.left_out) for fold in made)
     return Rehearsal(
         radius=radius,
-        reason=f"The radius, {radius:g}, comes from how wide classes are that a net was not trained on: {without}.",
+        reason=f"The radius, {radius:g}, comes from how wide classes are that a net was not trained on: {sets}.",
         folds=tuple(rehearsed),
     )
 
