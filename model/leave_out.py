@@ -306,7 +306,8 @@ def _outputs(net: Network, jury: Jury, rows: Rows | None) -> dict[str, Float32s]
     held = net.rows(jury.items, device) if rows is None else rows
     kept: dict[str, list[Float32s]] = {layer: [] for layer in net.widths}
     with torch.inference_mode():
-        for places in torch.arange(len(jury.y), device=device).split(_BATCH):
+        for start in range(0, len(jury.y), _BATCH):
+            places = torch.arange(start, min(start + _BATCH, len(jury.y)), device=device)
             out = net.layers(held[places])
             for layer, parts in kept.items():
                 parts.append(out[layer].float().cpu().numpy())

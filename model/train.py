@@ -27,7 +27,7 @@ On a GPU the run is not repeatable to the bit: its fastest kernels add in whatev
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -48,6 +48,7 @@ from model.sampling import epoch_order
 Watch = Callable[[int, Embedder], None]
 """Is shown the embedder, in eval mode, after every pass, with the number of passes made. It must not change it."""
 
+_Module = TypeVar("_Module", bound=torch.nn.Module)
 _WARM_UP_SHARE = 0.3
 _FEWEST_FIT_ITEMS = 8
 
@@ -128,8 +129,7 @@ def train(
             progress=progress,
             watch=watch,
         )
-    embedder = embedder.to("cpu", memory_format=torch.contiguous_format)
-    embedder = embedder.eval().requires_grad_(requires_grad=False)
+    embedder = _laid_out(embedder.cpu(), torch.contiguous_format).eval().requires_grad_(requires_grad=False)
     return Trained(network=spec, embedder=embedder, labels=labels, losses=tuple(losses))
 
 
@@ -208,7 +208,8 @@ def _fit(
 ) -> list[float]:
     """Train embedder and objective in place; return the mean loss of each epoch."""
     device = torch.device(config.device)
-    net, objective = embedder.net.to(device, memory_format=torch.channels_last).train(), objective.to(device)
+    net = _laid_out(embedder.net.to(device), torch.channels_last).train()
+    objective = objective.to(device)
     # Built after net and objective, which therefore start alike with and without it.
     auxiliary = TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
     items, classes = net.rows(x, device), torch.from_numpy(y).to(device)
@@ -248,6 +249,12 @@ def _fit(
             watch(epoch + 1, embedder.eval())
             embedder.train()
     return losses
+
+
+def _laid_out(module: _Module, form: torch.memory_format) -> _Module:
+    """Lay the kernels of convolutions out in a form, in place; other parameters have only one."""
+    module.to(memory_format=form)  # type: ignore[call-overload]  # its stubs lack this one
+    return module
 
 
 def _viewed(seen: Batch, view: View | None, generator: torch.Generator) -> Batch:
