@@ -27,6 +27,10 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
         ({"stop_at": 1.5}, "stop_at must be above 0 and at most 1"),
         ({"network": "tfidf", "encoder": "x"}, "the network tfidf has no encoder to choose or tune"),
         ({"tune": True}, "the network cnn has no encoder to choose or tune; sentence has one"),
+        ({"layers": ("output", "output")}, "layers must be distinct, not output, output"),
+        ({"gate": ("softmax:output",)}, "a score of gate must be one of relative-mahalanobis, mahalanobis"),
+        ({"gate": ("energy:",)}, "gate has 'energy:': write SCORE:LAYER, with a layer of the embedding, or"),
+        ({"layers": ("output",), "gate": ("energy:pooled",)}, "gate has 'energy:pooled': write SCORE:LAYER"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
@@ -71,11 +75,19 @@ def test_a_gate_that_cannot_look_is_refused(gate: str, message: str) -> None:
 
 def test_it_survives_json() -> None:
     """A configuration written to JSON and read back is the same one."""
-    config = TrainConfig(hold_out=("3", "7"), max_items=5, drop=("id",))
+    config = TrainConfig(
+        hold_out=("3", "7"), max_items=5, drop=("id",), layers=("pooled", "output"), gate=("energy:pooled",)
+    )
     values = json.loads(json.dumps(config.as_json()))
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
 
     assert config == TrainConfig(**values | lists)
+
+
+@pytest.mark.parametrize("gate", [("energy",), ("energy:pooled", "mahalanobis"), ("energy:features",)])
+def test_a_gate_may_name_layers_that_only_the_net_knows(gate: tuple[str, ...]) -> None:
+    """Where the embedding is all that the net has, what that is turns out when the net is built."""
+    assert gate == TrainConfig(gate=gate).gate
 
 
 @pytest.mark.parametrize(

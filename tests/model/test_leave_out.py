@@ -193,6 +193,44 @@ def test_a_jury_is_the_items_of_the_fold() -> None:
     assert set(called.y[called.unseen].tolist()) == {0, 1}
 
 
+def test_no_class_of_a_fold_is_missing_from_its_jury(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only some items are called, rare classes keep their number and at least one item of each kind."""
+    monkeypatch.setattr("model.leave_out._MOST_ITEMS", 60)
+    data = blobs([12, 400, 12, 400, 400, 400])
+    fold = folds(data, everything(data), count=1, seed=0)[0]
+    called = jury_of(data, fold)
+    classes = np.unique(data.y[fold.split.fit])
+
+    assert len(called.y) < 3 * 66
+    for part in (called.fit, called.fresh):
+        assert set(range(len(classes))) == set(called.y[part].tolist())
+        for item, k in zip(np.asarray(called.items)[part], called.y[part], strict=True):
+            assert (data.x[data.y == classes[k]] == item).all((1, 2, 3)).any()
+
+
+def test_classes_of_texts_are_left_out_like_any_others() -> None:
+    """A net whose items are no arrays is trained, measured and chosen in the same way."""
+    rng = np.random.default_rng(0)
+    words = [[f"{stem}{n}" for n in range(4)] for stem in ("ape", "bee", "cow", "dog", "elk", "fox")]
+    texts = [" ".join(rng.choice(words[k], 6)) for k in range(6) for _ in range(20)]
+    data = LabelledData(
+        name="texts",
+        input=TextInput(),
+        x=np.array(texts, dtype=np.dtypes.StringDType()),
+        y=np.repeat(np.arange(6), 20),
+        labels=tuple("abcdef"),
+        source="drawn",
+    )
+    run = TrainConfig(network="tfidf", embedding_dim=8, epochs=2, threads=1, batch_size=16)
+    choice = choose(
+        [run, dataclasses.replace(run, layers=("features",))], data, everything(data), silent, count=1
+    )
+
+    assert 2 == len(choice.tried)
+    assert choice.tried[0].auroc > 0.9
+    assert choice.tried[1].auroc > 0.9
+
+
 def hidden(seed: int = 0) -> LabelledData:
     """Eight classes at the corners of a small cube, among pixels that vary much more and mean nothing."""
     rng = np.random.default_rng(seed)

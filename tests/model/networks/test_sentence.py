@@ -59,16 +59,14 @@ def test_a_bundle_builds_it_without_the_encoders_folder(encoder: str) -> None:
     """Spec, two files and the arrays are enough; the name in the options leads nowhere any more."""
     net = net_of(encoder)
     files = net.files()
-    spec = NetworkSpec(
-        name="sentence", options={"encoder": "no/such", "hidden": 5, "output_dim": 3}, layer="output"
-    )
+    spec = NetworkSpec(name="sentence", options={"encoder": "no/such", "hidden": 5, "output_dim": 3})
 
     again = build_network(spec, TextInput(), files)
     again.load_state_dict(net.state_dict())
 
     assert {"tokenizer.json", "encoder.json"} == files.keys()
     assert encoder not in files["encoder.json"].decode()
-    z = [embed_items(Embedder(each.eval(), "output", "l2"), TEXTS) for each in (net, again)]
+    z = [embed_items(Embedder(each.eval(), ("output",), "l2"), TEXTS) for each in (net, again)]
     np.testing.assert_array_equal(*z)
 
 
