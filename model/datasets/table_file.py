@@ -58,7 +58,7 @@ class _Lines:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        rows = (row for _, row in read_rows(path))
+        rows: Iterator[Mapping[str, object]] = (row for _, row in read_rows(path))
         if form_of(path) not in JSON_LINES:
             rows = itertools.islice(rows, 1)  # all rows have the columns of the first
         self.columns = tuple(dict.fromkeys(column for row in rows for column in row))

@@ -36,7 +36,7 @@ def test_a_whole_number_is_a_number() -> None:
     [
         (
             NetworkSpec(name="gru", options={}, layer="output"),
-            "no network is called 'gru'; choose one of cnn, mlp, sentence, tfidf",
+            "no network is called 'gru'; choose one of cnn, mlp, sentence, table, tfidf",
         ),
         (
             NetworkSpec(name="cnn", options={"depth": 2}, layer="output"),
