@@ -16,6 +16,8 @@ from model.objectives import OBJECTIVES
 LAYERS = ("penultimate", "output", "pooled", "features", "encoder")
 _OWN_LAYERS = {"pooled": ("cnn",), "features": ("tfidf", "table"), "encoder": ("sentence",)}
 NORMS = ("l2", "none")
+_STEPS = 800
+_EPOCHS = (5, 100)
 DEVICES = ("cpu", "cuda")
 
 
@@ -46,7 +48,7 @@ class TrainConfig:
         layer: which layer is the embedding: "penultimate", "output", the cnn's "pooled", the "features"
             of tfidf and table, or sentence's "encoder".
         norm: "l2" brings embeddings to length one, "none" leaves them.
-        epochs: passes over the fitting items.
+        epochs: passes over the fitting items; 0 is as many as their number asks for (`settled`).
         batch_size: items a step; at least 2, since batch norm needs company.
         learning_rate: the peak of the one-cycle schedule.
         weight_decay: of AdamW, on the net only.
@@ -105,7 +107,7 @@ class TrainConfig:
             )
         for name, least in (
             ("embedding_dim", 1),
-            ("epochs", 1),
+            ("epochs", 0),
             ("batch_size", 2),
             ("seed", 0),
             ("cluster_dim", 1),
@@ -123,6 +125,20 @@ class TrainConfig:
             raise ConfigError(
                 f"known_error_rate must be above 0 and at most 0.5, such as 0.02; not {self.known_error_rate}"
             )
+
+    def settled(self, fit_items: int) -> "TrainConfig":
+        """Return the run with its epochs decided: enough for about 800 steps, but 5 to 100.
+
+        Args:
+            fit_items: how many items there are to fit on, at least 1.
+
+        Returns:
+            the run itself where it says how many.
+        """
+        if self.epochs > 0:
+            return self
+        steps = max(fit_items // self.batch_size, 1)
+        return dataclasses.replace(self, epochs=min(max(math.ceil(_STEPS / steps), _EPOCHS[0]), _EPOCHS[1]))
 
     def as_json(self) -> dict[str, pydantic.JsonValue]:
         """Return the fields as JSON values, for the manifest."""

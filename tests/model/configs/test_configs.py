@@ -57,8 +57,10 @@ def test_a_run_starts_from_what_suits_its_data_set_and_holds_nothing_out() -> No
 
 
 def test_a_folder_is_trained_with_the_settings_of_mnist() -> None:
-    """A folder of IDX files is as large as MNIST, not as digits."""
-    expected = dataclasses.replace(named_config("mnist"), dataset="a/folder", hold_out=())
+    """But for its size, which may be any."""
+    expected = dataclasses.replace(
+        named_config("mnist"), dataset="a/folder", hold_out=(), epochs=0, batch_size=64
+    )
 
     assert expected == starting_config("a/folder", None, {})
 
@@ -69,7 +71,9 @@ def test_tables_and_vectors_are_trained_with_the_settings_of_nsl_kdd(tmp_path: P
     np.savez(tmp_path / "vectors.npz", x=np.zeros((2, 3)), y=[0, 1])
     for name in ("flows.csv", "vectors.npz"):
         path = str(tmp_path / name)
-        expected = dataclasses.replace(named_config("nsl-kdd"), dataset=path, hold_out=())
+        expected = dataclasses.replace(
+            named_config("nsl-kdd"), dataset=path, hold_out=(), epochs=0, batch_size=64
+        )
 
         assert expected == starting_config(path, None, {})
 
