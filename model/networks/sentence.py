@@ -133,7 +133,7 @@ class Sentence(Network):
         lengths = batch["mask"].sum(1)
         order = lengths.argsort()
         pooled = []
-        for rows in order.split(_AT_ONCE):
+        for rows in torch.split(order, _AT_ONCE):
             longest = int(lengths[rows].max())
             pooled.append(self._pooled(batch["tokens"][rows, :longest], batch["mask"][rows, :longest]))
         return nn.functional.normalize(torch.cat(pooled)[order.argsort()], dim=1)
