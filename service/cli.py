@@ -182,7 +182,9 @@ def train(
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
     cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the fitting items; 0 is as many as their number asks for.")
+    ] = None,
     stop_at: Annotated[
         float | None, typer.Option(help="Share of the epochs after which training stops.")
     ] = None,

@@ -22,7 +22,7 @@ class ItemIn(BaseModel):
     """One item."""
 
     id: str | None = Field(None, max_length=256, description="Makes a resend safe: an id keeps its verdict.")
-    x: Any = Field(description="The raw payload, flat or nested; GET /info tells its shape and range.")
+    x: Any = Field(description="The raw payload; GET /info tells what it is, with an example.")
 
 
 class ItemsIn(BaseModel):
