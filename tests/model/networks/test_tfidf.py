@@ -82,7 +82,7 @@ def test_a_misspelt_word_is_near_the_right_one() -> None:
     by_words, by_both = prepared(characters=False), prepared()
 
     assert 0 == by_words.layers(by_words.collate(["weathr"]))["features"].norm()
-    near = embed_items(Embedder(by_both, "features", "l2"), ["weathr", "the weather", "play music"])
+    near = embed_items(Embedder(by_both, ("features",), "l2"), ["weathr", "the weather", "play music"])
     assert near[0] @ near[1] > near[0] @ near[2] + 0.3
 
 
