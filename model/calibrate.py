@@ -13,9 +13,8 @@ held-out items of class k,
 
     p_k(z) = (1 + #{s_cal >= s_k(z)}) / (n + 1)
 
-and an item is new when no p_k exceeds the chosen rate. For a fresh item of class k, exchangeable with these
-n, P(p_k <= rate) <= rate whatever the scores' distribution; that the item may still pass as another class
-can only lower the rate at which it is called new.
+and for a fresh item of class k, exchangeable with these n, P(p_k <= rate) <= rate whatever the scores' distribution.
+The largest p_k names the class; whether the item is new, its rank among held-out items decides (`overall_p`).
 
 **Small classes.** With n scores no p-value is below 1 / (n + 1). A class with n < 1 / rate - 1 would
 therefore accept everything, however far, and one with barely more would decide by its one or two most
@@ -42,14 +41,15 @@ from decimal import ROUND_CEILING, Context, Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import KnownArrays
-from model.config import ConfigError
+from model.bundle import EmbeddingSpec, KnownArrays, LayerSpec
+from model.config import ConfigError, TrainConfig
 from model.datasets import DataError
-from model.scores import Gate
+from model.networks import Embedder
+from model.scores import Gate, layer_slices
 from model.scores.mahalanobis import SHRINKAGE, whitener
 
 CLUSTER_RADIUS = 1.6
-"""Radius of a micro-cluster, where known classes have RMS radius 1: docs/decisions/010-cluster-space.md."""
+"""Radius of a micro-cluster, where known classes have RMS radius 1, if no rehearsal found another (rehearse.py)."""
 STREAM_DIM = 96
 """F, at most: more features did not tell new classes better, and 48 did worse."""
 MOST_CALIBRATION_EMBEDDINGS = 8000
@@ -288,6 +288,18 @@ def p_values(stranger: Float64s, known: KnownArrays) -> Float64s:
     return p
 
 
+def overall_p(best: Float64s, known: KnownArrays) -> Float64s:
+    """Return the share of known items that fit their best class as badly: (B,) largest p-values -> (B,) in (0, 1].
+
+    An item that fits no class of its own may fit another, so the largest of K p-values is rarely small, and the more
+    rarely the more classes there are: calling new what has none above a rate calls fewer known items new than that. So
+    the largest p-value is ranked once more, among those of the calibration items.
+    """
+    held_out = np.sort(known.calibration_p.max(axis=1).astype(np.float64))
+    as_small = np.searchsorted(held_out, best, side="right")
+    return np.asarray((1 + as_small) / (len(held_out) + 1), dtype=np.float64)
+
+
 def conformal_p(fresh: Float64s, calibration: Float32s, *, own: Float64s | None = None) -> Float64s:
     """Return (1 + #{calibration >= s}) / (n + 1) for each fresh s.
 
@@ -341,3 +353,54 @@ def _cluster_projection(around: Float64s, within: Float64s, y: Int64s, cluster_d
     squares = np.square(within @ directions).sum(1)
     radii = [math.sqrt(squares[y == k].mean()) for k in range(int(y.max()) + 1)]
     return np.asarray(directions / max(float(np.median(radii)), 1e-12), dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibrated:
+    """A calibrated embedder: the arrays of a bundle, how embeddings are laid out, the classes with pooled scores."""
+
+    known: KnownArrays
+    embedding: EmbeddingSpec
+    pooled: tuple[int, ...]
+
+
+def calibrated(
+    config: TrainConfig,
+    embedder: Embedder,
+    *,
+    z_fit: Float32s,
+    y_fit: Int64s,
+    z_cal: Float32s,
+    y_cal: Int64s,
+    known_error_rate: float,
+) -> Calibrated:
+    """Fit geometry and gate as a run asks for, and calibrate them.
+
+    Args:
+        config: the run; its `gate` and `cluster_dim` count.
+        embedder: says what layers an embedding has.
+        z_fit, y_fit: float32 (N, D) and int64 (N,) of fitting items, classes 0..K-1, each present.
+        z_cal, y_cal: the same of calibration items.
+        known_error_rate: the rate to be useful at.
+
+    Raises:
+        ConfigError: the gate looks at a layer that is not in the embedding.
+        DataError: too few items to calibrate with, or embeddings that do not differ.
+    """
+    embedding = EmbeddingSpec(
+        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
+        norm="l2" if config.norm == "l2" else "none",
+    )
+    geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
+    gate = Gate.fit(
+        wanted_gate(config.gate, embedder.layers, classes=len(geometry.counts)),
+        layer_slices(embedding),
+        z_fit=z_fit,
+        y_fit=y_fit,
+        z_cal=z_cal,
+        y_cal=y_cal,
+    )
+    known, pooled = calibrate(
+        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=known_error_rate
+    )
+    return Calibrated(known=known, embedding=embedding, pooled=pooled)

@@ -16,6 +16,7 @@ from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
 from model.datasets.split import FEWEST_ITEMS, Split
+from model.rehearse import Rehearsal
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
@@ -26,6 +27,11 @@ _MEANINGS = {
     "cluster_nmi": "the same partition's normalised mutual information",
     "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
     "left_out_cluster_accuracy": "their k-means accuracy",
+    "expected/found": "expected: share of new classes that are announced",
+    "expected/delay": "expected: items of a new class until it is announced, median",
+    "expected/false_per_10000": "expected: false clusters in 10,000 items",
+    "expected/caught": "expected: share of new items not taken for known",
+    "expected/known_called_new": "expected: share of known items called new",
 }
 
 
@@ -39,6 +45,7 @@ def write_card(
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
     choice: Choice | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -50,6 +57,7 @@ def write_card(
         embedding, calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
         choice: how the run was chosen; None where it was made as asked.
+        rehearsal: how the radius was found; None where none was made.
 
     Returns:
         Markdown.
@@ -101,6 +109,7 @@ def write_card(
             "## How it was chosen",
             "",
             *_chosen(choice),
+            *([] if rehearsal is None else ["", rehearsal.reason]),
             "",
         ]
     )
@@ -112,16 +121,17 @@ def command(config: TrainConfig) -> str:
     words = ["firstseen", "train", config.dataset]
     if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
+    if config.text is not None:
+        words += ["--text", config.text]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
+        if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        shown = ",".join(value) if isinstance(value, tuple) else str(value)
         if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
+            words += [f"--{option}" if value else f"--no-{option}"]
         else:
-            words += [f"--{option}", shown]
+            words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
 
 

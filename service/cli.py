@@ -182,7 +182,9 @@ def train(
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
     cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the fitting items; 0 is as many as their number asks for.")
+    ] = None,
     stop_at: Annotated[
         float | None, typer.Option(help="Share of the epochs after which training stops.")
     ] = None,
@@ -197,6 +199,13 @@ def train(
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
     max_items: Annotated[int | None, typer.Option(help="Use at most so many items of a big set.")] = None,
+    rehearse: Annotated[
+        bool | None,
+        typer.Option(
+            help="First train without some known classes: sets by them how wide a new class is, and tells what to "
+            r"expect; doubles the time \[default: yes]."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -231,6 +240,7 @@ def train(
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
+    from service.rehearsal import simulate
 
     given = {
         "hold_out": _names(hold_out),
@@ -259,6 +269,7 @@ def train(
         "flip": flip,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
+        "rehearse": rehearse,
         "seed": seed,
         "device": device,
         "threads": threads,
@@ -279,6 +290,7 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            simulate=simulate,
             candidates=candidates,
         )
     screen.print(
@@ -323,8 +335,12 @@ def replay(
             help=r"Labelled data: digits, mnist, fashion-mnist, or a path \[default: what the bundle was trained on]."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the class, for data with columns.")] = None,
-    text: Annotated[str | None, typer.Option(help="Column of the text, for data with columns.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help=r"Column of the class, for data with columns \[default: the bundle's].")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help=r"Column of the text, likewise \[default: the bundle's].")
+    ] = None,
     unseen: Annotated[
         str | None,
         typer.Option(

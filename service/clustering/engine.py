@@ -12,9 +12,8 @@ Now and then the stream gate is fitted anew. That is a step of its own between t
 drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`.
 """
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,19 +21,16 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering import clusterer
+from service.clustering.cluster_space import ClusterSpace
+from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
-from service.clustering.emergence import (
-    Background,
-    Start,
-    begin_anew,
-    count_hit,
-    log_e_detector,
-    log_threshold,
-)
+from service.clustering.emergence import Background, begin_anew, count_hit, evidence_of, rounded
+from service.clustering.kinship import Life, Lives, absorb, elder, forget, forget_oldest, heir
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.params import EngineParams
-from service.clustering.stream_gate import FitJob, Judged, StreamFit, StreamGate, cores
+from service.clustering.stream_gate import FitJob, Misfit, StreamFit, StreamGate, cores
+from service.clustering.variants import Answer, Cores, Judgement, judged
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -50,40 +46,6 @@ from service.records import (
     VerdictKind,
 )
 
-MAX_GONE = 1_000
-"""Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
-
-_ROWS_AT_ONCE = 256
-"""Bounds the memory of a projection, not its result."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Life:
-    """What the engine remembers of one cluster beside its micro-clusters. Owned and changed by Engine alone.
-
-    `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
-    that `is_united` stays one cluster though its micro-clusters come apart.
-    """
-
-    id: int
-    ordinal: int
-    born_seq: int
-    first_t: float
-    last_seq: int
-    last_t: float
-    state: ClusterState = ClusterState.CANDIDATE
-    name: str | None = None
-    parent_id: int | None = None
-    merged_into: int | None = None
-    residual: int = 0
-    is_united: bool = False
-    starts: list[Start] = field(default_factory=list)
-    p0: float = 0.0
-    exemplars: list[str] = field(default_factory=list)
-    emerged_seq: int | None = None
-    items_to_emerge: int | None = None
-    evidence: Evidence | None = None
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepResult:
@@ -93,29 +55,8 @@ class StepResult:
     events: tuple[ClusterEvent, ...]
 
 
-class ClusterSpace:
-    """Embedding (D) to the space the clusterer works in (C): centred, projected, known classes of radius 1."""
-
-    def __init__(self, known: KnownArrays) -> None:
-        self._mean = known.cluster_mean.astype(np.float64)
-        self._axes = np.ascontiguousarray(known.cluster_projection.T, dtype=np.float64)  # (C, D)
-
-    @property
-    def dim(self) -> int:
-        """C."""
-        return len(self._axes)
-
-    def project(self, z: Float32s) -> Float64s:
-        """float32 (B, D) to float64 (B, C).
-
-        Sums along the last axis rather than a matrix product: the bits are the same for every batch size and
-        every BLAS, and this is the one number of an item that the stored state is made of.
-        """
-        out = np.empty((len(z), self.dim), dtype=np.float64)
-        for start in range(0, len(z), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            out[rows] = ((z[rows] - self._mean)[:, None, :] * self._axes).sum(axis=-1)
-        return out
+_JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING)
+"""While a cluster is one of these, it may turn out to be a known class that drifted."""
 
 
 class Engine:
@@ -131,7 +72,8 @@ class Engine:
         self.seq = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
         self.verdict_counts = dict.fromkeys(VerdictKind, 0)
-        self.lives: dict[int, Life] = {}
+        self.cores = Cores.of(len(labels))
+        self.lives: Lives = {}
         self.next_cluster_id = 1
         self.candidates_tested = 0
         self._idle_check_at = 0
@@ -171,6 +113,8 @@ class Engine:
     def _use(self, params: EngineParams) -> None:
         self.params = params
         self._idle_check_at = 0
+        if not params.stream_gate:  # what it knows of the stream will have a gap when it is on again
+            self.stream.clear()
         self.stream.retune(params.known_error_rate)
         self._look_at_held_out()
 
@@ -183,22 +127,24 @@ class Engine:
     # The stream gate's fits
 
     @property
+    def _has_stream_gate(self) -> bool:
+        """Whether there is one, and the operator wants it."""
+        return self.params.stream_gate and self.stream.is_on
+
+    @property
     def is_fit_due(self) -> bool:
         """Whether the stream gate is to be fitted anew."""
-        return self.params.stream_gate and self.stream.is_due
+        return self._has_stream_gate and self.stream.is_due
 
     def fit_job(self) -> FitJob:
         """What to fit now: copies, to be worked on beside the stream. See `StreamGate.solve`."""
         db = self.clusterer
-        if (
-            self.params.backend != "firstseen"
-        ):  # its clusters cannot be joined, nor may items be claimed for them
-            return self.stream.job({})
+        is_ours = self.params.backend == "firstseen"  # river's clusters can neither be joined nor given items
         return self.stream.job(
             {
                 birth: life.id
                 for life in self.lives.values()
-                if life.state in ANNOUNCED
+                if is_ours and life.state in ANNOUNCED
                 for birth in db.births(db.rows_of(life.id)).tolist()
             }
         )
@@ -206,12 +152,21 @@ class Engine:
     def refit(self, fit: StreamFit) -> StepResult:
         """Decide by another fit from the next item on. It is an entry of the log, and takes a place in the stream.
 
+        Memberships of clusters that merged or went since the fit was begun are sorted out here, and only here: between
+        two fits what the gates say of an item depends on nothing that happens, and so on no batch. Until the next fit
+        a claim for a cluster that has ended is one for its heir, or for none (`_place`).
+
         Returns:
             No verdicts; events, where clusters turned out to be one.
+
+        Raises:
+            Misfit: It is a fit of another stream gate; nothing was changed.
         """
-        self.stream.use(fit)
+        if not self._has_stream_gate:
+            raise Misfit("there is a fit, and no stream gate.")
+        self.stream.check(fit)
         events = self._join(fit)
-        self._keep_memberships()
+        self.stream.use(fit, self._goes_by)
         self._look_at_held_out()
         self.seq += 1
         return StepResult(verdicts=(), events=tuple(events))
@@ -220,26 +175,13 @@ class Engine:
         """Make one what a fit found to be one class; what has changed too much since then stays as it is."""
         events: list[ClusterEvent] = []
         for young, old in fit.joins.tolist():
-            ends, heir = self.lives.get(young), self.lives.get(old)
-            if ends is not None and heir is not None and {ends.state, heir.state} <= ANNOUNCED:
+            ends, into = self.lives.get(young), self.lives.get(old)
+            if young != old and ends and into and {ends.state, into.state} <= ANNOUNCED:
                 self.clusterer.adopt(young, old)
-                heir.is_united = True
-                self._merge(ends, heir, heir.last_t, events)
+                into.is_united = True
+                latest = max(ends, into, key=lambda life: life.last_seq)
+                self._merge(ends, into, latest.last_t, events)
         return events
-
-    def _keep_memberships(self) -> None:
-        """Memberships of what has merged or gone since: see `StreamGate.keep`."""
-        fit = self.stream.fit
-        if fit is not None:
-            named = {c: self._announced(self._heir(c)) for c in fit.clusters.tolist()}
-            self.stream.keep({c: heir for c, heir in named.items() if heir != NO_CLUSTER})
-
-    def _heir(self, cluster: int) -> int:
-        """The cluster it goes by now: itself, or what took it in; NO_CLUSTER where that is forgotten."""
-        life = self.lives.get(cluster)
-        while life is not None and life.merged_into is not None:
-            life = self.lives.get(life.merged_into)
-        return NO_CLUSTER if life is None or life.state is ClusterState.GONE else life.id
 
     # The step
 
@@ -258,8 +200,8 @@ class Engine:
         assert z.shape == (len(ids), self.gate.dim), z.shape
         assert np.isfinite(z).all(), "embeddings must be finite"
         said = self.gate.decide(z)
-        is_on = self.stream.is_on and self.params.stream_gate
-        features = self.stream.features(z) if is_on else np.empty((len(z), 0), dtype=np.float16)
+        has_gate = self._has_stream_gate
+        features = self.stream.features(z) if has_gate else np.empty((len(z), 0), dtype=np.float16)
         judged = self.stream.judge(said.p, features)
         accepted = judged.p > self.params.known_error_rate
         return Observed(
@@ -277,8 +219,15 @@ class Engine:
         )
 
     def apply(self, batch: Observed) -> StepResult:
-        """Learn a batch that the gates have seen, live or from the log."""
+        """Learn a batch that the gates have seen, live or from the log.
+
+        Raises:
+            Misfit: It was seen by another stream gate; nothing was changed.
+        """
         assert batch.first_seq == self.seq
+        width = self.stream.dim if self._has_stream_gate else 0
+        if batch.features.shape != (len(batch), width):
+            raise Misfit(f"items have features of shape {batch.features.shape}, not {(len(batch), width)}.")
         births = np.zeros(len(batch), dtype=np.int64)
         xs = iter(self.space.project(batch.z_unknown))
         verdicts: list[Verdict] = []
@@ -288,13 +237,15 @@ class Engine:
             batch.t.tolist(),
             batch.nearest.tolist(),
             batch.accepted.tolist(),
+            batch.core.tolist(),
             batch.claimed.tolist(),
             batch.novelty.tolist(),
             batch.distance.tolist(),
             strict=True,
         )
-        for at, (id, t, nearest, accepted, claimed, novelty, distance) in enumerate(rows):
+        for at, (id, t, nearest, accepted, core, claimed, novelty, distance) in enumerate(rows):
             cluster = NO_CLUSTER
+            self.cores.count(core)
             if accepted:
                 self.known_counts[nearest] += 1
                 kind = VerdictKind.KNOWN
@@ -317,7 +268,7 @@ class Engine:
             self.seq += 1
             if self.seq >= self._idle_check_at:
                 self._check_idle(t, events)
-        if batch.features.shape[1]:
+        if self._has_stream_gate:
             self.stream.observe(batch.features, batch.core, births)
         return StepResult(verdicts=tuple(verdicts), events=tuple(events))
 
@@ -326,7 +277,8 @@ class Engine:
     ) -> tuple[int, int]:
         """One item that no known class took: its announced cluster or NO_CLUSTER; then learn it.
 
-        The ball it lies in has the first word, a cluster that claims it from afar the second.
+        The ball it lies in has the first word, a cluster that claims it from afar the second. Whichever cluster's item
+        it is said to be, that cluster has had an item.
 
         Returns:
             The cluster, and the birth of the micro-cluster it went to.
@@ -335,11 +287,14 @@ class Engine:
         self._catch_up(t, id, events)
         run = db.learn(x[None], None, 0, self._learnt)
         home, birth, row, _ = self._learnt[:, 0].tolist()
-        verdict = self._announced(home) or self._announced(self._heir(claimed))
-        if home != NO_CLUSTER:
-            life = self.lives[home]
-            if claimed == NO_CLUSTER:  # what an announced cluster claims is no evidence for another
-                count_hit(life.starts, self.seq)
+        claimant = self._goes_by(claimed)
+        verdict = self._announced(home) or claimant
+        if (
+            home != NO_CLUSTER and claimant == NO_CLUSTER
+        ):  # what an announced one claims is no evidence for another
+            count_hit(self.lives[home].starts, self.seq)
+        for cluster in {home, verdict} - {NO_CLUSTER}:
+            life = self.lives[cluster]
             life.last_seq, life.last_t = self.seq, t
             life.exemplars = [*life.exemplars, id][-self.params.exemplars :]
         self._account(run.removed)
@@ -347,9 +302,10 @@ class Engine:
             self._regroup(t, id, row, events)
         elif run.removed:
             self._advance_all(t, events)
-        own = self.lives.get(db.cluster_of(row))
-        if own is not None:  # it may have gone since, and its micro-clusters with it
-            self._advance(own, t, events)
+        for cluster in dict.fromkeys((db.cluster_of(row), verdict)):
+            left = self.lives.get(cluster)
+            if left is not None:  # it may have gone since, and its micro-clusters with it
+                self._advance(left, t, events)
         return verdict, birth
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
@@ -360,9 +316,11 @@ class Engine:
 
     def _announced(self, cluster: int) -> int:
         """The cluster itself if people know it, else the one it is splitting from, else none."""
-        while cluster != NO_CLUSTER and self.lives[cluster].state not in ANNOUNCED:
-            cluster = self.lives[cluster].parent_id or NO_CLUSTER
-        return cluster
+        return elder(self.lives, cluster)
+
+    def _goes_by(self, cluster: int) -> int:
+        """The announced cluster that one goes by now, itself mostly; NO_CLUSTER where nothing is left of it."""
+        return self._announced(heir(self.lives, cluster))
 
     # Lineage and life cycle
 
@@ -389,6 +347,8 @@ class Engine:
                 last_seq=self.seq,
                 last_t=t,
                 parent_id=parent,
+                usual=self.cores.usual(),
+                cores=list(self.cores.counts),
                 exemplars=[id] if cluster == own else [],
             )
             self._idle_check_at = 0
@@ -403,16 +363,11 @@ class Engine:
                 self._advance(life, t, events)
 
     def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
-        into.residual += life.residual
-        into.is_united |= life.is_united
-        if life.last_seq > into.last_seq:
-            into.last_seq, into.last_t = life.last_seq, life.last_t
-        self._hand_children_over(life, into)
         was_announced = life.state in ANNOUNCED
-        life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
+        absorb(self.lives, life, into, exemplars=self.params.exemplars)
         if was_announced:
             events.append(self._event(EventKind.MERGED, life, t, into.id))
-            self._forget_oldest()
+            forget_oldest(self.lives)
         else:
             del self.lives[life.id]
 
@@ -420,7 +375,7 @@ class Engine:
         """Move a cluster along its life cycle as far as it goes now."""
         while True:
             if life.state is ClusterState.CANDIDATE:
-                life.p0 = max(life.p0, _rounded(self._p0(life.id)))
+                life.p0 = max(life.p0, rounded(self._p0(life.id)))
                 begin_anew(life.starts, self.seq)
             arrow = next_transition(life.state, self._facts(life), self.params)
             if arrow is None:
@@ -430,19 +385,23 @@ class Engine:
             kind = arrow.event
             if kind is EventKind.EMERGED:
                 life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
-                life.evidence = evidence
+                life.evidence, life.starts, life.variant_of = evidence, [], None
                 self._idle_check_at = 0
                 if life.parent_id is not None:
                     kind = EventKind.SPLIT
+            if life.state is ClusterState.VARIANT:
+                life.variant_of = self._judged(life).drifted
+            if life.state not in _JUDGED:
+                life.usual, life.cores = [], []
             if kind is not None:
                 events.append(self._event(kind, life, t, life.parent_id if kind is EventKind.SPLIT else None))
             if life.state is ClusterState.GONE:
                 life.residual = self._items(life)
                 self.clusterer.drop(life.id)
                 if life.emerged_seq is None:
-                    self._forget(life.id)
+                    forget(self.lives, life.id)
                 else:
-                    self._forget_oldest()
+                    forget_oldest(self.lives)
                 return
 
     def _check_idle(self, t: float, events: list[ClusterEvent]) -> None:
@@ -455,34 +414,11 @@ class Engine:
         ]
         self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
 
-    def _hand_children_over(self, life: Life, heir: Life) -> None:
-        """What split off from a cluster that ended now split off from its heir. Parents never form a cycle."""
-        above = heir
-        while above.parent_id is not None:
-            if above.parent_id == life.id:  # the heir itself descends from it: then it takes its place
-                heir.parent_id = life.parent_id
-                break
-            above = self.lives[above.parent_id]
-        for child in self.lives.values():
-            if child.parent_id == life.id and child is not heir:
-                child.parent_id = heir.id
-
-    def _forget(self, cluster: int) -> None:
-        del self.lives[cluster]
-        for life in self.lives.values():
-            if life.parent_id == cluster:
-                life.parent_id = None
-
-    def _forget_oldest(self) -> None:
-        gone = [c for c, life in self.lives.items() if life.state is ClusterState.GONE]
-        for cluster in gone[: max(0, len(gone) - MAX_GONE)]:
-            self._forget(cluster)
-
     def _idle(self, life: Life) -> int:
         return self.seq - life.last_seq
 
     def _items(self, life: Life) -> int:
-        return life.residual + self.clusterer.items_of(life.id)
+        return items_of(life, self.clusterer)
 
     def _p0(self, cluster: int) -> float:
         db = self.clusterer
@@ -490,16 +426,8 @@ class Engine:
         return self._background.p0(db.centers(rows[db.strong(rows)]), clusterer.reach(self.params))
 
     def _evidence(self, life: Life) -> Evidence:
-        """The sequential test as it stands, trials being the items up to the one at hand."""
-        test = log_e_detector(life.starts, self.seq, life.p0)
-        return Evidence(
-            trials=test.trials,
-            hits=test.hits,
-            p0=life.p0,
-            log10_e=_rounded(max(test.log_e, -1e6) / math.log(10.0)),
-            log10_threshold=_rounded(
-                log_threshold(life.ordinal, self.params.false_alarm_rate) / math.log(10.0)
-            ),
+        return evidence_of(
+            life.starts, self.seq, p0=life.p0, ordinal=life.ordinal, budget=self.params.false_alarm_rate
         )
 
     def _facts(self, life: Life) -> Facts:
@@ -510,7 +438,13 @@ class Engine:
             idle=self._idle(life),
             is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
             has_micro_clusters=self.clusterer.items_of(life.id) > 0,
+            answer=self._judged(life).answer if life.state in _JUDGED else Answer.NEW,
         )
+
+    def _judged(self, life: Life) -> Judgement:
+        """Variant or new, by what came since its birth."""
+        since = [now - then for now, then in zip(self.cores.counts, life.cores, strict=True)]
+        return judged(life.usual, since, self._items(life))
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
         return ClusterEvent(
@@ -528,36 +462,10 @@ class Engine:
         return tuple(self._view(life) for life in self.lives.values())
 
     def _view(self, life: Life) -> Cluster:
-        db = self.clusterer
-        own = db.rows_of(life.id)
-        weights = db.weights(own)
-        nearest, nearest_distance = None, None
-        if weights.sum() > 0.0:
-            center = (weights[:, None] * db.centers(own)).sum(axis=0) / weights.sum()
-            apart = np.sqrt(np.square(self._prototypes - center).sum(axis=1))
-            nearest, nearest_distance = self.labels[int(apart.argmin())], float(apart.min())
-        return Cluster(
-            id=life.id,
-            state=life.state,
-            name=life.name,
-            items=self._items(life),
-            items_to_emerge=life.items_to_emerge,
-            weight=float(weights.sum()),
-            micro_clusters=int(db.strong(own).sum()),
-            born_seq=life.born_seq,
-            emerged_seq=life.emerged_seq,
-            last_seq=life.last_seq,
-            first_t=life.first_t,
-            last_t=life.last_t,
-            nearest=nearest,
-            nearest_distance=nearest_distance,
-            exemplars=tuple(life.exemplars),
-            parent_id=life.parent_id,
-            merged_into=life.merged_into,
+        return view_of(
+            life,
+            self.clusterer,
+            prototypes=self._prototypes,
+            labels=self.labels,
             evidence=life.evidence or self._evidence(life),
         )
-
-
-def _rounded(x: float) -> float:
-    """What comes out of special functions, without the last bits: these differ between processors."""
-    return round(x, 9)

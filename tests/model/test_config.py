@@ -33,7 +33,7 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
         ({"layers": ("output",), "gate": ("energy:pooled",)}, "gate has 'energy:pooled': write SCORE:LAYER"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
-        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"epochs": -1}, "epochs must be at least 0, not -1"),
         ({"batch_size": 1}, "batch_size must be at least 2, not 1"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"threads": 0}, "threads must be at least 1"),
@@ -51,6 +51,26 @@ def test_a_run_that_cannot_work_is_refused(changes: dict[str, object], message: 
     """Each value that cannot work is refused by the field's name."""
     with pytest.raises(ConfigError, match=message):
         TrainConfig(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("gate", ["energy", "energy:output", "mahalanobis:penultimate"])
+def test_a_score_of_the_gate_may_name_its_layer_or_none(gate: str) -> None:
+    """A score alone looks at every layer of the embedding."""
+    assert TrainConfig(layers=("penultimate", "output"), gate=(gate,)).gate == (gate,)
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ("entropy", "a score of gate must be one of"),
+        ("energy:", "write SCORE:LAYER"),
+        ("energy:pooled", "with a layer of the embedding"),
+    ],
+)
+def test_a_gate_that_cannot_look_is_refused(gate: str, message: str) -> None:
+    """An unknown score, an empty layer, or one that the embedding does not have."""
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(layers=("penultimate", "output"), gate=(gate,))
 
 
 def test_it_survives_json() -> None:
@@ -76,3 +96,16 @@ def test_a_gate_may_name_layers_that_only_the_net_knows(gate: tuple[str, ...]) -
 def test_a_run_stops_at_a_share_of_its_schedule(epochs: int, stop_at: float, expected: int) -> None:
     """The passes made are that share of the epochs, rounded, and never none."""
     assert expected == TrainConfig(epochs=epochs, stop_at=stop_at).epochs_run
+
+
+@pytest.mark.parametrize(("items", "epochs"), [(1, 100), (640, 80), (6400, 8), (64_000, 5), (10**7, 5)])
+def test_epochs_that_are_left_open_give_enough_steps(items: int, epochs: int) -> None:
+    """About 800 of 64 items each, but 5 epochs at least, and 100 at most."""
+    assert epochs == TrainConfig(epochs=0, batch_size=64).settled(items).epochs
+
+
+def test_epochs_that_are_stated_stay() -> None:
+    """Whatever the number of items."""
+    config = TrainConfig(epochs=3)
+
+    assert config.settled(10) is config

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from model.config import TrainConfig
 from model.datasets import LabelledData
-from model.inputs import ImageInput, TextInput
+from model.inputs import ImageInput, TableColumn, TableInput, TextInput
 from model.leave_out import STOPS, Fold, Jury, choose, folds, joined, jury_of, measure
 from model.networks import Network
 
@@ -312,6 +312,51 @@ def test_stops_that_fall_on_one_epoch_are_one() -> None:
     choice = choose([run], data, everything(data), silent, count=1)
 
     assert [1.0, 0.6] == [tried.config.stop_at for tried in choice.stops]
+
+
+def texts() -> LabelledData:
+    """Six classes of texts, told by which verb goes with which thing, among words that mean nothing."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(6), 20)
+    verbs, things, fillers = (
+        ("play", "find", "stop"),
+        ("music", "card"),
+        ("please", "now", "the", "some", "my", "hi"),
+    )
+    column = [f"{verbs[k // 2]} {' '.join(rng.choice(fillers, size=2))} {things[k % 2]}" for k in y]
+    return LabelledData(
+        name="texts",
+        input=TextInput(max_characters=200),
+        x=np.array(column, dtype=np.dtypes.StringDType()),
+        y=y,
+        labels=tuple("abcdef"),
+        source="drawn",
+    )
+
+
+def rows() -> LabelledData:
+    """Six classes of rows, told by a number and a category; some cells are missing."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(6), 20)
+    x = np.column_stack([y // 2 + 0.1 * rng.normal(size=len(y)), y % 2]).astype(np.float32)
+    x[::9, 0] = np.nan
+    size = TableColumn(name="size", kind="number")
+    kind = TableColumn(name="kind", kind="category", values=("a", "b"))
+    return LabelledData(
+        name="rows", input=TableInput(columns=(size, kind)), x=x, y=y, labels=tuple("abcdef"), source="drawn"
+    )
+
+
+@pytest.mark.parametrize(("data", "network"), [(texts(), "tfidf"), (rows(), "table")], ids=["texts", "rows"])
+@pytest.mark.parametrize("auxiliary", ["none", "two-views"])
+def test_texts_and_tables_are_left_out_like_images(data: LabelledData, network: str, auxiliary: str) -> None:
+    """The same choice is made of any kind of item, with the auxiliary and without."""
+    run = TrainConfig(network=network, auxiliary=auxiliary, epochs=2, threads=1, batch_size=32)
+    choice = choose([run], data, everything(data), silent, count=1)
+
+    assert choice.expected is not None
+    assert 0 <= choice.expected.auroc <= 1
+    assert choice.expected.cluster_accuracy is not None
 
 
 @pytest.mark.parametrize("counts", [[40, 40, 40, 40], [40, 40, 40, 40, 11]])
