@@ -42,13 +42,13 @@ def test_it_encodes_as_the_library_does(encoder: str) -> None:
 
     expected = SentenceTransformer(encoder, device="cpu").encode(TEXTS, normalize_embeddings=True)
 
-    found = embed_items(Embedder(net_of(encoder, max_tokens=64), "encoder", "none"), TEXTS)
+    found = embed_items(Embedder(net_of(encoder, max_tokens=64), ("encoder",), "none"), TEXTS)
     np.testing.assert_allclose(expected, found, atol=1e-5)
 
 
 def test_company_does_not_matter(encoder: str) -> None:
     """A text padded beside a long one is embedded as alone."""
-    embedder = Embedder(net_of(encoder), "penultimate", "l2")
+    embedder = Embedder(net_of(encoder), ("penultimate",), "l2")
     together = embed_items(embedder, TEXTS)
 
     for text, z in zip(TEXTS, together, strict=True):
@@ -101,7 +101,7 @@ def test_a_tuned_encoder_learns_slowly(encoder: str) -> None:
 
 def test_a_long_text_is_read_to_its_bound(encoder: str) -> None:
     """What is behind `max_tokens` changes nothing."""
-    embedder = Embedder(net_of(encoder, max_tokens=6), "encoder", "none")
+    embedder = Embedder(net_of(encoder, max_tokens=6), ("encoder",), "none")
     z = embed_items(embedder, ["reset my pin the weather", "reset my pin the music"])
 
     np.testing.assert_array_equal(z[0], z[1])
