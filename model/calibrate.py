@@ -128,7 +128,9 @@ def fit(
         counts=counts,
         class_whitener=whitener(within, shrinkage).astype(np.float32),
         cluster_mean=mean.astype(np.float32),
-        cluster_projection=_cluster_projection(around * seen, within * seen, y, cluster_dim).astype(np.float32),
+        cluster_projection=_cluster_projection(around * seen, within * seen, y, cluster_dim).astype(
+            np.float32
+        ),
         stream_mean=mean.astype(np.float32),
         stream_projection=_stream_projection(around, stream_dim).astype(np.float32),
     )
