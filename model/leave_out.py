@@ -209,7 +209,7 @@ def measure(
             spaces[layers, candidate.norm] = z, _apart(z, jury, candidate, seen)
         z, apart = spaces[layers, candidate.norm]
         gate = Gate.fit(
-            wanted_gate(candidate.gate, layers, classes=int(jury.y[jury.fit].max()) + 1),
+            wanted_gate(candidate.gate, layers),
             layer_slices(_embedding(net, layers)),
             z_fit=z[jury.fit],
             y_fit=jury.y[jury.fit],

@@ -321,21 +321,17 @@ def test_some_of_every_class_are_taken_in_proportion(y: list[int], most: int) ->
         assert own[:share].tolist() == [i for i in taken.tolist() if y[i] == k]
 
 
-def test_nearest_neighbours_judge_every_layer_unless_there_are_many_classes() -> None:
-    """With more than thirty classes their references are too many to look through for every item."""
-    layers = ("pooled", "output")
+def test_relative_mahalanobis_distances_judge_every_layer() -> None:
+    """Where nobody asked for others."""
+    expected = (("relative-mahalanobis", "pooled"), ("relative-mahalanobis", "output"))
 
-    assert default_gate(layers, classes=30) == (
-        ("nearest-neighbour", "pooled"),
-        ("nearest-neighbour", "output"),
-    )
-    assert {"relative-mahalanobis"} == {score for score, _ in default_gate(layers, classes=31)}
+    assert expected == default_gate(("pooled", "output"))
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ((), [("nearest-neighbour", "a"), ("nearest-neighbour", "b")]),
+        ((), [("relative-mahalanobis", "a"), ("relative-mahalanobis", "b")]),
         (("energy:b",), [("energy", "b")]),
         (("energy",), [("energy", "a"), ("energy", "b")]),
         (("energy:b", "mahalanobis:a"), [("energy", "b"), ("mahalanobis", "a")]),
@@ -344,10 +340,10 @@ def test_nearest_neighbours_judge_every_layer_unless_there_are_many_classes() ->
 )
 def test_a_gate_is_what_was_asked_for(asked: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
     """A score with its layer, or on all of them, each pair once and in this order; else the default."""
-    assert tuple(expected) == wanted_gate(asked, ("a", "b"), classes=2)
+    assert tuple(expected) == wanted_gate(asked, ("a", "b"))
 
 
 def test_a_gate_on_a_layer_that_is_not_in_the_embedding_is_refused() -> None:
     """With the layers that are."""
     with pytest.raises(ConfigError, match="gate has energy:c, and the embedding has the layers a, b"):
-        wanted_gate(("mahalanobis:a", "energy:c"), ("a", "b"), classes=2)
+        wanted_gate(("mahalanobis:a", "energy:c"), ("a", "b"))

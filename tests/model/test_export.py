@@ -65,13 +65,13 @@ def test_the_manifest_says_how_it_was_made(folder: Path) -> None:
     assert {"known_accuracy", "known_error_rate", "auroc", "caught/3", "caught/7"} <= manifest.metrics.keys()
 
 
-def test_the_embedding_is_all_layers_and_nearest_neighbours_judge_each(folder: Path) -> None:
+def test_the_embedding_is_all_layers_and_relative_distances_judge_each(folder: Path) -> None:
     """What nobody asked for is what the defaults promise, and every row of a layer has length one."""
     bundle = read_bundle(folder)
     layers = {layer.name: layer.dim for layer in bundle.manifest.embedding.layers}
 
     assert layers == load_embedder(bundle).net.widths
-    assert [("nearest-neighbour", name) for name in layers] == [
+    assert [("relative-mahalanobis", name) for name in layers] == [
         (part.score, part.layer) for part in bundle.manifest.calibration.scores
     ]
     for part in layer_slices(bundle.manifest.embedding):
