@@ -92,6 +92,17 @@ def subsample(data: LabelledData, max_items: int | None, *, seed: int) -> Labell
     """
     if max_items is None or max_items >= len(data.y):
         return data
+    return subset(data, chosen(data, max_items, seed=seed))
+
+
+def chosen(data: LabelledData, max_items: int | None, *, seed: int) -> NDArray[np.int64]:
+    """Return which items `subsample` keeps: int64 positions, ascending.
+
+    Raises:
+        ConfigError: fewer items than classes are asked for.
+    """
+    if max_items is None or max_items >= len(data.y):
+        return np.arange(len(data.y))
     if max_items < len(data.labels):
         raise ConfigError(
             f"max_items is {max_items}, fewer than the {len(data.labels)} classes; keep many items of each"
@@ -101,14 +112,20 @@ def subsample(data: LabelledData, max_items: int | None, *, seed: int) -> Labell
         items = np.flatnonzero(data.y == k)
         share = -(-len(items) * max_items // len(data.y))
         kept.append(np.random.default_rng([seed, k]).choice(items, size=share, replace=False))
-    order = np.sort(np.concatenate(kept))
+    return np.sort(np.concatenate(kept))
+
+
+def subset(data: LabelledData, rows: NDArray[np.int64]) -> LabelledData:
+    """Return the items at `rows`, int64 (n,), which have some of every class; `data` itself when they are all."""
+    if len(rows) == len(data.y):
+        return data
     return LabelledData(
         name=data.name,
         input=data.input,
-        x=data.x[order],
-        y=data.y[order],
+        x=data.x[rows],
+        y=data.y[rows],
         labels=data.labels,
-        source=f"{data.source}; a random {len(order)} of its {len(data.y)} items",
+        source=f"{data.source}; a random {len(rows)} of its {len(data.y)} items",
     )
 
 

@@ -20,6 +20,7 @@ CONTRACT = {"model.bundle", "model.inputs", "model.networks"}
 """What the service may know of the trainer."""
 
 COMPOSITION = {
+    "service/backtest.py",  # replays data sets: needs the trainer's loaders, and its split to leave out what it used
     "service/app.py",  # makes clocks, clients and servers, and ties them together
     "service/cli.py",  # `firstseen train` and `firstseen inspect` are commands of the trainer
     "service/demo.py",  # trains a bundle before it serves it
