@@ -55,7 +55,7 @@ class KnownArrays:
     prototypes: NDArray[np.float32]
     counts: NDArray[np.int64]
     class_whitener: NDArray[np.float32]
-    gate: Mapping[str, NDArray[np.float32]]
+    gate: Gate
     calibration_scores: NDArray[np.float32]
     calibration_offsets: NDArray[np.int64]
     calibration_embeddings: NDArray[np.float32]
@@ -71,7 +71,7 @@ class KnownArrays:
     def table(self) -> dict[str, NDArray[Any]]:
         """All arrays by the names they have in the file."""
         own = {name: array for name, array in vars(self).items() if name != "gate"}
-        return {**own, **{f"{_GATE_PREFIX}{name}": array for name, array in self.gate.items()}}
+        return {**own, **{f"{_GATE_PREFIX}{name}": array for name, array in self.gate.arrays().items()}}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,15 +136,14 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
         "F": manifest.calibration.stream_dim,
     }
     everything = _unpack(raw, KNOWN, folder)
-    gate = {
+    scores = {
         name.removeprefix(_GATE_PREFIX): everything.pop(name)
         for name in list(everything)
         if name.startswith(_GATE_PREFIX)
     }
     _check_layout(everything, _KNOWN_LAYOUT, sizes, KNOWN, folder)
-    _check_finite(gate, KNOWN, folder)
-    known = KnownArrays(**everything, gate=gate)
-    _check_gate(known, manifest, folder)
+    _check_finite(scores, KNOWN, folder)
+    known = KnownArrays(**everything, gate=_gate(scores, manifest, folder))
     if known.calibration_p.min() <= 0 or known.calibration_p.max() > 1:
         raise refusal(folder, KNOWN, "has calibration_p outside 0..1")
     for name, indices in (
@@ -166,14 +165,15 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
     return known
 
 
-def _check_gate(known: KnownArrays, manifest: Manifest, folder: Path) -> None:
-    """Hold the gate's arrays to the manifest's scores, layers and classes."""
+def _gate(arrays: Arrays, manifest: Manifest, folder: Path) -> Gate:
+    """Make the gate, holding its arrays to the manifest's scores, layers and classes."""
     try:
-        gate = Gate.from_arrays(manifest.calibration.scores, layer_slices(manifest.embedding), known.gate)
+        gate = Gate.from_arrays(manifest.calibration.scores, layer_slices(manifest.embedding), arrays)
     except ValueError as error:
         raise refusal(folder, KNOWN, str(error)) from error
     if gate.classes != len(manifest.labels):
         raise refusal(folder, KNOWN, f"has a gate for {gate.classes} classes, not {len(manifest.labels)}")
+    return gate
 
 
 def unpack_golden(raw: bytes, *, manifest: Manifest, folder: Path) -> Golden:

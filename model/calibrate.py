@@ -47,7 +47,7 @@ from model.datasets import DataError
 from model.scores import Gate
 from model.scores.mahalanobis import SHRINKAGE, whitener
 
-CLUSTER_RADIUS = 1.9
+CLUSTER_RADIUS = 1.6
 """Radius of a micro-cluster, where known classes have RMS radius 1: docs/decisions/010-cluster-space.md."""
 STREAM_DIM = 96
 """F, at most: more features did not tell new classes better, and 48 did worse."""
@@ -207,7 +207,7 @@ def calibrate(
         prototypes=geometry.prototypes,
         counts=geometry.counts,
         class_whitener=geometry.class_whitener,
-        gate=gate.arrays(),
+        gate=gate,
         calibration_scores=calibration_scores,
         calibration_offsets=offsets,
         calibration_embeddings=z_cal[kept],

@@ -124,7 +124,9 @@ class TrainConfig:
                 "choose the auxiliary none"
             )
         if not 0 < self.stop_at <= 1:
-            raise ConfigError(f"stop_at must be above 0 and at most 1, the whole schedule; not {self.stop_at}")
+            raise ConfigError(
+                f"stop_at must be above 0 and at most 1, the whole schedule; not {self.stop_at}"
+            )
         if not 0 < self.known_error_rate <= 0.5:
             raise ConfigError(
                 f"known_error_rate must be above 0 and at most 0.5, such as 0.02; not {self.known_error_rate}"

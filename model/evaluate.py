@@ -29,7 +29,6 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # s
 
 from model.bundle import KnownArrays
 from model.calibrate import p_values
-from model.scores import Gate
 
 _ACCEPTED = 0.95
 _STARTS = 10
@@ -41,7 +40,6 @@ Int64s = NDArray[np.int64]
 
 def evaluate(
     known: KnownArrays,
-    gate: Gate,
     *,
     z_fresh: Float32s,
     y_fresh: Int64s,
@@ -55,7 +53,6 @@ def evaluate(
 
     Args:
         known: the calibrated arrays.
-        gate: the score they were calibrated with.
         z_fresh: float32 (N, D), embeddings of fresh known items, N at least 1.
         y_fresh: int64 (N,), known classes.
         z_unseen: float32 (U, D), embeddings of unseen items, possibly none.
@@ -67,7 +64,7 @@ def evaluate(
     Returns:
         Shares in 0..1 by name.
     """
-    stranger = gate(z_fresh)
+    stranger = known.gate(z_fresh)
     p = p_values(stranger, known)
     best = np.lexsort((stranger, -p), axis=-1)[:, 0]
     metrics: dict[str, float | None] = {
@@ -81,7 +78,7 @@ def evaluate(
     if not unseen_labels:
         return metrics
     fresh_strangeness = stranger.min(1)
-    stranger_unseen = gate(z_unseen)
+    stranger_unseen = known.gate(z_unseen)
     unseen_strangeness = stranger_unseen.min(1)
     metrics["auroc"] = auroc(fresh_strangeness, unseen_strangeness)
     metrics["fpr95"] = fpr95(fresh_strangeness, unseen_strangeness)

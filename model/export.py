@@ -186,7 +186,6 @@ def build_contents(
     progress("evaluate", 0, 1, f"{len(parts.fresh)} fresh, {len(parts.unseen)} unseen items")
     metrics = evaluate(
         known,
-        gate,
         z_fresh=z_fresh,
         y_fresh=y_fresh,
         z_unseen=z_unseen,
@@ -226,7 +225,9 @@ def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
     )
 
 
-def _wanted_gate(config: TrainConfig, layers: tuple[str, ...], *, classes: int) -> tuple[tuple[str, str], ...]:
+def _wanted_gate(
+    config: TrainConfig, layers: tuple[str, ...], *, classes: int
+) -> tuple[tuple[str, str], ...]:
     """The parts of the gate, as (score, layer).
 
     Raises:
@@ -235,5 +236,7 @@ def _wanted_gate(config: TrainConfig, layers: tuple[str, ...], *, classes: int) 
     asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
     for score, layer in asked:
         if layer not in layers:
-            raise ConfigError(f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}")
+            raise ConfigError(
+                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}"
+            )
     return asked or default_gate(layers, classes=classes)

@@ -180,7 +180,9 @@ def choose(
     )
 
 
-def measure(net: Network, jury: Jury, layers: Sequence[tuple[str, ...]], *, norm: str, seed: int) -> list[Met]:
+def measure(
+    net: Network, jury: Jury, layers: Sequence[tuple[str, ...]], *, norm: str, seed: int
+) -> list[Met]:
     """Measure how a net meets the classes it was not shown, under several choices of the embedding.
 
     Args:

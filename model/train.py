@@ -201,9 +201,7 @@ def _fit(
     device = torch.device(config.device)
     net, objective = embedder.net.to(device).train(), objective.to(device)
     # Built after net and objective, which therefore start alike with and without it.
-    auxiliary = (
-        TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
-    )
+    auxiliary = TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
     items, classes = net.rows(x, device), torch.from_numpy(y).to(device)
     batch = min(config.batch_size, len(y))
     steps = len(y) // batch

@@ -39,6 +39,17 @@ class Metrics:
         self.embed = self._stages.labels("embed")
         self.step = self._stages.labels("step")
         self.commit = self._stages.labels("commit")
+        self.fit = Histogram(
+            "firstseen_fit_seconds",
+            "Time of one fit of the stream gate, beside the stream.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.fits_failed = Counter(
+            "firstseen_fits_failed",
+            "Fits of the stream gate that failed; the one before is kept.",
+            registry=registry,
+        )
         self.queue_items = Gauge("firstseen_queue_items", "Items waiting.", registry=registry)
         self.seq = Gauge("firstseen_seq", "Next place in the stream.", registry=registry)
         self.epoch = Gauge("firstseen_epoch", "Fencing epoch, 0 while not the owner.", registry=registry)

@@ -11,6 +11,11 @@ or a step failed halfway, the memory is dropped and the state is read again from
 
 Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
 and readers.
+
+The stream gate's fits take tens of milliseconds and wait for nobody: they are made in a thread of their own, on copies,
+one at a time, while batches go on. What comes of one becomes an entry of the log before the next batch, and counts
+from there on. A fit under way when the memory is dropped, or the service stops, is dropped with it: the next one is
+soon due.
 """
 
 import asyncio
@@ -32,6 +37,7 @@ from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
+from service.clustering.stream_gate import EVERY, FitJob, StreamFit, StreamGate
 from service.errors import InternalError, NotReady, StoreAway
 from service.fanout import Fanout
 from service.metrics import Metrics
@@ -42,6 +48,7 @@ from service.state.packing import (
     EntryUnreadable,
     pack_configure,
     pack_items,
+    pack_refit,
     pack_verdict,
     unpack_entry,
     unpack_verdict,
@@ -133,6 +140,9 @@ class Pipeline:
         self._revive = revive_store
         self._prepare = prepare
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._fitter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fit")
+        self._fitting: asyncio.Future[StreamFit] | None = None
+        self._no_fit_before = 0
         self._at_rest = asyncio.Lock()
         self._engine: Engine | None = None
         self._view: StreamView | None = None
@@ -221,6 +231,7 @@ class Pipeline:
             self._queue.fail_all(NotReady("The service is stopping. Send the same to the next one."))
             self._fanout.end()
             self._worker.shutdown(wait=False, cancel_futures=True)
+            self._fitter.shutdown(wait=False, cancel_futures=True)
 
     async def stop(self, *, grace_s: float) -> bool:
         """Take nothing new, answer what waits within `grace_s`. `run` then snapshots, releases and returns.
@@ -261,6 +272,7 @@ class Pipeline:
         """Snapshot, then log; then the parameters that the operator wants, as an entry of the log."""
         self._unready("replaying the log")
         self._engine = None
+        self._fitting = None
         loaded = await self._until_answered(self._store.load)
         for warning in loaded.warnings:
             log.warning("snapshot_skipped", warning=warning)
@@ -293,6 +305,7 @@ class Pipeline:
         log.warning("stepped_down", reason=reason)
         self._unready(reason)
         self._engine = None
+        self._fitting = None
         self._fanout.end()  # who watches would miss what another owner does: they come back for a fresh hello
         self.epoch = 0
         self._metrics.epoch.set(0)
@@ -324,6 +337,7 @@ class Pipeline:
     async def _serve(self) -> None:
         while batch := await self._queue.take():
             await self._process(batch)
+            await self._tend_stream_gate()
             if self._durable_seq - self._snapshot_seq >= self._snapshot_every:
                 await self._snapshot()
         if self._durable_seq > self._snapshot_seq:
@@ -342,6 +356,51 @@ class Pipeline:
         self._snapshot_seq = self._durable_seq
         self._metrics.snapshots.inc()
         log.info("snapshot", seq=self._snapshot_seq, bytes=len(blob))
+
+    # The stream gate's fits
+
+    async def _tend_stream_gate(self) -> None:
+        """Use the fit that is ready; begin one that is due."""
+        engine = self._engine
+        if engine is None:
+            return
+        if self._fitting is not None and self._fitting.done():
+            ready, self._fitting = self._fitting, None
+            try:
+                fit = ready.result()
+            except Exception:  # deciding goes on by the fit before
+                log.exception("fit_failed")
+                self._metrics.fits_failed.inc()
+                self._no_fit_before = engine.seq + EVERY
+            else:
+                await self._use_fit(engine, fit)
+        if self._fitting is None and engine.is_fit_due and engine.seq >= self._no_fit_before:
+            async with self._at_rest:
+                job = await self._in_worker(engine.fit_job)
+            self._fitting = asyncio.get_running_loop().run_in_executor(
+                self._fitter, partial(self._solve, engine.stream, job)
+            )
+
+    def _solve(self, gate: StreamGate, job: FitJob) -> StreamFit:
+        with self._metrics.fit.time():
+            return gate.solve(job)
+
+    async def _use_fit(self, engine: Engine, fit: StreamFit) -> None:
+        """Commit a fit, then decide by it."""
+        async with self._at_rest:
+            record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
+            await self._until_answered(lambda: self._store.append(record))
+            result = await self._in_worker(partial(engine.refit, fit))
+            self._durable_seq = engine.seq
+        self._metrics.seq.set(engine.seq)
+        self._tell(result)
+
+    def _tell(self, result: StepResult) -> None:
+        """Log and publish what became of clusters; it is durable."""
+        for event in result.events:
+            log.info(event.kind.value, cluster=event.cluster.id, items=event.cluster.items, seq=event.seq)
+        if result.events:
+            self._fanout.publish(result.events)
 
     # One batch
 
@@ -376,12 +435,7 @@ class Pipeline:
             at += n
         if result is not None:
             self._metrics.count(result.verdicts)
-            if result.events:
-                for event in result.events:
-                    log.info(
-                        event.kind.value, cluster=event.cluster.id, items=event.cluster.items, seq=event.seq
-                    )
-                self._fanout.publish(result.events)
+            self._tell(result)
         self._metrics.repeats.inc(len(items) - (len(result.verdicts) if result else 0))
 
     async def _decide(self, items: list[Item]) -> tuple[list[Verdict], StepResult | None]:

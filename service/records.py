@@ -22,6 +22,7 @@ Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 Int32s = NDArray[np.int32]
+Float16s = NDArray[np.float16]
 UInt8s = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
@@ -77,7 +78,7 @@ class Verdict:
         verdict: Known class, announced cluster, or outlier (none of these).
         label: The class when `verdict` is known, else None.
         cluster_id: The cluster when `verdict` is cluster, else None.
-        novelty: 1 - p, p the conformal p-value of the nearest class: in [0, 1), high is new.
+        novelty: 1 - p, p the share of known items that are as strange: in [0, 1), high is new.
         nearest: The known class nearest to the item, whatever the verdict.
         distance: Mahalanobis distance to the prototype of `nearest`, in standard deviations.
     """
@@ -162,9 +163,12 @@ class Observed:
         ids: (B,) the items' ids.
         t: float64 (B,) seconds since 1970 (UTC).
         nearest: int64 (B,) index of the nearest known class.
-        accepted: bool (B,) whether the known gate took the item for one of that class.
+        accepted: bool (B,) whether the gates took the item for one of that class.
+        core: int32 (B,) class in whose core the item lies, -1 for none (see `service.clustering.stream_gate`).
+        claimed: int64 (B,) announced cluster that claims an item not accepted, NO_CLUSTER for none.
         novelty: float64 (B,) 1 - p.
         distance: float64 (B,) Mahalanobis distance to the nearest class.
+        features: float16 (B, F) what the stream gate keeps of every item; F = 0 where there is none.
         z_unknown: float32 (U, D) embeddings of the items not accepted, in order.
     """
 
@@ -173,8 +177,11 @@ class Observed:
     t: Float64s
     nearest: Int64s
     accepted: Bools
+    core: Int32s
+    claimed: Int64s
     novelty: Float64s
     distance: Float64s
+    features: Float16s
     z_unknown: Float32s
 
     def __len__(self) -> int:

@@ -6,6 +6,7 @@ very entry, and nothing is served on top of a state that cannot be trusted.
 
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate import StreamFit
 from service.records import Int64s, Observed
 
 
@@ -13,7 +14,7 @@ class ReplayMismatch(Exception):
     """A replayed batch gave other clusters than it gave live: the state cannot be trusted."""
 
 
-def replay_entry(engine: Engine, entry: tuple[Observed, Int64s] | EngineParams) -> None:
+def replay_entry(engine: Engine, entry: tuple[Observed, Int64s] | EngineParams | StreamFit) -> None:
     """Make the step of one log entry again.
 
     Raises:
@@ -21,6 +22,9 @@ def replay_entry(engine: Engine, entry: tuple[Observed, Int64s] | EngineParams) 
     """
     if isinstance(entry, EngineParams):
         engine.configure(entry)
+        return
+    if isinstance(entry, StreamFit):
+        engine.refit(entry)
         return
     batch, clusters = entry
     again = [v.cluster_id or 0 for v in engine.apply(batch).verdicts]

@@ -9,7 +9,9 @@ from model.objectives.proxy_anchor import ProxyAnchor
 from model.objectives.rbf import Rbf
 from model.objectives.supcon import SupCon
 
-OBJECTIVES: dict[str, type[ProxyAnchor] | type[SupCon] | type[NormalisedSoftmax] | type[Hinge] | type[Rbf]] = {
+OBJECTIVES: dict[
+    str, type[ProxyAnchor] | type[SupCon] | type[NormalisedSoftmax] | type[Hinge] | type[Rbf]
+] = {
     "proxy-anchor": ProxyAnchor,
     "supcon": SupCon,
     "normalised-softmax": NormalisedSoftmax,

@@ -57,7 +57,7 @@ class Score(Protocol):
 
 
 def row_by_row(z: Float64s, W: Float64s) -> Float64s:
-    """z @ W, each row by itself: (B, d), (d, m) -> (B, m)."""
+    """The product z @ W, each row by itself: (B, d), (d, m) -> (B, m)."""
     return np.asarray(np.matmul(z[:, None, :], W)[:, 0, :], dtype=np.float64)
 
 

@@ -58,13 +58,17 @@ class Clusterer(Protocol):
                 assigned to; 1 if it founded that.
         """
 
-    def regroup(self, next_id: int, announced: Collection[int] = ()) -> Matched:
+    def regroup(self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()) -> Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 
         Args:
             next_id: The first cluster id not given yet.
             announced: Ids that people have seen; they are kept before others.
+            united: Ids of clusters that stay one whatever the partition says.
         """
+
+    def adopt(self, cluster: int, into: int) -> None:
+        """Give the micro-clusters of one cluster to another; from then on `regroup` is told that it is united."""
 
     def drop(self, cluster: int) -> None:
         """Forget the micro-clusters of a cluster that is gone."""
@@ -84,6 +88,9 @@ class Clusterer(Protocol):
 
     def items_of(self, cluster: int) -> int:
         """Items assigned to the micro-clusters of one cluster, not faded; 0 if it has none."""
+
+    def births(self, rows: Int64s) -> Int64s:
+        """int64 (len(rows),): permanent numbers of micro-clusters; they only grow."""
 
     def centers(self, rows: Int64s) -> Float64s:
         """float64 (len(rows), D)."""

@@ -1,13 +1,15 @@
 """The engine: step(state, embeddings, items, time) -> verdicts and events.
 
-    z ──► known gate ──► accepted: a known class
-              │
-              └► refused ──► cluster space ──► clusterer ──► lineage ──► emergence ──► life cycle
+    z ─┬► known gate ──┬─► accepted: a known class
+       └► stream gate ─┴─► refused ─► cluster space ─► clusterer ─► lineage ─► emergence ─► life cycle
 
 `decide` is read-only. `apply` is the only thing that changes state, and needs nothing but what the log keeps
 of a batch (`Observed`), so live and replayed states are the same to the bit. Both go item by item in order:
 a batch gives exactly what its items give one by one. An item's verdict comes from the state before it is
 learnt (decide, then learn). No clock, no IO, no randomness.
+
+Now and then the stream gate is fitted anew. That is a step of its own between two batches: when `is_fit_due`, whoever
+drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`.
 """
 
 import math
@@ -21,10 +23,18 @@ from numpy.typing import NDArray
 from model.bundle import KnownArrays
 from service.clustering import clusterer
 from service.clustering.clusterer import BackendChanged
-from service.clustering.emergence import Background, log_e_value, log_threshold
+from service.clustering.emergence import (
+    Background,
+    Start,
+    begin_anew,
+    count_hit,
+    log_e_detector,
+    log_threshold,
+)
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate import FitJob, Judged, StreamFit, StreamGate, cores
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -51,7 +61,8 @@ _ROWS_AT_ONCE = 256
 class Life:
     """What the engine remembers of one cluster beside its micro-clusters. Owned and changed by Engine alone.
 
-    `residual` counts items of micro-clusters it had and that are gone; `hits` counts arrivals since birth.
+    `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
+    that `is_united` stays one cluster though its micro-clusters come apart.
     """
 
     id: int
@@ -65,7 +76,8 @@ class Life:
     parent_id: int | None = None
     merged_into: int | None = None
     residual: int = 0
-    hits: int = 0
+    is_united: bool = False
+    starts: list[Start] = field(default_factory=list)
     p0: float = 0.0
     exemplars: list[str] = field(default_factory=list)
     emerged_seq: int | None = None
@@ -113,6 +125,7 @@ class Engine:
         self.labels = labels
         self.gate = KnownGate(known)
         self.space = ClusterSpace(known)
+        self.stream = StreamGate(known, params.known_error_rate)
         self._known = known
         self._prototypes = self.space.project(known.prototypes)
         self.seq = 0
@@ -150,12 +163,83 @@ class Engine:
         """Take the micro-clusters of a stored state; raises SnapshotUnreadable for what cannot be one."""
         self.clusterer = clusterer.restored(arrays, self.space.dim, self.params)
 
+    def restore_stream(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the stream gate of a stored state; raises SnapshotUnreadable for what cannot be one."""
+        self.stream.restore(arrays)
+        self._look_at_held_out()
+
     def _use(self, params: EngineParams) -> None:
         self.params = params
         self._idle_check_at = 0
-        held_out = self.gate.decide(self._known.calibration_embeddings, portable=True)
-        refused = self._known.calibration_embeddings[~held_out.accepted(params.known_error_rate)]
-        self._background = Background(self.space.project(refused), len(self._known.calibration_embeddings))
+        self.stream.retune(params.known_error_rate)
+        self._look_at_held_out()
+
+    def _look_at_held_out(self) -> None:
+        """What of known items is refused now, and so reaches the clusterer."""
+        judged = self.stream.judged
+        refused = self._known.calibration_embeddings[judged[self.stream.refused_held_out()]]
+        self._background = Background(self.space.project(refused), len(judged))
+
+    # The stream gate's fits
+
+    @property
+    def is_fit_due(self) -> bool:
+        """Whether the stream gate is to be fitted anew."""
+        return self.params.stream_gate and self.stream.is_due
+
+    def fit_job(self) -> FitJob:
+        """What to fit now: copies, to be worked on beside the stream. See `StreamGate.solve`."""
+        db = self.clusterer
+        if (
+            self.params.backend != "firstseen"
+        ):  # its clusters cannot be joined, nor may items be claimed for them
+            return self.stream.job({})
+        return self.stream.job(
+            {
+                birth: life.id
+                for life in self.lives.values()
+                if life.state in ANNOUNCED
+                for birth in db.births(db.rows_of(life.id)).tolist()
+            }
+        )
+
+    def refit(self, fit: StreamFit) -> StepResult:
+        """Decide by another fit from the next item on. It is an entry of the log, and takes a place in the stream.
+
+        Returns:
+            No verdicts; events, where clusters turned out to be one.
+        """
+        self.stream.use(fit)
+        events = self._join(fit)
+        self._keep_memberships()
+        self._look_at_held_out()
+        self.seq += 1
+        return StepResult(verdicts=(), events=tuple(events))
+
+    def _join(self, fit: StreamFit) -> list[ClusterEvent]:
+        """Make one what a fit found to be one class; what has changed too much since then stays as it is."""
+        events: list[ClusterEvent] = []
+        for young, old in fit.joins.tolist():
+            ends, heir = self.lives.get(young), self.lives.get(old)
+            if ends is not None and heir is not None and {ends.state, heir.state} <= ANNOUNCED:
+                self.clusterer.adopt(young, old)
+                heir.is_united = True
+                self._merge(ends, heir, heir.last_t, events)
+        return events
+
+    def _keep_memberships(self) -> None:
+        """Memberships of what has merged or gone since: see `StreamGate.keep`."""
+        fit = self.stream.fit
+        if fit is not None:
+            named = {c: self._announced(self._heir(c)) for c in fit.clusters.tolist()}
+            self.stream.keep({c: heir for c, heir in named.items() if heir != NO_CLUSTER})
+
+    def _heir(self, cluster: int) -> int:
+        """The cluster it goes by now: itself, or what took it in; NO_CLUSTER where that is forgotten."""
+        life = self.lives.get(cluster)
+        while life is not None and life.merged_into is not None:
+            life = self.lives.get(life.merged_into)
+        return NO_CLUSTER if life is None or life.state is ClusterState.GONE else life.id
 
     # The step
 
@@ -164,7 +248,7 @@ class Engine:
         return self.apply(self.decide(z, ids, t))
 
     def decide(self, z: Float32s, ids: tuple[str, ...], t: Float64s) -> Observed:
-        """What the known gate says of a batch; changes nothing.
+        """What the gates say of a batch; changes nothing.
 
         Args:
             z: float32 (B, D) embeddings, finite.
@@ -174,21 +258,32 @@ class Engine:
         assert z.shape == (len(ids), self.gate.dim), z.shape
         assert np.isfinite(z).all(), "embeddings must be finite"
         said = self.gate.decide(z)
-        accepted = said.accepted(self.params.known_error_rate)
+        is_on = self.stream.is_on and self.params.stream_gate
+        features = self.stream.features(z) if is_on else np.empty((len(z), 0), dtype=np.float16)
+        judged = (
+            self.stream.judge(said.p, features)
+            if is_on
+            else Judged(p=said.p, clusters=np.zeros_like(said.nearest))
+        )
+        accepted = judged.p > self.params.known_error_rate
         return Observed(
             first_seq=self.seq,
             ids=ids,
             t=np.asarray(t, dtype=np.float64),
             nearest=said.nearest,
             accepted=accepted,
-            novelty=1.0 - said.p,
+            core=cores(said.nearest, said.p),
+            claimed=np.where(accepted, NO_CLUSTER, judged.clusters),
+            novelty=1.0 - judged.p,
             distance=said.distance,
+            features=features,
             z_unknown=np.ascontiguousarray(z[~accepted], dtype=np.float32),
         )
 
     def apply(self, batch: Observed) -> StepResult:
-        """Learn a batch that the gate has seen, live or from the log."""
+        """Learn a batch that the gates have seen, live or from the log."""
         assert batch.first_seq == self.seq
+        births = np.zeros(len(batch), dtype=np.int64)
         xs = iter(self.space.project(batch.z_unknown))
         verdicts: list[Verdict] = []
         events: list[ClusterEvent] = []
@@ -197,17 +292,18 @@ class Engine:
             batch.t.tolist(),
             batch.nearest.tolist(),
             batch.accepted.tolist(),
+            batch.claimed.tolist(),
             batch.novelty.tolist(),
             batch.distance.tolist(),
             strict=True,
         )
-        for id, t, nearest, accepted, novelty, distance in rows:
+        for at, (id, t, nearest, accepted, claimed, novelty, distance) in enumerate(rows):
             cluster = NO_CLUSTER
             if accepted:
                 self.known_counts[nearest] += 1
                 kind = VerdictKind.KNOWN
             else:
-                cluster = self._place(next(xs), id, t, events)
+                cluster, births[at] = self._place(next(xs), id, t, claimed, events)
                 kind = VerdictKind.OUTLIER if cluster == NO_CLUSTER else VerdictKind.CLUSTER
             self.verdict_counts[kind] += 1
             verdicts.append(
@@ -225,18 +321,29 @@ class Engine:
             self.seq += 1
             if self.seq >= self._idle_check_at:
                 self._check_idle(t, events)
+        if batch.features.shape[1]:
+            self.stream.observe(batch.features, batch.core, births)
         return StepResult(verdicts=tuple(verdicts), events=tuple(events))
 
-    def _place(self, x: Float64s, id: str, t: float, events: list[ClusterEvent]) -> int:
-        """One item that no known class took: its announced cluster or NO_CLUSTER, then learn it."""
+    def _place(
+        self, x: Float64s, id: str, t: float, claimed: int, events: list[ClusterEvent]
+    ) -> tuple[int, int]:
+        """One item that no known class took: its announced cluster or NO_CLUSTER; then learn it.
+
+        The ball it lies in has the first word, a cluster that claims it from afar the second.
+
+        Returns:
+            The cluster, and the birth of the micro-cluster it went to.
+        """
         db = self.clusterer
         self._catch_up(t, id, events)
         run = db.learn(x[None], None, 0, self._learnt)
-        home, _, row, _ = self._learnt[:, 0].tolist()
-        verdict = self._announced(home)
+        home, birth, row, _ = self._learnt[:, 0].tolist()
+        verdict = self._announced(home) or self._announced(self._heir(claimed))
         if home != NO_CLUSTER:
             life = self.lives[home]
-            life.hits += 1
+            if claimed == NO_CLUSTER:  # what an announced cluster claims is no evidence for another
+                count_hit(life.starts, self.seq)
             life.last_seq, life.last_t = self.seq, t
             life.exemplars = [*life.exemplars, id][-self.params.exemplars :]
         self._account(run.removed)
@@ -247,7 +354,7 @@ class Engine:
         own = self.lives.get(db.cluster_of(row))
         if own is not None:  # it may have gone since, and its micro-clusters with it
             self._advance(own, t, events)
-        return verdict
+        return verdict, birth
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
         """Items of micro-clusters that left still count for their cluster."""
@@ -272,7 +379,8 @@ class Engine:
         """Clusters joined or parted as item `id` went to the micro-cluster at `row`: carry the ids over."""
         db = self.clusterer
         announced = {c for c, life in self.lives.items() if life.state in ANNOUNCED}
-        found = db.regroup(self.next_cluster_id, announced)
+        united = [c for c, life in self.lives.items() if life.is_united and life.state in ANNOUNCED]
+        found = db.regroup(self.next_cluster_id, announced, united)
         self.next_cluster_id = found.next_id
         own = NO_CLUSTER if row is None else db.cluster_of(row)
         for cluster, parent in [*((c, None) for c in found.born), *found.split]:
@@ -300,6 +408,7 @@ class Engine:
 
     def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
         into.residual += life.residual
+        into.is_united |= life.is_united
         if life.last_seq > into.last_seq:
             into.last_seq, into.last_t = life.last_seq, life.last_t
         self._hand_children_over(life, into)
@@ -316,6 +425,7 @@ class Engine:
         while True:
             if life.state is ClusterState.CANDIDATE:
                 life.p0 = max(life.p0, _rounded(self._p0(life.id)))
+                begin_anew(life.starts, self.seq)
             arrow = next_transition(life.state, self._facts(life), self.params)
             if arrow is None:
                 return
@@ -384,14 +494,13 @@ class Engine:
         return self._background.p0(db.centers(rows[db.strong(rows)]), clusterer.reach(self.params))
 
     def _evidence(self, life: Life) -> Evidence:
-        """The sequential test as it stands; trials are the items after birth up to the one at hand."""
-        trials = max(0, self.seq - life.born_seq)
-        log_e = max(log_e_value(min(life.hits, trials), trials, life.p0), -1e6)
+        """The sequential test as it stands, trials being the items up to the one at hand."""
+        test = log_e_detector(life.starts, self.seq, life.p0)
         return Evidence(
-            trials=trials,
-            hits=life.hits,
+            trials=test.trials,
+            hits=test.hits,
             p0=life.p0,
-            log10_e=_rounded(log_e / math.log(10.0)),
+            log10_e=_rounded(max(test.log_e, -1e6) / math.log(10.0)),
             log10_threshold=_rounded(
                 log_threshold(life.ordinal, self.params.false_alarm_rate) / math.log(10.0)
             ),

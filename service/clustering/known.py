@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.bundle import EmbeddingSpec, KnownArrays, ScoreSpec
-from model.scores import Gate, layer_slices
+from model.bundle import KnownArrays
 from model.scores.score import row_by_row
 from service.records import Bools, Float32s, Float64s, Int64s
 
@@ -44,8 +43,8 @@ class Decisions:
 class KnownGate:
     """The known classes as arrays; built once from a bundle, never changed."""
 
-    def __init__(self, known: KnownArrays, embedding: EmbeddingSpec, scores: tuple[ScoreSpec, ...]) -> None:
-        self._score = Gate.from_arrays(scores, layer_slices(embedding), known.gate)
+    def __init__(self, known: KnownArrays) -> None:
+        self._score = known.gate
         self._whitener = known.class_whitener.astype(np.float64)
         self._prototypes = known.prototypes.astype(np.float64) @ self._whitener
         self._scores = known.calibration_scores

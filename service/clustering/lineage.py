@@ -41,8 +41,32 @@ class Matched:
     next_id: int
 
 
+def united_parts(before: Int64s, parts: Int64s, united: Collection[int]) -> Int64s:
+    """The partition with those parts made one that share a united cluster, renumbered in order of birth.
+
+    Args:
+        before: int64 (M,) cluster id each micro-cluster had, NO_CLUSTER for none.
+        parts: int64 (M,) as `match` takes them.
+        united: Ids of clusters that stay one whatever the partition says.
+    """
+    joined = parts
+    for cluster in united:
+        own = np.unique(joined[(before == cluster) & (joined >= 0)])
+        if len(own) > 1:
+            joined = np.where(np.isin(joined, own), own[0], joined)
+    if joined is parts:
+        return parts
+    kept = np.unique(joined[joined >= 0])
+    return np.where(joined >= 0, np.searchsorted(kept, joined), -1).astype(np.int64)
+
+
 def match(
-    before: Int64s, parts: Int64s, weights: Float64s, next_id: int, announced: Collection[int] = ()
+    before: Int64s,
+    parts: Int64s,
+    weights: Float64s,
+    next_id: int,
+    announced: Collection[int] = (),
+    united: Collection[int] = (),
 ) -> Matched:
     """Carry cluster ids over to a new partition.
 
@@ -52,7 +76,9 @@ def match(
         weights: float64 (M,) faded weights, positive.
         next_id: The first id not given yet.
         announced: Ids that people have seen.
+        united: Ids of clusters that stay one whatever the partition says.
     """
+    parts = united_parts(before, parts, united)
     n_parts = int(parts.max(initial=-1)) + 1
     is_shared = (parts >= 0) & (before != NO_CLUSTER)
     if not is_shared.any():  # nothing old is concerned: the quick way to the same

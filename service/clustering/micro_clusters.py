@@ -314,12 +314,15 @@ class MicroClusters:
         entries.remove_rows(*self._arrays, self.rows_of(cluster))
         self._take_removed()
 
-    def regroup(self, next_id: int, announced: Collection[int] = ()) -> lineage.Matched:
+    def regroup(
+        self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()
+    ) -> lineage.Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 
         Args:
             next_id: The first cluster id not given yet.
             announced: Ids that people have seen; they are kept before others.
+            united: Ids of clusters that stay one whatever the partition says.
         """
         births, _, own, strong, _ = self._ids
         if self._whole[at.STATUS] & at.STALE_ALL:
@@ -332,10 +335,14 @@ class MicroClusters:
         rows = rows[np.argsort(births[rows])]
         parts = np.empty(len(rows), dtype=np.int64)
         entries.partition_rows(*self._arrays, rows, parts)
-        found = lineage.match(self._ids[2, rows], parts, self.weights(rows), next_id, announced)
+        found = lineage.match(self._ids[2, rows], parts, self.weights(rows), next_id, announced, united)
         self._ids[2, rows] = found.cluster_of
         self._whole[[at.STATUS, at.N_TOUCHED]] = 0
         return found
+
+    def adopt(self, cluster: int, into: int) -> None:
+        """Give the micro-clusters of one cluster to another; `regroup` is to be told that it is united."""
+        self._ids[2, self._ids[2] == cluster] = into
 
     def retune(self, params: ClustererParams) -> tuple[tuple[int, int], ...]:
         """Work with other parameters from now on; what is learnt stays.

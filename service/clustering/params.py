@@ -98,11 +98,13 @@ class EngineParams(ClustererParams):
         fade_after_items: ... and fading after this many stream items without one of its own.
         gone_after_items: ... and gone after this many.
         exemplars: How many of its latest ids a cluster keeps.
+        stream_gate: Whether the recent stream is compared with known items (see stream_gate.py), too, where the
+            bundle has enough of them.
         backend: Which clusterer forms the clusters; kept for a stream's whole life.
     """
 
     known_error_rate: float = 0.02
-    clustering_threshold: float = 1.9
+    clustering_threshold: float = 1.6
     fading_factor: float = 5e-4
     cleanup_interval: float = 500
     intersection_factor: float = 0.3
@@ -114,6 +116,7 @@ class EngineParams(ClustererParams):
     fade_after_items: int = 5_000
     gone_after_items: int = 50_000
     exemplars: int = 8
+    stream_gate: bool = True
     backend: Backend = "firstseen"
 
     def check(self) -> None:

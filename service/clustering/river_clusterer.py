@@ -208,6 +208,10 @@ class RiverClusterer:
         """Items assigned to the micro-clusters of one cluster, not faded; 0 if it has none."""
         return sum(own.items for own in self._own.values() if own.cluster == cluster)
 
+    def births(self, rows: Int64s) -> Int64s:
+        """Permanent numbers; they only grow."""
+        return np.array([self._own[row].birth for row in rows.tolist()], dtype=np.int64)
+
     def centers(self, rows: Int64s) -> Float64s:
         """float64 (len(rows), D)."""
         micros = self._river.micro_clusters
@@ -272,12 +276,15 @@ class RiverClusterer:
         self._is_stale = not is_one or len(set(names.values())) < len(names)
         self._names = names
 
-    def regroup(self, next_id: int, announced: Collection[int] = ()) -> lineage.Matched:
+    def regroup(
+        self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()
+    ) -> lineage.Matched:
         """Carry the ids of clusters over to river's macro-clusters.
 
         Args:
             next_id: The first cluster id not given yet.
             announced: Ids that people have seen; they are kept before others.
+            united: Ids of clusters that stay one whatever the partition says.
         """
         labels = self._river.recluster().values()
         found = lineage.match(
@@ -286,11 +293,16 @@ class RiverClusterer:
             self.weights(np.array(list(self._own), dtype=np.int64)),
             next_id,
             announced,
+            united,
         )
         for own, cluster in zip(self._own.values(), found.cluster_of.tolist(), strict=True):
             own.cluster = cluster
         self._look()
         return found
+
+    def adopt(self, cluster: int, into: int) -> None:
+        """Not to be had: river's macro-clusters are what they are, and the engine asks for none."""
+        raise NotImplementedError
 
     def drop(self, cluster: int) -> None:
         """Forget the micro-clusters of a cluster that is gone."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
+from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine, Life
 from service.clustering.params import EngineParams
 from service.clustering.state_check import demand, within
@@ -25,7 +26,7 @@ from service.records import NO_CLUSTER, ClusterState, VerdictKind
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 2
+VERSION = 3
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -34,6 +35,7 @@ _FURTHEST = 1e100
 """Embeddings are float32, and their projections not much larger; beyond this, squares of distances overflow."""
 
 _PREFIX = "clusterer."
+_STREAM_PREFIX = "stream."
 
 
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +65,7 @@ def dump(engine: Engine) -> bytes:
     )
     arrays = {
         **{f"{_PREFIX}{name}": array for name, array in engine.clusterer.state().items()},
+        **{f"{_STREAM_PREFIX}{name}": array for name, array in engine.stream.state().items()},
         "known_counts": engine.known_counts,
     }
     return pack(MAGIC, VERSION, arrays, ledger)
@@ -94,10 +97,18 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     demand("known_counts" in arrays, "no counts of the known classes")
     counts = arrays["known_counts"]
     stored = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
-    demand(len(stored) + 1 == len(arrays), f"the names of the arrays: {', '.join(sorted(arrays))}")
+    stream = {
+        name.removeprefix(_STREAM_PREFIX): array
+        for name, array in arrays.items()
+        if name.startswith(_STREAM_PREFIX)
+    }
+    demand(
+        len(stored) + len(stream) + 1 == len(arrays), f"the names of the arrays: {', '.join(sorted(arrays))}"
+    )
     _check_known_counts(counts, ledger)
     engine = Engine(known, labels, ledger.params)
     engine.restore_clusterer(stored)
+    engine.restore_stream(stream)
     _check_clusterer(stored, ledger)
     demand(
         float(np.abs(stored["centers"]).max(initial=0.0)) < _FURTHEST, "centres that no embedding can have"
@@ -115,7 +126,14 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
 def _digest_of_space(known: KnownArrays) -> str:
     """SHA-256 of what gives a stored coordinate and a count its meaning: the cluster space and the known classes."""
     space = hashlib.sha256()
-    for array in (known.cluster_mean, known.cluster_projection, known.prototypes):
+    for array in (
+        known.cluster_mean,
+        known.cluster_projection,
+        known.prototypes,
+        known.stream_mean,
+        known.stream_projection,
+        known.calibration_embeddings,
+    ):
         space.update(f"{array.dtype.str}{array.shape}".encode())
         space.update(np.ascontiguousarray(array).tobytes())
     return space.hexdigest()
@@ -150,7 +168,11 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     what = f"what is told of cluster {life.id}"
     demand(1 <= life.ordinal <= ledger.candidates_tested, what)
     demand(0 <= life.born_seq <= life.last_seq <= ledger.seq, what)
-    demand(0 <= life.residual < _HUGE and 0 <= life.hits < _HUGE, what)
+    demand(0 <= life.residual < _HUGE and len(life.starts) <= MOST_STARTS, what)
+    numbers, seqs = [start.number for start in life.starts], [start.seq for start in life.starts]
+    demand(numbers == sorted(set(numbers)) and all(1 <= n < _HUGE for n in numbers), what)
+    demand(seqs == sorted(set(seqs)) and all(life.born_seq <= seq <= ledger.seq for seq in seqs), what)
+    demand(all(0 <= start.hits < _HUGE for start in life.starts), what)
     demand(0.0 < life.p0 <= 1.0, what)
     demand(math.isfinite(life.first_t) and math.isfinite(life.last_t), what)
     is_candidate = life.state is ClusterState.CANDIDATE

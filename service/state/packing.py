@@ -2,11 +2,13 @@
 
 An entry is one of
 
-    items      a batch after the known gate (`Observed`), and the cluster each item got. Embeddings only of the
-               items that reached the clusterer; a replay needs nothing else.
+    items      a batch after the gates (`Observed`), and the cluster each item got. Features of every item, for the
+               stream gate's window; embeddings only of those that reached the clusterer. A replay needs no more.
     configure  the engine's parameters from here on. The first entry of every stream is one.
+    refit      a fit of the stream gate, used from here on (`StreamFit`).
 
-Columns are raw little-endian arrays. An item of a known class costs some 30 bytes and its id. A stored verdict
+Columns are raw little-endian arrays. An item of a known class costs some 40 bytes, its id, and two bytes a feature.
+A stored verdict
 is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a repeated id
 gets exactly the answer it got before.
 """
@@ -18,6 +20,7 @@ import msgspec
 import numpy as np
 
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate import StreamFit
 from service.records import NO_CLUSTER, Int64s, Observed, Verdict, VerdictKind
 
 _KINDS = (VerdictKind.KNOWN, VerdictKind.CLUSTER, VerdictKind.OUTLIER)
@@ -28,11 +31,22 @@ class _Items(msgspec.Struct, tag="items", tag_field="entry", forbid_unknown_fiel
     t: bytes
     nearest: bytes
     accepted: bytes
+    core: bytes
+    claimed: bytes
     novelty: bytes
     distance: bytes
+    features: bytes
     z_unknown: bytes
     dim: int
     clusters: bytes
+
+
+class _Refit(msgspec.Struct, tag="refit", tag_field="entry", forbid_unknown_fields=True):
+    weights: bytes
+    shares: bytes
+    members: bytes
+    clusters: bytes
+    joins: bytes
 
 
 class _Configure(msgspec.Struct, tag="configure", tag_field="entry", forbid_unknown_fields=True):
@@ -64,8 +78,11 @@ def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
             t=batch.t.astype("<f8").tobytes(),
             nearest=batch.nearest.astype("<i4").tobytes(),
             accepted=np.packbits(batch.accepted).tobytes(),
+            core=batch.core.astype("<i4").tobytes(),
+            claimed=batch.claimed.astype("<i8").tobytes(),
             novelty=batch.novelty.astype("<f8").tobytes(),
             distance=batch.distance.astype("<f8").tobytes(),
+            features=batch.features.astype("<f2").tobytes(),
             z_unknown=batch.z_unknown.astype("<f4").tobytes(),
             dim=batch.z_unknown.shape[1],
             clusters=clusters.tobytes(),
@@ -78,14 +95,40 @@ def pack_configure(params: EngineParams) -> bytes:
     return msgspec.msgpack.encode(_Configure(params=params))
 
 
-def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] | EngineParams:
-    """An entry: a batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), or parameters.
+def pack_refit(fit: StreamFit) -> bytes:
+    """A `refit` entry."""
+    return msgspec.msgpack.encode(
+        _Refit(
+            weights=fit.weights.astype("<f4").tobytes(),
+            shares=fit.shares.astype("<f4").tobytes(),
+            members=fit.members.astype("<f4").tobytes(),
+            clusters=fit.clusters.astype("<i8").tobytes(),
+            joins=fit.joins.astype("<i8").tobytes(),
+        )
+    )
+
+
+def _unpack_refit(entry: _Refit) -> StreamFit:
+    weights = np.frombuffer(entry.weights, dtype="<f4")
+    return StreamFit(
+        weights=weights,
+        shares=np.frombuffer(entry.shares, dtype="<f4"),
+        members=np.frombuffer(entry.members, dtype="<f4").reshape(-1, 2 * len(weights)),
+        clusters=np.frombuffer(entry.clusters, dtype="<i8"),
+        joins=np.frombuffer(entry.joins, dtype="<i8").reshape(-1, 2),
+    )
+
+
+def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] | EngineParams | StreamFit:
+    """An entry: a batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, or a fit.
 
     Raises:
         EntryUnreadable: Not an entry of this version.
     """
     try:
-        entry = msgspec.msgpack.decode(payload, type=_Items | _Configure)
+        entry = msgspec.msgpack.decode(payload, type=_Items | _Configure | _Refit)
+        if isinstance(entry, _Refit):
+            return _unpack_refit(entry)
         if isinstance(entry, _Configure):
             return entry.params
         B = len(entry.ids)
@@ -95,8 +138,11 @@ def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] |
             t=np.frombuffer(entry.t, dtype="<f8"),
             nearest=np.frombuffer(entry.nearest, dtype="<i4").astype(np.int64),
             accepted=np.unpackbits(np.frombuffer(entry.accepted, dtype=np.uint8), count=B).astype(np.bool_),
+            core=np.frombuffer(entry.core, dtype="<i4"),
+            claimed=np.frombuffer(entry.claimed, dtype="<i8"),
             novelty=np.frombuffer(entry.novelty, dtype="<f8"),
             distance=np.frombuffer(entry.distance, dtype="<f8"),
+            features=np.frombuffer(entry.features, dtype="<f2").reshape(B, -1),
             z_unknown=np.frombuffer(entry.z_unknown, dtype="<f4").reshape(-1, entry.dim),
         )
         return batch, np.frombuffer(entry.clusters, dtype="<i8")

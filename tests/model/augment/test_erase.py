@@ -17,7 +17,9 @@ def erased(shape: tuple[int, ...], limits: EraseLimits, seed: int = 0) -> torch.
     return erase(torch.ones(shape), seeded(seed), limits) == 0
 
 
-@pytest.mark.parametrize("shape", [(50, 1, 28, 28), (50, 3, 32, 32), (50, 1, 8, 8), (5, 1, 1, 9), (3, 2, 1, 1)])
+@pytest.mark.parametrize(
+    "shape", [(50, 1, 28, 28), (50, 3, 32, 32), (50, 1, 8, 8), (5, 1, 1, 9), (3, 2, 1, 1)]
+)
 def test_what_is_gone_is_one_rectangle(shape: tuple[int, ...]) -> None:
     """Rows that lost something times columns that did: all of these pixels are gone, in every channel."""
     gone = erased(shape, ALWAYS)

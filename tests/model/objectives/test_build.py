@@ -26,5 +26,7 @@ def test_the_generator_decides_the_start(name: str) -> None:
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     """An unknown objective is refused with the list of known ones."""
-    with pytest.raises(ValueError, match="'triplet'; choose one of hinge, normalised-softmax, proxy-anchor, rbf, supcon"):
+    with pytest.raises(
+        ValueError, match="'triplet'; choose one of hinge, normalised-softmax, proxy-anchor, rbf, supcon"
+    ):
         build_objective("triplet", classes=2, dim=2, generator=torch.Generator())
