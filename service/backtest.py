@@ -24,6 +24,7 @@ from model.datasets.split import split
 from model.export import chosen, subset
 from model.inputs import scale
 from service.clustering.engine import ClusterSpace, Engine
+from service.clustering.kernels.warm_up import are_kept, warm_up
 from service.drift import TRANSFORMS
 from service.embedding import Embedder
 from service.errors import FirstseenError
@@ -109,6 +110,10 @@ def backtest(config: BacktestConfig, settings: Settings, progress: ReportsProgre
         cluster_radius=manifest.calibration.cluster_radius,
         calibration_scores=int(np.diff(bundle.known.calibration_offsets).min()),
     )
+    if not are_kept():
+        progress("compile", 0, 1, "the clusterer, once for this machine")
+        warm_up()
+        progress("compile", 1, 1, "the clusterer, once for this machine")
     embeddings = _Embeddings(bundle, data, Embedder(bundle, device=settings.device, threads=settings.threads))
     space = ClusterSpace(bundle.known)
     runs: list[Run] = []

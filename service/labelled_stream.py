@@ -55,10 +55,12 @@ def fitted(schedule: Schedule, known_items: int) -> Schedule:
     if known_items < 1:
         raise InvalidSchedule("The data has no item of a known class to make a stream of: give other --data.")
     rate = 1.0 - schedule.shares().sum(axis=0)
-    needed = float(rate.sum() + _MARGIN_SD * np.sqrt((rate * (1.0 - rate)).sum()))
-    if needed <= known_items:
+    mean, sd = float(rate.mean()), _MARGIN_SD * float(np.sqrt((rate * (1.0 - rate)).mean()))
+    # The most items n for which mean n + sd sqrt(n), what it needs nearly always, is there.
+    most = int(((np.sqrt(sd**2 + 4.0 * mean * known_items) - sd) / (2.0 * mean)) ** 2 + 1e-6)
+    if most >= schedule.length:
         return schedule
-    length = max(1, int(schedule.length * known_items / needed))
+    length = max(1, most)
     return schedule.scaled(length)
 
 

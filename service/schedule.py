@@ -28,7 +28,6 @@ As a file, JSON or TOML, with the fields' names:
 """
 
 import dataclasses
-import itertools
 import json
 import math
 import tomllib
@@ -43,6 +42,8 @@ import pydantic
 
 from service.errors import FirstseenError
 from service.records import Bools, Float64s
+
+_MOST_DESCRIBED = 8
 
 _STRICT = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -159,15 +160,17 @@ class Schedule:
             moved = {to(at): value for at, value in given}  # of two at one place the later one counts
             return tuple(moved.items())
 
-        def span(start: int, stop: int) -> tuple[int, int]:
-            return to(start), max(to(stop), to(start) + 1)
+        def spans(given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+            moved: list[tuple[int, int]] = []
+            for start, stop in given:
+                first = max(to(start), moved[-1][1] if moved else 0)
+                moved.append((first, max(to(stop), first + 1)))
+            return tuple(moved)
 
         return dataclasses.replace(
             self,
             length=length,
-            arrivals=tuple(
-                dataclasses.replace(a, spans=tuple(itertools.starmap(span, a.spans))) for a in self.arrivals
-            ),
+            arrivals=tuple(dataclasses.replace(a, spans=spans(a.spans)) for a in self.arrivals),
             shifts=tuple(dataclasses.replace(s, weight=knots(s.weight)) for s in self.shifts),
             drifts=tuple(dataclasses.replace(d, strength=knots(d.strength)) for d in self.drifts),
         )
@@ -223,9 +226,11 @@ def standard(unseen: Sequence[str], *, length: int = 10_000, share: float | None
 def describe(schedule: Schedule) -> str:
     """The schedule in one sentence for each of its parts."""
     lines = [f"{schedule.length:,} items"]
-    for n, arrival in enumerate(schedule.arrivals):
+    for n, arrival in enumerate(schedule.arrivals[:_MOST_DESCRIBED]):
         spans = " and ".join(f"{start:,} to {stop:,}" for start, stop in arrival.spans)
         lines.append(f"new class {arrival.label or n + 1}: {arrival.share:.3g} of the items from {spans}")
+    if len(schedule.arrivals) > _MOST_DESCRIBED:
+        lines.append(f"{len(schedule.arrivals) - _MOST_DESCRIBED} more new classes")
     if not schedule.arrivals:
         lines.append("nothing new: a null stream")
     if schedule.mix == "uniform":

@@ -3,14 +3,15 @@
     node("text", "a < b", x=3)  ->  Markup('<text x="3">a &lt; b</text>')
 
 Labels come from data sets and are hostile until shown otherwise. Characters that XML cannot hold become U+FFFD, so
-what is made here always parses; the page is well-formed XML as well as HTML.
+what is made here always parses, and so do those that turn the direction of all text that follows; the page is
+well-formed XML as well as HTML.
 """
 
 import re
 from collections.abc import Iterable
 from html import escape
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
 
 Attribute = str | float | bool | None
 
@@ -23,7 +24,7 @@ class Markup(str):
 
 def text(value: str) -> Markup:
     """Any text, to be shown as it is."""
-    return Markup(escape(_NOT_XML.sub("\ufffd", value), quote=True))
+    return Markup(escape(_UNFIT.sub("\ufffd", value), quote=True))
 
 
 def join(parts: Iterable[str]) -> Markup:

@@ -12,7 +12,7 @@ from service.report.records import Plane, Report, Run
 HUES = 8
 _PANEL, _GAP, _TOP = (WIDTH - 24) / 2, 24.0, 26.0
 _HEIGHT = 400.0
-_MOST_NAMES = 24
+_LINE = 13.0
 
 
 def draw(report: Report, run: Run, name: str) -> Markup | None:
@@ -61,8 +61,17 @@ def _panel(dots: Plane, left: float, title: str, keys: Sequence[str], styles: Ma
         parts.append(
             node("path", node("title", f"{key}: {len(groups[key])}"), d=place, class_=f"dot {styles[key]}")
         )
-    for key in order[:_MOST_NAMES]:
-        own = groups[key]
-        middle = sorted(a for a, _ in own)[len(own) // 2], sorted(b for _, b in own)[len(own) // 2]
-        parts.append(words(*middle, shortened(key), anchor="middle", style="halo"))
-    return join(parts)
+    return join([*parts, *_names({key: groups[key] for key in order})])
+
+
+def _names(groups: Mapping[str, Sequence[tuple[float, float]]]) -> list[Markup]:
+    """The name of each group at the median of its dots, where no larger group's name is already."""
+    parts: list[Markup] = []
+    taken: list[tuple[float, float, float]] = []
+    for key, own in groups.items():
+        x, y = sorted(a for a, _ in own)[len(own) // 2], sorted(b for _, b in own)[len(own) // 2]
+        half = 3.4 * len(shortened(key))
+        if all(abs(x - a) > half + other or abs(y - b) > _LINE for a, b, other in taken):
+            taken.append((x, y, half))
+            parts.append(words(x, y, shortened(key), anchor="middle", style="halo"))
+    return parts

@@ -5,6 +5,7 @@ describes every key. `VERSION` changes when a key changes its meaning or goes; k
 """
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,10 @@ from service.scoring.clusters import ClassScore, ClusterScore
 from service.scoring.measures import Measures
 
 VERSION = 1
+
+_LEAF_LIST = re.compile(rb"\[\n[^\[\]{}\"]*\]")
+"""A list of numbers, as it is indented: a thousand of them are one line of the file, not a thousand."""
+
 
 
 class UnreadableReport(FirstseenError):
@@ -176,7 +181,8 @@ def summarize(runs: Sequence[Run]) -> dict[str, Spread]:
 
 def to_json(report: Report) -> bytes:
     """For people and programs: UTF-8, two spaces of indent, a final newline."""
-    return msgspec.json.format(msgspec.json.encode(_rounded(msgspec.to_builtins(report))), indent=2) + b"\n"
+    raw = msgspec.json.format(msgspec.json.encode(_rounded(msgspec.to_builtins(report))), indent=2)
+    return _LEAF_LIST.sub(lambda found: b" ".join(found[0].split()), raw) + b"\n"
 
 
 def from_json(raw: bytes) -> Report:

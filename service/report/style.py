@@ -19,10 +19,10 @@ main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}
 h1{font-size:26px;line-height:1.2;margin:0 0 6px}h2{display:inline;font-size:19px;margin:0}
 h3{font-size:16px;margin:0 0 10px}p{margin:4px 0;max-width:75ch}
 .quiet{color:var(--soft)}p.quiet{font-size:13px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(145px,1fr));gap:12px;margin:22px 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:12px;margin:22px 0}
 .tiles div,figure,.notes{background:var(--card);border:1px solid var(--rule);border-radius:10px}
 .tiles div{padding:12px 14px}.tiles dt{color:var(--soft);font-size:13px}
-.tiles dd{margin:0;font-size:25px;font-weight:600;font-variant-numeric:tabular-nums;line-height:1.25}
+.tiles dd{margin:0;font-size:24px;white-space:nowrap;font-weight:600;font-variant-numeric:tabular-nums;line-height:1.25}
 .tiles dd.quiet{font-size:13px;font-weight:400;min-height:1.25em}
 figure{margin:18px 0;padding:16px 18px}figcaption{color:var(--soft);font-size:13px;margin-top:8px;max-width:90ch}
 .notes{margin:14px 0;padding:10px 18px 10px 34px;font-size:14px;border-left:4px solid var(--outlier)}
