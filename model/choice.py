@@ -110,6 +110,20 @@ def preferred(tried: Sequence[Tried]) -> int:
     return int((shortfall.mean(1) <= error).argmax())
 
 
+def as_markdown(choice: Choice) -> list[str]:
+    """Return the lines of a table of all that was tried, the winner in bold, and of the reasons below it."""
+    configs = [tried.config for tried in choice.tried]
+    rows = []
+    for tried in choice.tried:
+        apart = "-" if tried.cluster_accuracy is None else f"{tried.cluster_accuracy:.3f}"
+        mark = "**" if tried is choice.expected else ""
+        rows.append(
+            f"| {mark}{named(tried.config, configs)}{mark} | {tried.auroc:.3f} | {apart} | {tried.value:.3f} |"
+        )
+    heading = ["| Tried | AUROC | k-means accuracy | value |", "|---|---|---|---|", *rows, ""] if rows else []
+    return [*heading, *(f"- {reason}" for reason in choice.reasons)]
+
+
 def explain(
     full: Sequence[Tried],
     stops: Sequence[Tried],

@@ -28,9 +28,19 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, or a folder of IDX files.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of images or of IDX files, or a file of
+            texts, a table or arrays.
+        label: the column of the classes, where the data set has columns.
+        text: the column of the texts, where it is a file of texts.
+        categories: columns of a table to take as categories, though they hold numbers.
+        drop: columns of a table to leave out.
+        image_size: the side that the images of a folder are brought to; None is the loader's own choice.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images) or "mlp".
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts), or
+            "table".
+        encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
+            the network's own choice.
+        tune: whether training changes that encoder, too, instead of its head alone.
         objective: "proxy-anchor", "supcon", "normalised-softmax", "hinge" or "rbf".
         auxiliary: "two-views" also learns to know items again in another view, without looking at classes,
             at twice the cost; "none" does not.
@@ -59,11 +69,18 @@ class TrainConfig:
     """
 
     dataset: str = "digits"
+    label: str | None = None
+    text: str | None = None
+    categories: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    image_size: int | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
+    encoder: str | None = None
+    tune: bool = False
     objective: str = "proxy-anchor"
     auxiliary: str = "none"
-    auxiliary_weight: float = 0.5
+    auxiliary_weight: float = 1.0
     embedding_dim: int = 32
     layers: tuple[str, ...] = ()
     norm: str = "l2"
@@ -102,6 +119,10 @@ class TrainConfig:
                 "two views of an item that is not augmented are the same; turn augment on, or choose the "
                 "auxiliary none"
             )
+        if (self.encoder is not None or self.tune) and self.network != "sentence":
+            raise ConfigError(
+                f"the network {self.network} has no encoder to choose or tune; sentence has one"
+            )
         for name, least in (
             ("embedding_dim", 1),
             ("epochs", 1),
@@ -120,7 +141,7 @@ class TrainConfig:
             raise ConfigError(f"weight_decay must be 0 or above, such as 0.001; not {self.weight_decay}")
         if not (0 < self.auxiliary_weight < math.inf):
             raise ConfigError(
-                f"auxiliary_weight must be above 0, such as 0.5; not {self.auxiliary_weight}. To do without, "
+                f"auxiliary_weight must be above 0, such as 1; not {self.auxiliary_weight}. To do without, "
                 "choose the auxiliary none"
             )
         if not 0 < self.stop_at <= 1:

@@ -1,11 +1,12 @@
 """The whole road from a configuration to a bundle on disk.
 
-    load ─► subsample ─► split ─► train ─► embed ─► calibrate ─► evaluate ─► card ─► write
+    load ─► subsample ─► split ─► (choose ─►) train ─► embed ─► calibrate ─► evaluate ─► card ─► write
 
 `run` is what `firstseen train` calls. `build_contents` is its middle without the disk: the same
 configuration and data give contents with the same bytes, and so a bundle with the same id.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -24,16 +25,19 @@ from model.bundle import (
 )
 from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, default_gate, fit
 from model.card import write_card
+from model.choice import Choice
 from model.config import ConfigError, TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
 from model.evaluate import evaluate
 from model.inputs import scale
+from model.leave_out import choose
 from model.networks import Embedder, embed_items
 from model.scores import Gate, layer_slices
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
+_FOLD_EFFORT = 0.5  # runs that only compare candidates may be shorter than the one that is kept
 
 
 def run(
@@ -44,6 +48,7 @@ def run(
     progress: Progress,
     created: datetime,
     replace: bool = False,
+    candidates: Sequence[TrainConfig] = (),
 ) -> Manifest:
     """Train and write a bundle.
 
@@ -51,9 +56,11 @@ def run(
         config: the run.
         data_dir: where downloaded data sets lie; digits needs none.
         out: the folder to write.
-        progress: told of each stage: "load", "train", "calibrate", "evaluate", "write".
+        progress: told of each stage: "load", "choose", "train", "calibrate", "evaluate", "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
+        candidates: runs to choose from by leaving known classes out, most preferred first, all on the data,
+            split and seed of `config` (see `model.candidates`); none makes `config` itself.
 
     Returns:
         The manifest written.
@@ -64,12 +71,26 @@ def run(
     """
     check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
-    data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
+    whole = load_dataset(
+        config.dataset,
+        data_dir=data_dir,
+        label=config.label,
+        text=config.text,
+        categories=config.categories,
+        drop=config.drop,
+        image_size=config.image_size,
+    )
+    data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     check_count(len(parts.calibrate), config.known_error_rate)
-    progress("load", 1, 1, f"{len(data.y)} items")
+    aside = len(np.unique(data.y[parts.aside]))
+    progress("load", 1, 1, f"{len(data.y)} items" + (f", {aside} classes too small to know" if aside else ""))
+    choice = None
+    if candidates:
+        choice = choose(candidates, data, parts.fit, progress, effort=_FOLD_EFFORT)
+        config = choice.winner
     trained = train(config, data, parts, progress)
-    contents = build_contents(config, data, parts, trained, progress)
+    contents = build_contents(config, data, parts, trained, progress, choice=choice)
     progress("write", 0, 1, str(out))
     manifest = write_bundle(out, contents, created=created, replace=replace)
     progress("write", 1, 1, manifest.bundle_id)
@@ -130,7 +151,13 @@ def subset(data: LabelledData, rows: NDArray[np.int64]) -> LabelledData:
 
 
 def build_contents(
-    config: TrainConfig, data: LabelledData, parts: Split, trained: Trained, progress: Progress
+    config: TrainConfig,
+    data: LabelledData,
+    parts: Split,
+    trained: Trained,
+    progress: Progress,
+    *,
+    choice: Choice | None = None,
 ) -> BundleContents:
     """Calibrate, evaluate and describe a trained embedder.
 
@@ -140,6 +167,7 @@ def build_contents(
         parts: the split that `trained` was fitted with.
         trained: of `model.train.train`.
         progress: told of "calibrate" and "evaluate".
+        choice: how the run was chosen, for card and metrics; None where it was made as asked.
 
     Returns:
         All that a bundle holds.
@@ -194,6 +222,9 @@ def build_contents(
         known_error_rate=config.known_error_rate,
         seed=config.seed,
     )
+    if choice is not None and choice.expected is not None:
+        metrics["left_out_auroc"] = choice.expected.auroc
+        metrics["left_out_cluster_accuracy"] = choice.expected.cluster_accuracy
     progress("evaluate", 1, 1, f"known accuracy {metrics['known_accuracy']:.3f}")
     return BundleContents(
         input=data.input,
@@ -214,6 +245,7 @@ def build_contents(
             labels=trained.labels,
             calibration=calibration,
             metrics=metrics,
+            choice=choice,
         ),
     )
 

@@ -34,7 +34,7 @@ import torch
 from numpy.typing import NDArray
 
 from model.calibrate import default_gate, fit
-from model.choice import Choice, Met, Tried, explain, preferred
+from model.choice import Choice, Met, Tried, explain, named, preferred
 from model.config import TrainConfig
 from model.datasets import LabelledData
 from model.datasets.split import Split
@@ -140,7 +140,7 @@ def choose(
         candidates: at least one, in the order of preference, with one seed, `stop_at` at 1.
         data: the whole data set, raw values.
         items: int64, positions of the fitting items of the known classes; nothing else of `data` is read.
-        progress: told of the stage "choose", once an epoch.
+        progress: told of the stage "choose", once an epoch, and what was taken at the end.
         count: folds.
         effort: epochs of a fold's run as a share of the final one's, above 0 and up to 1.
 
@@ -153,6 +153,7 @@ def choose(
     seed = candidates[0].seed
     made = folds(data, items, count=count, seed=seed)
     if not made:
+        progress("choose", 1, 1, "too few classes to leave any out")
         return _too_few(candidates[0])
     runs = list(dict.fromkeys(_run_of(candidate) for candidate in candidates))
     short = [dataclasses.replace(run, epochs=max(1, round(effort * run.epochs))) for run in runs]
@@ -171,6 +172,7 @@ def choose(
     taken = full[preferred(full)].config
     stops = [tried[key] for stop in reversed(STOPS) if (key := _stopped(taken, stop)) in tried]
     winner = stops[preferred(stops)].config
+    progress("choose", total, total, f"took {named(taken, candidates)}")
     left_out = tuple(fold.left_out for fold in made)
     return Choice(
         winner=winner,

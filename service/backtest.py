@@ -200,7 +200,9 @@ def pool_of(
     else:
         is_free[used] = False
     labels = np.asarray(data.labels, dtype=np.object_)[data.y]
-    rows = np.flatnonzero(is_free & np.isin(data.y, [data.labels.index(c) for c in {*wanted, *known} & {*data.labels}]))
+    rows = np.flatnonzero(
+        is_free & np.isin(data.y, [data.labels.index(c) for c in {*wanted, *known} & {*data.labels}])
+    )
     left = [label for label in strangers if label not in wanted]
     if left:
         notes.append(f"Classes that are neither known nor named as unseen were left out: {_listed(left)}.")
@@ -214,7 +216,9 @@ def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
         raise InvalidReplay(f"This data set has no columns to choose from: leave {option} out.")
     name = config.data or bundle.manifest.config.get("dataset")
     if not isinstance(name, str):
-        raise InvalidReplay("The bundle does not say what it was trained on: name a labelled data set with --data.")
+        raise InvalidReplay(
+            "The bundle does not say what it was trained on: name a labelled data set with --data."
+        )
     data = load_dataset(name, data_dir=config.data_dir)
     wanted = bundle.manifest.input
     if (data.input.kind, data.input.shape) != (wanted.kind, wanted.shape):
@@ -275,7 +279,9 @@ def _schedule(config: BacktestConfig, bundle: Bundle, pool: Pool) -> tuple[Sched
     """The schedule with names, as long as the pool allows, and what there is to say of that."""
     if config.schedule is not None:
         if config.length is not None or config.share is not None:
-            raise InvalidSchedule("A schedule of your own has its length and its shares: leave --length and --share out.")
+            raise InvalidSchedule(
+                "A schedule of your own has its length and its shares: leave --length and --share out."
+            )
         wanted = read_schedule(config.schedule)
         wanted = wanted.null() if config.null else wanted.named(pool.unseen)
     else:
@@ -313,14 +319,17 @@ class _Embeddings:
             self._z[part] = self._embedder.embed(scale(self._data.x[part], self._spec))
         self._has[missing] = True
         z = self._z[rows]
-        moved = np.flatnonzero(np.any([s != 0.0 for s in stream.drift.values()], axis=0)) if stream.drift else []
+        is_moved = np.zeros(len(rows), dtype=np.bool_)
+        for strength in stream.drift.values():
+            is_moved |= strength != 0.0
+        moved = np.flatnonzero(is_moved)
         rng = np.random.default_rng([seed, 2])
         for start in range(0, len(moved), _AT_ONCE):
-            part = moved[start : start + _AT_ONCE]
-            x = scale(self._data.x[rows[part]], self._spec)
+            chunk = moved[start : start + _AT_ONCE]
+            x = scale(self._data.x[rows[chunk]], self._spec)
             for kind, strength in stream.drift.items():
-                x = TRANSFORMS[kind](x, strength[part], rng)
-            z[part] = self._embedder.embed(x)
+                x = TRANSFORMS[kind](x, strength[chunk], rng)
+            z[chunk] = self._embedder.embed(x)
         return z
 
 

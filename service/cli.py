@@ -100,10 +100,38 @@ def about(
 @app.command()
 def train(
     dataset: Annotated[
-        str | None, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
+        str | None,
+        typer.Argument(
+            help="digits, mnist, fashion-mnist, cifar10, clinc150, 20newsgroups, stackoverflow, nsl-kdd; a folder of "
+            "images, a sub-folder a class, or of four IDX files; a csv, tsv, jsonl or parquet table, with --label, and "
+            "--text where it is of texts; or an npz file with arrays x and y."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help=r"Folder to write the bundle to \[default: bundles/DATASET].")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of a file that names each row's class, e.g. intent.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Column of a file that holds the texts, e.g. question.")
+    ] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table that hold names, though they look like numbers, e.g. port,zip. Columns with "
+            "other text are categories anyway."
+        ),
+    ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table to leave out: ids, times, whatever tomorrow's items will not have."
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help=r"Side in pixels that the images of a folder are brought to \[default: 32]."),
     ] = None,
     hold_out: Annotated[
         str | None,
@@ -113,20 +141,57 @@ def train(
         str | None,
         typer.Option(help=r"Start from a named run of model/configs, e.g. original \[default: DATASET's]."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help="cnn, or mlp (7 layers of 520).")] = None,
-    objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
-    layer: Annotated[
+    network: Annotated[
+        str | None, typer.Option(help="cnn, mlp (7 layers of 520), tfidf or sentence (texts), table.")
+    ] = None,
+    encoder: Annotated[
         str | None,
-        typer.Option(help="Which layer is the embedding: penultimate, output, or the cnn's pooled."),
+        typer.Option(
+            help="For texts: tfidf, or the name or folder of a sentence-transformers encoder "
+            r"\[default: tfidf]. An encoder needs: pip install 'firstseen\[text]'."
+        ),
+    ] = None,
+    tune: Annotated[
+        bool | None, typer.Option(help="Train the encoder, too, not only its head: slower, needs more items.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="proxy-anchor, supcon, normalised-softmax, hinge or rbf.")
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(help="none, or two-views: also know items again in another view, at twice the cost."),
+    ] = None,
+    auxiliary_weight: Annotated[
+        float | None, typer.Option(help="Of its loss beside the objective's.")
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Layers of the net that are the embedding, e.g. pooled,penultimate,output "
+            r"\[default: all that it has]."
+        ),
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option(
+            help="Known-class scores to average, as SCORE:LAYER, e.g. energy:output,mahalanobis:pooled; the scores: "
+            "nearest-neighbour, relative-mahalanobis, mahalanobis, centre-radius, energy."
+        ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
     cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    stop_at: Annotated[
+        float | None, typer.Option(help="Share of the epochs after which training stops.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items a training step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the one-cycle schedule.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
     augment: Annotated[bool | None, typer.Option(help="Move, turn and size images while training.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option(help="Mirror images too: clothes may be, digits must not.")
+    ] = None,
     known_error_rate: Annotated[
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
@@ -134,6 +199,14 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    choose: Annotated[
+        bool,
+        typer.Option(
+            "--choose",
+            help="Leave known classes out first, to choose objective, auxiliary, layer and when to stop, as far "
+            "as not given. Takes ten times as long.",
+        ),
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help=r"Folder of data sets \[default: FIRSTSEEN_DATA, else data].")
     ] = None,
@@ -145,36 +218,58 @@ def train(
     out, for the honest figures in the bundle's card.
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
+
+    Your own texts: [bold]firstseen train tickets.csv --text question --label intent --hold-out refund[/bold]
+
+    A table: [bold]firstseen train flows.csv --label attack --drop id,time --hold-out worm[/bold]. Columns of numbers
+    and of categories are told apart, cells may be missing, and the bundle takes rows as JSON objects.
+
+    Images: [bold]firstseen train photos --image-size 64[/bold], one sub-folder a class.
     """
+    from model.candidates import around
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
 
     given = {
-        "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
+        "hold_out": _names(hold_out),
+        "label": label,
+        "text": text,
+        "categories": _names(categories),
+        "drop": _names(drop),
+        "image_size": image_size,
         "network": network,
+        "encoder": encoder,
+        "tune": tune,
         "objective": objective,
-        "layer": layer,
+        "auxiliary": auxiliary,
+        "auxiliary_weight": auxiliary_weight,
+        "layers": _names(layers),
+        "gate": _names(gate),
         "norm": norm,
         "embedding_dim": embedding_dim,
         "cluster_dim": cluster_dim,
         "epochs": epochs,
+        "stop_at": stop_at,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "weight_decay": weight_decay,
         "augment": augment,
+        "flip": flip,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
         "seed": seed,
         "device": device,
         "threads": threads,
     }
-    wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
-    out = out or Path("bundles") / Path(wanted.dataset).name
+    changes = {k: v for k, v in given.items() if v is not None}
+    wanted = starting_config(dataset, config, changes)
+    out = out or Path("bundles") / Path(wanted.dataset).name.partition(".")[0]
     if not replace and out.is_dir() and any(out.iterdir()):
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
         )
+    candidates = around(wanted, changes) if choose else ()
     with stages(screen) as progress:
         manifest = run(
             wanted,
@@ -183,6 +278,7 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            candidates=candidates,
         )
     screen.print(
         Text.assemble(("✓", "green"), f" bundle {manifest.bundle_id} in ", (str(out), "bold")), soft_wrap=True
@@ -194,6 +290,11 @@ def train(
     screen.print(
         Text(f"  Look at it: firstseen inspect {path}\n  Serve it:   firstseen serve {path}"), soft_wrap=True
     )
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    """What a person lists between commas."""
+    return None if listed is None else tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 @app.command()
@@ -239,11 +340,15 @@ def replay(
     ] = None,
     length: Annotated[
         int | None,
-        typer.Option(min=1, help=r"Items of the standard stream \[default: 10000], or as many as the data allows."),
+        typer.Option(
+            min=1, help=r"Items of the standard stream \[default: 10000], or as many as the data allows."
+        ),
     ] = None,
     share: Annotated[
         float | None,
-        typer.Option(help=r"Share of each new class in it \[default: 0.1], or less where they are more than five."),
+        typer.Option(
+            help=r"Share of each new class in it \[default: 0.1], or less where they are more than five."
+        ),
     ] = None,
     null: Annotated[
         bool, typer.Option("--null", help="Leave the new classes out: what is announced then is false.")

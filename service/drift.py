@@ -51,4 +51,4 @@ def _beside(strength: Float64s, x: Float32s) -> Float32s:
 
 
 def _within(x: Float32s) -> Float32s:
-    return np.clip(x, 0.0, 1.0, dtype=np.float32)
+    return np.asarray(np.clip(x, 0.0, 1.0), dtype=np.float32)

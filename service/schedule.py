@@ -268,7 +268,7 @@ def read_schedule(path: Path) -> Schedule:
 def along(knots: Knots, length: int) -> Float64s:
     """The values at each item, float64 (length,)."""
     at, values = zip(*knots, strict=True)
-    return np.interp(np.arange(length), at, values)
+    return np.asarray(np.interp(np.arange(length), at, values), dtype=np.float64)
 
 
 def as_schedule(document: object, *, source: str) -> Schedule:

@@ -77,7 +77,7 @@ class TfIdf(Network):
         files: Mapping[str, bytes] | None = None,
         output_dim: int = 128,
         hidden: int = 256,
-        features: int = 300,
+        features: int = 600,
         terms: int = 20_000,
         characters: bool = True,
         dropout: float = 0.2,

@@ -260,11 +260,7 @@ class Engine:
         said = self.gate.decide(z)
         is_on = self.stream.is_on and self.params.stream_gate
         features = self.stream.features(z) if is_on else np.empty((len(z), 0), dtype=np.float16)
-        judged = (
-            self.stream.judge(said.p, features)
-            if is_on
-            else Judged(p=said.p, clusters=np.zeros_like(said.nearest))
-        )
+        judged = self.stream.judge(said.p, features)
         accepted = judged.p > self.params.known_error_rate
         return Observed(
             first_seq=self.seq,

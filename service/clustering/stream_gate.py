@@ -75,6 +75,9 @@ FEWEST_ITEMS = 400
 FEWEST_HELD_OUT = 1500
 """With fewer held-out items there is no stream gate: half of them could not tell one per cent from chance."""
 
+FEWEST_OF_CLASS = 60
+"""... nor with fewer a class: the shares of a hundred classes cannot be told from two thousand items."""
+
 MOST_FITTED = 4000
 """Held-out items that fits use, at most: bounds their time."""
 
@@ -178,20 +181,18 @@ class Tail:
     Args:
         values: float64 (n,).
         mass: float64 (n,), at least 0, 1 in all.
-        negated: values are given, and asked for, with the other sign: how many are as *small*?
     """
 
-    def __init__(self, values: Float64s, mass: Float64s, *, negated: bool = False) -> None:
+    def __init__(self, values: Float64s, mass: Float64s) -> None:
         order = np.argsort(values, kind="stable")
         self._values = values[order]
-        self._sign = -1.0 if negated else 1.0
         # As in conformal prediction the item at hand counts as one more, of average weight.
         above = np.concatenate([np.cumsum(mass[order][::-1])[::-1], [0.0]])
         self._share = (1.0 / len(values) + above) / (1.0 / len(values) + 1.0)
 
     def p_values(self, values: Float64s) -> Float64s:
         """float64 (B,) in (0, 1]: the share of the sample that is as large."""
-        place = np.searchsorted(self._values, self._sign * values, side="left")
+        place = np.searchsorted(self._values, values, side="left")
         return np.asarray(np.minimum(self._share[place], 1.0), dtype=np.float64)
 
 
@@ -211,7 +212,7 @@ class StreamGate:
         F = self._axes.shape[1]
         held_out = self._portable_features(known.calibration_embeddings)
         fitted = np.arange(len(held_out)) % 2 == 0
-        self.is_on = len(held_out) >= FEWEST_HELD_OUT
+        self.is_on = len(held_out) >= max(FEWEST_HELD_OUT, FEWEST_OF_CLASS * known.calibration_p.shape[1])
         labels, p = known.calibration_labels, known.calibration_p
         keep = np.flatnonzero(fitted)[:MOST_FITTED]
         self._fitted, self._fitted_labels = held_out[keep].astype(np.float32), labels[keep]
@@ -232,6 +233,7 @@ class StreamGate:
         self.fit: StreamFit | None = None
         nothing = Tail(np.zeros(1), np.ones(1))
         self._ratios, self._odds, self._combined = nothing, nothing, nothing
+        self._weigh()
 
     # What an item looks like
 
@@ -254,16 +256,17 @@ class StreamGate:
             features: float16 (B, F).
         """
         if self.fit is None:
-            return Judged(p=p_item, clusters=np.zeros(len(p_item), dtype=np.int64))
+            p = self._combined.p_values(-p_item)
+            return Judged(p=p, clusters=np.zeros(len(p_item), dtype=np.int64))
         case = self._case(p_item, features, self.fit)
-        return Judged(p=self._combined.p_values(case.smallest), clusters=case.clusters)
+        return Judged(p=self._combined.p_values(-case.smallest), clusters=case.clusters)
 
     def refused_held_out(self) -> Bools:
         """Bool (len(judged),): which of the held-out items that no fit sees are refused now."""
         if self.fit is None:
-            return self._judged_p <= self._rate
+            return np.asarray(self._combined.p_values(-self._judged_p) <= self._rate, dtype=np.bool_)
         case = self._case(self._judged_p, self._judged, self.fit)
-        return np.asarray(self._combined.p_values(case.smallest) <= self._rate, dtype=np.bool_)
+        return np.asarray(self._combined.p_values(-case.smallest) <= self._rate, dtype=np.bool_)
 
     def _case(self, p_item: Float64s, features: Float16s, fit: StreamFit) -> _Case:
         ratio = _logits(features, fit.weights[None])[:, 0]
@@ -523,8 +526,7 @@ class StreamGate:
     def retune(self, rate: float) -> None:
         """Call items new at another rate from the next item on."""
         self._rate = rate
-        if self.fit is not None:
-            self._weigh()
+        self._weigh()
 
     def keep(self, heirs: Mapping[int, int]) -> None:
         """Clusters came to an end: drop their memberships, or give them to the cluster that took them in.
@@ -555,13 +557,15 @@ class StreamGate:
     def _weigh(self) -> None:
         """Take the held-out items' distributions anew, under the fit and the rate."""
         fit = self.fit
-        assert fit is not None
+        if fit is None:
+            self._combined = Tail(-self._judged_p, np.full(len(self._judged_p), 1.0 / len(self._judged_p)))
+            return
         mass = self._mass(fit.shares.astype(np.float64), self._judged_labels, self._judged_counts)
         self._ratios = Tail(_logits(self._judged, fit.weights[None])[:, 0], mass)
         if len(fit.clusters):
             self._odds = Tail(self._claims(self._judged, fit)[0], mass)
         case = self._case(self._judged_p, self._judged, fit)
-        self._combined = Tail(-case.smallest, mass, negated=True)
+        self._combined = Tail(-case.smallest, mass)
 
 
 def _logits(features: Float16s, weights: Float32s) -> Float64s:

@@ -38,7 +38,9 @@ def draw(run: Run, name: str) -> Markup:
             )  # fmt: skip
             if items and cell >= 30:
                 style = "dark" if share > 0.62 else None
-                parts.append(words(_LEFT + cell * (n + 0.5), y + 16, f"{items:,}", anchor="middle", style=style))
+                parts.append(
+                    words(_LEFT + cell * (n + 0.5), y + 16, f"{items:,}", anchor="middle", style=style)
+                )
     return drawing(
         name,
         "Answers by class",

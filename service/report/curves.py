@@ -23,10 +23,14 @@ def draw_roc(run: Run, name: str) -> Markup:
     if measures.fnew is not None and measures.mnew_flag is not None:
         at, up = x(measures.fnew), y(1 - measures.mnew_flag)
         parts.append(node("circle", cx=at, cy=up, r=5.0, class_="flag"))
-        parts.append(words(at + 10, up + 16, f"as decided: {1 - measures.mnew_flag:.1%} caught at {measures.fnew:.1%}"))
+        parts.append(
+            words(at + 10, up + 16, f"as decided: {1 - measures.mnew_flag:.1%} caught at {measures.fnew:.1%}")
+        )
     parts.append(words(x(1) - 8, y(0) - 30, f"AUROC {_shown(measures.auroc)}", anchor="end", style="strong"))
     parts.append(words(x(1) - 8, y(0) - 12, f"FPR95 {_shown(measures.fpr95)}", anchor="end", style="quiet"))
-    parts.append(words((_LEFT + _RIGHT) / 2, _HEIGHT - 10, "known items called new", anchor="middle", style="quiet"))
+    parts.append(
+        words((_LEFT + _RIGHT) / 2, _HEIGHT - 10, "known items called new", anchor="middle", style="quiet")
+    )
     parts.append(_sideways("unseen items called new"))
     return drawing(
         name,
@@ -59,7 +63,9 @@ def draw_novelty(run: Run, name: str) -> Markup:
             )
     for kind, heights in shares.items():
         tops = "".join(f"V{y(math.sqrt(s)):.1f}H{x(n + 1):.1f}" for n, s in enumerate(heights))
-        parts.append(node("path", d=f"M{x(0):.1f} {_BOTTOM:.1f}{tops}V{_BOTTOM:.1f}Z", class_=f"spread-{kind}"))
+        parts.append(
+            node("path", d=f"M{x(0):.1f} {_BOTTOM:.1f}{tops}V{_BOTTOM:.1f}Z", class_=f"spread-{kind}")
+        )
     parts.append(stroke(_LEFT, _BOTTOM, _RIGHT, _BOTTOM, "axis"))
     for place, said in _novelty_ticks(found.edges):
         parts.append(stroke(x(place), _BOTTOM, x(place), _BOTTOM + 4, "axis"))
@@ -103,7 +109,13 @@ def _novelty_ticks(edges: tuple[float, ...]) -> list[tuple[float, str]]:
 def _sideways(said: str) -> Markup:
     middle = (_TOP + _BOTTOM) / 2
     return node(
-        "text", said, x=0, y=0, text_anchor="middle", class_="quiet", transform=f"translate(12 {middle:g}) rotate(-90)"
+        "text",
+        said,
+        x=0,
+        y=0,
+        text_anchor="middle",
+        class_="quiet",
+        transform=f"translate(12 {middle:g}) rotate(-90)",
     )
 
 

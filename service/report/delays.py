@@ -39,7 +39,8 @@ def draw(report: Report, name: str) -> Markup:
             parts.append(stroke(_LEFT, y, x(median), y, "reach"))
             parts.append(words(x(max(found)) + 10, y + 4, count(median), style="quiet halo"))
         parts += [
-            node("circle", node("title", f"{label}: {d} items"), cx=x(d), cy=y, r=5.0, class_="flag") for d in found
+            node("circle", node("title", f"{label}: {d} items"), cx=x(d), cy=y, r=5.0, class_="flag")
+            for d in found
         ]
         missed = len(every) - len(found)
         if missed:

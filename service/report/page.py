@@ -37,7 +37,9 @@ def draw_page(report: Report) -> str:
     )
     body = node(
         "body",
-        node("main", _header(report, title), _tiles(report), *_notes(report), *_runs(report), _closing(report)),
+        node(
+            "main", _header(report, title), _tiles(report), *_notes(report), *_runs(report), _closing(report)
+        ),
     )
     return f"<!doctype html>\n{node('html', head, body, lang='en', xmlns='http://www.w3.org/1999/xhtml')}\n"
 
@@ -66,7 +68,9 @@ def _tiles(report: Report) -> Markup:
             value = f"{_short(spread.mean)} of {_short(report.summary['classes_unseen'].mean)}"
         around = f"± {written(MEASURES[name], spread.sd)}" if spread.runs > 1 else " "
         tiles.append(
-            node("div", node("dt", MEASURES[name].title), node("dd", value), node("dd", around, class_="quiet"))
+            node(
+                "div", node("dt", MEASURES[name].title), node("dd", value), node("dd", around, class_="quiet")
+            )
         )
     return node("dl", *tiles, class_="tiles")
 
@@ -101,9 +105,10 @@ def _run(report: Report, run: Run) -> Iterable[Markup]:
     more = timeline.more_classes(run)
     yield _figure(
         "What was answered, and when",
-        "Each bar is some consecutive items by the kind of their answer. Below, each unseen class: its items (as a share "
+        "Each bar is some consecutive items by the kind of their answer. Below, each unseen class: its items (a share "
         "of the bin, highest bin full), a dotted line where the first came, a flag where it was found, and a tick for "
-        "each further cluster, a fragment." + (f" {more} more classes are in the table below." if more else ""),
+        "each further cluster, a fragment."
+        + (f" {more} more classes are in the table below." if more else ""),
         timeline.draw(run, f"{uid}-timeline"),
     )
     if run.pictures.roc:
@@ -154,7 +159,16 @@ def _class_table(run: Run) -> Markup:
         )
         for c in run.classes
     ]
-    head = ("class", "items", "delay", "clusters", "not taken for known", "in its cluster", "AUROC", "mostly taken for")
+    head = (
+        "class",
+        "items",
+        "delay",
+        "clusters",
+        "not taken for known",
+        "in its cluster",
+        "AUROC",
+        "mostly taken for",
+    )
     return _table("Unseen classes", head, rows)
 
 
@@ -186,8 +200,14 @@ def _closing(report: Report) -> Markup:
     parameters = [(name, str(value)) for name, value in report.parameters.items()]
     return node(
         "section",
-        _table("All measures", ("measure", "mean ± sd" if many else "value", "what it is"), rows, is_prose=True),
-        node("details", node("summary", "The engine's parameters"), _table(None, ("parameter", "value"), parameters)),
+        _table(
+            "All measures", ("measure", "mean ± sd" if many else "value", "what it is"), rows, is_prose=True
+        ),
+        node(
+            "details",
+            node("summary", "The engine's parameters"),
+            _table(None, ("parameter", "value"), parameters),
+        ),
     )
 
 
@@ -202,7 +222,9 @@ def _table(
     title: str | None, head: Sequence[str], rows: Iterable[Sequence[str]], *, is_prose: bool = False
 ) -> Markup:
     """A table; numbers to the right, except where the last column is prose."""
-    lines = [node("tr", node("th", row[0], scope="row"), *(node("td", cell) for cell in row[1:])) for row in rows]
+    lines = [
+        node("tr", node("th", row[0], scope="row"), *(node("td", cell) for cell in row[1:])) for row in rows
+    ]
     return node(
         "div",
         node(

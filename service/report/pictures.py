@@ -78,7 +78,7 @@ def timeline(answers: Answers, clusters: tuple[ClusterScore, ...]) -> Timeline:
 def histogram(novelty: Float64s, unseen: Bools) -> Histogram:
     """Forty bins, even in the nines of novelty; even in novelty itself where that is not within 0..1."""
     low, high = (float(novelty.min()), float(novelty.max())) if len(novelty) else (0.0, 1.0)
-    if 0.0 <= low and high <= 1.0:
+    if low >= 0.0 and high <= 1.0:
         least = 10.0**-_MOST_NINES
         nines = max(1.0, float(np.ceil(-np.log10(max(least, 1.0 - high)))))
         edges = 1.0 - 10.0 ** -np.linspace(0.0, nines, _NOVELTY_BINS + 1)

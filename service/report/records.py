@@ -24,7 +24,6 @@ _LEAF_LIST = re.compile(rb"\[\n[^\[\]{}\"]*\]")
 """A list of numbers, as it is indented: a thousand of them are one line of the file, not a thousand."""
 
 
-
 class UnreadableReport(FirstseenError):
     """A file is no report of this version. The message says why."""
 
@@ -165,7 +164,9 @@ class Report:
 def summarize(runs: Sequence[Run]) -> dict[str, Spread]:
     """Every measure over the runs in which there was something to measure."""
     tables = [asdict(run.measures) for run in runs]
-    columns = {name: [t[name] for t in tables if t[name] is not None] for name in (tables[0] if tables else ())}
+    columns = {
+        name: [t[name] for t in tables if t[name] is not None] for name in (tables[0] if tables else ())
+    }
     return {
         name: Spread(
             mean=statistics.fmean(values),

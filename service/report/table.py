@@ -28,7 +28,7 @@ SHOWN = {
     "oracle_accuracy": "the same",
     "oracle_f1_this_gate": "macro-F1 with its clusters",
 }
-"""What the terminal shows, and what it is in few words; all of it, with formulas, is on the page and in docs/replay.md."""
+"""What the terminal shows, and what it is in few words; all of it, with formulas, is in docs/replay.md."""
 
 _MOST_CLASSES = 30
 

@@ -101,9 +101,7 @@ def _class_row(run: Run, own: ClassScore, x: Scale, top: float) -> Markup:
     line = run.pictures.timeline
     base = top + 22
     items = line.unseen[own.label]
-    most = max(
-        i / (b - a) for i, a, b in zip(items, line.edges, line.edges[1:], strict=False)
-    )
+    most = max(i / (b - a) for i, a, b in zip(items, line.edges, line.edges[1:], strict=False))
     bars = [
         f"M{x(a):.1f} {base:.1f}V{base - 18 * i / (b - a) / most:.1f}H{x(b) - 0.6:.1f}V{base:.1f}Z"
         for i, a, b in zip(items, line.edges, line.edges[1:], strict=False)
@@ -111,7 +109,9 @@ def _class_row(run: Run, own: ClassScore, x: Scale, top: float) -> Markup:
     ]
     parts = [
         words(_LEFT - 8, base - 5, shortened(own.label), anchor="end"),
-        node("path", node("title", f"{own.label}: {own.items:,} items"), d="".join(bars), class_="fill-items"),
+        node(
+            "path", node("title", f"{own.label}: {own.items:,} items"), d="".join(bars), class_="fill-items"
+        ),
         stroke(_LEFT, base, _RIGHT, base, "grid"),
     ]
     came = x(own.first_at or 0)
@@ -120,7 +120,11 @@ def _class_row(run: Run, own: ClassScore, x: Scale, top: float) -> Markup:
         if cluster.is_right and cluster.stands_for == own.label and cluster.announced_at != own.found_at:
             at = x(cluster.announced_at)
             hint = f"cluster {cluster.cluster}, a fragment, at item {cluster.announced_at:,}"
-            parts.append(node("path", node("title", hint), d=f"M{at:.1f} {base - 18:.1f}V{base:.1f}", class_="mark part"))
+            parts.append(
+                node(
+                    "path", node("title", hint), d=f"M{at:.1f} {base - 18:.1f}V{base:.1f}", class_="mark part"
+                )
+            )
     if own.found_at is None:
         hidden = f", {own.taken_share:.0%} as {shortened(own.taken_for, 10)}" if own.taken_for else ""
         parts.append(words(_RIGHT + 10, base - 5, f"not found{hidden}", style="bad"))

@@ -60,21 +60,21 @@ class Answers:
     @property
     def is_unseen(self) -> Bools:
         """Whether an item is of a class that the trainer did not know, bool (N,)."""
-        return self.y >= len(self.known)
+        return np.greater_equal(self.y, len(self.known))
 
     @property
     def is_right(self) -> Bools:
         """Whether an item was taken for its own known class, bool (N,)."""
-        return self.label == self.y
+        return np.equal(self.label, self.y)
 
     @property
     def is_taken(self) -> Bools:
         """Whether an item was taken for any known class, bool (N,)."""
-        return self.label != NO_LABEL
+        return np.not_equal(self.label, NO_LABEL)
 
     def of(self, label: str) -> Bools:
         """The items of a class, bool (N,)."""
-        return self.y == (*self.known, *self.unseen).index(label)
+        return np.equal(self.y, (*self.known, *self.unseen).index(label))
 
 
 def read_answers(

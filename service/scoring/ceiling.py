@@ -46,6 +46,10 @@ class Ceiling:
     f1_any_gate: float | None
 
 
+NO_CEILING = Ceiling(space="none", accuracy=None, nmi=None, ari=None, f1_this_gate=None, f1_any_gate=None)
+"""Of a stream without unseen items."""
+
+
 def ceilings(
     answers: Answers, spaces: Mapping[str, NDArray[np.floating[Any]]], *, seed: int
 ) -> tuple[Ceiling, ...]:

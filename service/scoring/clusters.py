@@ -108,7 +108,9 @@ def _judged(answers: Answers, announcement: Announcement) -> ClusterScore:
         judgement = "empty"
     elif 2 * of_known >= len(places):
         judgement = "known"
-    among = counts if judgement == "known" else np.where(np.arange(len(counts)) < len(answers.known), 0, counts)
+    among = (
+        counts if judgement == "known" else np.where(np.arange(len(counts)) < len(answers.known), 0, counts)
+    )
     most = int(among.argmax())
     if judgement == "right" and announcement.at < _first(answers.y, most):
         judgement = "early"

@@ -53,7 +53,7 @@ def f1_grid(answers: Answers) -> Float64s:
     grid = np.zeros((len(answers.known) + len(answers.unseen), len(ids)))
     np.add.at(grid, (answers.y, column), 1)
     sizes, totals = grid.sum(axis=1, keepdims=True), grid.sum(axis=0, keepdims=True)
-    f1 = np.divide(2 * grid, sizes + totals, out=np.zeros_like(grid), where=grid > 0)
+    f1: Float64s = np.divide(2 * grid, sizes + totals, out=np.zeros_like(grid), where=grid > 0)
     return f1[len(answers.known) :, ids != NO_CLUSTER]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.scoring.answers import Answers
-from service.scoring.ceiling import Ceiling, ceilings
+from service.scoring.ceiling import NO_CEILING, Ceiling, ceilings
 from service.scoring.clusters import ClassScore, ClusterScore, classes, judge
 from service.scoring.gate import auroc, fpr95
 from service.scoring.matching import macro_f1
@@ -86,7 +86,9 @@ MEASURES: Mapping[str, Measure] = dict(
         _m("known_accuracy", "known accuracy", "more", "known items that got their own class, of N_k"),
         _m("known_confused", "known confused", "less", "FE / N_k: known items that got another known class"),
         _m("fnew", "Fnew", "less", "FP / N_k: known items that got no known class (a cluster, or outlier)"),
-        _m("mnew", "Mnew", "less", "FN / N_u: unseen items not in a right cluster (outlier counts as missed)"),
+        _m(
+            "mnew", "Mnew", "less", "FN / N_u: unseen items not in a right cluster (outlier counts as missed)"
+        ),
         _m("err", "Err", "less", "(FP + FN + FE) / N"),
         _m("mnew_flag", "Mnew, flags found", "less", "unseen items taken for known, of N_u: as peers count"),
         _m("err_flag", "Err, flags found", "less", "Err with that in place of FN: as peers count"),
@@ -95,12 +97,36 @@ MEASURES: Mapping[str, Measure] = dict(
         _m("macro_f1", "macro-F1", "more", "mean F1 over all classes, one cluster a class, as emitted"),
         _m("macro_f1_known", "macro-F1, known", "more", "the same over the known classes"),
         _m("macro_f1_unseen", "macro-F1, unseen", "more", "the same over the unseen classes"),
-        _m("classes_unseen", "unseen classes", "neither", "unseen classes with an item in the stream", "count"),
-        _m("classes_found", "classes found", "more", "those with a right cluster of 5 own items or more", "count"),
-        _m("delay_median", "delay", "less", "items of a class until it is found; median of those found", "number"),
+        _m(
+            "classes_unseen",
+            "unseen classes",
+            "neither",
+            "unseen classes with an item in the stream",
+            "count",
+        ),
+        _m(
+            "classes_found",
+            "classes found",
+            "more",
+            "those with a right cluster of 5 own items or more",
+            "count",
+        ),
+        _m(
+            "delay_median",
+            "delay",
+            "less",
+            "items of a class until it is found; median of those found",
+            "number",
+        ),
         _m("fragments", "fragments", "less", "right clusters a found class, mean; 1 is best", "number"),
         _m("clusters_announced", "clusters", "neither", "clusters announced", "count"),
-        _m("false_clusters", "false clusters", "less", "half known, or before their class came, or empty", "count"),
+        _m(
+            "false_clusters",
+            "false clusters",
+            "less",
+            "half known, or before their class came, or empty",
+            "count",
+        ),
         _m("false_per_10k", "false / 10,000", "less", "10,000 false clusters / N", "number"),
         _m("id_switches", "id switches", "less", "consecutive clustered items of a found class with two ids"),
         _m("accuracy", "ACC, unseen", "more", "unseen items in their class's cluster, one cluster a class"),
@@ -109,7 +135,12 @@ MEASURES: Mapping[str, Measure] = dict(
         _m("oracle_accuracy", "oracle ACC", "more", "k-means told k, on the unseen items' embeddings"),
         _m("oracle_nmi", "oracle NMI", "more", "the same partition's NMI"),
         _m("oracle_ari", "oracle ARI", "more", "the same partition's ARI"),
-        _m("oracle_f1_this_gate", "oracle F1, this gate", "more", "macro-F1 with k-means for what was not taken"),
+        _m(
+            "oracle_f1_this_gate",
+            "oracle F1, this gate",
+            "more",
+            "macro-F1 with k-means for what was not taken",
+        ),
         _m("oracle_f1_any_gate", "oracle F1, any gate", "more", "macro-F1 with k-means for all unseen items"),
     )
 )
@@ -141,7 +172,7 @@ def measure(
     unseen = answers.is_unseen
     ratio, f1, partition = rates(answers, clusters), macro_f1(answers), partition_of(answers)
     tops = ceilings(answers, spaces or {}, seed=seed)
-    top = tops[0] if tops else None
+    top = tops[0] if tops else NO_CEILING
     false = sum(not c.is_right for c in clusters)
     measures = Measures(
         items=len(answers),
@@ -170,11 +201,11 @@ def measure(
         accuracy=partition.accuracy,
         nmi=partition.nmi,
         ari=partition.ari,
-        oracle_accuracy=top and top.accuracy,
-        oracle_nmi=top and top.nmi,
-        oracle_ari=top and top.ari,
-        oracle_f1_this_gate=top and top.f1_this_gate,
-        oracle_f1_any_gate=top and top.f1_any_gate,
+        oracle_accuracy=top.accuracy,
+        oracle_nmi=top.nmi,
+        oracle_ari=top.ari,
+        oracle_f1_this_gate=top.f1_this_gate,
+        oracle_f1_any_gate=top.f1_any_gate,
     )
     return Scored(measures=measures, classes=own, clusters=clusters, ceilings=tops)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.records import NO_CLUSTER, Bools
+from service.records import Bools
 from service.scoring.answers import Answers
 from service.scoring.clusters import ClusterScore
 
@@ -66,7 +66,7 @@ def rates(answers: Answers, clusters: tuple[ClusterScore, ...]) -> Rates:
 def in_right_cluster(answers: Answers, clusters: tuple[ClusterScore, ...]) -> Bools:
     """Whether an item was answered with a cluster that is not false, of whatever class: bool (N,)."""
     right = [c.cluster for c in clusters if c.is_right]
-    return np.isin(answers.cluster, right) & (answers.cluster != NO_CLUSTER)
+    return np.isin(answers.cluster, right)
 
 
 def _share(what: Bools, of: Bools) -> float | None:

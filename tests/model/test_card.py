@@ -1,15 +1,30 @@
 """The card is made of the run's facts."""
 
+import dataclasses
+
+import numpy as np
+
 from model.bundle import CalibrationSpec
 from model.card import command, write_card
+from model.choice import Choice, Met, Tried
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import load_dataset
 from model.datasets.split import split
 
 
-def card(hold_out: tuple[str, ...], *, pooled: tuple[str, ...] = ()) -> str:
+def card(
+    hold_out: tuple[str, ...],
+    *,
+    pooled: tuple[str, ...] = (),
+    nines: int | None = None,
+    config: TrainConfig | None = None,
+    choice: Choice | None = None,
+) -> str:
     data = load_dataset("digits", data_dir=None)
+    if nines is not None:
+        kept = np.concatenate([np.flatnonzero(data.y != 9), np.flatnonzero(data.y == 9)[:nines]])
+        data = dataclasses.replace(data, x=data.x[kept], y=data.y[kept])
     calibration = CalibrationSpec(
         score="relative-mahalanobis",
         known_error_rate=0.05,
@@ -18,12 +33,13 @@ def card(hold_out: tuple[str, ...], *, pooled: tuple[str, ...] = ()) -> str:
         pooled_labels=pooled,
     )
     return write_card(
-        TrainConfig(hold_out=hold_out),
+        config or TrainConfig(hold_out=hold_out),
         data=data,
         split=split(data, hold_out, seed=0),
         labels=[label for label in data.labels if label not in hold_out],
         calibration=calibration,
         metrics={"known_accuracy": 0.98765, "auroc": 0.5 if hold_out else None, "caught/3": 0.25},
+        choice=choice,
     )
 
 
@@ -55,8 +71,65 @@ def test_it_admits_what_was_not_measured() -> None:
     assert "pooled" not in text
 
 
+def test_it_names_the_classes_that_were_too_small() -> None:
+    """What was set aside is said with its number of items, and not at all where nothing was."""
+    assert "fewer than 15 items, so neither known nor measured: 9 (6)." in card((), nines=6)
+    assert "Set aside" not in card(())
+
+
 def test_the_command_names_what_differs_from_the_defaults() -> None:
     """The command has every option that differs, quoted for a shell, and no other."""
     config = starting_config("my digits", None, {"network": "mlp", "augment": False, "seed": 3})
 
     assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"
+
+
+def test_the_command_lists_columns_between_commas() -> None:
+    """As they are given."""
+    config = starting_config("nsl-kdd", None, {"drop": ("id", "time"), "categories": ("port",)})
+
+    assert command(config) == "firstseen train nsl-kdd --categories port --drop id,time"
+
+
+def test_a_switch_that_is_on_takes_no_value() -> None:
+    """What differs by being on is named alone, as the command line has it."""
+    config = starting_config("digits", None, {"flip": True, "auxiliary": "two-views", "stop_at": 0.8})
+
+    assert command(config) == "firstseen train digits --auxiliary two-views --stop-at 0.8 --flip"
+
+
+def test_it_says_what_was_trained_on_and_how_long() -> None:
+    """The auxiliary with its weight, and passes that were not made."""
+    config = TrainConfig(auxiliary="two-views", auxiliary_weight=0.5, stop_at=0.6)
+
+    assert "objective proxy-anchor, no auxiliary, 40 epochs;" in card(())
+    assert "auxiliary two-views with weight 0.5, stopped after 24 of 40 epochs;" in card((), config=config)
+
+
+def test_it_says_how_the_run_was_chosen() -> None:
+    """Everything that was tried with its measures, the winner in bold, and the reasons; or that it was not."""
+    plain, other = TrainConfig(), TrainConfig(objective="supcon")
+    met = Met(auroc=0.9, cluster_accuracy=0.8)
+    choice = Choice(
+        winner=other,
+        tried=(
+            Tried(config=plain, met=(Met(auroc=0.7, cluster_accuracy=None),)),
+            Tried(config=other, met=(met, met)),
+        ),
+        left_out=(("1", "2"),),
+        reasons=("Because it is better.",),
+    )
+    chosen = card((), config=other, choice=choice).partition("## How it was chosen")[2]
+
+    assert "| proxy-anchor | 0.700 | - | 0.700 |" in chosen
+    assert "| **supcon** | 0.900 | 0.800 | 0.850 |" in chosen
+    assert "- Because it is better." in chosen
+    assert "It was not" in card(()).partition("## How it was chosen")[2]
+
+
+def test_a_choice_that_measured_nothing_has_no_table() -> None:
+    """Only its reason is given."""
+    choice = Choice(winner=TrainConfig(), tried=(), left_out=(), reasons=("Too few classes.",))
+    chosen = card((), choice=choice).partition("## How it was chosen")[2]
+
+    assert chosen.strip() == "- Too few classes."

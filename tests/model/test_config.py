@@ -17,7 +17,7 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "vit"}, "network must be one of cnn, mlp; not 'vit'"),
+        ({"network": "vit"}, "network must be one of cnn, mlp, sentence, table, tfidf; not 'vit'"),
         ({"objective": "triplet"}, "objective must be one of proxy-anchor, supcon, normalised-softmax"),
         ({"auxiliary": "rotation"}, "auxiliary must be one of none, two-views"),
         ({"auxiliary": "two-views", "augment": False}, "two views of an item that is not augmented"),
@@ -25,8 +25,8 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
         ({"flip": True, "augment": False}, "flip is one of the changes that augment makes"),
         ({"stop_at": 0.0}, "stop_at must be above 0 and at most 1"),
         ({"stop_at": 1.5}, "stop_at must be above 0 and at most 1"),
-        ({"layer": "last"}, "layer must be one of penultimate, output, pooled"),
-        ({"network": "mlp", "layer": "pooled"}, "only the network cnn has a layer pooled"),
+        ({"network": "tfidf", "encoder": "x"}, "the network tfidf has no encoder to choose or tune"),
+        ({"tune": True}, "the network cnn has no encoder to choose or tune; sentence has one"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
         ({"epochs": 0}, "epochs must be at least 1, not 0"),
@@ -51,10 +51,11 @@ def test_a_run_that_cannot_work_is_refused(changes: dict[str, object], message: 
 
 def test_it_survives_json() -> None:
     """A configuration written to JSON and read back is the same one."""
-    config = TrainConfig(hold_out=("3", "7"), max_items=5)
+    config = TrainConfig(hold_out=("3", "7"), max_items=5, drop=("id",))
     values = json.loads(json.dumps(config.as_json()))
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
 
-    assert config == TrainConfig(**values | {"hold_out": tuple(values["hold_out"])})
+    assert config == TrainConfig(**values | lists)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """From a configuration to a bundle on disk."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from model.bundle import BundleError, Manifest, check_golden, read_bundle
 from model.config import ConfigError, TrainConfig
+from model.configs import starting_config
 from model.datasets import DataError, load_dataset
 from model.export import run, subsample
 from model.networks import embed_items, load_embedder
@@ -93,6 +95,29 @@ def test_an_existing_bundle_is_replaced_only_when_asked(folder: Path) -> None:
     assert before == replaced.bundle_id
 
 
+def test_a_run_is_chosen_when_there_are_candidates(tmp_path: Path) -> None:
+    """The bundle is the winner's: its configuration, its measures on left-out classes, the card's account."""
+    candidates = [SHORT, dataclasses.replace(SHORT, objective="supcon")]
+    stages = []
+
+    def keep(stage: str, done: int, total: int, note: str) -> None:
+        stages.append((stage, done, total, note))
+
+    out = tmp_path / "bundle"
+    manifest = run(SHORT, data_dir=None, out=out, progress=keep, created=CREATED, candidates=candidates)
+    bundle = read_bundle(out)
+
+    assert manifest.config["objective"] in {"proxy-anchor", "supcon"}
+    assert manifest.metrics["left_out_auroc"] is not None
+    assert manifest.metrics["left_out_cluster_accuracy"] is not None
+    assert "Of 2 candidates" in bundle.card
+    assert list(dict.fromkeys(stage for stage, *_ in stages))[:3] == ["load", "choose", "train"]
+    winner = TrainConfig(**{**manifest.config, "hold_out": ("3", "7")})  # type: ignore[arg-type]  # JSON
+    assert (
+        made(tmp_path / "alone", winner).files["weights.safetensors"] == manifest.files["weights.safetensors"]
+    )
+
+
 @pytest.mark.slow
 def test_the_default_run_on_digits_finds_what_it_never_saw(tmp_path: Path) -> None:
     """The default run knows its classes and tells 3 and 7 from them, and from each other."""
@@ -128,3 +153,56 @@ def test_fewer_items_than_classes_are_refused() -> None:
     """A subsample must leave items of each class."""
     with pytest.raises(ConfigError, match="fewer than the 10 classes"):
         subsample(load_dataset("digits", data_dir=None), 9, seed=0)
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A csv of 240 texts of four classes."""
+    words = {
+        "card": "block lost card",
+        "rain": "will it rain",
+        "song": "play that song",
+        "trip": "book a trip",
+    }
+    rows = [f'"{text} number {n % 30}",{label}' for n in range(60) for label, text in words.items()]
+    path = tmp_path_factory.mktemp("texts") / "questions.csv"
+    path.write_text("question,kind\n" + "\n".join(rows), encoding="utf-8")
+    return path
+
+
+def test_texts_take_the_same_road(questions: Path, tmp_path: Path) -> None:
+    """A file of texts becomes a bundle whose embedder agrees with what the trainer saw; twice gives one id."""
+    config = starting_config(
+        str(questions),
+        None,
+        {"text": "question", "label": "kind", "hold_out": ("trip",), "epochs": 3, "threads": 1},
+    )
+    ids = {made(tmp_path / name, config).bundle_id for name in ("once", "again")}
+    bundle = read_bundle(tmp_path / "once")
+    embedder = load_embedder(bundle)
+
+    assert 1 == len(ids)
+    assert ("card", "rain", "song") == bundle.manifest.labels
+    assert {"vocabulary.json"} == bundle.files.keys()
+    assert all(isinstance(item, str) and " number " in item for item in bundle.golden.items)
+    assert check_golden(bundle, lambda x: embed_items(embedder, x)) < 1e-5
+    assert "text of 1 to 10,000 characters" in bundle.card
+    assert "A text is read as it is" in bundle.card
+    assert bundle.manifest.metrics["known_accuracy"] == 1.0
+
+
+def test_terms_come_from_the_fitting_items_alone(questions: Path, tmp_path: Path) -> None:
+    """No word of a held-out class is in the vocabulary."""
+    changes = {"text": "question", "label": "kind", "hold_out": ("trip",), "epochs": 1, "threads": 1}
+    made(tmp_path / "b", starting_config(str(questions), None, changes))
+
+    words = json.loads(read_bundle(tmp_path / "b").files["vocabulary.json"])["words"]
+
+    assert "song" in words
+    assert "book" not in words
+
+
+def test_images_are_not_for_a_net_of_texts() -> None:
+    """A network that does not fit the data is refused with those that do."""
+    with pytest.raises(ConfigError, match="choose cnn for images"):
+        made(Path("never"), dataclasses.replace(SHORT, network="tfidf"))

@@ -41,9 +41,7 @@ def truth(labels: str) -> dict[str, str]:
 def verdicts(said: str, novelty: Sequence[float] | None = None) -> list[Verdict]:
     """An answer a word."""
     words = said.split()
-    return [
-        verdict(n, word, None if novelty is None else novelty[n]) for n, word in enumerate(words)
-    ]
+    return [verdict(n, word, None if novelty is None else novelty[n]) for n, word in enumerate(words)]
 
 
 def answers(

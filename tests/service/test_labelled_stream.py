@@ -1,4 +1,4 @@
-"""Streams drawn by schedules: no item twice, classes when they are due, shares as asked, and the same by the same seed."""
+"""Streams drawn by schedules: no item twice, classes when they are due, shares as asked, a seed decides all."""
 
 import dataclasses
 from collections import Counter
@@ -33,12 +33,14 @@ def small(draw_: st.DrawFn) -> tuple[Schedule, list[str]]:
         arrivals.append(Arrival(label="y", share=0.3, spans=((0, length),)))
     pool = draw_(st.lists(st.sampled_from("abcxy"), min_size=1, max_size=80))
     pool += ["x", "y", "a"]
-    return Schedule(length=length, arrivals=tuple(arrivals), mix=draw_(st.sampled_from(["pool", "uniform"]))), pool
+    return Schedule(
+        length=length, arrivals=tuple(arrivals), mix=draw_(st.sampled_from(["pool", "uniform"]))
+    ), pool
 
 
 @given(small(), st.integers(0, 5))
 def test_properties(given_: tuple[Schedule, list[str]], seed: int) -> None:
-    """No item twice; each is what it is called; new classes only in their spans; as long as asked, or all known used."""
+    """No item twice, each what it is called, new classes in their spans, as long as asked or all known used."""
     schedule, pool = given_
     stream = draw(schedule, pool, known=KNOWN, seed=seed)
     rows = stream.rows.tolist()
@@ -129,7 +131,11 @@ def test_all_known_gone() -> None:
 def test_drift() -> None:
     """Drift has its strength at the items of its classes, and none at others."""
     drift = Drift(kind="noise", strength=((100, 0.0), (200, 1.0)), labels=("a",))
-    stream = drawn(dataclasses.replace(standard(["x"], length=400), drifts=(drift, Drift(kind="brightness", strength=((0, 0.5),)))))
+    stream = drawn(
+        dataclasses.replace(
+            standard(["x"], length=400), drifts=(drift, Drift(kind="brightness", strength=((0, 0.5),)))
+        )
+    )
     truth, noise, light = np.array(stream.truth), stream.drift["noise"], stream.drift["brightness"]
 
     assert (noise[truth != "a"] == 0.0).all()

@@ -156,7 +156,10 @@ def test_files(tmp_path: Path) -> None:
         ({"arrivals": [{"share": 1.0, "spans": [[0, 5]]}]}, "above 0 and below 1"),
         ({"arrivals": [{"spans": [[0, 5]]}]}, "arrivals.0.share"),
         ({"arrivals": [{"share": 0.1, "spans": [[0, 5]], "label": "x"}] * 2}, "'x' twice"),
-        ({"arrivals": [{"share": 0.1, "spans": [[0, 5]], "label": n} for n in ("x", None)]}, "all of them one, or none"),
+        (
+            {"arrivals": [{"share": 0.1, "spans": [[0, 5]], "label": n} for n in ("x", None)]},
+            "all of them one, or none",
+        ),
         ({"shifts": [{"label": "a", "weight": [[0, -1.0]]}]}, "0 or more"),
         ({"shifts": [{"label": "a", "weight": []}]}, "needs knots"),
         ({"drifts": [{"kind": "noise", "strength": [[5, 0.1], [5, 0.2]]}]}, "places that rise"),
@@ -192,7 +195,13 @@ def test_described() -> None:
     """Everything that a reader must know is said."""
     said = describe(FULL)
 
-    for part in ("1,000 items", "new class x: 0.05", "200 to 400 and 600 to 1,000", "equally likely", "weight 1 at 0"):
+    for part in (
+        "1,000 items",
+        "new class x: 0.05",
+        "200 to 400 and 600 to 1,000",
+        "equally likely",
+        "weight 1 at 0",
+    ):
         assert part in said
     assert "noise on b: strength 0 at 300, 0.3 at 800" in said
     assert "null stream" in describe(Schedule(length=5))

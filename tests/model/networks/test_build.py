@@ -3,8 +3,8 @@
 import pytest
 
 from model.bundle import NetworkSpec
-from model.inputs import ImageInput
-from model.networks import Cnn, Mlp, build_network
+from model.inputs import ImageInput, TextInput
+from model.networks import Cnn, Mlp, TfIdf, build_network
 
 DIGIT = ImageInput(shape=(1, 8, 8), minimum=0, maximum=16)
 
@@ -24,12 +24,19 @@ def test_the_name_picks_the_net() -> None:
     assert isinstance(build_network(NetworkSpec(name="mlp", options={}, layer="output"), DIGIT), Mlp)
 
 
+def test_a_whole_number_is_a_number() -> None:
+    """JSON has one kind of number: 0 is a share, too."""
+    net = build_network(NetworkSpec(name="tfidf", options={"dropout": 0}, layer="output"), TextInput())
+
+    assert isinstance(net, TfIdf)
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         (
             NetworkSpec(name="gru", options={}, layer="output"),
-            "no network is called 'gru'; choose one of cnn, mlp",
+            "no network is called 'gru'; choose one of cnn, mlp, sentence, tfidf",
         ),
         (
             NetworkSpec(name="cnn", options={"depth": 2}, layer="output"),
@@ -37,6 +44,13 @@ def test_the_name_picks_the_net() -> None:
         ),
         (NetworkSpec(name="mlp", options={"depth": True}, layer="output"), "depth .* must be a whole number"),
         (NetworkSpec(name="mlp", options={"depth": 2.0}, layer="output"), "depth .* must be a whole number"),
+        (
+            NetworkSpec(name="tfidf", options={"characters": 1}, layer="output"),
+            "must be true or false, not 1",
+        ),
+        (NetworkSpec(name="tfidf", options={"dropout": "a"}, layer="output"), "must be a number, not 'a'"),
+        (NetworkSpec(name="tfidf", options={"files": 1}, layer="output"), "no option 'files'"),
+        (NetworkSpec(name="sentence", options={"encoder": 1}, layer="output"), "must be a text, not 1"),
         (NetworkSpec(name="mlp", options={}, layer="pooled"), "no layer 'pooled'; choose one of penultimate"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

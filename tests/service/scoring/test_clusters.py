@@ -113,12 +113,14 @@ def test_auroc_of_a_class() -> None:
     assert (0.5, 1.0) == (one(found, "x").auroc, one(found, "y").auroc)
 
 
-@given(
-    st.text("abxy", min_size=1, max_size=40), st.data(), st.permutations([1, 2, 3, 4])
-)
+@given(st.text("abxy", min_size=1, max_size=40), st.data(), st.permutations([1, 2, 3, 4]))
 def test_numbers_mean_nothing(labels: str, data: st.DataObject, order: list[int]) -> None:
     """Renumbering the clusters renumbers the result and changes nothing else."""
-    said = data.draw(st.lists(st.sampled_from(["a", "b", ".", "1", "2", "3", "4"]), min_size=len(labels), max_size=len(labels)))
+    said = data.draw(
+        st.lists(
+            st.sampled_from(["a", "b", ".", "1", "2", "3", "4"]), min_size=len(labels), max_size=len(labels)
+        )
+    )
     renumbered = [str(order[int(s) - 1]) if s.isdigit() else s for s in said]
     before = answers(labels, " ".join(said), unseen="xy")
     after = answers(labels, " ".join(renumbered), unseen="xy")
@@ -126,7 +128,9 @@ def test_numbers_mean_nothing(labels: str, data: st.DataObject, order: list[int]
     def plain(c: ClusterScore, number: int) -> tuple[object, ...]:
         return number, c.announced_at, c.judgement, c.stands_for, c.items, c.purity
 
-    assert [plain(c, order[c.cluster - 1]) for c in judge(before)] == [plain(c, c.cluster) for c in judge(after)]
+    assert [plain(c, order[c.cluster - 1]) for c in judge(before)] == [
+        plain(c, c.cluster) for c in judge(after)
+    ]
     assert [c.delay_items for c in classes(before, judge(before))] == [
         c.delay_items for c in classes(after, judge(after))
     ]
@@ -135,7 +139,9 @@ def test_numbers_mean_nothing(labels: str, data: st.DataObject, order: list[int]
 @given(st.text("abxy", max_size=40), st.data())
 def test_every_cluster_is_judged_once(labels: str, data: st.DataObject) -> None:
     """Right clusters are those of the classes, and a class is found by one of its own."""
-    said = data.draw(st.lists(st.sampled_from(["a", ".", "1", "2", "3"]), min_size=len(labels), max_size=len(labels)))
+    said = data.draw(
+        st.lists(st.sampled_from(["a", ".", "1", "2", "3"]), min_size=len(labels), max_size=len(labels))
+    )
     found = answers(labels, " ".join(said), unseen="xy")
     clusters = judge(found)
     own = classes(found, clusters)

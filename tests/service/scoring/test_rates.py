@@ -67,11 +67,16 @@ def test_nothing() -> None:
 @given(st.text("abx", min_size=1, max_size=30), st.data())
 def test_flagging_never_pays(labels: str, data: st.DataObject) -> None:
     """Calling one more item an outlier never lowers Err, unless it was a wrong answer already."""
-    said = data.draw(st.lists(st.sampled_from(["a", "b", ".", "1", "2"]), min_size=len(labels), max_size=len(labels)))
+    said = data.draw(
+        st.lists(st.sampled_from(["a", "b", ".", "1", "2"]), min_size=len(labels), max_size=len(labels))
+    )
     n = data.draw(st.integers(0, len(labels) - 1))
     before = answers(labels, " ".join(said), unseen="x")
     flagged = answers(
-        labels, " ".join([*said[:n], ".", *said[n + 1 :]]), at={a.cluster: a.at for a in before.announced}, unseen="x"
+        labels,
+        " ".join([*said[:n], ".", *said[n + 1 :]]),
+        at={a.cluster: a.at for a in before.announced},
+        unseen="x",
     )
     clusters = judge(before)  # the clusters are what they were
     first, second = rates(before, clusters), rates(flagged, clusters)

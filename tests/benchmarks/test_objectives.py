@@ -1,0 +1,30 @@
+"""The comparison of objectives measures each training where it says, and looks its choices up among them."""
+
+import dataclasses
+
+from benchmarks.objectives import LAYERS, Sizes, cell, compare
+from model.config import TrainConfig
+from model.datasets import load_dataset
+from model.leave_out import STOPS
+
+
+def test_a_training_is_measured_at_every_stop_in_every_layer() -> None:
+    """And the time of measuring is not counted as training."""
+    run = TrainConfig(hold_out=("1", "5"), epochs=5, threads=1)
+    found = cell(run, load_dataset("digits", data_dir=None))
+
+    assert {(stop, layers) for stop in STOPS for layers in LAYERS} == set(found.met)
+    assert found.seconds > 0
+    assert all(0 <= met.auroc <= 1 for met in found.met.values())
+
+
+def test_the_report_has_a_row_for_everything() -> None:
+    """Each objective twice, each stop, each layer, each choice."""
+    sizes = Sizes(pairs=(("1", "5"),), fives=(), seeds=(0,), objectives=("supcon", "proxy-anchor"), epochs=1)
+    report = compare(sizes)
+
+    assert 4 == len(report["objectives"])
+    assert len(LAYERS) == len(report["layers"])
+    assert ["1 5"] == [row["held_out"] for row in report["chosen"]]
+    assert dataclasses.asdict(sizes) == report["sizes"]
+    assert report["objectives"][0]["AUROC 5/5"] is None
