@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import log
-from model.bundle import KnownArrays, read_bundle
+from model.bundle import KnownArrays, NetworkSpec, read_bundle
 from model.calibrate import p_values
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
@@ -28,7 +28,7 @@ from model.datasets.split import split
 from model.export import chosen, subset
 from model.export import run as train_bundle
 from model.inputs import scale
-from model.networks import embed_items, load_embedder
+from model.networks import Embedder, build_network, embed_items, load_embedder
 from model.train import known_classes
 from service.clustering.engine import ClusterSpace, Engine
 from service.clustering.params import EngineParams
@@ -36,6 +36,12 @@ from service.labelled_stream import Stream, draw, fitted
 from service.records import Float32s, Float64s, Int64s
 from service.replay import Steps
 from service.schedule import Schedule, standard
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "firstseen": {},
+    "firstseen, item gate alone": {"stream_gate": False},
+}
+"""The engine as it ships, and with parameters changed to see what a part of it is worth."""
 
 _EMBEDDINGS = "embeddings.npz"
 _BUNDLE = "bundle"
@@ -128,6 +134,46 @@ def trained(config: TrainConfig, *, data_dir: Path | None, cache: Path, apart: S
         )
         _keep(folder, config, data_dir, seconds=(datetime.now(UTC) - begun).total_seconds())
     return _read(folder, config, apart)
+
+
+def labels_of(config: TrainConfig, *, data_dir: Path | None) -> tuple[str, ...]:
+    """All classes of a configuration's data set.
+
+    Raises:
+        DataError: It cannot be had.
+    """
+    return load_dataset(config.dataset, data_dir=data_dir).labels
+
+
+def encoded_intents(
+    data_dir: Path | None, cache: Path, *, encoder: str | None = None
+) -> tuple[Float32s, Int64s]:
+    """CLINC150 without its out-of-scope items, through a frozen sentence encoder; kept in the folder.
+
+    Args:
+        data_dir: Where data sets lie.
+        cache: The folder that keeps it.
+        encoder: Name or folder; None is the usual one.
+
+    Returns:
+        float32 (22500, S) of length one, and int64 (22500,) intents from 0.
+
+    Raises:
+        DataError: The data set cannot be had.
+        ValueError: The encoder cannot; the message says why.
+    """
+    file = cache / f"intents-{hashlib.sha256((encoder or '').encode()).hexdigest()[:16]}.npz"
+    if not file.exists():
+        data = load_dataset("clinc150", data_dir=data_dir)
+        rows = np.flatnonzero(data.y != data.labels.index("oos"))
+        options: dict[str, Any] = {} if encoder is None else {"encoder": encoder}
+        net = build_network(NetworkSpec(name="sentence", options=options), data.input)
+        embedder = Embedder(net, ("encoder",), "l2").eval()
+        _, y = np.unique(data.y[rows], return_inverse=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(file, z=embed_items(embedder, scale(data.x[rows], data.input)), y=y.astype(np.int64))
+    with np.load(file) as kept:
+        return kept["z"], kept["y"]
 
 
 def key_of(config: TrainConfig) -> str:

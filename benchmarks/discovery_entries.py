@@ -117,6 +117,7 @@ def _ecsminer_wf(cell: Cell, s: Settings) -> Answers:
 
 _BALL = (0.8, 1.1, 1.5, 1.9)
 _RMS = (0.4, 0.7, 1.0, 1.3)
+_RATES = (0.02, 0.05, 0.1)
 _HOW = "pip install --no-deps streamndr pandas"
 
 ENTRIES: tuple[Entry, ...] = (
@@ -124,13 +125,13 @@ ENTRIES: tuple[Entry, ...] = (
         name="river DBSTREAM behind the gate",
         module="river",
         make=lambda cell, s: BehindGate(cell, _dbstream(s), rate=s["rate"]),
-        grid={"radius": _BALL, "intersection": (0.05, 0.3), "weight": (4.0,), "rate": (0.02, 0.1)},
+        grid={"radius": _BALL, "intersection": (0.05, 0.3), "weight": (2.0, 6.0), "rate": _RATES},
     ),
     Entry(
         name="river DenStream behind the gate",
         module="river",
         make=lambda cell, s: BehindGate(cell, _denstream(s), rate=s["rate"]),
-        grid={"radius": _RMS, "mu": (4.0, 10.0), "rate": (0.02, 0.1)},
+        grid={"radius": _RMS, "mu": (3.0, 5.0, 10.0), "rate": _RATES},
     ),
     Entry(
         name="river DBSTREAM alone",

@@ -48,7 +48,7 @@ from service.scoring.gate import auroc
 from service.scoring.rates import rates
 
 SEED = 42
-DESIGN_SEEDS = (3, 5, 8, 11)
+DESIGN_SEEDS = (13, 18, 21, 22, 23, 24)
 """Seeds of the generator that give all four classes 50 items or more; the first such after those tried by hand."""
 TRAINING, STREAM = 1000, 5000
 KNOWN, NEW = ("0", "1"), ("2", "3")
@@ -57,7 +57,7 @@ GOAL = Goal(figure="err_flag", sense="at most", value=0.227)
 RATES = (0.02, 0.05, 0.1, 0.15, 0.2)
 """Rates at which known items may be called new that are tried on the design streams."""
 FEATURES = 256
-WIDTH = 0.6
+WIDTH = 0.4
 """Of the Gaussian kernel, in median distances of two known items."""
 _FIT = 250
 
@@ -250,15 +250,26 @@ README: tuple[tuple[str, tuple[str, ...], Callable[[], Classifies]], ...] = (
 """Name, what must be installed, and the detector with the README's own settings."""
 
 
-def rbf(*, progress: Callable[[str], None] = lambda _: None) -> list[Row]:
-    """A row for firstseen and each peer that is installed."""
+PUBLISHED: tuple[Row, ...] = tuple(
+    {"method": name, "mnew_flag": mnew, "fnew": fnew, "err_flag": err, "mnew": None, "err": None, "auroc": None}
+    | {"clusters": None}
+    for name, mnew, fnew, err in (
+        ("MINAS (README)", 0.172, 0.401, 0.368),
+        ("ECSMiner-WF (README)", 0.609, 0.268, 0.394),
+        ("ECHO, with labels (README)", 0.242, 0.162, 0.227),
+    )
+)
+
+
+def rbf(*, peers: bool = True, progress: Callable[[str], None] = lambda _: None) -> list[Row]:
+    """A row for firstseen and each peer that is installed, if peers are wanted."""
     progress("RandomRBF: choose the rate on design streams")
     rate = choose_rate([blobs(seed) for seed in DESIGN_SEEDS])
     drawn = blobs(SEED)
     cell, stream = cell_of(drawn, rate=rate), stream_of(drawn)
     rows = [{"method": f"firstseen at {rate:g}", **figures(cell.engine(), cell, stream)}]
     for name, needed, make in README:
-        if all(importlib.util.find_spec(module) is not None for module in needed):
+        if peers and all(importlib.util.find_spec(module) is not None for module in needed):
             progress(f"RandomRBF: {name}")
             rows.append({"method": name, **figures(InOrder(make(), drawn), cell, stream)})
     return rows

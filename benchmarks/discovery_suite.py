@@ -229,3 +229,15 @@ GROUPS: tuple[Group, ...] = (
         seeds=(1, 2, 3),
     ),
 )
+
+QUICK: tuple[Group, ...] = (
+    Group(
+        name="digits, 3 and 7 unseen",
+        config="digits",
+        changes={"epochs": 20},
+        reported=(("3", "7"),),
+        design=(("1", "5"),),
+        length=1000,
+    ),
+)
+"""A minute, without a download."""
