@@ -36,16 +36,12 @@ from model.networks import Embedder
 from model.objectives import OBJECTIVES
 from model.train import train
 
-LAYERS = (
-    ("penultimate",),
-    ("output",),
-    ("pooled",),
-    ("pooled", "penultimate"),
-    ("pooled", "penultimate", "output"),
-)
+LAYERS = ("", "penultimate", "output", "pooled", "penultimate+output", "pooled+penultimate")
+GATES = ("", "relative-mahalanobis", "mahalanobis", "nearest-neighbour+relative-mahalanobis")
+"""Joined by +; the empty one is what is shipped, all layers and the default gate."""
 
-Where = tuple[float, tuple[str, ...]]
-"""Share of the schedule, layers of the embedding."""
+Where = tuple[float, str, str]
+"""Share of the schedule, layers, gate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options: argparse.Namespace = parser(__doc__.splitlines()[0]).parse_args(arguments)
     report = compare(QUICK if options.quick else Sizes())
     tables = [
-        ("Objective and auxiliary; layer penultimate, whole schedule", report["objectives"]),
+        ("Objective and auxiliary; all layers, default gate, whole schedule", report["objectives"]),
         ("Share of the schedule, over all of them", report["stops"]),
         ("Layers, over all of them", report["layers"]),
+        ("Gates on all layers, over all of them", report["gates"]),
         ("Chosen by left-out known classes", report["chosen"]),
     ]
     publish(report, tables, options.json)
@@ -115,7 +112,7 @@ def compare(sizes: Sizes) -> dict[str, Any]:
         "machine": machine(["firstseen", "numpy", "torch"]),
         "sizes": dataclasses.asdict(sizes),
         "objectives": [
-            {"objective": objective, "auxiliary": auxiliary, **_by_kind(found, (1.0, ("penultimate",)))}
+            {"objective": objective, "auxiliary": auxiliary, **_by_kind(found, (1.0, "", ""))}
             for objective in sizes.objectives
             for auxiliary in AUXILIARIES
             if (
@@ -124,8 +121,9 @@ def compare(sizes: Sizes) -> dict[str, Any]:
                 ]
             )
         ],
-        "stops": [{"stop_at": stop, **_by_kind(cells, (stop, ("penultimate",)))} for stop in reversed(STOPS)],
-        "layers": [{"layers": "+".join(layers), **_by_kind(cells, (1.0, layers))} for layers in LAYERS],
+        "stops": [{"stop_at": stop, **_by_kind(cells, (stop, "", ""))} for stop in reversed(STOPS)],
+        "layers": [{"layers": layers or "all", **_by_kind(cells, (1.0, layers, ""))} for layers in LAYERS],
+        "gates": [{"gate": gate or "default", **_by_kind(cells, (1.0, "", gate))} for gate in GATES],
         "chosen": [
             _chosen(held, seed, cells, data, default)
             for held, seed in splits[:: max(1, len(splits) // max(1, sizes.chosen))][: sizes.chosen]
@@ -136,7 +134,7 @@ def compare(sizes: Sizes) -> dict[str, Any]:
 def cell(run: TrainConfig, data: LabelledData) -> Cell:
     """Train once, and measure along the way."""
     parts = split(data, run.hold_out, seed=run.seed)
-    jury = jury_of(data, Fold(left_out=run.hold_out, split=parts), cluster_dim=run.cluster_dim)
+    jury = jury_of(data, Fold(left_out=run.hold_out, split=parts))
     at = {max(1, round(stop * run.epochs)): stop for stop in STOPS}
     met: dict[Where, Met] = {}
     measuring = 0.0
@@ -145,8 +143,17 @@ def cell(run: TrainConfig, data: LabelledData) -> Cell:
         nonlocal measuring
         if epoch in at:
             started = time.process_time()
-            found = measure(embedder.net, jury, LAYERS, norm=run.norm, seed=run.seed)
-            met.update({(at[epoch], layers): one for layers, one in zip(LAYERS, found, strict=True)})
+            whole = at[epoch] == STOPS[-1]
+            wanted = (
+                [(layers, "") for layers in LAYERS] + [("", gate) for gate in GATES[1:]]
+                if whole
+                else [("", "")]
+            )
+            asked = [
+                dataclasses.replace(run, layers=_parts(layers), gate=_parts(gate)) for layers, gate in wanted
+            ]
+            found = measure(embedder.net, jury, asked)
+            met.update({(at[epoch], *where): one for where, one in zip(wanted, found, strict=True)})
             measuring += time.process_time() - started
 
     started = time.process_time()
@@ -160,22 +167,26 @@ def _chosen(
     """Choose for one split, and compare on the held-out classes with the default and with hindsight."""
     asked = dataclasses.replace(default, hold_out=held, seed=seed)
     here = {c.config: c.met for c in cells if (c.config.hold_out, c.config.seed) == (held, seed)}
-    candidates = [candidate for candidate in around(asked, {"layer"}) if candidate in here]
+    candidates = [candidate for candidate in around(asked, {"layers", "gate"}) if candidate in here]
     started = time.process_time()
     choice = choose(candidates, data, split(data, held, seed=seed).fit, lambda *_: None, effort=0.5)
     took = time.process_time() - started
-    tried = {config: here[config][1.0, ("penultimate",)].value for config in candidates}
+    tried = {config: here[config][1.0, "", ""].value for config in candidates}
     winner = dataclasses.replace(choice.winner, stop_at=1.0)
     return {
         "held_out": " ".join(held),
         "seed": seed,
         "chosen": named(winner, candidates),
         "stop_at": choice.winner.stop_at,
-        "value": round(here[winner][choice.winner.stop_at, ("penultimate",)].value, 3),
+        "value": round(here[winner][choice.winner.stop_at, "", ""].value, 3),
         "default": round(tried[asked], 3),
         "hindsight": round(max(tried.values()), 3),
         "seconds": round(took, 1),
     }
+
+
+def _parts(joined: str) -> tuple[str, ...]:
+    return tuple(part for part in joined.split("+") if part)
 
 
 def _by_kind(cells: Sequence[Cell], where: Where) -> Row:

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from model.bundle import CalibrationSpec
+from model.bundle import CalibrationSpec, EmbeddingSpec
 from model.choice import Choice, as_markdown
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
 from model.datasets.split import FEWEST_ITEMS, Split
+from model.rehearse import Rehearsal
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
@@ -26,6 +27,11 @@ _MEANINGS = {
     "cluster_nmi": "the same partition's normalised mutual information",
     "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
     "left_out_cluster_accuracy": "their k-means accuracy",
+    "expected/found": "expected: share of new classes that are announced",
+    "expected/delay": "expected: items of a new class until it is announced, median",
+    "expected/false_per_10000": "expected: false clusters in 10,000 items",
+    "expected/caught": "expected: share of new items not taken for known",
+    "expected/known_called_new": "expected: share of known items called new",
 }
 
 
@@ -35,9 +41,11 @@ def write_card(
     data: LabelledData,
     split: Split,
     labels: Sequence[str],
+    embedding: EmbeddingSpec,
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
     choice: Choice | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -46,9 +54,10 @@ def write_card(
         data: what it ran on.
         split: how that was divided.
         labels: the known classes.
-        calibration: as in the manifest.
+        embedding, calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
         choice: how the run was chosen; None where it was made as asked.
+        rehearsal: how the radius was found; None where none was made.
 
     Returns:
         Markdown.
@@ -94,12 +103,13 @@ def write_card(
             f"    {command(config)}",
             "",
             f"Network {config.network}, objective {config.objective}, {_auxiliary(config)}, {_epochs(config)}; "
-            f"embedding: layers {', '.join(config.layers) or 'all'}, norm {config.norm}. "
+            f"embedding: {_layers(embedding)}, norm {embedding.norm}; known-class score: {_scores(calibration)}. "
             "All settings are in `manifest.json`.",
             "",
             "## How it was chosen",
             "",
             *_chosen(choice),
+            *([] if rehearsal is None else ["", rehearsal.reason]),
             "",
         ]
     )
@@ -111,16 +121,17 @@ def command(config: TrainConfig) -> str:
     words = ["firstseen", "train", config.dataset]
     if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
+    if config.text is not None:
+        words += ["--text", config.text]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
+        if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        shown = ",".join(value) if isinstance(value, tuple) else str(value)
         if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
+            words += [f"--{option}" if value else f"--no-{option}"]
         else:
-            words += [f"--{option}", shown]
+            words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
 
 
@@ -131,6 +142,16 @@ def _set_aside(data: LabelledData, split: Split) -> list[str]:
     counts = np.bincount(data.y[split.aside], minlength=len(data.labels))
     named = ", ".join(f"{data.labels[k]} ({counts[k]})" for k in np.flatnonzero(counts))
     return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
+
+
+def _layers(embedding: EmbeddingSpec) -> str:
+    names = [f"{layer.name} ({layer.dim})" for layer in embedding.layers]
+    return f"layer {names[0]}" if len(names) == 1 else f"layers {' + '.join(names)}"
+
+
+def _scores(calibration: CalibrationSpec) -> str:
+    parts = [f"{part.score} on {part.layer}" for part in calibration.scores]
+    return parts[0] if len(parts) == 1 else f"the mean of {', '.join(parts)}"
 
 
 def _auxiliary(config: TrainConfig) -> str:

@@ -48,8 +48,8 @@ class TrainConfig:
         embedding_dim: D of the layer "output", which the objective is applied to.
         layers: which layers of the net are the embedding, one after the other; none named: all that it has.
         norm: "l2" brings each layer to length one, "none" leaves them.
-        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output"; none
-            named: `model.calibrate.default_gate` decides.
+        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output", or as
+            SCORE, for each layer of the embedding; none named: `model.calibrate.default_gate` decides.
         epochs: passes over the fitting items that the schedule is made for.
         stop_at: share of the schedule after which training stops, the learning rate being what it then is.
         batch_size: items a step; at least 2, since batch norm needs company.
@@ -57,6 +57,8 @@ class TrainConfig:
         weight_decay: of AdamW, on the net only.
         augment: whether images are randomly moved, turned and sized while training.
         flip: whether they are also mirrored, left to right: for clothes, not for digits.
+        rehearse: whether nets are first trained without some known classes, to set by these how wide a new class
+            is and to tell what to expect (`model/rehearse.py`); takes as long as the training itself.
         seed: decides the split, the start, the batches and the augmentation.
         known_error_rate: the default rate at which items of known classes may be called new, above 0.
         cluster_dim: C, the dimension of the cluster space, or less where the embedding has less.
@@ -92,6 +94,7 @@ class TrainConfig:
     weight_decay: float = 1e-3
     augment: bool = True
     flip: bool = False
+    rehearse: bool = True
     seed: int = 0
     known_error_rate: float = 0.02
     cluster_dim: int = 64
@@ -108,10 +111,12 @@ class TrainConfig:
         if len(set(self.layers)) != len(self.layers):
             raise ConfigError(f"layers must be distinct, not {', '.join(self.layers)}")
         for part in self.gate:
-            score, _, layer = part.partition(":")
+            score, colon, layer = part.partition(":")
             _choose("a score of gate", score, tuple(SCORES))
-            if not layer or (self.layers and layer not in self.layers):
-                raise ConfigError(f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding")
+            if colon and (not layer or (self.layers and layer not in self.layers)):
+                raise ConfigError(
+                    f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding, or SCORE for all of them"
+                )
         if self.flip and not self.augment:
             raise ConfigError("flip is one of the changes that augment makes; turn both on, or both off")
         if self.auxiliary == "two-views" and not self.augment:

@@ -6,9 +6,10 @@
 configuration and data give contents with the same bytes, and so a bundle with the same id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,12 @@ from numpy.typing import NDArray
 from model.bundle import (
     BundleContents,
     CalibrationSpec,
-    EmbeddingSpec,
     Golden,
-    LayerSpec,
     Manifest,
     check_destination,
     write_bundle,
 )
-from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, default_gate, fit
+from model.calibrate import CLUSTER_RADIUS, calibrated, check_count
 from model.card import write_card
 from model.choice import Choice
 from model.config import ConfigError, TrainConfig
@@ -32,8 +31,8 @@ from model.datasets.split import Split, split
 from model.evaluate import evaluate
 from model.inputs import scale
 from model.leave_out import choose
-from model.networks import Embedder, embed_items
-from model.scores import Gate, layer_slices
+from model.networks import embed_items
+from model.rehearse import Rehearsal, Simulate, rehearse
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
@@ -49,6 +48,7 @@ def run(
     created: datetime,
     replace: bool = False,
     candidates: Sequence[TrainConfig] = (),
+    simulate: Simulate | None = None,
 ) -> Manifest:
     """Train and write a bundle.
 
@@ -56,11 +56,13 @@ def run(
         config: the run.
         data_dir: where downloaded data sets lie; digits needs none.
         out: the folder to write.
-        progress: told of each stage: "load", "choose", "train", "calibrate", "evaluate", "write".
+        progress: told of each stage: "load", "choose", "rehearse", "simulate", "train", "calibrate", "evaluate",
+            "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
         candidates: runs to choose from by leaving known classes out, most preferred first, all on the data,
             split and seed of `config` (see `model.candidates`); none makes `config` itself.
+        simulate: runs rehearsals as streams, for the figures to expect; None leaves them out.
 
     Returns:
         The manifest written.
@@ -89,8 +91,17 @@ def run(
     if candidates:
         choice = choose(candidates, data, parts.fit, progress, effort=_FOLD_EFFORT)
         config = choice.winner
+    rehearsal, expected = None, dict[str, float | None]()
+    if config.rehearse:
+        rehearsal = rehearse(config, data, parts.fit, progress)
+        if simulate is not None and rehearsal.folds:
+            progress("simulate", 0, 1, f"{len(rehearsal.folds)} streams")
+            expected = dict(simulate(rehearsal, config.known_error_rate))
+            progress("simulate", 1, 1, f"{len(rehearsal.folds)} streams")
     trained = train(config, data, parts, progress)
-    contents = build_contents(config, data, parts, trained, progress, choice=choice)
+    contents = build_contents(
+        config, data, parts, trained, progress, choice=choice, rehearsal=rehearsal, expected=expected
+    )
     progress("write", 0, 1, str(out))
     manifest = write_bundle(out, contents, created=created, replace=replace)
     progress("write", 1, 1, manifest.bundle_id)
@@ -158,6 +169,8 @@ def build_contents(
     progress: Progress,
     *,
     choice: Choice | None = None,
+    rehearsal: Rehearsal | None = None,
+    expected: Mapping[str, float | None] = MappingProxyType({}),
 ) -> BundleContents:
     """Calibrate, evaluate and describe a trained embedder.
 
@@ -189,24 +202,21 @@ def build_contents(
     _, y_cal = known_classes(data, parts.calibrate)
     _, y_fresh = known_classes(data, parts.fresh)
     unseen_labels, y_unseen = known_classes(data, parts.unseen)
-    embedding = _embedding(trained.embedder, config)
-    geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
-    gate = Gate.fit(
-        _wanted_gate(config, trained.embedder.layers, classes=len(trained.labels)),
-        layer_slices(embedding),
+    found = calibrated(
+        config,
+        trained.embedder,
         z_fit=z_fit,
         y_fit=y_fit,
         z_cal=z_cal,
         y_cal=y_cal,
+        known_error_rate=config.known_error_rate,
     )
-    known, pooled = calibrate(
-        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
-    )
+    known, pooled = found.known, found.pooled
     calibration = CalibrationSpec(
-        scores=gate.specs,
+        scores=known.gate.specs,
         known_error_rate=config.known_error_rate,
         cluster_dim=known.cluster_projection.shape[1],
-        cluster_radius=CLUSTER_RADIUS,
+        cluster_radius=CLUSTER_RADIUS if rehearsal is None else rehearsal.radius,
         stream_dim=known.stream_projection.shape[1],
         pooled_labels=tuple(trained.labels[k] for k in pooled),
     )
@@ -225,11 +235,12 @@ def build_contents(
     if choice is not None and choice.expected is not None:
         metrics["left_out_auroc"] = choice.expected.auroc
         metrics["left_out_cluster_accuracy"] = choice.expected.cluster_accuracy
+    metrics |= expected
     progress("evaluate", 1, 1, f"known accuracy {metrics['known_accuracy']:.3f}")
     return BundleContents(
         input=data.input,
         network=trained.network,
-        embedding=embedding,
+        embedding=found.embedding,
         labels=trained.labels,
         calibration=calibration,
         config=config.as_json(),
@@ -243,32 +254,10 @@ def build_contents(
             data=data,
             split=parts,
             labels=trained.labels,
+            embedding=found.embedding,
             calibration=calibration,
             metrics=metrics,
             choice=choice,
+            rehearsal=rehearsal,
         ),
     )
-
-
-def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
-    return EmbeddingSpec(
-        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
-        norm="l2" if config.norm == "l2" else "none",
-    )
-
-
-def _wanted_gate(
-    config: TrainConfig, layers: tuple[str, ...], *, classes: int
-) -> tuple[tuple[str, str], ...]:
-    """The parts of the gate, as (score, layer).
-
-    Raises:
-        ConfigError: one looks at a layer that is not in the embedding.
-    """
-    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
-    for score, layer in asked:
-        if layer not in layers:
-            raise ConfigError(
-                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}"
-            )
-    return asked or default_gate(layers, classes=classes)

@@ -27,16 +27,17 @@ On a GPU the run is not repeatable to the bit: its fastest kernels add in whatev
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from model.augment import View, gentle_view, strong_view
 from model.auxiliary import TwoViews
 from model.bundle import NetworkSpec
+from model.calibrate import wanted_gate
 from model.config import ConfigError, TrainConfig
 from model.datasets import DataError, LabelledData
 from model.datasets.split import Split
@@ -47,6 +48,8 @@ from model.sampling import epoch_order
 
 Watch = Callable[[int, Embedder], None]
 """Is shown the embedder, in eval mode, after every pass, with the number of passes made. It must not change it."""
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 _WARM_UP_SHARE = 0.3
 _FEWEST_FIT_ITEMS = 8
@@ -96,7 +99,8 @@ def train(
         The trained embedder.
 
     Raises:
-        ConfigError: the network does not fit the data, or there is no such device.
+        ConfigError: the network does not fit the data or lacks a layer that is asked for, the gate asks for a
+            layer that is not in the embedding, or there is no such device.
         DataError: a class has too few fitting items.
         TrainingError: the loss became infinite or not a number.
     """
@@ -117,6 +121,8 @@ def train(
             config.objective, classes=len(labels), dim=config.embedding_dim, generator=generator
         )
         embedder = Embedder(net, layers_of(config, net), config.norm)
+        # Not needed yet, but refused before a long training rather than after it.
+        wanted_gate(config.gate, embedder.layers, classes=len(labels))
         losses = _fit(
             config,
             spec=data.input,
@@ -128,7 +134,7 @@ def train(
             progress=progress,
             watch=watch,
         )
-    embedder = embedder.to("cpu", memory_format=torch.contiguous_format)
+    embedder = _laid_out(embedder, torch.device("cpu"), torch.contiguous_format)
     embedder = embedder.eval().requires_grad_(requires_grad=False)
     return Trained(network=spec, embedder=embedder, labels=labels, losses=tuple(losses))
 
@@ -208,7 +214,7 @@ def _fit(
 ) -> list[float]:
     """Train embedder and objective in place; return the mean loss of each epoch."""
     device = torch.device(config.device)
-    net, objective = embedder.net.to(device, memory_format=torch.channels_last).train(), objective.to(device)
+    net, objective = _laid_out(embedder.net, device, torch.channels_last).train(), objective.to(device)
     # Built after net and objective, which therefore start alike with and without it.
     auxiliary = TwoViews(net.widths["penultimate"]).to(device) if config.auxiliary == "two-views" else None
     items, classes = net.rows(x, device), torch.from_numpy(y).to(device)
@@ -248,6 +254,11 @@ def _fit(
             watch(epoch + 1, embedder.eval())
             embedder.train()
     return losses
+
+
+def _laid_out(module: _Module, device: torch.device, memory_format: torch.memory_format) -> _Module:
+    """Move a module, its convolutions' weights laid out so."""
+    return module.to(device, memory_format=memory_format)  # type: ignore[call-overload,no-any-return]  # stubs lag
 
 
 def _viewed(seen: Batch, view: View | None, generator: torch.Generator) -> Batch:

@@ -22,10 +22,11 @@ from model.config import ConfigError
 from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
 from model.export import chosen, subset
-from model.inputs import scale
-from service.clustering.engine import ClusterSpace, Engine
+from model.inputs import InputSpec, InvalidInput, Payloads, decode_item, scale
+from service.clustering.cluster_space import ClusterSpace
+from service.clustering.engine import Engine
 from service.clustering.kernels.warm_up import are_kept, warm_up
-from service.drift import TRANSFORMS
+from service.drift import transforms_of
 from service.embedding import Embedder
 from service.errors import FirstseenError
 from service.labelled_stream import Stream, draw, fitted
@@ -54,7 +55,7 @@ class BacktestConfig:
         bundle: What to replay with.
         data: A data set as `model.datasets.load_dataset` takes it; None is the one the bundle was trained on.
         data_dir: The folder of downloaded data sets.
-        label: The column that holds the class, for data that has columns.
+        label: The column that holds the class, for data that has columns; None is the bundle's.
         text: The column that holds the text, likewise.
         unseen: The new classes in order of arrival; None is all that the data has and the bundle does not know.
         schedule: A schedule, JSON or TOML; None is the standard one.
@@ -211,27 +212,45 @@ def pool_of(
 
 def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
     """The one place where data comes from, and is seen to fit the bundle."""
-    if config.label is not None or config.text is not None:
-        option = "--label" if config.label is not None else "--text"
-        raise InvalidReplay(f"This data set has no columns to choose from: leave {option} out.")
-    name = config.data or bundle.manifest.config.get("dataset")
+    trained: dict[str, Any] = dict(bundle.manifest.config)
+    name = config.data or trained.get("dataset")
     if not isinstance(name, str):
         raise InvalidReplay(
             "The bundle does not say what it was trained on: name a labelled data set with --data."
         )
-    data = load_dataset(name, data_dir=config.data_dir)
+    path = Path(name)
+    is_same, is_rows = _is_named_so(config, bundle), path.is_file() and path.suffix.lower() != ".npz"
+    columns = trained if is_same or is_rows else {}  # another file of rows has the same columns, unless told
+    data = load_dataset(
+        name,
+        data_dir=config.data_dir,
+        label=config.label or columns.get("label"),
+        text=config.text or columns.get("text"),
+        categories=tuple(columns.get("categories") or ()),
+        drop=tuple(columns.get("drop") or ()),
+        image_size=trained.get("image_size") if is_same or path.is_dir() else None,
+    )
     wanted = bundle.manifest.input
-    if (data.input.kind, data.input.shape) != (wanted.kind, wanted.shape):
+    if data.input.kind != wanted.kind:
         raise InvalidReplay(
-            f"The items of {data.name} are {data.input.kind}s of {data.input.shape}, and the bundle takes "
-            f"{wanted.kind}s of {wanted.shape}: give --data with such items, or another bundle."
+            f"The items of {data.name} are {data.input.summary()}, and the bundle takes {wanted.summary()}: give "
+            "--data with such items, or another bundle."
         )
-    if data.input.minimum < wanted.minimum or data.input.maximum > wanted.maximum:
-        raise InvalidReplay(
-            f"The values of {data.name} lie in {data.input.minimum:g}..{data.input.maximum:g}, and the bundle takes "
-            f"{wanted.minimum:g}..{wanted.maximum:g}: scale them first."
-        )
+    if data.input != wanted:
+        _check_each(data, wanted)
     return data
+
+
+def _check_each(data: LabelledData, wanted: InputSpec) -> None:
+    """Another data set of the same kind: does the bundle take its items?"""
+    for row, value in enumerate(data.x):
+        try:
+            decode_item(data.input.raw_item(value), wanted)
+        except InvalidInput as problem:
+            raise InvalidReplay(
+                f"Item {row} of {data.name} is not one that the bundle takes: {problem} Give --data with such items, "
+                "or another bundle."
+            ) from None
 
 
 def _is_named_so(config: BacktestConfig, bundle: Bundle) -> bool:
@@ -246,9 +265,9 @@ def _used(bundle: Bundle, data: LabelledData) -> Int64s | None:
         parts = split(subset(data, rows), config["hold_out"], seed=config["seed"])
     except (KeyError, TypeError, ConfigError, DataError):
         return None  # classes or sizes are not those it was trained on
-    golden = bundle.golden.inputs
+    golden = bundle.golden.items
     first = rows[parts.fresh[: len(golden)]]
-    if not np.array_equal(scale(data.x[first], bundle.manifest.input), golden):
+    if tuple(data.input.raw_item(value) for value in data.x[first]) != tuple(golden):
         return None
     return np.asarray(rows[np.concatenate([parts.fit, parts.calibrate])], dtype=np.int64)
 
@@ -286,10 +305,11 @@ def _schedule(config: BacktestConfig, bundle: Bundle, pool: Pool) -> tuple[Sched
         wanted = wanted.null() if config.null else wanted.named(pool.unseen)
     else:
         wanted = standard(pool.unseen, length=config.length or LENGTH, share=config.share)
+    kinds = transforms_of(bundle.manifest.input)
     for drift in wanted.drifts:
-        if drift.kind not in TRANSFORMS:
+        if drift.kind not in kinds:
             raise InvalidSchedule(
-                f"No drift is called {drift.kind!r} for such items; choose one of {', '.join(TRANSFORMS)}."
+                f"No drift is called {drift.kind!r} for such items; choose one of {', '.join(kinds)}."
             )
     known = sum(label in bundle.manifest.labels for label in pool.labels)
     schedule = fitted(wanted, known)
@@ -316,7 +336,7 @@ class _Embeddings:
         missing = rows[~self._has[rows]]
         for start in range(0, len(missing), _AT_ONCE):
             part = missing[start : start + _AT_ONCE]
-            self._z[part] = self._embedder.embed(scale(self._data.x[part], self._spec))
+            self._z[part] = self._embedder.embed(list(self._payloads(part)))
         self._has[missing] = True
         z = self._z[rows]
         is_moved = np.zeros(len(rows), dtype=np.bool_)
@@ -324,13 +344,20 @@ class _Embeddings:
             is_moved |= strength != 0.0
         moved = np.flatnonzero(is_moved)
         rng = np.random.default_rng([seed, 2])
+        transforms = transforms_of(self._spec)
         for start in range(0, len(moved), _AT_ONCE):
             chunk = moved[start : start + _AT_ONCE]
-            x = scale(self._data.x[rows[chunk]], self._spec)
+            x = self._payloads(rows[chunk])
             for kind, strength in stream.drift.items():
-                x = TRANSFORMS[kind](x, strength[chunk], rng)
-            z[chunk] = self._embedder.embed(x)
+                x = transforms[kind](x, strength[chunk], rng)
+            z[chunk] = self._embedder.embed(list(x))
         return z
+
+    def _payloads(self, rows: Int64s) -> Payloads:
+        data = self._data
+        if data.input == self._spec:
+            return scale(data.x[rows], self._spec)
+        return [decode_item(data.input.raw_item(value), self._spec) for value in data.x[rows]]
 
 
 def _in_short(run: Run) -> str:

@@ -174,8 +174,9 @@ def train(
     gate: Annotated[
         str | None,
         typer.Option(
-            help="Known-class scores to average, as SCORE:LAYER, e.g. energy:output,mahalanobis:pooled; the scores: "
-            "nearest-neighbour, relative-mahalanobis, mahalanobis, centre-radius, energy."
+            help="Known-class scores to average, as SCORE:LAYER, or SCORE for all layers, e.g. "
+            "energy:output,mahalanobis; the scores: nearest-neighbour, relative-mahalanobis, mahalanobis, "
+            "centre-radius, energy."
         ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
@@ -196,6 +197,13 @@ def train(
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
     max_items: Annotated[int | None, typer.Option(help="Use at most so many items of a big set.")] = None,
+    rehearse: Annotated[
+        bool | None,
+        typer.Option(
+            help="First train without some known classes: sets by them how wide a new class is, and tells what to "
+            r"expect; doubles the time \[default: yes]."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
@@ -203,7 +211,7 @@ def train(
         bool,
         typer.Option(
             "--choose",
-            help="Leave known classes out first, to choose objective, auxiliary, layer and when to stop, as far "
+            help="Leave known classes out first, to choose objective, auxiliary, layers, gate and when to stop, as far "
             "as not given. Takes ten times as long.",
         ),
     ] = False,
@@ -230,6 +238,7 @@ def train(
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
+    from service.rehearsal import simulate
 
     given = {
         "hold_out": _names(hold_out),
@@ -258,6 +267,7 @@ def train(
         "flip": flip,
         "known_error_rate": known_error_rate,
         "max_items": max_items,
+        "rehearse": rehearse,
         "seed": seed,
         "device": device,
         "threads": threads,
@@ -278,6 +288,7 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            simulate=simulate,
             candidates=candidates,
         )
     screen.print(
@@ -322,8 +333,12 @@ def replay(
             help=r"Labelled data: digits, mnist, fashion-mnist, or a path \[default: what the bundle was trained on]."
         ),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the class, for data with columns.")] = None,
-    text: Annotated[str | None, typer.Option(help="Column of the text, for data with columns.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help=r"Column of the class, for data with columns \[default: the bundle's].")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help=r"Column of the text, likewise \[default: the bundle's].")
+    ] = None,
     unseen: Annotated[
         str | None,
         typer.Option(

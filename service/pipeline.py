@@ -12,17 +12,15 @@ or a step failed halfway, the memory is dropped and the state is read again from
 Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
 and readers.
 
-The stream gate's fits take tens of milliseconds and wait for nobody: they are made in a thread of their own, on copies,
-one at a time, while batches go on. What comes of one becomes an entry of the log before the next batch, and counts
-from there on. A fit under way when the memory is dropped, or the service stops, is dropped with it: the next one is
-soon due.
+The stream gate's fits are made beside the stream (fits.py). What comes of one becomes an entry of the log between two
+batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped with it.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -31,17 +29,20 @@ import structlog
 
 from model.bundle import Bundle
 from model.inputs import Payload
+from service.asking import RETRY_S, Asking
 from service.batching import Queue, Slice
 from service.clustering import snapshot
 from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
-from service.clustering.stream_gate import EVERY, FitJob, StreamFit, StreamGate
-from service.errors import InternalError, NotReady, StoreAway
+from service.clustering.stream_gate import StreamFit
+from service.errors import InternalError, NotReady
 from service.fanout import Fanout
+from service.fits import Fits
 from service.metrics import Metrics
-from service.records import Cluster, Float32s, Item, Observed, Verdict, VerdictKind, auto_id
+from service.readiness import Readiness
+from service.records import Float32s, Item, Observed, Verdict, auto_id
 from service.recovery import replay_entry
 from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreError, StoreUnavailable
 from service.state.packing import (
@@ -54,18 +55,14 @@ from service.state.packing import (
     unpack_verdict,
 )
 from service.state.store import Append, StreamStore
+from service.stream_view import StreamView, view_of
 
 log = structlog.get_logger("firstseen.pipeline")
 
 T = TypeVar("T")
 
-_RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
-"""Pauses before the store is asked again; the last one for good."""
-
 _READ_WAIT_S = 0.25
 """How long a reader waits for the engine to come to rest before it gets the last view, marked stale."""
-
-_STORE_AWAY = "Redis does not answer ({}). Nothing is lost; send the same again in a moment."
 
 
 class Embeds(Protocol):
@@ -73,18 +70,6 @@ class Embeds(Protocol):
 
     def embed(self, items: Sequence[Payload], /) -> Float32s:
         """B payloads to float32 (B, D)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreamView:
-    """The durable state as readers see it. `stale`: the store is away and newer items may be in flight."""
-
-    seq: int
-    known_counts: dict[str, int]
-    verdict_counts: dict[str, int]
-    clusters: tuple[Cluster, ...]
-    state_hash: str | None
-    stale: bool = False
 
 
 class Pipeline:
@@ -137,31 +122,24 @@ class Pipeline:
         self._lease_s = lease_ms / 1000
         self._snapshot_every = snapshot_every_items
         self._alone = holds_store_alone
-        self._revive = revive_store
         self._prepare = prepare
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        self._fitter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fit")
-        self._fitting: asyncio.Future[StreamFit] | None = None
-        self._no_fit_before = 0
+        self._fits = Fits(metrics)
         self._at_rest = asyncio.Lock()
         self._engine: Engine | None = None
         self._view: StreamView | None = None
         self._snapshot_seq = 0
         self._durable_seq = 0  # never falls, not even when the memory is dropped
-        self._stopping = False
         self._warnings: tuple[str, ...] = ()
         self._is_serving = False
-        self._state: str | None = "starting"
-        self._away: str | None = None
+        self._readiness = Readiness(queue, metrics)
+        self._asking = Asking(store, self._readiness, revive_store)
         self.epoch = 0
-        self._show_readiness()
-
-    # Readiness
 
     @property
     def reason(self) -> str | None:
         """Why the stream is not served right now; None when it is."""
-        return self._away or self._state
+        return self._readiness.reason
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -173,34 +151,6 @@ class Pipeline:
         """The latest durable item, -1 before the first."""
         return self._durable_seq - 1
 
-    def _unready(self, reason: str) -> None:
-        self._state = reason
-        self._show_readiness()
-
-    def _ready(self) -> None:
-        if not self._stopping:
-            self._state = None
-            self._show_readiness()
-
-    def _store_is_away(self, reason: str | None) -> None:
-        """The store does not answer, or (None) does again."""
-        if reason == self._away:
-            return
-        if reason is None or self._away is None:
-            log.warning("store_away", reason=reason) if reason else log.info("store_back")
-        self._away = reason
-        self._show_readiness()
-
-    def _show_readiness(self) -> None:
-        reason = self.reason
-        self._metrics.ready.set(reason is None)
-        if reason is None:
-            self._queue.open()
-        elif self._away is not None and not self._stopping:
-            self._queue.close(StoreAway(_STORE_AWAY.format(self._away)))
-        else:
-            self._queue.close(NotReady(f"The service is not ready: {self._state or reason}."))
-
     # Owning the stream
 
     async def run(self) -> None:
@@ -211,9 +161,9 @@ class Pipeline:
         """
         try:
             if self._prepare is not None:
-                await self._prepare(self._unready)
-                self._unready("starting")
-            while not self._stopping:
+                await self._prepare(self._readiness.unready)
+                self._readiness.unready("starting")
+            while not self._readiness.is_stopping:
                 try:
                     await self._own()
                     await self._serve_and_renew()
@@ -223,15 +173,15 @@ class Pipeline:
                     self._step_down(f"the store is ahead of us: {conflict}")
                 except StoreUnavailable as away:  # while reading the log: start over
                     self._step_down(str(away))
-                    await asyncio.sleep(_RETRY_S[-1])
+                    await asyncio.sleep(RETRY_S[-1])
                 except (SnapshotUnreadable, EntryUnreadable, BackendChanged) as unusable:
                     raise StoreError(str(unusable)) from unusable
         finally:
-            self._unready("stopping")
+            self._readiness.unready("stopping")
             self._queue.fail_all(NotReady("The service is stopping. Send the same to the next one."))
             self._fanout.end()
             self._worker.shutdown(wait=False, cancel_futures=True)
-            self._fitter.shutdown(wait=False, cancel_futures=True)
+            self._fits.close()
 
     async def stop(self, *, grace_s: float) -> bool:
         """Take nothing new, answer what waits within `grace_s`. `run` then snapshots, releases and returns.
@@ -239,9 +189,8 @@ class Pipeline:
         Returns:
             Whether all was answered. If not, `run` has to be cancelled: it then fails what still waits.
         """
-        if not self._stopping:
-            self._stopping = True
-            self._unready("stopping")
+        if not self._readiness.is_stopping:
+            self._readiness.stop()
             self._queue.finish()
             if self._is_serving:
                 with contextlib.suppress(TimeoutError):
@@ -251,29 +200,29 @@ class Pipeline:
 
     async def _own(self) -> None:
         """Become the owner and bring the engine to the state of the store."""
-        self._warnings = tuple((await self._until_answered(self._store.open)).warnings)
+        self._warnings = tuple((await self._asking.until_answered(self._store.open)).warnings)
         for warning in self._warnings:
             log.warning("redis_unsafe", warning=warning)
         while True:
             try:
-                self.epoch = await self._until_answered(lambda: self._store.acquire(steal=self._alone))
+                self.epoch = await self._asking.until_answered(lambda: self._store.acquire(steal=self._alone))
                 break
             except LeaseHeld as held:
-                self._unready(f"another process ({held.owner}) owns the stream")
+                self._readiness.unready(f"another process ({held.owner}) owns the stream")
                 log.info("lease_held", owner=held.owner, remaining_ms=held.remaining_ms)
                 await asyncio.sleep(min(held.remaining_ms, 500) / 1000)
         self._metrics.epoch.set(self.epoch)
         log.info("acquired", epoch=self.epoch)
         await self._restore()
-        self._ready()
+        self._readiness.ready()
         log.info("ready", seq=self._durable_seq, epoch=self.epoch)
 
     async def _restore(self) -> None:
         """Snapshot, then log; then the parameters that the operator wants, as an entry of the log."""
-        self._unready("replaying the log")
+        self._readiness.unready("replaying the log")
         self._engine = None
-        self._fitting = None
-        loaded = await self._until_answered(self._store.load)
+        self._fits.drop()
+        loaded = await self._asking.until_answered(self._store.load)
         for warning in loaded.warnings:
             log.warning("snapshot_skipped", warning=warning)
         if loaded.snapshot is None:
@@ -296,16 +245,16 @@ class Pipeline:
         if engine.seq == 0 or engine.params != self._params:
             engine.check(self._params)  # before it is in the log
             wanted = Append(first_seq=engine.seq, count=1, payload=pack_configure(self._params), verdicts=())
-            await self._until_answered(lambda: self._store.append(wanted))
+            await self._asking.until_answered(lambda: self._store.append(wanted))
             engine.configure(self._params)
         self._engine, self._durable_seq = engine, engine.seq
         self._view = self._look(engine)
 
     def _step_down(self, reason: str) -> None:
         log.warning("stepped_down", reason=reason)
-        self._unready(reason)
+        self._readiness.unready(reason)
         self._engine = None
-        self._fitting = None
+        self._fits.drop()
         self._fanout.end()  # who watches would miss what another owner does: they come back for a fresh hello
         self.epoch = 0
         self._metrics.epoch.set(0)
@@ -332,7 +281,7 @@ class Pipeline:
         """Keep the lease, and find out that the store is away also when nothing is to be written."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            await self._until_answered(self._store.renew)
+            await self._asking.until_answered(self._store.renew)
 
     async def _serve(self) -> None:
         while batch := await self._queue.take():
@@ -364,32 +313,19 @@ class Pipeline:
         engine = self._engine
         if engine is None:
             return
-        if self._fitting is not None and self._fitting.done():
-            ready, self._fitting = self._fitting, None
-            try:
-                fit = ready.result()
-            except Exception:  # deciding goes on by the fit before
-                log.exception("fit_failed")
-                self._metrics.fits_failed.inc()
-                self._no_fit_before = engine.seq + EVERY
-            else:
-                await self._use_fit(engine, fit)
-        if self._fitting is None and engine.is_fit_due and engine.seq >= self._no_fit_before:
+        fit = self._fits.take(engine.seq)
+        if fit is not None:
+            await self._use_fit(engine, fit)
+        if engine.is_fit_due and self._fits.may_begin(engine.seq):
             async with self._at_rest:
                 job = await self._in_worker(engine.fit_job)
-            self._fitting = asyncio.get_running_loop().run_in_executor(
-                self._fitter, partial(self._solve, engine.stream, job)
-            )
-
-    def _solve(self, gate: StreamGate, job: FitJob) -> StreamFit:
-        with self._metrics.fit.time():
-            return gate.solve(job)
+            self._fits.begin(engine.stream, job)
 
     async def _use_fit(self, engine: Engine, fit: StreamFit) -> None:
         """Commit a fit, then decide by it."""
         async with self._at_rest:
             record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
-            await self._until_answered(lambda: self._store.append(record))
+            await self._asking.until_answered(lambda: self._store.append(record))
             result = await self._in_worker(partial(engine.refit, fit))
             self._durable_seq = engine.seq
         self._metrics.seq.set(engine.seq)
@@ -412,7 +348,7 @@ class Pipeline:
             async with self._at_rest:
                 verdicts, result = await self._decide(items)
         except (Fenced, SequenceConflict, asyncio.CancelledError):
-            self._unready("the stream is not ours any more")
+            self._readiness.unready("the stream is not ours any more")
             for part in batch:
                 part.job.fail(
                     NotReady("The stream moved to another process, or is stopping. Send the same again.")
@@ -421,12 +357,12 @@ class Pipeline:
         except Exception:
             log.exception("batch_failed", items=len(items))
             self._metrics.failed.inc(len(items))
-            self._unready("a batch failed; reading the state again")
+            self._readiness.unready("a batch failed; reading the state again")
             self._fanout.end()  # should it be durable after all, its events are lost: watchers start anew
             for part in batch:
                 part.job.fail(InternalError("These items could not be classified."))
             await self._restore()
-            self._ready()
+            self._readiness.ready()
             return
         at = 0
         for part in batch:
@@ -443,7 +379,7 @@ class Pipeline:
         assert self._engine is not None
         known_ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
         with self._metrics.lookup.time():
-            stored = await self._until_answered(lambda: self._store.lookup(known_ids))
+            stored = await self._asking.until_answered(lambda: self._store.lookup(known_ids))
         by_id = {
             id: unpack_verdict(data, id=id, labels=self._labels)
             for id, data in zip(known_ids, stored, strict=True)
@@ -491,31 +427,10 @@ class Pipeline:
 
         _, result, record = await self._in_worker(step)
         with self._metrics.commit.time():
-            await self._until_answered(lambda: self._store.append(record))
+            await self._asking.until_answered(lambda: self._store.append(record))
         self._durable_seq = engine.seq
         self._metrics.seq.set(engine.seq)
         return result
-
-    async def _until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Ask the store until it answers. Asking again is safe: it knows a batch that it has.
-
-        A store that was away is looked at again before it is trusted: it may have come back set up otherwise.
-        """
-        tries = 0
-        while True:
-            try:
-                if tries:
-                    await self._store.open()
-                answer = await call()
-            except StoreUnavailable as away:
-                self._store_is_away(str(away))
-                if self._revive is not None:
-                    await self._revive()
-                await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
-                tries += 1
-            else:
-                self._store_is_away(None)
-                return answer
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)
@@ -540,12 +455,6 @@ class Pipeline:
         return replace(self._view, stale=True)
 
     def _look(self, engine: Engine, *, with_hash: bool = False) -> StreamView:
-        clusters = engine.clusters()
-        self._metrics.show_clusters([c.state for c in clusters])
-        return StreamView(
-            seq=engine.seq,
-            known_counts=dict(zip(self._labels, engine.known_counts.tolist(), strict=True)),
-            verdict_counts={kind.value: engine.verdict_counts[kind] for kind in VerdictKind},
-            clusters=clusters,
-            state_hash=snapshot.digest(engine) if with_hash else None,
-        )
+        view = view_of(engine, with_hash=with_hash)
+        self._metrics.show_clusters([c.state for c in view.clusters])
+        return view

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.clustering.engine import StepResult
+from service.clustering.engine import Engine, StepResult
 from service.events import ClusterEvent
 from service.labelled_stream import Stream
 from service.records import Float32s, Float64s, Verdict
@@ -22,8 +22,8 @@ from service.report.records import Run
 from service.scoring.answers import announcements, read_answers
 from service.scoring.measures import measure
 
-BATCH = 256
-"""Items a step; an engine's answers do not depend on it."""
+BATCH = 64
+"""Items a step. An engine's answers depend on it only in when the stream gate is fitted: between two steps."""
 
 Tell = Callable[[int], None]
 """Told how many items are done."""
@@ -70,6 +70,8 @@ def run(
     events: list[ClusterEvent] = []
     for start in range(0, len(z), batch):
         part = slice(start, start + batch)
+        if isinstance(engine, Engine) and engine.is_fit_due:  # live, a fit is made beside the stream
+            events += engine.refit(engine.stream.solve(engine.fit_job())).events
         result = engine.step(z[part], tuple(ids[part]), times[part])
         verdicts += result.verdicts
         events += result.events

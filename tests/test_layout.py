@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "model/configs/digits.py": "tests/model/configs/test_configs.py",
     "model/configs/fashion_mnist.py": "tests/model/configs/test_configs.py",
     "model/configs/mnist.py": "tests/model/configs/test_configs.py",
+    "model/configs/nsl_kdd.py": "tests/model/configs/test_configs.py",
     "model/configs/original.py": "tests/model/configs/test_configs.py",
 }
 """Sources without a test file of their own -> where their behaviour is tested."""
@@ -38,6 +39,7 @@ TESTED_ELSEWHERE = {
 TOPICS = {
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
     "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
+    "tests/service/api/test_table.py",  # rows of a table, likewise
     "tests/service/clustering/test_literal_dbstream.py",  # the oracle lives in tests only
     "tests/service/clustering/test_river_differences.py",  # a peer, not a source
     "tests/service/clustering/test_micro_clusters_limits.py",  # the other half of test_micro_clusters.py

@@ -1,6 +1,6 @@
 """NSL-KDD with the 18 attacks held out that its training file does not have.
 
-Command:  firstseen train --config nsl-kdd
+AUROC Duration:
 TODO
 """
 

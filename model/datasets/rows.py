@@ -14,7 +14,7 @@ import itertools
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 from model.datasets.labelled import DataError
 from model.manifest import strict_json
@@ -52,8 +52,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
             "or that and .gz."
         )
     try:
-        opened: BinaryIO = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115
-        with opened as stream:
+        opened = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115
+        with cast("IO[bytes]", opened) as stream:
             lines = _lines(stream, path)
             yield from (
                 _json_rows(lines, path) if form in JSON_LINES else _csv_rows(lines, path, DELIMITERS[form])
@@ -69,7 +69,7 @@ def wrong(path: Path, line: int, problem: str) -> DataError:
     return DataError(f"{path.name}, line {line}: {problem}")
 
 
-def _lines(stream: BinaryIO, path: Path) -> Iterator[str]:
+def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
     for number in itertools.count(1):
         raw = stream.readline(LONGEST_LINE + 1)
         if not raw:

@@ -158,7 +158,8 @@ def _check_names(
     listing = _listing([column for column in rows.columns if column])
     if label is None:
         raise DataError(
-            f"{called} is a table: name the column that has the classes with --label. It has {listing}."
+            f"{called} is a table: name the column that has the classes with --label (and, to read a column of texts "
+            f"instead of the whole row, that one with --text). It has {listing}."
         )
     for option, names in (("--label", [label]), ("--categories", categories), ("--drop", drop)):
         for column in names:

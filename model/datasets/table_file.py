@@ -59,9 +59,11 @@ class _Lines:
     def __init__(self, path: Path) -> None:
         self._path = path
         rows = (row for _, row in read_rows(path))
-        if form_of(path) not in JSON_LINES:
-            rows = itertools.islice(rows, 1)  # all rows have the columns of the first
-        self.columns = tuple(dict.fromkeys(column for row in rows for column in row))
+        first = (
+            None if form_of(path) in JSON_LINES else 1
+        )  # all rows of the others have the columns of the first
+        rows_of_columns = itertools.islice(rows, first)
+        self.columns = tuple(dict.fromkeys(column for row in rows_of_columns for column in row))
         if not self.columns:
             raise DataError(f"{path.name} has no rows. Write one labelled item a row.")
 

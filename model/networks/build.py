@@ -63,4 +63,6 @@ def build_network(
                 f"the option {name} of the network {spec.name} must be {_TYPES[wanted]}, not {value!r}"
             )
         options[name] = value
-    return kind(input, **options, **({"files": files} if takes_files else {}))
+    if takes_files:
+        options["files"] = files
+    return kind(input, **options)

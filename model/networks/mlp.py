@@ -42,6 +42,8 @@ class Mlp(Network):
         super().__init__({"penultimate": width, "output": output_dim})
         if input.kind == "text":
             raise ValueError("the network mlp takes numbers; choose the network tfidf or sentence for text")
+        if input.kind == "table":
+            raise ValueError("the network mlp takes numbers alone; choose the network table for tables")
         if min(output_dim, width, depth) < 1:
             raise ValueError("an mlp needs output_dim, width and depth of at least 1")
         self.hidden = nn.Sequential()

@@ -37,7 +37,7 @@ class Table(Network):
         width: int = 256,
         depth: int = 2,
         hidden: int = 128,
-        dropout: float = 0.1,
+        dropout: float = 0.2,
     ) -> None:
         if input.kind != "table":
             raise ValueError("the network table takes tables; choose cnn for images or mlp for vectors")
@@ -46,7 +46,7 @@ class Table(Network):
         if min(output_dim, width, depth, hidden) < 1:
             raise ValueError("a table net needs output_dim, width, depth and hidden of at least 1")
         if not 0 <= dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1, such as 0.1; not {dropout}")
+            raise ValueError(f"dropout is a share from 0 to below 1, such as 0.2; not {dropout}")
         self.front = front
         self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Sequential()

@@ -78,7 +78,7 @@ class TfIdf(Network):
         output_dim: int = 128,
         hidden: int = 256,
         features: int = 600,
-        terms: int = 20_000,
+        terms: int = 10_000,
         characters: bool = True,
         dropout: float = 0.2,
     ) -> None:

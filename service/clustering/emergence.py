@@ -16,8 +16,8 @@ which sums to the operator's budget a over all candidates for ever.
 **Starts.** A candidate may live long on what known classes leak before its class appears, and then a test that began
 at its birth drowns in the items of the quiet time. So a test is started at its birth and every START_EVERY items
 again, the latest MOST_STARTS are kept, and the evidence is their weighted sum, the j-th start having the weight
-w_j = 6 / (pi^2 j^2) (an e-detector; Shin, Ramdas and Rinaldo 2024, arXiv:2203.03532). Each is a supermartingale from its
-start on and the weights sum to at most 1, so Ville's inequality holds for the sum.
+w_j = 6 / (pi^2 j^2) (an e-detector; Shin, Ramdas and Rinaldo 2024, arXiv:2203.03532). Each is a supermartingale from
+its start on and the weights sum to at most 1, so Ville's inequality holds for the sum.
 
 Three things keep the test honest: items from before the candidate's birth do not count; an item counts by the
 region as it was *before* that item was learnt; and p0 never falls while a candidate lives. Two conditions are
@@ -33,7 +33,7 @@ import msgspec
 import numpy as np
 from scipy.special import betaincc, betaincinv, betaln
 
-from service.records import Float64s
+from service.records import Evidence, Float64s
 
 P0_CONFIDENCE = 0.95
 """Confidence of the upper bound p0."""
@@ -112,6 +112,31 @@ def log_e_detector(starts: Sequence[Start], seq: int, p0: float) -> Detected:
 def log_threshold(candidate: int, budget: float) -> float:
     """ln(1/a_j) for the j-th candidate of the stream (from 1), a_j = 6 budget / (pi^2 j^2)."""
     return math.log(math.pi**2 * candidate**2 / (6.0 * budget))
+
+
+def evidence_of(starts: Sequence[Start], seq: int, *, p0: float, ordinal: int, budget: float) -> Evidence:
+    """The test as it stands, trials being the items up to and with the one at `seq`.
+
+    Args:
+        starts: of the candidate's test.
+        seq: the item at hand.
+        p0: upper bound on the rate of known items.
+        ordinal: which candidate of the stream it is, from 1.
+        budget: a, for all candidates.
+    """
+    test = log_e_detector(starts, seq, p0)
+    return Evidence(
+        trials=test.trials,
+        hits=test.hits,
+        p0=p0,
+        log10_e=rounded(max(test.log_e, -1e6) / math.log(10.0)),
+        log10_threshold=rounded(log_threshold(ordinal, budget) / math.log(10.0)),
+    )
+
+
+def rounded(x: float) -> float:
+    """What comes out of special functions, without the last bits: these differ between processors."""
+    return round(x, 9)
 
 
 class Background:

@@ -12,9 +12,8 @@ Now and then the stream gate is fitted anew. That is a step of its own between t
 drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`.
 """
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,19 +21,15 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering import clusterer
+from service.clustering.cluster_space import ClusterSpace
+from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
-from service.clustering.emergence import (
-    Background,
-    Start,
-    begin_anew,
-    count_hit,
-    log_e_detector,
-    log_threshold,
-)
+from service.clustering.emergence import Background, begin_anew, count_hit, evidence_of, rounded
+from service.clustering.kinship import Life, Lives, absorb, elder, forget, forget_oldest, heir
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.params import EngineParams
-from service.clustering.stream_gate import FitJob, Judged, StreamFit, StreamGate, cores
+from service.clustering.stream_gate import FitJob, StreamFit, StreamGate, cores
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -50,40 +45,6 @@ from service.records import (
     VerdictKind,
 )
 
-MAX_GONE = 1_000
-"""Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
-
-_ROWS_AT_ONCE = 256
-"""Bounds the memory of a projection, not its result."""
-
-
-@dataclass(kw_only=True, slots=True)
-class Life:
-    """What the engine remembers of one cluster beside its micro-clusters. Owned and changed by Engine alone.
-
-    `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
-    that `is_united` stays one cluster though its micro-clusters come apart.
-    """
-
-    id: int
-    ordinal: int
-    born_seq: int
-    first_t: float
-    last_seq: int
-    last_t: float
-    state: ClusterState = ClusterState.CANDIDATE
-    name: str | None = None
-    parent_id: int | None = None
-    merged_into: int | None = None
-    residual: int = 0
-    is_united: bool = False
-    starts: list[Start] = field(default_factory=list)
-    p0: float = 0.0
-    exemplars: list[str] = field(default_factory=list)
-    emerged_seq: int | None = None
-    items_to_emerge: int | None = None
-    evidence: Evidence | None = None
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StepResult:
@@ -91,31 +52,6 @@ class StepResult:
 
     verdicts: tuple[Verdict, ...]
     events: tuple[ClusterEvent, ...]
-
-
-class ClusterSpace:
-    """Embedding (D) to the space the clusterer works in (C): centred, projected, known classes of radius 1."""
-
-    def __init__(self, known: KnownArrays) -> None:
-        self._mean = known.cluster_mean.astype(np.float64)
-        self._axes = np.ascontiguousarray(known.cluster_projection.T, dtype=np.float64)  # (C, D)
-
-    @property
-    def dim(self) -> int:
-        """C."""
-        return len(self._axes)
-
-    def project(self, z: Float32s) -> Float64s:
-        """float32 (B, D) to float64 (B, C).
-
-        Sums along the last axis rather than a matrix product: the bits are the same for every batch size and
-        every BLAS, and this is the one number of an item that the stored state is made of.
-        """
-        out = np.empty((len(z), self.dim), dtype=np.float64)
-        for start in range(0, len(z), _ROWS_AT_ONCE):
-            rows = slice(start, start + _ROWS_AT_ONCE)
-            out[rows] = ((z[rows] - self._mean)[:, None, :] * self._axes).sum(axis=-1)
-        return out
 
 
 class Engine:
@@ -131,7 +67,7 @@ class Engine:
         self.seq = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
         self.verdict_counts = dict.fromkeys(VerdictKind, 0)
-        self.lives: dict[int, Life] = {}
+        self.lives: Lives = {}
         self.next_cluster_id = 1
         self.candidates_tested = 0
         self._idle_check_at = 0
@@ -220,26 +156,19 @@ class Engine:
         """Make one what a fit found to be one class; what has changed too much since then stays as it is."""
         events: list[ClusterEvent] = []
         for young, old in fit.joins.tolist():
-            ends, heir = self.lives.get(young), self.lives.get(old)
-            if ends is not None and heir is not None and {ends.state, heir.state} <= ANNOUNCED:
+            ends, into = self.lives.get(young), self.lives.get(old)
+            if ends is not None and into is not None and {ends.state, into.state} <= ANNOUNCED:
                 self.clusterer.adopt(young, old)
-                heir.is_united = True
-                self._merge(ends, heir, heir.last_t, events)
+                into.is_united = True
+                self._merge(ends, into, into.last_t, events)
         return events
 
     def _keep_memberships(self) -> None:
         """Memberships of what has merged or gone since: see `StreamGate.keep`."""
         fit = self.stream.fit
         if fit is not None:
-            named = {c: self._announced(self._heir(c)) for c in fit.clusters.tolist()}
-            self.stream.keep({c: heir for c, heir in named.items() if heir != NO_CLUSTER})
-
-    def _heir(self, cluster: int) -> int:
-        """The cluster it goes by now: itself, or what took it in; NO_CLUSTER where that is forgotten."""
-        life = self.lives.get(cluster)
-        while life is not None and life.merged_into is not None:
-            life = self.lives.get(life.merged_into)
-        return NO_CLUSTER if life is None or life.state is ClusterState.GONE else life.id
+            named = {c: self._announced(heir(self.lives, c)) for c in fit.clusters.tolist()}
+            self.stream.keep({c: now for c, now in named.items() if now != NO_CLUSTER})
 
     # The step
 
@@ -335,7 +264,7 @@ class Engine:
         self._catch_up(t, id, events)
         run = db.learn(x[None], None, 0, self._learnt)
         home, birth, row, _ = self._learnt[:, 0].tolist()
-        verdict = self._announced(home) or self._announced(self._heir(claimed))
+        verdict = self._announced(home) or self._announced(heir(self.lives, claimed))
         if home != NO_CLUSTER:
             life = self.lives[home]
             if claimed == NO_CLUSTER:  # what an announced cluster claims is no evidence for another
@@ -360,9 +289,7 @@ class Engine:
 
     def _announced(self, cluster: int) -> int:
         """The cluster itself if people know it, else the one it is splitting from, else none."""
-        while cluster != NO_CLUSTER and self.lives[cluster].state not in ANNOUNCED:
-            cluster = self.lives[cluster].parent_id or NO_CLUSTER
-        return cluster
+        return elder(self.lives, cluster)
 
     # Lineage and life cycle
 
@@ -403,16 +330,11 @@ class Engine:
                 self._advance(life, t, events)
 
     def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
-        into.residual += life.residual
-        into.is_united |= life.is_united
-        if life.last_seq > into.last_seq:
-            into.last_seq, into.last_t = life.last_seq, life.last_t
-        self._hand_children_over(life, into)
         was_announced = life.state in ANNOUNCED
-        life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
+        absorb(self.lives, life, into)
         if was_announced:
             events.append(self._event(EventKind.MERGED, life, t, into.id))
-            self._forget_oldest()
+            forget_oldest(self.lives)
         else:
             del self.lives[life.id]
 
@@ -420,7 +342,7 @@ class Engine:
         """Move a cluster along its life cycle as far as it goes now."""
         while True:
             if life.state is ClusterState.CANDIDATE:
-                life.p0 = max(life.p0, _rounded(self._p0(life.id)))
+                life.p0 = max(life.p0, rounded(self._p0(life.id)))
                 begin_anew(life.starts, self.seq)
             arrow = next_transition(life.state, self._facts(life), self.params)
             if arrow is None:
@@ -440,9 +362,9 @@ class Engine:
                 life.residual = self._items(life)
                 self.clusterer.drop(life.id)
                 if life.emerged_seq is None:
-                    self._forget(life.id)
+                    forget(self.lives, life.id)
                 else:
-                    self._forget_oldest()
+                    forget_oldest(self.lives)
                 return
 
     def _check_idle(self, t: float, events: list[ClusterEvent]) -> None:
@@ -455,34 +377,11 @@ class Engine:
         ]
         self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
 
-    def _hand_children_over(self, life: Life, heir: Life) -> None:
-        """What split off from a cluster that ended now split off from its heir. Parents never form a cycle."""
-        above = heir
-        while above.parent_id is not None:
-            if above.parent_id == life.id:  # the heir itself descends from it: then it takes its place
-                heir.parent_id = life.parent_id
-                break
-            above = self.lives[above.parent_id]
-        for child in self.lives.values():
-            if child.parent_id == life.id and child is not heir:
-                child.parent_id = heir.id
-
-    def _forget(self, cluster: int) -> None:
-        del self.lives[cluster]
-        for life in self.lives.values():
-            if life.parent_id == cluster:
-                life.parent_id = None
-
-    def _forget_oldest(self) -> None:
-        gone = [c for c, life in self.lives.items() if life.state is ClusterState.GONE]
-        for cluster in gone[: max(0, len(gone) - MAX_GONE)]:
-            self._forget(cluster)
-
     def _idle(self, life: Life) -> int:
         return self.seq - life.last_seq
 
     def _items(self, life: Life) -> int:
-        return life.residual + self.clusterer.items_of(life.id)
+        return items_of(life, self.clusterer)
 
     def _p0(self, cluster: int) -> float:
         db = self.clusterer
@@ -490,16 +389,8 @@ class Engine:
         return self._background.p0(db.centers(rows[db.strong(rows)]), clusterer.reach(self.params))
 
     def _evidence(self, life: Life) -> Evidence:
-        """The sequential test as it stands, trials being the items up to the one at hand."""
-        test = log_e_detector(life.starts, self.seq, life.p0)
-        return Evidence(
-            trials=test.trials,
-            hits=test.hits,
-            p0=life.p0,
-            log10_e=_rounded(max(test.log_e, -1e6) / math.log(10.0)),
-            log10_threshold=_rounded(
-                log_threshold(life.ordinal, self.params.false_alarm_rate) / math.log(10.0)
-            ),
+        return evidence_of(
+            life.starts, self.seq, p0=life.p0, ordinal=life.ordinal, budget=self.params.false_alarm_rate
         )
 
     def _facts(self, life: Life) -> Facts:
@@ -528,36 +419,10 @@ class Engine:
         return tuple(self._view(life) for life in self.lives.values())
 
     def _view(self, life: Life) -> Cluster:
-        db = self.clusterer
-        own = db.rows_of(life.id)
-        weights = db.weights(own)
-        nearest, nearest_distance = None, None
-        if weights.sum() > 0.0:
-            center = (weights[:, None] * db.centers(own)).sum(axis=0) / weights.sum()
-            apart = np.sqrt(np.square(self._prototypes - center).sum(axis=1))
-            nearest, nearest_distance = self.labels[int(apart.argmin())], float(apart.min())
-        return Cluster(
-            id=life.id,
-            state=life.state,
-            name=life.name,
-            items=self._items(life),
-            items_to_emerge=life.items_to_emerge,
-            weight=float(weights.sum()),
-            micro_clusters=int(db.strong(own).sum()),
-            born_seq=life.born_seq,
-            emerged_seq=life.emerged_seq,
-            last_seq=life.last_seq,
-            first_t=life.first_t,
-            last_t=life.last_t,
-            nearest=nearest,
-            nearest_distance=nearest_distance,
-            exemplars=tuple(life.exemplars),
-            parent_id=life.parent_id,
-            merged_into=life.merged_into,
+        return view_of(
+            life,
+            self.clusterer,
+            prototypes=self._prototypes,
+            labels=self.labels,
             evidence=life.evidence or self._evidence(life),
         )
-
-
-def _rounded(x: float) -> float:
-    """What comes out of special functions, without the last bits: these differ between processors."""
-    return round(x, 9)

@@ -48,3 +48,22 @@ def fit_logistic(
         if np.abs(step).max() < _SMALLEST_STEP:
             break
     return np.asarray(w, dtype=np.float64)
+
+
+def log_odds(x: NDArray[np.floating], w: NDArray[np.floating]) -> Float64s:
+    """What fits say of items.
+
+    Sums along the last axis rather than a matrix product: the bits are the same for every batch size and every BLAS.
+
+    Args:
+        x: float (B, F).
+        w: float (m, F + 1), of `fit_logistic`.
+
+    Returns:
+        float64 (B, m).
+    """
+    x64, w64 = x.astype(np.float64), w.astype(np.float64)
+    out = np.empty((len(x64), len(w64)))
+    for row in range(len(w64)):
+        out[:, row] = (x64 * w64[row, :-1]).sum(axis=1) + w64[row, -1]
+    return out

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from model.bundle import KnownArrays
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.emergence import MOST_STARTS
-from service.clustering.engine import Engine, Life
+from service.clustering.engine import Engine
+from service.clustering.kinship import Life
 from service.clustering.params import EngineParams
 from service.clustering.state_check import demand, within
 from service.records import NO_CLUSTER, ClusterState, VerdictKind

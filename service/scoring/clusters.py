@@ -5,7 +5,8 @@ Announcing it was, by the first line that fits,
 
     empty     it has no item: nobody can tell what it is
     known     half of its items or more are of known classes, all these together
-    early     the class that most of its unseen items have had not come yet
+    early     the class that most of its unseen items have had not come yet, or none of the exemplars it was
+              announced with is of that class: then it was about something else
     right     otherwise; it stands for that class
 
 and all but the last are *false* clusters: a person was called for nothing. Several right clusters of one class are
@@ -112,7 +113,7 @@ def _judged(answers: Answers, announcement: Announcement) -> ClusterScore:
         counts if judgement == "known" else np.where(np.arange(len(counts)) < len(answers.known), 0, counts)
     )
     most = int(among.argmax())
-    if judgement == "right" and announcement.at < _first(answers.y, most):
+    if judgement == "right" and not _was_about(answers.y, most, announcement):
         judgement = "early"
     is_empty = judgement == "empty"
     return ClusterScore(
@@ -148,6 +149,8 @@ def _class_score(answers: Answers, label: str, clusters: tuple[ClusterScore, ...
     )
 
 
-def _first(y: Int64s, k: int) -> int:
-    """The place of the first item of class k, which has one."""
-    return int((y == k).argmax())
+def _was_about(y: Int64s, k: int, announcement: Announcement) -> bool:
+    """Whether class k, which has an item, can have been the reason to announce."""
+    shown = [place for place in announcement.exemplars if place <= announcement.at]
+    has_come = int((y == k).argmax()) <= announcement.at
+    return has_come and (not shown or any(y[place] == k for place in shown))

@@ -17,6 +17,54 @@ from model.inputs import ImageInput
 
 
 @pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a sentence-transformers encoder made here: two small layers that nobody has trained."""
+    pytest.importorskip("sentence_transformers", reason='needs the extra: pip install "firstseen[text]"')
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    words = [
+        "reset",
+        "my",
+        "pin",
+        "weather",
+        "play",
+        "music",
+        "the",
+        "a",
+        "block",
+        "lost",
+        "card",
+        "will",
+        "it",
+        "rain",
+        "that",
+        "song",
+        "book",
+        "number",
+    ]
+    words += [str(n) for n in range(30)]
+    folder = tmp_path_factory.mktemp("encoder")
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
+    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=5 + len(words),
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    whole = SentenceTransformer(modules=[Transformer(str(folder)), Pooling(8)], device="cpu")
+    whole.save(str(folder / "whole"))
+    return str(folder / "whole")
+
+
+@pytest.fixture(scope="session")
 def created() -> datetime:
     return datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 

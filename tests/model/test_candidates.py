@@ -3,22 +3,25 @@
 import pytest
 
 from model.candidates import around
+from model.choice import differing
 from model.config import ConfigError, TrainConfig
 
 
 def test_the_asked_run_comes_first_and_nothing_comes_twice() -> None:
-    """Every combination once, in the order of preference."""
-    for config in (TrainConfig(), TrainConfig(objective="hinge", layer="pooled", auxiliary="two-views")):
+    """Every combination once; what changes fewer fields is preferred."""
+    for config in (TrainConfig(), TrainConfig(objective="hinge", layers=("pooled",), auxiliary="two-views")):
         tried = around(config)
+        changes = [len(differing([config, one])) for one in tried]
 
         assert tried[0] == config
         assert len(set(tried)) == len(tried)
+        assert sorted(changes) == changes
 
 
 def test_all_combinations_are_tried() -> None:
-    """Three objectives with and without the auxiliary, on two layers; an asked one besides comes on top."""
-    assert len(around(TrainConfig())) == 12
-    assert len(around(TrainConfig(objective="hinge"))) == 16
+    """Objectives, auxiliary, layers, gates; an asked value that is not among them comes on top."""
+    assert len(around(TrainConfig())) == 3 * 2 * 3 * 3
+    assert len(around(TrainConfig(objective="hinge"))) == 4 * 2 * 3 * 3
 
 
 def test_what_was_given_stays() -> None:
@@ -27,7 +30,19 @@ def test_what_was_given_stays() -> None:
 
     assert {"hinge"} == {config.objective for config in tried}
     assert {"none", "two-views"} == {config.auxiliary for config in tried}
-    assert (TrainConfig(),) == around(TrainConfig(), {"objective", "auxiliary", "layer"})
+    assert (TrainConfig(),) == around(TrainConfig(), {"objective", "auxiliary", "layers", "gate"})
+
+
+def test_a_gate_on_named_layers_keeps_the_layers() -> None:
+    """The layers that it looks at must be there."""
+    tried = around(TrainConfig(gate=("energy:output",)), {"gate"})
+
+    assert {()} == {config.layers for config in tried}
+
+
+def test_an_encoder_that_is_tuned_has_no_two_views() -> None:
+    """It trains on tokens, which nothing changes."""
+    assert {"none"} == {config.auxiliary for config in around(TrainConfig(network="sentence", tune=True))}
 
 
 def test_without_augmentation_there_are_no_two_views() -> None:

@@ -11,6 +11,7 @@ from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import load_dataset
 from model.datasets.split import split
+from model.manifest import ScoreSpec
 
 
 def card(
@@ -26,10 +27,11 @@ def card(
         kept = np.concatenate([np.flatnonzero(data.y != 9), np.flatnonzero(data.y == 9)[:nines]])
         data = dataclasses.replace(data, x=data.x[kept], y=data.y[kept])
     calibration = CalibrationSpec(
-        score="relative-mahalanobis",
+        scores=(ScoreSpec(score="relative-mahalanobis", layer="output", mean=0.0, scale=1.0),),
         known_error_rate=0.05,
         cluster_dim=4,
         cluster_radius=1.1,
+        stream_dim=4,
         pooled_labels=pooled,
     )
     return write_card(
@@ -110,12 +112,12 @@ def test_it_says_how_the_run_was_chosen() -> None:
     """Everything that was tried with its measures, the winner in bold, and the reasons; or that it was not."""
     plain, other = TrainConfig(), TrainConfig(objective="supcon")
     met = Met(auroc=0.9, cluster_accuracy=0.8)
+    best = Tried(config=other, met=(met, met))
     choice = Choice(
         winner=other,
-        tried=(
-            Tried(config=plain, met=(Met(auroc=0.7, cluster_accuracy=None),)),
-            Tried(config=other, met=(met, met)),
-        ),
+        tried=(Tried(config=plain, met=(Met(auroc=0.7, cluster_accuracy=None),)), best),
+        stops=(best,),
+        expected=best,
         left_out=(("1", "2"),),
         reasons=("Because it is better.",),
     )
@@ -129,7 +131,9 @@ def test_it_says_how_the_run_was_chosen() -> None:
 
 def test_a_choice_that_measured_nothing_has_no_table() -> None:
     """Only its reason is given."""
-    choice = Choice(winner=TrainConfig(), tried=(), left_out=(), reasons=("Too few classes.",))
+    choice = Choice(
+        winner=TrainConfig(), tried=(), stops=(), expected=None, left_out=(), reasons=("Too few classes.",)
+    )
     chosen = card((), choice=choice).partition("## How it was chosen")[2]
 
     assert chosen.strip() == "- Too few classes."

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.choice import Met, Tried, explain, named, preferred
+from model.choice import Choice, Met, Tried, as_markdown, explain, named, preferred
 from model.config import TrainConfig
 
 VALUES = st.lists(st.floats(0, 1), min_size=3, max_size=3)
@@ -105,3 +105,28 @@ def test_a_best_candidate_is_called_that() -> None:
     assert "There was one candidate, of value 0.800." in explain(
         full[:1], full[:1], taken=plain, winner=plain, left_out=[("1",)]
     )
+
+
+def test_a_long_table_shows_the_asked_the_taken_and_the_best() -> None:
+    """Of thirty, the twelve best; the first and the winner whatever their place; a winner that stops early, too."""
+    configs = [TrainConfig(seed=seed) for seed in range(30)]
+    rows = tuple(tried(seed / 100, config=config) for seed, config in enumerate(configs))
+    winner = TrainConfig(seed=3, stop_at=0.6)
+    choice = Choice(
+        winner=winner, tried=rows, stops=(rows[3],), expected=rows[3], left_out=(("1",),), reasons=("So.",)
+    )
+    lines = as_markdown(choice)
+
+    assert ["seed 0", "**seed 3**", *(f"seed {n}" for n in range(18, 30))] == [
+        line.split(" | ")[0].removeprefix("| ") for line in lines[2:16]
+    ]
+    assert "- The 14 best of 30 are shown, what was asked for first." in lines
+    assert "- So." == lines[-1]
+
+
+def test_lists_of_layers_are_named_as_lists() -> None:
+    """Nothing named is the default."""
+    first, second = TrainConfig(), TrainConfig(layers=("penultimate", "output"))
+
+    assert named(first, [first, second]) == "layers default"
+    assert named(second, [first, second]) == "layers penultimate+output"

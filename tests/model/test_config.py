@@ -49,6 +49,26 @@ def test_a_run_that_cannot_work_is_refused(changes: dict[str, object], message: 
         TrainConfig(**changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("gate", ["energy", "energy:output", "mahalanobis:penultimate"])
+def test_a_score_of_the_gate_may_name_its_layer_or_none(gate: str) -> None:
+    """A score alone looks at every layer of the embedding."""
+    assert TrainConfig(layers=("penultimate", "output"), gate=(gate,)).gate == (gate,)
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ("entropy", "a score of gate must be one of"),
+        ("energy:", "write SCORE:LAYER"),
+        ("energy:pooled", "with a layer of the embedding"),
+    ],
+)
+def test_a_gate_that_cannot_look_is_refused(gate: str, message: str) -> None:
+    """An unknown score, an empty layer, or one that the embedding does not have."""
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(layers=("penultimate", "output"), gate=(gate,))
+
+
 def test_it_survives_json() -> None:
     """A configuration written to JSON and read back is the same one."""
     config = TrainConfig(hold_out=("3", "7"), max_items=5, drop=("id",))

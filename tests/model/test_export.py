@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from model.config import ConfigError, TrainConfig
 from model.configs import starting_config
 from model.datasets import DataError, load_dataset
 from model.export import run, subsample
-from model.networks import embed_items, load_embedder
+from model.inputs import TextInput
+from model.networks import Sentence, embed_items, load_embedder
 
 SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -112,7 +114,7 @@ def test_a_run_is_chosen_when_there_are_candidates(tmp_path: Path) -> None:
     assert manifest.metrics["left_out_cluster_accuracy"] is not None
     assert "Of 2 candidates" in bundle.card
     assert list(dict.fromkeys(stage for stage, *_ in stages))[:3] == ["load", "choose", "train"]
-    winner = TrainConfig(**{**manifest.config, "hold_out": ("3", "7")})  # type: ignore[arg-type]  # JSON
+    winner = TrainConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in manifest.config.items()})  # type: ignore[arg-type]  # JSON
     assert (
         made(tmp_path / "alone", winner).files["weights.safetensors"] == manifest.files["weights.safetensors"]
     )
@@ -157,14 +159,14 @@ def test_fewer_items_than_classes_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A csv of 240 texts of four classes."""
+    """A csv of 320 texts of four classes."""
     words = {
         "card": "block lost card",
         "rain": "will it rain",
         "song": "play that song",
         "trip": "book a trip",
     }
-    rows = [f'"{text} number {n % 30}",{label}' for n in range(60) for label, text in words.items()]
+    rows = [f'"{text} number {n % 30}",{label}' for n in range(80) for label, text in words.items()]
     path = tmp_path_factory.mktemp("texts") / "questions.csv"
     path.write_text("question,kind\n" + "\n".join(rows), encoding="utf-8")
     return path
@@ -200,6 +202,30 @@ def test_terms_come_from_the_fitting_items_alone(questions: Path, tmp_path: Path
 
     assert "song" in words
     assert "book" not in words
+
+
+@pytest.mark.parametrize("tune", [False, True])
+def test_a_bundle_with_an_encoder_needs_no_hub(
+    questions: Path, encoder: str, tmp_path: Path, *, tune: bool
+) -> None:
+    """The folder of the encoder may go once it was trained on; only tuning changes what is in it."""
+    folder = shutil.copytree(encoder, tmp_path / "encoder")
+    changes = {"text": "question", "label": "kind", "encoder": str(folder), "epochs": 2, "threads": 1}
+    made(tmp_path / "b", starting_config(str(questions), None, {**changes, "tune": tune}))
+    untrained = Sentence(TextInput(), encoder=str(folder)).state_dict()
+    shutil.rmtree(folder)
+
+    bundle = read_bundle(tmp_path / "b")
+    embedder = load_embedder(bundle)
+
+    assert check_golden(bundle, lambda x: embed_items(embedder, x)) < 1e-5
+    assert {"tokenizer.json", "encoder.json"} == bundle.files.keys()
+    same = {
+        np.array_equal(array, untrained[name].numpy())
+        for name, array in bundle.weights.items()
+        if name.startswith("encoder.encoder.")
+    }
+    assert (False in same) == tune
 
 
 def test_images_are_not_for_a_net_of_texts() -> None:

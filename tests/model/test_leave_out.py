@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from model.config import TrainConfig
 from model.datasets import LabelledData
-from model.inputs import InputSpec
+from model.inputs import ImageInput
 from model.leave_out import STOPS, Fold, Jury, choose, folds, joined, jury_of, measure
 from model.networks import Network
 
 QUICK = TrainConfig(epochs=5, augment=False, threads=1, batch_size=32)
-TINY = InputSpec(kind="image", shape=(1, 4, 4), minimum=0, maximum=1)
+TINY = ImageInput(shape=(1, 4, 4), minimum=0, maximum=1)
 
 
 def silent(stage: str, done: int, total: int, note: str) -> None:
@@ -125,13 +125,17 @@ def jury(centres: dict[str, list[tuple[float, float]]]) -> Jury:
             classes += [k] * 20
         ends.append(20 * sum(map(len, (centres[name] for name in ("fit", "fresh", "unseen")[: len(ends)]))))
     return Jury(
-        x=np.concatenate(rows).astype(np.float32),
+        items=np.concatenate(rows).astype(np.float32),
         y=np.array(classes, dtype=np.int64),
         fit=slice(ends[0], ends[1]),
         fresh=slice(ends[1], ends[2]),
         unseen=slice(ends[2], ends[3]),
-        cluster_dim=2,
     )
+
+
+def looking(*layers: str) -> TrainConfig:
+    """A run whose embedding is these layers as they are."""
+    return TrainConfig(layers=layers, norm="none", cluster_dim=2)
 
 
 KNOWN = [(0.0, 0.0), (20.0, 0.0), (0.0, 20.0)]
@@ -140,7 +144,7 @@ KNOWN = [(0.0, 0.0), (20.0, 0.0), (0.0, 20.0)]
 def test_far_classes_are_told_and_come_apart_in_the_layer_that_sees_them() -> None:
     """Two far classes score 1 and 1 where they can be seen, and a guess where they cannot."""
     far = jury({"fit": KNOWN, "fresh": KNOWN, "unseen": [(60.0, 60.0), (60.0, -60.0)]})
-    seen, blind = measure(Told().eval(), far, [("penultimate",), ("output",)], norm="none", seed=0)
+    seen, blind = measure(Told().eval(), far, [looking("penultimate"), looking("output")])
 
     assert (seen.auroc, seen.cluster_accuracy) == (1.0, 1.0)
     assert blind.auroc == pytest.approx(0.5, abs=0.15)
@@ -152,7 +156,19 @@ def test_a_single_left_out_class_has_nothing_to_come_apart_from() -> None:
     """Its cluster accuracy is None."""
     far = jury({"fit": KNOWN, "fresh": KNOWN, "unseen": [(60.0, 60.0)]})
 
-    assert measure(Told().eval(), far, [("penultimate",)], norm="none", seed=0)[0].cluster_accuracy is None
+    assert measure(Told().eval(), far, [looking("penultimate")])[0].cluster_accuracy is None
+
+
+def test_the_gate_that_is_asked_for_judges() -> None:
+    """A score on the blind layer alone guesses, though the embedding has the one that sees; clusters stay."""
+    far = jury({"fit": KNOWN, "fresh": KNOWN, "unseen": [(60.0, 60.0), (60.0, -60.0)]})
+    both = looking("penultimate", "output")
+    blind = dataclasses.replace(both, gate=("mahalanobis:output",))
+    seen, guessed = measure(Told().eval(), far, [both, blind])
+
+    assert seen.auroc == 1
+    assert guessed.auroc == pytest.approx(0.5, abs=0.15)
+    assert seen.cluster_accuracy == guessed.cluster_accuracy
 
 
 def test_joined_layers_stand_side_by_side_each_of_length_one() -> None:
@@ -169,10 +185,10 @@ def test_a_jury_is_the_items_of_the_fold() -> None:
     """Rows are fitted, fresh and unseen items, scaled, their classes numbered among themselves."""
     data = blobs([30] * 8)
     fold = folds(data, everything(data), count=1, seed=0)[0]
-    called = jury_of(data, fold, cluster_dim=4)
+    called = jury_of(data, fold)
 
-    np.testing.assert_array_equal(data.x[fold.split.unseen], called.x[called.unseen])
-    np.testing.assert_array_equal(data.x[fold.split.fit], called.x[called.fit])
+    np.testing.assert_array_equal(data.x[fold.split.unseen], called.items[called.unseen])
+    np.testing.assert_array_equal(data.x[fold.split.fit], called.items[called.fit])
     assert set(called.y[called.fresh].tolist()) == set(range(6))
     assert set(called.y[called.unseen].tolist()) == {0, 1}
 
@@ -221,29 +237,34 @@ def test_the_choice_is_the_same_again_and_sees_no_other_items() -> None:
 
 
 def test_runs_that_differ_in_the_embedding_share_a_training() -> None:
-    """Three layers cost the epochs of one run in each fold; progress counts them to the end."""
+    """Three ways to look at a net cost the epochs of one run in each fold; progress counts them to the end."""
     data = blobs([20] * 6)
-    layers = [dataclasses.replace(QUICK, layer=layer, norm=norm) for layer, norm in
-              (("penultimate", "l2"), ("output", "l2"), ("output", "none"))]  # fmt: skip
+    looks = [
+        QUICK,
+        dataclasses.replace(QUICK, layers=("output",), norm="none"),
+        dataclasses.replace(QUICK, gate=("energy",)),
+    ]
     reports: list[tuple[str, int, int, str]] = []
     choice = choose(
-        layers, data, everything(data), lambda *report: reports.append(report), count=2, effort=0.6
+        looks, data, everything(data), lambda *report: reports.append(report), count=2, effort=0.6
     )
 
     assert [("choose", done + 1, 6) for done in range(6)] == [report[:3] for report in reports[:-1]]
     assert reports[0][3] == "fold 1 of 2, proxy-anchor"
     assert ("choose", 6, 6) == reports[-1][:3]
     assert reports[-1][3].startswith("took ")
-    assert layers == [tried.config for tried in choice.tried[:3]]
+    assert looks == [tried.config for tried in choice.tried]
 
 
-def test_the_winner_is_measured_along_its_schedule() -> None:
-    """Of one candidate all stops are there, the whole schedule first; the winner is one of them."""
+def test_the_winners_training_is_measured_along_its_schedule() -> None:
+    """All stops are there, the whole schedule first; the winner is one of them."""
     data = blobs([20] * 6)
     choice = choose([QUICK], data, everything(data), silent, count=2)
 
-    assert sorted(STOPS, reverse=True) == [tried.config.stop_at for tried in choice.tried]
-    assert choice.expected in choice.tried
+    assert sorted(STOPS, reverse=True) == [tried.config.stop_at for tried in choice.stops]
+    assert choice.expected in choice.stops
+    assert choice.expected is not None
+    assert choice.expected.config == choice.winner
 
 
 def test_stops_that_fall_on_one_epoch_are_one() -> None:
@@ -252,7 +273,7 @@ def test_stops_that_fall_on_one_epoch_are_one() -> None:
     run = dataclasses.replace(QUICK, epochs=2)
     choice = choose([run], data, everything(data), silent, count=1)
 
-    assert [1.0, 0.6] == [tried.config.stop_at for tried in choice.tried]
+    assert [1.0, 0.6] == [tried.config.stop_at for tried in choice.stops]
 
 
 @pytest.mark.parametrize("counts", [[40, 40, 40, 40], [40, 40, 40, 40, 11]])

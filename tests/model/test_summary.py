@@ -52,7 +52,7 @@ def test_the_terminal_shows_what_matters(bundle: Bundle) -> None:
 
     for part in (
         bundle.manifest.bundle_id,
-        "image 1x2x2, 0 to 16",
+        "image of 1x2x2 numbers, each from 0 to 16",
         "mlp(width=3, dropout=0.5, bias=True), 8 parameters",
         "5.00% of known items",
         "2 (pooled)",

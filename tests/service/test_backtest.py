@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from model.bundle import Bundle
-from model.datasets import LabelledData, load_dataset
+from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
 from service.backtest import BacktestConfig, InvalidReplay, backtest, check_writable, pool_of
 from service.report.records import Report
 from service.schedule import InvalidSchedule
 from service.settings import Settings
+from tests.service import texts
 
 
 def digits() -> LabelledData:
@@ -133,8 +134,8 @@ def test_schedule_file(digits_dir: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
-        ({"label": "intent"}, InvalidReplay, "leave --label out"),
-        ({"text": "words"}, InvalidReplay, "leave --text out"),
+        ({"label": "intent"}, DataError, "takes no --label"),
+        ({"text": "words"}, DataError, "takes no --text"),
         ({"share": 0.6}, InvalidSchedule, "lower some share"),
         ({"schedule": Path("s.json"), "length": 5}, InvalidSchedule, "leave --length"),
         ({"schedule": Path("nowhere.json")}, InvalidSchedule, "nowhere.json"),
@@ -152,6 +153,37 @@ def test_unknown_drift(digits_dir: Path, tmp_path: Path) -> None:
     file.write_text('[[drifts]]\nkind = "rain"\nstrength = [[0, 1.0]]\n', encoding="utf-8")
     with pytest.raises(InvalidSchedule, match="noise, brightness"):
         replayed(digits_dir, schedule=file)
+
+
+def test_texts(tmp_path: Path) -> None:
+    """A bundle of texts is replayed with texts: its own file, and another one with the same columns; words may go."""
+    bundle = texts.bundle()
+    own = replayed(bundle.path, share=0.3)
+    texts.write_file(tmp_path / "more.jsonl")
+    with (tmp_path / "more.jsonl").open("a", encoding="utf-8") as file:
+        file.write('\n{"question": "sing", "intent": "music"}\n')
+    (tmp_path / "s.json").write_text('{"length": 100, "drifts": [{"kind": "words", "strength": [[0, 1.0]]}]}')
+    other = replayed(bundle.path, data=str(tmp_path / "more.jsonl"), schedule=tmp_path / "s.json")
+
+    assert {"flight", "recipe"} == {*own.unseen}
+    assert own.summary["known_accuracy"].mean > 0.8
+    assert "trained on other data" in other.notes[0]
+    assert other.summary["known_accuracy"].mean < own.summary["known_accuracy"].mean
+
+
+def test_texts_for_images(digits_dir: Path, tmp_path: Path) -> None:
+    """Data of another kind is refused, and both kinds are named."""
+    texts.write_file(tmp_path / "more.jsonl")
+    with pytest.raises(InvalidReplay, match="8x8"):
+        replayed(digits_dir, data=str(tmp_path / "more.jsonl"), label="intent", text="question")
+
+
+def test_items_that_do_not_fit(digits_dir: Path, tmp_path: Path) -> None:
+    """Items of the same kind that the bundle does not take: the first is named."""
+    data = digits()
+    np.savez(tmp_path / "big.npz", x=np.kron(data.x[:, 0], np.ones((2, 2))).astype(np.uint8), y=data.y)
+    with pytest.raises(InvalidReplay, match="Item 0 of big"):
+        replayed(digits_dir, data=str(tmp_path / "big.npz"))
 
 
 def test_writable(tmp_path: Path) -> None:

@@ -82,8 +82,8 @@ def test_the_command_asks_for_the_run(changes: dict[str, Any]) -> None:
         for k, v in options.items()
         if v is not None and k in {f.name for f in dataclasses.fields(config)}
     }
-    if "hold_out" in given:
-        given["hold_out"] = tuple(label for label in given["hold_out"].split(",") if label)
+    for name in {"hold_out", "categories", "drop"} & given.keys():
+        given[name] = tuple(word for word in given[name].split(",") if word)
 
     assert config == starting_config(given.pop("dataset"), None, given)
 
@@ -121,7 +121,14 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
         (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
         (("train", "nowhere.csv", "--text", "q", "--label", "y"), "There is no data set 'nowhere.csv'"),
-        (("train", "tickets.csv"), "tickets.csv is a file of rows: name the columns"),
+        (
+            ("train", "tickets.csv"),
+            "tickets.csv is a table: name the column that has the classes with --label",
+        ),
+        (("train", "tickets.csv", "--label", "c"), "no column 'c', named with --label. It has a, b."),
+        (("train", "tickets.csv", "--label", "b"), "text in a that nearly every row has its own of"),
+        (("train", "tickets.csv", "--label", "b", "--drop", "a"), "has 0 columns to learn from"),
+        (("train", "digits", "--image-size", "8"), "digits takes no --image-size"),
         (("train", "tickets.csv", "--text", "q", "--label", "y"), "line 2: there is no column 'q'"),
         (("train", "tickets.csv", "--text", "a", "--label", "b", "--encoder", "no/where"), "encoder"),
         (("replay", "nowhere"), "nowhere"),

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.drift import TRANSFORMS, drop_words
+from model.inputs import ImageInput, TableColumn, TableInput, TextInput
+from service.drift import drop_words, transforms_of
 from service.records import Float32s
 
+TRANSFORMS = transforms_of(ImageInput(shape=(1, 4, 4), minimum=0, maximum=1))
 SHAPES = [(1, 4, 4), (3, 2, 2), (5,)]
 
 
@@ -16,7 +18,7 @@ def items(shape: tuple[int, ...], n: int = 6) -> Float32s:
 
 
 def moved(kind: str, x: Float32s, strength: list[float], seed: int = 0) -> Float32s:
-    return TRANSFORMS[kind](x, np.array(strength), np.random.default_rng(seed))
+    return np.asarray(TRANSFORMS[kind](x, np.array(strength), np.random.default_rng(seed)))
 
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
@@ -65,3 +67,44 @@ def test_no_words_dropped() -> None:
 
     assert [" a  b "] == drop_words([" a  b "], np.zeros(1), rng)
     assert 1 == len(drop_words(["a b c"], np.ones(1), rng)[0].split())
+
+
+TABLE = TableInput(
+    columns=(
+        TableColumn(name="bytes", kind="number", example=1.0),
+        TableColumn(name="protocol", kind="category", values=("tcp", "udp"), example="tcp"),
+    )
+)
+ROWS = np.array([[100.0, 0.0], [np.nan, 1.0], [-3e38, -1.0], [5.0, 2.0]], dtype=np.float32)
+
+
+def test_numbers_of_tables() -> None:
+    """Numbers move in proportion, categories and what is missing do not, and nothing becomes infinite."""
+    found = np.asarray(
+        transforms_of(TABLE)["noise"](ROWS, np.array([0.5, 0.5, 9.0, 0.0]), np.random.default_rng(0))
+    )
+
+    assert np.array_equal(ROWS[:, 1], found[:, 1])
+    assert found[0, 0] != 100.0
+    assert np.isnan(found[1, 0])
+    assert np.isfinite(found[2, 0])
+    assert 5.0 == found[3, 0]
+    assert TABLE.column_problem(found) is None
+
+
+def test_cells_of_tables() -> None:
+    """A lost number is NaN, a lost category -1; at strength 0 none is lost."""
+    lose = transforms_of(TABLE)["missing"]
+    all_lost = np.asarray(lose(ROWS, np.ones(4), np.random.default_rng(0)))
+
+    assert np.isnan(all_lost[:, 0]).all()
+    assert (all_lost[:, 1] == -1.0).all()
+    assert TABLE.column_problem(all_lost) is None
+    assert np.array_equal(ROWS, np.asarray(lose(ROWS, np.zeros(4), np.random.default_rng(0))), equal_nan=True)
+
+
+def test_kinds() -> None:
+    """Every kind of input has drifts of its own."""
+    assert ["words"] == list(transforms_of(TextInput()))
+    assert ["noise", "brightness"] == list(TRANSFORMS)
+    assert ["noise", "missing"] == list(transforms_of(TABLE))

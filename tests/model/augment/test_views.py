@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from model.augment import AffineLimits, affine, gentle_view, strong_view
-from model.inputs import InputSpec
+from model.inputs import ImageInput, InputSpec, TableInput, VectorInput
+from model.inputs.table import TableColumn
 
-GREY = InputSpec(kind="image", shape=(1, 28, 28), minimum=0, maximum=255)
-COLOUR = InputSpec(kind="image", shape=(3, 32, 32), minimum=0, maximum=255)
-VECTOR = InputSpec(kind="vector", shape=(12,), minimum=-1, maximum=1)
+GREY = ImageInput(shape=(1, 28, 28), minimum=0, maximum=255)
+COLOUR = ImageInput(shape=(3, 32, 32), minimum=0, maximum=255)
+VECTOR = VectorInput(shape=(12,), minimum=-1, maximum=1)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -66,3 +67,18 @@ def test_the_generator_decides(spec: InputSpec) -> None:
     view = strong_view(spec, mirrored=True)
 
     assert torch.equal(view(items(spec), seeded(1)), view(items(spec), seeded(1)))
+
+
+def test_a_row_of_a_table_takes_cells_that_other_rows_have() -> None:
+    """Codes of categories stay codes, missing cells may be taken too, and nothing turns into something new."""
+    columns = (
+        TableColumn(name="size", kind="number"),
+        TableColumn(name="kind", kind="category", values=("a",)),
+    )
+    x = torch.tensor([[0.5, 0.0], [float("nan"), 1.0], [2.5, -1.0], [3.5, 0.0]]).repeat(50, 1)
+    y = strong_view(TableInput(columns=columns), mirrored=False)(x, seeded())
+
+    assert set(y[:, 1].tolist()) == {-1.0, 0.0, 1.0}
+    assert set(y[:, 0][~y[:, 0].isnan()].tolist()) == {0.5, 2.5, 3.5}
+    assert int(y[:, 0].isnan().sum()) > 20
+    assert not torch.equal(x[:, 1], y[:, 1])

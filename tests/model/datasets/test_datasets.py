@@ -111,9 +111,7 @@ def test_a_file_of_texts_is_a_data_set(tmp_path: Path) -> None:
     path.write_text('{"q": "where?", "kind": "lost"}\n{"q": "hi", "kind": "hello"}\n')
 
     assert ("hello", "lost") == load_dataset(str(path), data_dir=None, text="q", label="kind").labels
-    with pytest.raises(
-        DataError, match=r"tickets\.jsonl is a file of rows: .* --text question --label intent"
-    ):
+    with pytest.raises(DataError, match=r"tickets\.jsonl is a table: name .* --label .* --text"):
         load_dataset(str(path), data_dir=None)
 
 

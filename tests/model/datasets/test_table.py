@@ -170,7 +170,7 @@ def test_text_of_which_every_row_has_its_own_needs_a_decision() -> None:
     [
         (
             {"label": None},
-            "name the column that has the classes with --label. It has bytes, protocol, port, class",
+            "name the column that has the classes with --label .* It has bytes, protocol, port, class",
         ),
         ({"label": "attack"}, "has no column 'attack', named with --label"),
         ({"drop": ["byte"]}, "has no column 'byte', named with --drop"),

@@ -101,12 +101,13 @@ def test_a_column_without_values_stays_finite() -> None:
 
 
 def test_a_category_is_one_of_missing_other_and_known() -> None:
-    """Exactly one feature is 1; a value in fewer than five fitting items, or none, is any other."""
+    """Exactly one feature is not 0; a value in fewer than five fitting items, or none, is any other, marked by 3."""
     codes = [0.0] * 5 + [1.0] * 9 + [2.0] * 4
     features = column(fitted(category(3), [[c] for c in codes]), [-1, 0, 1, 2, 3])
 
     assert features.shape == (5, 5)
-    assert features.sum(1).tolist() == [1] * 5
+    assert features.sum(1).tolist() == [1, 1, 1, 3, 3]
+    assert bool(((features != 0).sum(1) == 1).all())
     places = features.argmax(1).tolist()
     assert places[:1] == [0]
     assert places[3:] == [1, 1]

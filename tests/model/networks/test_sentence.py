@@ -14,35 +14,8 @@ from model.inputs import ImageInput, TextInput
 from model.networks import Embedder, Sentence, build_network, embed_items
 from model.networks.network import to_device
 
-WORDS = ["reset", "my", "pin", "weather", "play", "music", "the", "a"]
 TEXTS = ["reset my pin", "play music", "the weather", "a pin " * 40, "???"]
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder as sentence-transformers saves one."""
-    pytest.importorskip("sentence_transformers", reason='needs the extra: pip install "firstseen[text]"')
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
-    BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=5 + len(WORDS),
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    whole = SentenceTransformer(modules=[Transformer(str(folder)), Pooling(8)], device="cpu")
-    whole.save(str(folder / "whole"))
-    return str(folder / "whole")
 
 
 def net_of(encoder: str, **options: Any) -> Sentence:

@@ -22,9 +22,11 @@ LONG = "x" * 10_001
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Inside]:
-    with tempfile.TemporaryDirectory(prefix="fs-") as folder:
-        with running(Settings.read({}, data_dir=Path(folder)), texts.bundle()) as inside:
-            yield inside
+    with (
+        tempfile.TemporaryDirectory(prefix="fs-") as folder,
+        running(Settings.read({}, data_dir=Path(folder)), texts.bundle()) as inside,
+    ):
+        yield inside
 
 
 @pytest.fixture
@@ -51,10 +53,8 @@ def test_a_text_gets_a_verdict(http: httpx.Client) -> None:
 def test_known_intents_are_known_and_unseen_ones_are_found(http: httpx.Client) -> None:
     """Most questions of intents that were never trained are not taken for a known one, and they form clusters."""
     known = classify(http, *texts.items("k", "weather", 60), *texts.items("k", "alarm", 60))
-    unseen = classify(
-        http,
-        *(i for pair in zip(*(texts.items("u", n, 90) for n in texts.UNSEEN), strict=True) for i in pair),
-    )
+    in_turn = zip(*(texts.items("u", intent, 90) for intent in texts.UNSEEN), strict=True)
+    unseen = classify(http, *(item for pair in in_turn for item in pair))
 
     right = [r["label"] == r["id"].split("-")[1] for r in known]
     assert sum(right) > 0.9 * len(right)
@@ -131,7 +131,7 @@ def test_the_websocket_takes_texts(service: Inside, subprotocol: str) -> None:
     results = [r for m in got if m["type"] == "verdicts" for r in m["results"]]
     nacks = [m for m in got if m["type"] == "nack"]
     assert [(0, items[0]["id"]), (2, items[2]["id"])] == [(r["position"], r["id"]) for r in results]
-    assert "music" == results[0]["label"]
+    assert "music" == results[0]["nearest"]
     assert [(1, items[1]["id"])] == [(m["position"], m["id"]) for m in nacks]
 
 

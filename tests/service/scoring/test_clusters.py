@@ -40,6 +40,17 @@ def test_early() -> None:
     assert 0.0 == one(found).in_cluster
 
 
+def test_about_something_else() -> None:
+    """Announced with known items only, it was not about the new class that came to it later, though that was there."""
+    shown = {1: ["i0", "i1"]}
+    found = answers("aa xxxxxxx", ". . . 1 1 1 1 1 1", at={1: 2}, exemplars=shown)
+
+    assert {1: ("early", "x")} == judged(found)
+    assert {1: ("right", "x")} == judged(
+        answers("aa xxxxxxx", ". . . 1 1 1 1 1 1", at={1: 2}, exemplars={1: ["i0", "i2"]})
+    )
+
+
 def test_empty() -> None:
     """A cluster without any item stands for nothing."""
     assert {1: ("empty", None)} == judged(answers("axx", "a . .", at={1: 2}))

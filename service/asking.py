@@ -1,0 +1,54 @@
+"""Ask the store until it answers.
+
+A store that is away is no reason to lose what is in hand: the same call is made again, unchanged, until it is answered.
+Asking again is safe, since the store knows a batch that it has. One that was away is looked at again before it is
+trusted: it may have come back set up otherwise.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from service.readiness import Readiness
+from service.state.errors import StoreUnavailable
+from service.state.store import StreamStore
+
+T = TypeVar("T")
+
+RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Pauses before the store is asked again; the last one for good."""
+
+
+class Asking:
+    """Calls of one store.
+
+    Args:
+        store: Whom to ask.
+        readiness: Is told while it does not answer.
+        revive: Called when it does not: restarts an embedded server that died.
+    """
+
+    def __init__(
+        self, store: StreamStore, readiness: Readiness, revive: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        self._store = store
+        self._readiness = readiness
+        self._revive = revive
+
+    async def until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What `call` gives, as soon as the store answers; other errors of the store are raised."""
+        tries = 0
+        while True:
+            try:
+                if tries:
+                    await self._store.open()
+                answer = await call()
+            except StoreUnavailable as away:
+                self._readiness.store_is_away(str(away))
+                if self._revive is not None:
+                    await self._revive()
+                await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+                tries += 1
+            else:
+                self._readiness.store_is_away(None)
+                return answer

@@ -1,0 +1,101 @@
+"""The clusters a stream remembers beside its micro-clusters: what each is, where it came from, what it went into.
+
+    parent_id     what it split from. Items of a part that is not announced yet go by the id of the elder: the first
+                  announced one on the way up.
+    merged_into   what took it in. An old id goes by its heir: the last on the way down.
+
+No way is a circle. A cluster that ended stays listed, so that its id leads to its heir; the oldest are forgotten.
+"""
+
+from dataclasses import dataclass, field
+
+from service.clustering.emergence import Start
+from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Evidence
+
+MAX_GONE = 1_000
+"""Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Life:
+    """What the engine remembers of one cluster beside its micro-clusters. Owned and changed by Engine alone.
+
+    `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
+    that `is_united` stays one cluster though its micro-clusters come apart.
+    """
+
+    id: int
+    ordinal: int
+    born_seq: int
+    first_t: float
+    last_seq: int
+    last_t: float
+    state: ClusterState = ClusterState.CANDIDATE
+    name: str | None = None
+    parent_id: int | None = None
+    merged_into: int | None = None
+    residual: int = 0
+    is_united: bool = False
+    starts: list[Start] = field(default_factory=list)
+    p0: float = 0.0
+    exemplars: list[str] = field(default_factory=list)
+    emerged_seq: int | None = None
+    items_to_emerge: int | None = None
+    evidence: Evidence | None = None
+
+
+Lives = dict[int, Life]
+"""By id, in order of birth."""
+
+
+def elder(lives: Lives, cluster: int) -> int:
+    """The cluster itself if people know it, else the one it is splitting from, else NO_CLUSTER."""
+    while cluster != NO_CLUSTER and lives[cluster].state not in ANNOUNCED:
+        cluster = lives[cluster].parent_id or NO_CLUSTER
+    return cluster
+
+
+def heir(lives: Lives, cluster: int) -> int:
+    """The cluster it goes by now: itself, or what took it in; NO_CLUSTER where that is gone or forgotten."""
+    life = lives.get(cluster)
+    while life is not None and life.merged_into is not None:
+        life = lives.get(life.merged_into)
+    return NO_CLUSTER if life is None or life.state is ClusterState.GONE else life.id
+
+
+def absorb(lives: Lives, life: Life, into: Life) -> None:
+    """One cluster ends in another, which gets what is remembered of it; its micro-clusters have changed hands."""
+    into.residual += life.residual
+    into.is_united |= life.is_united
+    if life.last_seq > into.last_seq:
+        into.last_seq, into.last_t = life.last_seq, life.last_t
+    _hand_children_over(lives, life, into)
+    life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
+
+
+def _hand_children_over(lives: Lives, life: Life, into: Life) -> None:
+    """What split off from a cluster that ended now split off from its heir. Parents never form a cycle."""
+    above = into
+    while above.parent_id is not None:
+        if above.parent_id == life.id:  # the heir itself descends from it: then it takes its place
+            into.parent_id = life.parent_id
+            break
+        above = lives[above.parent_id]
+    for child in lives.values():
+        if child.parent_id == life.id and child is not into:
+            child.parent_id = into.id
+
+
+def forget(lives: Lives, cluster: int) -> None:
+    """It never was; what split from it came from nothing."""
+    del lives[cluster]
+    for life in lives.values():
+        if life.parent_id == cluster:
+            life.parent_id = None
+
+
+def forget_oldest(lives: Lives) -> None:
+    """Let no more than MAX_GONE be listed that have ended."""
+    gone = [c for c, life in lives.items() if life.state is ClusterState.GONE]
+    for cluster in gone[: max(0, len(gone) - MAX_GONE)]:
+        forget(lives, cluster)

@@ -1,0 +1,61 @@
+"""The numbers of the stream gate, in one place, each with its reason.
+
+They are read from here whenever they are needed (`constants.WINDOW`), so that a measurement may set others. All that
+a stream's state depends on is in its log, so another number here makes no old state wrong, but for `WINDOW`.
+"""
+
+WINDOW = 2000
+"""Items of the stream that a fit looks at."""
+
+EVERY = 100
+"""Items between fits."""
+
+FEWEST_ITEMS = 400
+"""Items in the window before the first fit: fewer differ from known ones by chance in a hundred directions."""
+
+FEWEST_HELD_OUT = 1500
+"""With fewer held-out items there is no stream gate: half of them could not tell one per cent from chance."""
+
+FEWEST_OF_CLASS = 60
+"""... nor with fewer a class: the shares of a hundred classes cannot be told from two thousand items. (On CLINC150, 112
+intents with 38 held-out items each, it lowered the AUROC of unseen intents from .94 to .87.)"""
+
+MOST_FITTED = 4000
+"""Held-out items that fits use, at most: bounds their time."""
+
+CORE = 0.5
+"""p-value above which an item lies in the core of its nearest class."""
+
+LEAST_SHARE = 1e-6
+"""No known class is taken to be rarer: weights stay numbers."""
+
+PENALTY = 100.0
+"""Of the ridge, for a window of WINDOW items; in proportion for fewer."""
+
+MEMBER_PENALTY = 10.0
+"""Of a membership: it has few items, but must bend where the stream's cannot."""
+
+LEAST_RATIO = 2.0
+"""r from which on more than half of the items are new."""
+
+REFRESHED = 2
+"""Memberships fitted anew at a time."""
+
+FEWEST_MEMBERS = 12
+"""Items of a cluster in the window from which a membership can be fitted."""
+
+NEAR_SHARE = 0.9
+"""Share of a cluster's items that are not counted as its outskirts."""
+
+REACH = 1.2
+"""A cluster claims nothing farther from its centre than this times where NEAR_SHARE of its items lie (squares)."""
+
+NO_VALLEY = 0.8
+"""Items between two centres, relative to those at the emptier centre, from which on the two are one class. Measured:
+1.5 and more for pieces of one class, .4 and less for two (MNIST and Fashion-MNIST, clusters of two radii)."""
+
+FEWEST_BETWEEN = 10
+"""... and at least so many, that it is no accident."""
+
+BAND = 0.15
+"""Items are at a centre, or half-way, if no farther from there than this, the centres being 1 apart."""

@@ -1,0 +1,72 @@
+"""Is the stream served right now, and if not, why? Told to readers, and to the queue, which then refuses new work.
+
+Two things can be in the way: our own state (starting, replaying, another owner, stopping) and a store that is away.
+The store's absence is told first, since it is what an operator can mend. Once stopping, nothing makes it ready again.
+"""
+
+import structlog
+
+from service.batching import Queue
+from service.errors import NotReady, StoreAway
+from service.metrics import Metrics
+
+log = structlog.get_logger("firstseen.pipeline")
+
+_STORE_AWAY = "Redis does not answer ({}). Nothing is lost; send the same again in a moment."
+
+
+class Readiness:
+    """The state of one pipeline as others see it.
+
+    Args:
+        queue: What waits; closed while not ready.
+        metrics: What is counted.
+    """
+
+    def __init__(self, queue: Queue, metrics: Metrics) -> None:
+        self._queue = queue
+        self._metrics = metrics
+        self._state: str | None = "starting"
+        self._away: str | None = None
+        self.is_stopping = False
+        self._show()
+
+    @property
+    def reason(self) -> str | None:
+        """Why the stream is not served right now; None when it is."""
+        return self._away or self._state
+
+    def unready(self, reason: str) -> None:
+        """It is not served, for this reason."""
+        self._state = reason
+        self._show()
+
+    def ready(self) -> None:
+        """It is served, if the store is there and nobody has told it to stop."""
+        if not self.is_stopping:
+            self._state = None
+            self._show()
+
+    def stop(self) -> None:
+        """It will not be served again."""
+        self.is_stopping = True
+        self.unready("stopping")
+
+    def store_is_away(self, reason: str | None) -> None:
+        """The store does not answer, or (None) does again."""
+        if reason == self._away:
+            return
+        if reason is None or self._away is None:
+            log.warning("store_away", reason=reason) if reason else log.info("store_back")
+        self._away = reason
+        self._show()
+
+    def _show(self) -> None:
+        reason = self.reason
+        self._metrics.ready.set(reason is None)
+        if reason is None:
+            self._queue.open()
+        elif self._away is not None and not self.is_stopping:
+            self._queue.close(StoreAway(_STORE_AWAY.format(self._away)))
+        else:
+            self._queue.close(NotReady(f"The service is not ready: {self._state or reason}."))

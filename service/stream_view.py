@@ -1,0 +1,30 @@
+"""The state of a stream as readers see it."""
+
+from dataclasses import dataclass
+
+from service.clustering import snapshot
+from service.clustering.engine import Engine
+from service.records import Cluster, VerdictKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamView:
+    """The durable state as readers see it. `stale`: the store is away and newer items may be in flight."""
+
+    seq: int
+    known_counts: dict[str, int]
+    verdict_counts: dict[str, int]
+    clusters: tuple[Cluster, ...]
+    state_hash: str | None
+    stale: bool = False
+
+
+def view_of(engine: Engine, *, with_hash: bool = False) -> StreamView:
+    """What an engine shows now; the hash takes a copy of all its state."""
+    return StreamView(
+        seq=engine.seq,
+        known_counts=dict(zip(engine.labels, engine.known_counts.tolist(), strict=True)),
+        verdict_counts={kind.value: engine.verdict_counts[kind] for kind in VerdictKind},
+        clusters=engine.clusters(),
+        state_hash=snapshot.digest(engine) if with_hash else None,
+    )
