@@ -36,6 +36,7 @@ from service.labelled_stream import Stream, draw, fitted
 from service.records import Float32s, Float64s, Int64s
 from service.replay import Steps
 from service.schedule import Schedule, standard
+from service.settings import Settings
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "firstseen": {},
@@ -108,9 +109,13 @@ class Cell:
         return draw(fitted(schedule, known), self.pool, known=self.labels, seed=seed)
 
 
-def engine_params(known: KnownArrays, *, known_error_rate: float, cluster_radius: float) -> EngineParams:
+def params_of(known: KnownArrays, *, known_error_rate: float, cluster_radius: float) -> EngineParams:
     """What the service sets out with where nobody has set anything."""
-    return EngineParams(known_error_rate=known_error_rate, clustering_threshold=cluster_radius)
+    return Settings.read({}).engine_params(
+        known_error_rate=known_error_rate,
+        cluster_radius=cluster_radius,
+        calibration_scores=int(np.diff(known.calibration_offsets).min()),
+    )
 
 
 def trained(config: TrainConfig, *, data_dir: Path | None, cache: Path, apart: Sequence[str] = ()) -> Cell:
@@ -225,7 +230,7 @@ def _read(folder: Path, config: TrainConfig, apart: Sequence[str]) -> Cell:
             z_pool=np.concatenate([kept["fresh_z"], kept["unseen_z"]]),
             pool=tuple(pool),
             known=bundle.known,
-            params=engine_params(
+            params=params_of(
                 bundle.known,
                 known_error_rate=calibration.known_error_rate,
                 cluster_radius=calibration.cluster_radius,

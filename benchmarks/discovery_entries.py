@@ -92,7 +92,7 @@ def _minas(cell: Cell, s: Settings) -> Answers:
             min_short_mem_trigger=int(s["trigger"]),
             min_examples_cluster=int(s["trigger"] // 5),
             threshold_strategy=1,
-            threshold_factor=s["factor"],
+            threshold_factor=1.1,
             window_size=int(s["window"]),
         ),
     )
@@ -116,7 +116,12 @@ def _ecsminer_wf(cell: Cell, s: Settings) -> Answers:
 
 
 _BALL = (0.8, 1.1, 1.5, 1.9)
-_RMS = (0.4, 0.7, 1.0, 1.3)
+"""Radius of a micro-cluster of what the gate refuses: little is there, and it lies far apart."""
+_SMALL_BALL = (0.5, 0.65, 0.8, 1.1)
+"""... of everything: the known classes are to come apart, too."""
+_RMS = (0.3, 0.5, 0.7, 1.0)
+_SMALL_RMS = (0.15, 0.25, 0.35, 0.5)
+"""The same, as DenStream measures: the RMS distance of a micro-cluster's items from their mean."""
 _RATES = (0.02, 0.05, 0.1)
 _HOW = "pip install --no-deps streamndr pandas"
 
@@ -137,20 +142,20 @@ ENTRIES: tuple[Entry, ...] = (
         name="river DBSTREAM alone",
         module="river",
         make=lambda cell, s: Alone(cell, _dbstream(s)),
-        grid={"radius": _BALL, "intersection": (0.05, 0.3), "weight": (4.0,)},
+        grid={"radius": _SMALL_BALL, "intersection": (0.05, 0.3), "weight": (4.0,)},
     ),
     Entry(
         name="river DenStream alone",
         module="river",
         make=lambda cell, s: Alone(cell, _denstream(s)),
-        grid={"radius": _RMS, "mu": (4.0, 10.0)},
+        grid={"radius": _SMALL_RMS, "mu": (3.0, 5.0)},
     ),
     Entry(
         name="streamndr MINAS",
         module="streamndr",
         how=_HOW,
         make=_minas,
-        grid={"clusters": (10.0, 30.0), "trigger": (50.0, 100.0), "factor": (1.1, 2.0), "window": (2000.0,)},
+        grid={"clusters": (4.0, 10.0, 30.0), "trigger": (30.0, 50.0, 100.0), "window": (600.0, 2000.0)},
     ),
     Entry(
         name="streamndr ECSMiner-WF",
