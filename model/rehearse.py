@@ -117,11 +117,15 @@ def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: P
     rehearsed: list[Rehearsed] = []
     radii: list[float] = []
     for number, fold in enumerate(made):
-
         without = f"without {', '.join(fold.left_out)}"
 
-        def report(
-            stage: str, done: int, total: int, note: str, number: int = number, without: str = without
+        def report(  # of a Progress it passes on what is done
+            stage: str,  # noqa: ARG001
+            done: int,
+            total: int,
+            note: str,  # noqa: ARG001
+            number: int = number,
+            without: str = without,
         ) -> None:
             progress("rehearse", number * total + done, len(made) * total, without)
 

@@ -52,13 +52,19 @@ class Fits:
             return ready.result()
         except Exception:
             log.exception("fit_failed")
-            self._metrics.fits_failed.inc()
-            self._not_before = seq + constants.EVERY
+            self.failed(seq)
             return None
+
+    def failed(self, seq: int) -> None:
+        """Count one that failed, as it was made or used, at `seq`; the next one is not begun at once."""
+        self._metrics.fits_failed.inc()
+        self._not_before = seq + constants.EVERY
 
     def drop(self) -> None:
         """Forget the fit under way: what it was made for is no more."""
-        self._under_way = None
+        if self._under_way is not None:
+            self._under_way.cancel()  # if its thread has begun, it goes on, and nobody asks what came of it
+            self._under_way = None
 
     def close(self) -> None:
         """Drop it, and begin no other."""

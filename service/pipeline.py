@@ -313,23 +313,37 @@ class Pipeline:
         engine = self._engine
         if engine is None:
             return
-        fit = self._fits.take(engine.seq)
-        if fit is not None:
-            await self._use_fit(engine, fit)
-        if engine.is_fit_due and self._fits.may_begin(engine.seq):
+        try:
             async with self._at_rest:
-                job = await self._in_worker(engine.fit_job)
-            self._fits.begin(engine.stream, job)
+                fit = self._fits.take(engine.seq)
+                result = None if fit is None else await self._use_fit(engine, fit)
+                if engine.is_fit_due and self._fits.may_begin(engine.seq):
+                    self._fits.begin(engine.stream, await self._in_worker(engine.fit_job))
+        except (Fenced, SequenceConflict):
+            raise
+        except Exception:
+            log.exception("refit_failed", seq=engine.seq)
+            self._fits.failed(engine.seq)
+            await self._start_over("a fit failed; reading the state again")
+            return
+        if result is not None:
+            self._tell(result)
 
-    async def _use_fit(self, engine: Engine, fit: StreamFit) -> None:
-        """Commit a fit, then decide by it."""
-        async with self._at_rest:
-            record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
-            await self._asking.until_answered(lambda: self._store.append(record))
-            result = await self._in_worker(partial(engine.refit, fit))
-            self._durable_seq = engine.seq
+    async def _use_fit(self, engine: Engine, fit: StreamFit) -> StepResult:
+        """Decide by a fit from here on, and commit that."""
+        record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
+        result = await self._in_worker(partial(engine.refit, fit))
+        await self._asking.until_answered(lambda: self._store.append(record))
+        self._durable_seq = engine.seq
         self._metrics.seq.set(engine.seq)
-        self._tell(result)
+        return result
+
+    async def _start_over(self, reason: str) -> None:
+        """A step failed halfway: drop the memory and read the state again."""
+        self._readiness.unready(reason)
+        self._fanout.end()  # should it be durable after all, its events are lost: watchers start anew
+        await self._restore()
+        self._readiness.ready()
 
     def _tell(self, result: StepResult) -> None:
         """Log and publish what became of clusters; it is durable."""
@@ -357,12 +371,9 @@ class Pipeline:
         except Exception:
             log.exception("batch_failed", items=len(items))
             self._metrics.failed.inc(len(items))
-            self._readiness.unready("a batch failed; reading the state again")
-            self._fanout.end()  # should it be durable after all, its events are lost: watchers start anew
             for part in batch:
                 part.job.fail(InternalError("These items could not be classified."))
-            await self._restore()
-            self._readiness.ready()
+            await self._start_over("a batch failed; reading the state again")
             return
         at = 0
         for part in batch:

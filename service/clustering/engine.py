@@ -29,7 +29,7 @@ from service.clustering.kinship import Life, Lives, absorb, elder, forget, forge
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.params import EngineParams
-from service.clustering.stream_gate import FitJob, StreamFit, StreamGate, cores
+from service.clustering.stream_gate import FitJob, Misfit, StreamFit, StreamGate, cores
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -107,6 +107,8 @@ class Engine:
     def _use(self, params: EngineParams) -> None:
         self.params = params
         self._idle_check_at = 0
+        if not params.stream_gate:  # what it knows of the stream will have a gap when it is on again
+            self.stream.clear()
         self.stream.retune(params.known_error_rate)
         self._look_at_held_out()
 
@@ -119,22 +121,24 @@ class Engine:
     # The stream gate's fits
 
     @property
+    def _has_stream_gate(self) -> bool:
+        """Whether there is one, and the operator wants it."""
+        return self.params.stream_gate and self.stream.is_on
+
+    @property
     def is_fit_due(self) -> bool:
         """Whether the stream gate is to be fitted anew."""
-        return self.params.stream_gate and self.stream.is_due
+        return self._has_stream_gate and self.stream.is_due
 
     def fit_job(self) -> FitJob:
         """What to fit now: copies, to be worked on beside the stream. See `StreamGate.solve`."""
         db = self.clusterer
-        if (
-            self.params.backend != "firstseen"
-        ):  # its clusters cannot be joined, nor may items be claimed for them
-            return self.stream.job({})
+        is_ours = self.params.backend == "firstseen"  # river's clusters can neither be joined nor given items
         return self.stream.job(
             {
                 birth: life.id
                 for life in self.lives.values()
-                if life.state in ANNOUNCED
+                if is_ours and life.state in ANNOUNCED
                 for birth in db.births(db.rows_of(life.id)).tolist()
             }
         )
@@ -142,12 +146,21 @@ class Engine:
     def refit(self, fit: StreamFit) -> StepResult:
         """Decide by another fit from the next item on. It is an entry of the log, and takes a place in the stream.
 
+        Memberships of clusters that merged or went since the fit was begun are sorted out here, and only here: between
+        two fits what the gates say of an item depends on nothing that happens, and so on no batch. Until the next fit
+        a claim for a cluster that has ended is one for its heir, or for none (`_place`).
+
         Returns:
             No verdicts; events, where clusters turned out to be one.
+
+        Raises:
+            Misfit: It is a fit of another stream gate; nothing was changed.
         """
-        self.stream.use(fit)
+        if not self._has_stream_gate:
+            raise Misfit("there is a fit, and no stream gate.")
+        self.stream.check(fit)
         events = self._join(fit)
-        self._keep_memberships()
+        self.stream.use(fit, self._goes_by)
         self._look_at_held_out()
         self.seq += 1
         return StepResult(verdicts=(), events=tuple(events))
@@ -157,18 +170,12 @@ class Engine:
         events: list[ClusterEvent] = []
         for young, old in fit.joins.tolist():
             ends, into = self.lives.get(young), self.lives.get(old)
-            if ends is not None and into is not None and {ends.state, into.state} <= ANNOUNCED:
+            if young != old and ends and into and {ends.state, into.state} <= ANNOUNCED:
                 self.clusterer.adopt(young, old)
                 into.is_united = True
-                self._merge(ends, into, into.last_t, events)
+                latest = max(ends, into, key=lambda life: life.last_seq)
+                self._merge(ends, into, latest.last_t, events)
         return events
-
-    def _keep_memberships(self) -> None:
-        """Memberships of what has merged or gone since: see `StreamGate.keep`."""
-        fit = self.stream.fit
-        if fit is not None:
-            named = {c: self._announced(heir(self.lives, c)) for c in fit.clusters.tolist()}
-            self.stream.keep({c: now for c, now in named.items() if now != NO_CLUSTER})
 
     # The step
 
@@ -187,8 +194,8 @@ class Engine:
         assert z.shape == (len(ids), self.gate.dim), z.shape
         assert np.isfinite(z).all(), "embeddings must be finite"
         said = self.gate.decide(z)
-        is_on = self.stream.is_on and self.params.stream_gate
-        features = self.stream.features(z) if is_on else np.empty((len(z), 0), dtype=np.float16)
+        has_gate = self._has_stream_gate
+        features = self.stream.features(z) if has_gate else np.empty((len(z), 0), dtype=np.float16)
         judged = self.stream.judge(said.p, features)
         accepted = judged.p > self.params.known_error_rate
         return Observed(
@@ -206,8 +213,15 @@ class Engine:
         )
 
     def apply(self, batch: Observed) -> StepResult:
-        """Learn a batch that the gates have seen, live or from the log."""
+        """Learn a batch that the gates have seen, live or from the log.
+
+        Raises:
+            Misfit: It was seen by another stream gate; nothing was changed.
+        """
         assert batch.first_seq == self.seq
+        width = self.stream.dim if self._has_stream_gate else 0
+        if batch.features.shape != (len(batch), width):
+            raise Misfit(f"items have features of shape {batch.features.shape}, not {(len(batch), width)}.")
         births = np.zeros(len(batch), dtype=np.int64)
         xs = iter(self.space.project(batch.z_unknown))
         verdicts: list[Verdict] = []
@@ -246,7 +260,7 @@ class Engine:
             self.seq += 1
             if self.seq >= self._idle_check_at:
                 self._check_idle(t, events)
-        if batch.features.shape[1]:
+        if self._has_stream_gate:
             self.stream.observe(batch.features, batch.core, births)
         return StepResult(verdicts=tuple(verdicts), events=tuple(events))
 
@@ -255,7 +269,8 @@ class Engine:
     ) -> tuple[int, int]:
         """One item that no known class took: its announced cluster or NO_CLUSTER; then learn it.
 
-        The ball it lies in has the first word, a cluster that claims it from afar the second.
+        The ball it lies in has the first word, a cluster that claims it from afar the second. Whichever cluster's item
+        it is said to be, that cluster has had an item.
 
         Returns:
             The cluster, and the birth of the micro-cluster it went to.
@@ -264,11 +279,14 @@ class Engine:
         self._catch_up(t, id, events)
         run = db.learn(x[None], None, 0, self._learnt)
         home, birth, row, _ = self._learnt[:, 0].tolist()
-        verdict = self._announced(home) or self._announced(heir(self.lives, claimed))
-        if home != NO_CLUSTER:
-            life = self.lives[home]
-            if claimed == NO_CLUSTER:  # what an announced cluster claims is no evidence for another
-                count_hit(life.starts, self.seq)
+        claimant = self._goes_by(claimed)
+        verdict = self._announced(home) or claimant
+        if (
+            home != NO_CLUSTER and claimant == NO_CLUSTER
+        ):  # what an announced one claims is no evidence for another
+            count_hit(self.lives[home].starts, self.seq)
+        for cluster in {home, verdict} - {NO_CLUSTER}:
+            life = self.lives[cluster]
             life.last_seq, life.last_t = self.seq, t
             life.exemplars = [*life.exemplars, id][-self.params.exemplars :]
         self._account(run.removed)
@@ -276,9 +294,10 @@ class Engine:
             self._regroup(t, id, row, events)
         elif run.removed:
             self._advance_all(t, events)
-        own = self.lives.get(db.cluster_of(row))
-        if own is not None:  # it may have gone since, and its micro-clusters with it
-            self._advance(own, t, events)
+        for cluster in dict.fromkeys((db.cluster_of(row), verdict)):
+            left = self.lives.get(cluster)
+            if left is not None:  # it may have gone since, and its micro-clusters with it
+                self._advance(left, t, events)
         return verdict, birth
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
@@ -290,6 +309,10 @@ class Engine:
     def _announced(self, cluster: int) -> int:
         """The cluster itself if people know it, else the one it is splitting from, else none."""
         return elder(self.lives, cluster)
+
+    def _goes_by(self, cluster: int) -> int:
+        """The announced cluster that one goes by now, itself mostly; NO_CLUSTER where nothing is left of it."""
+        return self._announced(heir(self.lives, cluster))
 
     # Lineage and life cycle
 
@@ -331,7 +354,7 @@ class Engine:
 
     def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
         was_announced = life.state in ANNOUNCED
-        absorb(self.lives, life, into)
+        absorb(self.lives, life, into, exemplars=self.params.exemplars)
         if was_announced:
             events.append(self._event(EventKind.MERGED, life, t, into.id))
             forget_oldest(self.lives)
@@ -352,7 +375,7 @@ class Engine:
             kind = arrow.event
             if kind is EventKind.EMERGED:
                 life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
-                life.evidence = evidence
+                life.evidence, life.starts = evidence, []
                 self._idle_check_at = 0
                 if life.parent_id is not None:
                     kind = EventKind.SPLIT

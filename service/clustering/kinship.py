@@ -63,12 +63,21 @@ def heir(lives: Lives, cluster: int) -> int:
     return NO_CLUSTER if life is None or life.state is ClusterState.GONE else life.id
 
 
-def absorb(lives: Lives, life: Life, into: Life) -> None:
-    """One cluster ends in another, which gets what is remembered of it; its micro-clusters have changed hands."""
+def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
+    """One cluster ends in another, which gets what is remembered of it; its micro-clusters have changed hands.
+
+    Args:
+        lives: all.
+        life: the one that ends.
+        into: its heir.
+        exemplars: how many the heir keeps, the latest of the two.
+    """
     into.residual += life.residual
     into.is_united |= life.is_united
-    if life.last_seq > into.last_seq:
-        into.last_seq, into.last_t = life.last_seq, life.last_t
+    earlier, later = sorted((life, into), key=lambda one: one.last_seq)
+    before = [id for id in earlier.exemplars if id not in later.exemplars]
+    into.exemplars = [*before, *later.exemplars][-exemplars:]
+    into.last_seq, into.last_t = later.last_seq, later.last_t
     _hand_children_over(lives, life, into)
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
 

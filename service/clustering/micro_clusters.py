@@ -343,6 +343,8 @@ class MicroClusters:
     def adopt(self, cluster: int, into: int) -> None:
         """Give the micro-clusters of one cluster to another; `regroup` is to be told that it is united."""
         self._ids[2, self._ids[2] == cluster] = into
+        touched = self._lists[at.TOUCHED, : self._whole[at.N_TOUCHED]]
+        touched[touched == cluster] = into
 
     def retune(self, params: ClustererParams) -> tuple[tuple[int, int], ...]:
         """Work with other parameters from now on; what is learnt stays.

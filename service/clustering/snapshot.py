@@ -110,6 +110,10 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine = Engine(known, labels, ledger.params)
     engine.restore_clusterer(stored)
     engine.restore_stream(stream)
+    demand(
+        ledger.params.stream_gate or not (len(stream["cores"]) or "fit.weights" in stream),
+        "a window or a fit where the stream gate is off",
+    )
     _check_clusterer(stored, ledger)
     demand(
         float(np.abs(stored["centers"]).max(initial=0.0)) < _FURTHEST, "centres that no embedding can have"

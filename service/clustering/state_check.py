@@ -71,7 +71,7 @@ def check_state(arrays: Arrays, dim: int, params: ClustererParams) -> None:
 
 
 def _check_layout(arrays: Arrays, dim: int, params: ClustererParams) -> None:
-    M, P = _length(arrays, "births"), _length(arrays, "pair_shared")
+    M, P = length(arrays, "births"), length(arrays, "pair_shared")
     layout = {
         "clock": ("<f8", (4,)),
         "counters": ("<i8", (4,)),
@@ -131,7 +131,7 @@ def check_river_state(arrays: Arrays, dim: int, params: ClustererParams) -> None
     Raises:
         SnapshotUnreadable: A name, type, shape, or range is wrong.
     """
-    M, S, P = (_length(arrays, name) for name in ("ids", "row_ids", "pair_ids"))
+    M, S, P = (length(arrays, name) for name in ("ids", "row_ids", "pair_ids"))
     _check_against(
         {
             "counters": ("<i8", (2,)),
@@ -166,7 +166,8 @@ def check_river_state(arrays: Arrays, dim: int, params: ClustererParams) -> None
     demand(len(np.unique(np.stack([elder, younger]), axis=1).T) == P, "a pair that is there twice")
 
 
-def _length(arrays: Arrays, name: str) -> int:
+def length(arrays: Arrays, name: str) -> int:
+    """How long an array is; 0 if it is not there, or has no length."""
     return len(arrays[name]) if name in arrays and arrays[name].ndim else 0
 
 

@@ -7,10 +7,9 @@ An entry is one of
     configure  the engine's parameters from here on. The first entry of every stream is one.
     refit      a fit of the stream gate, used from here on (`StreamFit`).
 
-Columns are raw little-endian arrays. An item of a known class costs some 40 bytes, its id, and two bytes a feature.
-A stored verdict
-is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a repeated id
-gets exactly the answer it got before.
+Columns are raw little-endian arrays. An item of a known class costs some 50 bytes, its id, and two bytes a feature.
+A stored verdict is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a
+repeated id gets exactly the answer it got before.
 """
 
 from collections.abc import Sequence
@@ -36,6 +35,7 @@ class _Items(msgspec.Struct, tag="items", tag_field="entry", forbid_unknown_fiel
     novelty: bytes
     distance: bytes
     features: bytes
+    width: int
     z_unknown: bytes
     dim: int
     clusters: bytes
@@ -83,6 +83,7 @@ def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
             novelty=batch.novelty.astype("<f8").tobytes(),
             distance=batch.distance.astype("<f8").tobytes(),
             features=batch.features.astype("<f2").tobytes(),
+            width=batch.features.shape[1],
             z_unknown=batch.z_unknown.astype("<f4").tobytes(),
             dim=batch.z_unknown.shape[1],
             clusters=clusters.tobytes(),
@@ -119,6 +120,26 @@ def _unpack_refit(entry: _Refit) -> StreamFit:
     )
 
 
+def _unpack_items(entry: _Items, first_seq: int) -> tuple[Observed, Int64s]:
+    B = len(entry.ids)
+    accepted = np.unpackbits(np.frombuffer(entry.accepted, dtype=np.uint8), count=B).astype(np.bool_)
+    refused = B - int(accepted.sum())
+    batch = Observed(
+        first_seq=first_seq,
+        ids=entry.ids,
+        t=np.frombuffer(entry.t, dtype="<f8").reshape(B),
+        nearest=np.frombuffer(entry.nearest, dtype="<i4").reshape(B).astype(np.int64),
+        accepted=accepted,
+        core=np.frombuffer(entry.core, dtype="<i4").reshape(B),
+        claimed=np.frombuffer(entry.claimed, dtype="<i8").reshape(B),
+        novelty=np.frombuffer(entry.novelty, dtype="<f8").reshape(B),
+        distance=np.frombuffer(entry.distance, dtype="<f8").reshape(B),
+        features=np.frombuffer(entry.features, dtype="<f2").reshape(B, entry.width),
+        z_unknown=np.frombuffer(entry.z_unknown, dtype="<f4").reshape(refused, entry.dim),
+    )
+    return batch, np.frombuffer(entry.clusters, dtype="<i8").reshape(B)
+
+
 def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] | EngineParams | StreamFit:
     """An entry: a batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, or a fit.
 
@@ -131,21 +152,7 @@ def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] |
             return _unpack_refit(entry)
         if isinstance(entry, _Configure):
             return entry.params
-        B = len(entry.ids)
-        batch = Observed(
-            first_seq=first_seq,
-            ids=entry.ids,
-            t=np.frombuffer(entry.t, dtype="<f8"),
-            nearest=np.frombuffer(entry.nearest, dtype="<i4").astype(np.int64),
-            accepted=np.unpackbits(np.frombuffer(entry.accepted, dtype=np.uint8), count=B).astype(np.bool_),
-            core=np.frombuffer(entry.core, dtype="<i4"),
-            claimed=np.frombuffer(entry.claimed, dtype="<i8"),
-            novelty=np.frombuffer(entry.novelty, dtype="<f8"),
-            distance=np.frombuffer(entry.distance, dtype="<f8"),
-            features=np.frombuffer(entry.features, dtype="<f2").reshape(B, -1),
-            z_unknown=np.frombuffer(entry.z_unknown, dtype="<f4").reshape(-1, entry.dim),
-        )
-        return batch, np.frombuffer(entry.clusters, dtype="<i8")
+        return _unpack_items(entry, first_seq)
     except (msgspec.DecodeError, ValueError) as error:
         raise EntryUnreadable(
             f"The log entry at seq {first_seq} cannot be read ({error}). It was written by another version of "

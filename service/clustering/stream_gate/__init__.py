@@ -41,12 +41,13 @@ known items (emergence.py) comes from the same half.
 
 **Determinism** (fitting.py, window.py). A fit multiplies matrices, so another processor may give other last bits; and
 a replay that had to make all fits again would take minutes. So a fit is an entry of the log (`StreamFit`, some 100
-numbers and 200 a membership), and its time in the stream is where that entry is. What is decided by it is in the log,
-too. The state is the window, exact (float16 features), and the latest fit; both are bounded.
+numbers, and 200 for each of the memberships it refreshes), and its time in the stream is where that entry is. What is
+decided by it is in the log, too. The state is the window, exact (float16 features), the latest fit, and at most
+MOST_MEMBERSHIPS memberships.
 """
 
 from service.clustering.stream_gate.gate import StreamGate
-from service.clustering.stream_gate.records import FitJob, Judged, StreamFit
+from service.clustering.stream_gate.records import FitJob, Judged, Misfit, StreamFit
 from service.clustering.stream_gate.shares import cores
 
-__all__ = ["FitJob", "Judged", "StreamFit", "StreamGate", "cores"]
+__all__ = ["FitJob", "Judged", "Misfit", "StreamFit", "StreamGate", "cores"]

@@ -41,6 +41,9 @@ LEAST_RATIO = 2.0
 REFRESHED = 2
 """Memberships fitted anew at a time."""
 
+MOST_MEMBERSHIPS = 64
+"""Memberships there are; the longest unfitted leave. Bounds the state, and the time of deciding by them."""
+
 FEWEST_MEMBERS = 12
 """Items of a cluster in the window from which a membership can be fitted."""
 
@@ -49,6 +52,9 @@ NEAR_SHARE = 0.9
 
 REACH = 1.2
 """A cluster claims nothing farther from its centre than this times where NEAR_SHARE of its items lie (squares)."""
+
+LEAST_REACH = 1e-3
+"""... but what lies as near as this, where all its items lie in one place (float16 features)."""
 
 NO_VALLEY = 0.8
 """Items between two centres, relative to those at the emptier centre, from which on the two are one class. Measured:

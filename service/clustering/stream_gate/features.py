@@ -29,11 +29,17 @@ class FeatureSpace:
 
         Other processors may give other last bits: it is in the log.
         """
-        rows = np.matmul((z - self._mean)[:, None, :], self._axes)[:, 0, :]
-        return np.asarray(np.clip(rows, -_LARGEST, _LARGEST), dtype=np.float16)
+        with np.errstate(over="ignore", invalid="ignore"):  # float32 may end before a far item does
+            rows = np.matmul((z - self._mean)[:, None, :], self._axes)[:, 0, :]
+        return _fitting(rows)
 
     def project_portably(self, z: Float32s) -> Float16s:
         """The same by sums along the last axis: the same bits on every processor, for what the state depends on."""
         axes = np.ascontiguousarray(self._axes.T)
         rows = [(row - self._mean) * axes for row in z]
-        return np.array([row.sum(axis=1) for row in rows]).clip(-_LARGEST, _LARGEST).astype(np.float16)
+        return _fitting(np.array([row.sum(axis=1) for row in rows]))
+
+
+def _fitting(rows: Float32s) -> Float16s:
+    """As float16, finite whatever the item: a fit is made of all that is in the window."""
+    return np.asarray(np.nan_to_num(rows.clip(-_LARGEST, _LARGEST), copy=False), dtype=np.float16)

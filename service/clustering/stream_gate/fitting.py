@@ -1,4 +1,9 @@
-"""A fit: shares, log r, memberships, joins. From a job alone, so it can be made beside everything else."""
+"""A fit: shares, log r, memberships, joins. From a job alone, so it can be made beside everything else.
+
+Its time is bounded, however long the stream and however many clusters there are: at most MOST_FITTED held-out items
+and WINDOW of the stream, REFRESHED memberships, and for each of these a look at no more than WINDOW / FEWEST_MEMBERS
+other clusters. With 96 features on one core: 10 to 40 ms.
+"""
 
 import numpy as np
 
@@ -7,8 +12,8 @@ from service.clustering.logistic import fit_logistic
 from service.clustering.stream_gate import constants
 from service.clustering.stream_gate.held_out import Half
 from service.clustering.stream_gate.joins import find_joins, within_classes
-from service.clustering.stream_gate.membership import fit_membership, membership_width
-from service.clustering.stream_gate.records import FitJob, StreamFit
+from service.clustering.stream_gate.membership import fit_membership
+from service.clustering.stream_gate.records import FitJob, StreamFit, check_fit, membership_width
 from service.clustering.stream_gate.shares import core_confusion, estimated_shares
 
 
@@ -27,28 +32,29 @@ class Fitter:
         self._within = within_classes(self._features, held_out.labels)
 
     def solve(self, job: FitJob) -> StreamFit:
-        """Make a fit; takes 10 to 40 ms."""
-        before = job.before
+        """Make a fit.
+
+        Raises:
+            ValueError, RuntimeError: The window is such that none comes of it. Nothing was changed.
+        """
         shares = estimated_shares(self._confusion, job.cores)
         known = self._held_out.mass(shares)
         window = job.features.astype(np.float32)
-        n = len(window)
+        n, F = window.shape
         weights = fit_logistic(
             np.concatenate([self._features, window]),
             np.arange(len(known) + n) >= len(known),
             np.concatenate([known * n, np.ones(n)]),
             penalty=constants.PENALTY * n / constants.WINDOW,
-            start=None if before is None else before.weights.astype(np.float64),
+            start=None if job.weights is None else job.weights.astype(np.float64),
         ).astype(np.float32)
-        members = {} if before is None else dict(zip(before.clusters.tolist(), before.members, strict=True))
-        for cluster in job.refreshed:
-            earlier = members.pop(cluster, None)
-            members[cluster] = fit_membership(job, window, self._features, known, cluster, weights, earlier)
-        width = membership_width(window.shape[1])
-        return StreamFit(
+        members = [fit_membership(job, window, self._features, known, c, weights) for c in job.refreshed]
+        fit = StreamFit(
             weights=weights,
             shares=shares.astype(np.float32),
-            members=np.array(list(members.values()), dtype=np.float32).reshape(-1, width),
-            clusters=np.array(list(members), dtype=np.int64),
+            members=np.array(members, dtype=np.float32).reshape(-1, membership_width(F)),
+            clusters=np.array(job.refreshed, dtype=np.int64),
             joins=find_joins(job, window, self._within),
         )
+        check_fit(fit, F=F, K=len(self._confusion))
+        return fit

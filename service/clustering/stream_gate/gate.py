@@ -1,7 +1,7 @@
 """The stream gate of one stream: its window, its latest fit, and what follows from that for an item."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,30 +10,46 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering.logistic import log_odds
-from service.clustering.state_check import demand, within
-from service.clustering.stream_gate import constants, held_out
+from service.clustering.stream_gate import constants, held_out, stored
 from service.clustering.stream_gate.features import FeatureSpace
 from service.clustering.stream_gate.fitting import Fitter
-from service.clustering.stream_gate.membership import claims
-from service.clustering.stream_gate.records import FitJob, Judged, StreamFit
+from service.clustering.stream_gate.membership import Memberships, membership_odds
+from service.clustering.stream_gate.records import FitJob, Judged, StreamFit, check_fit
 from service.clustering.stream_gate.tail import Tail
-from service.clustering.stream_gate.window import Recent, Window
+from service.clustering.stream_gate.window import Window
 from service.records import NO_CLUSTER, Bools, Float16s, Float32s, Float64s, Int32s, Int64s
-
-_FIT = ("weights", "shares", "members", "clusters", "joins")
-_NOTHING = Tail(np.zeros(1), np.ones(1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Case:
-    """float64 (B,) the smallest of an item's p-values; int64 (B,) the cluster that claims it."""
+class _Seen:
+    """What the latest fit says of items.
 
-    smallest: Float64s
+    Attributes:
+        ratio: float64 (B,) log r.
+        claim: float64 (B,) the largest log odds of a membership; None: there is none.
+        clusters: int64 (B,) whose these are, NO_CLUSTER where they are not above 0.
+    """
+
+    ratio: Float64s
+    claim: Float64s | None
     clusters: Int64s
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scale:
+    """What the latest fit says of the held-out items that it has not seen, weighted to the stream's shares."""
+
+    ratio: Tail
+    claim: Tail | None
+    smallest: Tail
+    refused: Bools
+
+
 class StreamGate:
-    """Window and latest fit of one stream; mutable, owned by the engine. What never changes comes from the bundle.
+    """Window, latest fit and memberships of one stream; mutable, owned by the engine.
+
+    What never changes comes from the bundle. Memory is bounded: 2 F bytes for each held-out item and for each of the
+    window, 8 bytes for each held-out item and membership.
 
     Args:
         known: a bundle's arrays.
@@ -45,31 +61,46 @@ class StreamGate:
         self._rate = rate
         fitted, self._judged = held_out.halves(known, self._space)
         self._fitter = Fitter(known, fitted)
+        p = self._judged.p
+        self._unfitted = Tail(-p, np.full(len(p), 1.0 / len(p)))
         self.is_on = held_out.are_enough(known)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the stream: window, fit and memberships."""
         self._window = Window(self._space.dim)
         self._since_fit = 0
-        self.fit: StreamFit | None = None
-        self._ratios, self._odds, self._combined = _NOTHING, _NOTHING, _NOTHING
-        self._weigh()
+        self._weights: Float32s | None = None
+        self._shares: Float32s | None = None
+        self._members = Memberships.none(self._space.dim)
+        self._columns: dict[int, tuple[Float32s, Float64s]] = {}
+        self._scale: _Scale | None = None
 
-    # What an item looks like
+    # What is said of items
+
+    @property
+    def dim(self) -> int:
+        """F, the features of an item."""
+        return self._space.dim
 
     def features(self, z: Float32s) -> Float16s:
         """float32 (B, D) to float16 (B, F): what is kept of an item."""
         return self._space.project(z)
 
     def judge(self, p_item: Float64s, features: Float16s) -> Judged:
-        """What is said of items now.
+        """What is said of items now; before the first fit M is p_item alone.
 
         Args:
             p_item: float64 (B,) p-values of the known gate.
             features: float16 (B, F).
         """
-        if self.fit is None:
-            p = self._combined.p_values(-p_item)
+        scale = self._scale
+        if scale is None:
+            p = self._unfitted.p_values(-p_item)
             return Judged(p=p, clusters=np.zeros(len(p_item), dtype=np.int64))
-        case = self._case(p_item, features, self.fit)
-        return Judged(p=self._combined.p_values(-case.smallest), clusters=case.clusters)
+        seen = self._see(features, [membership_odds(features, row) for row in self._members.rows])
+        smallest = self._smallest(p_item, seen, scale.ratio, scale.claim)
+        return Judged(p=scale.smallest.p_values(-smallest), clusters=seen.clusters)
 
     @property
     def judged(self) -> Int64s:
@@ -78,22 +109,41 @@ class StreamGate:
 
     def refused_held_out(self) -> Bools:
         """Bool (len(judged),): which of the held-out items that no fit sees are refused now."""
-        if self.fit is None:
-            return np.asarray(self._combined.p_values(-self._judged.p) <= self._rate, dtype=np.bool_)
-        case = self._case(self._judged.p, self._judged.features, self.fit)
-        return np.asarray(self._combined.p_values(-case.smallest) <= self._rate, dtype=np.bool_)
+        if self._scale is None:
+            return np.asarray(self._unfitted.p_values(-self._judged.p) <= self._rate, dtype=np.bool_)
+        return self._scale.refused
 
-    def _case(self, p_item: Float64s, features: Float16s, fit: StreamFit) -> _Case:
-        ratio = log_odds(features, fit.weights[None])[:, 0]
-        p_stream = self._ratios.p_values(ratio)
-        has_case = ratio > math.log(constants.LEAST_RATIO)
+    def _see(self, features: Float16s, odds: list[Float64s]) -> _Seen:
+        """What the fit says: `odds` are float64 (B,) of each membership."""
+        assert self._weights is not None
+        ratio = log_odds(features, self._weights[None])[:, 0]
+        if not odds:
+            return _Seen(ratio=ratio, claim=None, clusters=np.zeros(len(ratio), dtype=np.int64))
+        columns = np.stack(odds)
+        best = columns.argmax(axis=0)
+        claim = columns[best, np.arange(len(ratio))]
+        clusters = np.where(claim > 0.0, self._members.clusters[best], NO_CLUSTER)
+        return _Seen(ratio=ratio, claim=claim, clusters=clusters)
+
+    def _smallest(self, p_item: Float64s, seen: _Seen, ratios: Tail, claims: Tail | None) -> Float64s:
+        """float64 (B,): M. What has no case counts for the ranking, but is not let below the rate."""
+        p_stream = ratios.p_values(seen.ratio)
+        has_case = seen.ratio > math.log(constants.LEAST_RATIO)
         smallest = np.minimum(p_item, np.where(has_case, p_stream, np.maximum(p_stream, self._rate)))
-        if not len(fit.clusters):
-            return _Case(smallest=smallest, clusters=np.zeros(len(p_item), dtype=np.int64))
-        largest, best = claims(features, fit)
-        p_member = self._odds.p_values(largest)
-        smallest = np.minimum(smallest, np.where(largest > 0.0, p_member, np.maximum(p_member, self._rate)))
-        return _Case(smallest=smallest, clusters=np.where(largest > 0.0, fit.clusters[best], NO_CLUSTER))
+        if seen.claim is None or claims is None:
+            return smallest
+        p_member = claims.p_values(seen.claim)
+        return np.minimum(smallest, np.where(seen.claim > 0.0, p_member, np.maximum(p_member, self._rate)))
+
+    @property
+    def memberships(self) -> Memberships:
+        """Those that are decided by now."""
+        return self._members
+
+    @property
+    def shares(self) -> Float32s | None:
+        """float32 (K,) of the known classes as the latest fit found them; None before the first."""
+        return self._shares
 
     # The window, and fits to it
 
@@ -127,90 +177,83 @@ class StreamGate:
         clusters = own[place]
         here, counts = np.unique(clusters[clusters != NO_CLUSTER], return_counts=True)
         enough = here[counts >= constants.FEWEST_MEMBERS].tolist()
-        fitted = [] if self.fit is None else self.fit.clusters.tolist()
-        # Those never fitted first, then the longest unfitted: a fit appends what it refreshes.
-        waiting = sorted(enough, key=lambda c: fitted.index(c) if c in fitted else -1)
+        turn = {cluster: n for n, cluster in enumerate(self._members.clusters.tolist())}
+        # Those never fitted first, then the longest unfitted.
+        refreshed = sorted(enough, key=lambda c: turn.get(c, -1))[: constants.REFRESHED]
+        earlier = {cluster: self._members.of(cluster) for cluster in refreshed}
         return FitJob(
             features=recent.features,
             cores=recent.cores,
             clusters=clusters,
             refused=recent.births != 0,
-            refreshed=tuple(waiting[: constants.REFRESHED]),
-            before=self.fit,
+            refreshed=tuple(refreshed),
+            weights=self._weights,
+            earlier={cluster: row for cluster, row in earlier.items() if row is not None},
         )
 
     def solve(self, job: FitJob) -> StreamFit:
-        """Make a fit. Changes nothing, and may run beside everything else; takes 10 to 40 ms."""
+        """Make a fit. Changes nothing, and may run beside everything else; see `Fitter.solve`."""
         return self._fitter.solve(job)
 
     # Deciding by a fit
 
-    def use(self, fit: StreamFit) -> None:
-        """Decide by `fit` from the next item on."""
-        self.fit = fit
+    def check(self, fit: StreamFit) -> None:
+        """Raises Misfit for a fit of another stream gate."""
+        check_fit(fit, F=self._space.dim, K=len(self._judged.counts))
+
+    def use(self, fit: StreamFit, goes_by: Callable[[int], int] = lambda cluster: cluster) -> None:
+        """Decide by `fit` from the next item on.
+
+        Args:
+            fit: one that passes `check`.
+            goes_by: gives the announced cluster that one goes by now, itself mostly, NO_CLUSTER for none: clusters
+                may have come to an end since the fit was begun.
+        """
+        self._weights, self._shares = fit.weights, fit.shares
+        self._members = self._members.after(fit, goes_by)
         self._since_fit = 0
         self._weigh()
 
     def retune(self, rate: float) -> None:
         """Call items new at another rate from the next item on."""
         self._rate = rate
-        self._weigh()
-
-    def keep(self, heirs: Mapping[int, int]) -> None:
-        """Clusters came to an end: drop their memberships, or give them to the cluster that took them in.
-
-        Args:
-            heirs: for each announced cluster that a membership is of the one it goes by now, itself mostly; a cluster
-                that is gone is not named.
-        """
-        fit = self.fit
-        if fit is None or all(heirs.get(c) == c for c in fit.clusters.tolist()):
-            return
-        rows: dict[int, Float32s] = {}
-        for c, row in zip(fit.clusters.tolist(), fit.members, strict=True):
-            heir = heirs.get(c)
-            # Its own membership comes before one it inherits.
-            if heir is not None and (heir == c or heir not in rows):
-                rows[heir] = row
-        self.fit = StreamFit(
-            weights=fit.weights,
-            shares=fit.shares,
-            members=np.array(list(rows.values()), dtype=np.float32).reshape(-1, fit.members.shape[1]),
-            clusters=np.array(list(rows), dtype=np.int64),
-            joins=fit.joins,
-        )
-        self._weigh()
+        if self._weights is not None:
+            self._weigh()
 
     def _weigh(self) -> None:
         """Take the held-out items' distributions anew, under the fit and the rate."""
-        fit, judged = self.fit, self._judged
-        if fit is None:
-            self._combined = Tail(-judged.p, np.full(len(judged.p), 1.0 / len(judged.p)))
-            return
-        mass = judged.mass(fit.shares.astype(np.float64))
-        self._ratios = Tail(log_odds(judged.features, fit.weights[None])[:, 0], mass)
-        if len(fit.clusters):
-            self._odds = Tail(claims(judged.features, fit)[0], mass)
-        case = self._case(judged.p, judged.features, fit)
-        self._combined = Tail(-case.smallest, mass)
+        assert self._shares is not None
+        judged = self._judged
+        mass = judged.mass(self._shares.astype(np.float64))
+        seen = self._see(judged.features, self._judged_odds())
+        ratios = Tail(seen.ratio, mass)
+        claims = None if seen.claim is None else Tail(seen.claim, mass)
+        smallest = self._smallest(judged.p, seen, ratios, claims)
+        combined = Tail(-smallest, mass)
+        self._scale = _Scale(
+            ratio=ratios,
+            claim=claims,
+            smallest=combined,
+            refused=np.asarray(combined.p_values(-smallest) <= self._rate, dtype=np.bool_),
+        )
+
+    def _judged_odds(self) -> list[Float64s]:
+        """What each membership says of the held-out items; computed once for each, since a fit changes only a few."""
+        before, self._columns = self._columns, {}
+        for cluster, row in zip(self._members.clusters.tolist(), self._members.rows, strict=True):
+            found = before.get(cluster)
+            if found is None or not np.array_equal(found[0], row):
+                found = row, membership_odds(self._judged.features, row)
+            self._columns[cluster] = found
+        return [column for _, column in self._columns.values()]
 
     # State
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Window and latest fit as flat arrays; equal states give equal arrays. See `restore`.
-
-        features: float16 (n, F), oldest first; cores: int32 (n,); births: int64 (n,); since_fit: int64 (1,); and of a
-        fit, if there is one, the fields of `StreamFit`.
-        """
-        recent = self._window.recent()
-        fit = {} if self.fit is None else {f"fit.{name}": getattr(self.fit, name) for name in _FIT}
-        return {
-            "features": recent.features,
-            "cores": recent.cores,
-            "births": recent.births,
-            "since_fit": np.array([self._since_fit], dtype=np.int64),
-            **fit,
-        }
+        """All of it as flat arrays; equal states give equal arrays. What they are says stored.py."""
+        return stored.packed(
+            self._window.recent(), self._since_fit, self._weights, self._shares, self._members
+        )
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a stored state, as if nothing had happened, to the bit.
@@ -218,37 +261,9 @@ class StreamGate:
         Raises:
             SnapshotUnreadable: no stream gate of this bundle has such a state.
         """
-        F, K = self._space.dim, len(self._judged.counts)
-        has_fit = any(name.startswith("fit.") for name in arrays)
-        n = len(arrays["cores"]) if "cores" in arrays and arrays["cores"].ndim == 1 else -1
-        m = len(arrays["fit.clusters"]) if has_fit and "fit.clusters" in arrays else 0
-        layout: dict[str, tuple[str, tuple[int, ...]]] = {
-            "features": ("<f2", (n, F)),
-            "cores": ("<i4", (n,)),
-            "births": ("<i8", (n,)),
-            "since_fit": ("<i8", (1,)),
-        }
-        if has_fit:
-            layout |= {
-                "fit.weights": ("<f4", (F + 1,)),
-                "fit.shares": ("<f4", (K,)),
-                "fit.members": ("<f4", (m, 2 * (F + 1))),
-                "fit.clusters": ("<i8", (m,)),
-                "fit.joins": ("<i8", (len(arrays.get("fit.joins", ())), 2)),
-            }
-        demand(arrays.keys() == layout.keys(), "the names of the stream gate's arrays")
-        for name, (dtype, shape) in layout.items():
-            array = arrays[name]
-            demand(array.dtype == np.dtype(dtype) and array.shape == shape, f"the stream gate's {name}")
-            demand(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"the stream gate's {name}")
-        demand(n <= constants.WINDOW and within(arrays["cores"], -1, K), "the stream gate's window")
-        demand(within(arrays["births"], 0, 2**62) and within(arrays["since_fit"], 0, 2**62), "its counts")
-        self._window.fill(Recent(**{name: arrays[name] for name in ("features", "cores", "births")}))
-        self._since_fit = int(arrays["since_fit"][0])
-        self.fit = None
-        self._weigh()
-        if has_fit:
-            demand(bool((arrays["fit.shares"] >= 0).all()), "the stream gate's shares")
-            demand(len(np.unique(arrays["fit.clusters"])) == m, "the stream gate's clusters")
-            self.fit = StreamFit(**{name: arrays[f"fit.{name}"] for name in _FIT})
+        stored.check(arrays, F=self._space.dim, K=len(self._judged.counts), is_on=self.is_on)
+        self.clear()
+        recent, self._since_fit, self._weights, self._shares, self._members = stored.unpacked(arrays)
+        self._window.fill(recent)
+        if self._weights is not None:
             self._weigh()

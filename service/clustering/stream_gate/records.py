@@ -1,18 +1,21 @@
 """What passes between the stream gate and who drives it: a job, the fit that comes of it, and its word on items."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from service.records import Bools, Float16s, Float32s, Float64s, Int32s, Int64s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamFit:
-    """What one fit found: all that deciding needs.
+    """What one fit found. An entry of the log: some 100 numbers, and 200 for each membership.
 
     Attributes:
         weights: float32 (F + 1,) of log r; the intercept last.
         shares: float32 (K,) of the known classes in the window, each above 0; what is missing to 1 is new.
-        members: float32 (m, 2 (F + 1)) of the memberships; what a row holds says `membership.py`.
+        members: float32 (m, 2 (F + 1)) of the memberships fitted anew; what a row holds says `membership.py`.
         clusters: int64 (m,) whose.
         joins: int64 (j, 2): clusters that are one class, as (the one that ends, the one that takes it in).
     """
@@ -34,7 +37,8 @@ class FitJob:
         clusters: int64 (n,) announced cluster that an item is in, NO_CLUSTER for none.
         refused: bool (n,) whether no known class took the item.
         refreshed: clusters whose membership is to be fitted.
-        before: the fit before, or None.
+        weights: float32 (F + 1,) of the fit before, to begin at; None: there was none.
+        earlier: memberships of the refreshed clusters so far, float32 (2 (F + 1),) each, to begin at.
     """
 
     features: Float16s
@@ -42,7 +46,8 @@ class FitJob:
     clusters: Int64s
     refused: Bools
     refreshed: tuple[int, ...]
-    before: StreamFit | None
+    weights: Float32s | None
+    earlier: Mapping[int, Float32s]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +56,45 @@ class Judged:
 
     Attributes:
         p: float64 (B,): share of known items as strange as this one, in (0, 1].
-        clusters: int64 (B,): the announced cluster that claims the item, NO_CLUSTER for none.
+        clusters: int64 (B,): the cluster that claims the item, NO_CLUSTER for none; announced when its membership was
+            fitted.
     """
 
     p: Float64s
     clusters: Int64s
+
+
+class Misfit(ValueError):
+    """A fit, or features, that this stream gate cannot work with."""
+
+
+def membership_width(F: int) -> int:
+    """How many numbers a membership has."""
+    return 2 * (F + 1)
+
+
+def check_fit(fit: StreamFit, *, F: int, K: int) -> None:
+    """Is it one of F features and K known classes, and are its numbers such that can be decided by?
+
+    Raises:
+        Misfit: no; the message says what is wrong.
+    """
+    m = len(fit.clusters)
+    for name, shape in (
+        ("weights", (F + 1,)),
+        ("shares", (K,)),
+        ("members", (m, membership_width(F))),
+        ("clusters", (m,)),
+        ("joins", (len(fit.joins), 2)),
+    ):
+        array = getattr(fit, name)
+        if array.shape != shape:
+            raise Misfit(f"a fit of the stream gate has {name} of shape {array.shape}, not {shape}.")
+        if not np.isfinite(array).all():
+            raise Misfit(f"a fit of the stream gate has {name} that are no numbers.")
+    if not (fit.shares > 0).all():
+        raise Misfit("a fit of the stream gate has shares that are not above 0.")
+    if not (fit.members[:, -1] > 0).all():
+        raise Misfit("a fit of the stream gate has a membership without reach.")
+    if not (fit.clusters > 0).all() or len(np.unique(fit.clusters)) < m:
+        raise Misfit("a fit of the stream gate has memberships of no cluster, or two of one.")
