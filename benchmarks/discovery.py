@@ -59,8 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="keeps trainings",
     )
     options.add_argument("--streams", type=int, default=3, metavar="N", help="streams of each cell")
-    options.add_argument("--limit", type=float, default=120.0, metavar="S", help="seconds a peer may take a stream")
-    options.add_argument("--encoder", metavar="NAME", help="of sentences: a name, or a folder, in place of the usual")
+    options.add_argument(
+        "--limit", type=float, default=120.0, metavar="S", help="seconds a peer may take a stream"
+    )
+    options.add_argument(
+        "--encoder", metavar="NAME", help="of sentences: a name, or a folder, in place of the usual"
+    )
     given = options.parse_args(arguments)
     setup = Setup(
         data_dir=given.data,
@@ -160,7 +164,17 @@ def tables(report: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
 
 
 _COLUMNS = (
-    *("method", "streams", "macro_f1", "macro_f1_sd", "auroc", "auroc_sd", "known_accuracy", "found", "delay"),
+    *(
+        "method",
+        "streams",
+        "macro_f1",
+        "macro_f1_sd",
+        "auroc",
+        "auroc_sd",
+        "known_accuracy",
+        "found",
+        "delay",
+    ),
     *("fragments", "false_a_stream", "fnew", "mnew", "err", "nmi"),
 )
 

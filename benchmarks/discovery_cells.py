@@ -11,8 +11,8 @@ its configuration decides, so that a second run does not train.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class Cell:
         return ClusterSpace(self.known).project(z)
 
     def engine(self, **changes: Any) -> Steps:  # noqa: ANN401 - parameters of the engine, by name
-        """firstseen as it ships, or with other parameters."""
+        """Firstseen as it ships, or with other parameters."""
         return Engine(self.known, self.labels, self.params.with_changes(**changes))
 
     def stream(self, *, seed: int, length: int, arriving: int | None = None, null: bool = False) -> Stream:
@@ -135,7 +135,12 @@ def trained(config: TrainConfig, *, data_dir: Path | None, cache: Path, apart: S
         log(f"train {config.dataset} without {', '.join(config.hold_out[:6])}: seed {config.seed}")
         begun = datetime.now(UTC)
         train_bundle(
-            config, data_dir=data_dir, out=folder / _BUNDLE, progress=lambda *_: None, created=begun, replace=True
+            config,
+            data_dir=data_dir,
+            out=folder / _BUNDLE,
+            progress=lambda *_: None,
+            created=begun,
+            replace=True,
         )
         _keep(folder, config, data_dir, seconds=(datetime.now(UTC) - begun).total_seconds())
     return _read(folder, config, apart)

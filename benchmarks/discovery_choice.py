@@ -12,7 +12,7 @@ from statistics import fmean
 
 from benchmarks.discovery_cells import Cell
 from benchmarks.discovery_entries import Entry, Settings
-from benchmarks.discovery_peers import Steps, TooSlow
+from benchmarks.discovery_peers import BLOCK, Steps, TooSlow
 from service.labelled_stream import Stream
 from service.replay import Steps as Replayable
 from service.replay import run
@@ -20,6 +20,8 @@ from service.scoring.answers import Answers, announcements, read_answers
 from service.scoring.matching import macro_f1
 
 PATIENCE = 3.0
+BATCH = 4 * BLOCK
+"""Items a step: whole blocks, since MINAS forgets when its count of items at a block's end is a multiple of its window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ def answered(engine: Replayable, cell: Cell, stream: Stream) -> Answers:
         TooSlow: The peer's time was up.
     """
     ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(engine, cell.z_pool[stream.rows], ids)
+    emitted = run(engine, cell.z_pool[stream.rows], ids, batch=BATCH)
     announced_at, exemplars = announcements(emitted.events)
     truth = dict(zip(ids, stream.truth, strict=True))
     unseen = tuple(arrival.label for arrival in stream.schedule.arrivals if arrival.label is not None)
@@ -56,7 +58,9 @@ def choose(entry: Entry, designs: Sequence[Design], *, limit_s: float) -> Settin
     for settings in entry.settings():
         try:
             found = [
-                macro_f1(answered(Steps(d.cell, entry.make(d.cell, settings), limit_s=limit_s), d.cell, d.stream)).all
+                macro_f1(
+                    answered(Steps(d.cell, entry.make(d.cell, settings), limit_s=limit_s), d.cell, d.stream)
+                ).all
                 for d in designs
             ]
         except TooSlow:

@@ -9,7 +9,8 @@ streamndr (PyPI, BSD-3) has MINAS and ECSMiner-WF, which need no labels while th
 it is installed, and left out, and said to be, where not:
 
     pip install --no-deps streamndr pandas        # pandas is all that it needs beside what firstseen has
-    pip install clusopt-core                      # for MINAS with CluStream, as in its README: needs g++, libboost-thread
+    pip install clusopt-core                      # for MINAS with CluStream, as in its README: needs g++ and
+                                                  # the headers of Boost.Thread (libboost-thread-dev)
 """
 
 import importlib.util

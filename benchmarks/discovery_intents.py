@@ -230,4 +230,6 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
                 row[f"{name}_sd"] = stdev(one[name] for one in own) if len(own) > 1 else None
         found.append(row)
     nothing = dict.fromkeys(found[0]) if found else {}
-    return found + [{**nothing, "method": name, "acc": acc, "nmi": nmi, "ari": ari} for name, acc, nmi, ari in PUBLISHED]
+    return found + [
+        {**nothing, "method": name, "acc": acc, "nmi": nmi, "ari": ari} for name, acc, nmi, ari in PUBLISHED
+    ]

@@ -176,7 +176,9 @@ class Alone:
         """See `Answers`."""
         found = self._clusterer.predict_many(np.concatenate([x, self._references]))
         own, named = found[: len(x)], owners(found[len(x) :], self._classes, self._K)
-        said = np.array([OUTLIER if c < 0 else named.get(c, c + self._K) for c in own.tolist()], dtype=np.int64)
+        said = np.array(
+            [OUTLIER if c < 0 else named.get(c, c + self._K) for c in own.tolist()], dtype=np.int64
+        )
         self._clusterer.learn_many(x)
         return said, ((said < 0) | (said >= self._K)).astype(np.float64)
 

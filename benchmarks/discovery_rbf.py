@@ -279,7 +279,15 @@ README: tuple[tuple[str, tuple[str, ...], Callable[[], Classifies]], ...] = (
 
 
 PUBLISHED: tuple[Row, ...] = tuple(
-    {"method": name, "mnew_flag": mnew, "fnew": fnew, "err_flag": err, "mnew": None, "err": None, "auroc": None}
+    {
+        "method": name,
+        "mnew_flag": mnew,
+        "fnew": fnew,
+        "err_flag": err,
+        "mnew": None,
+        "err": None,
+        "auroc": None,
+    }
     | {"clusters": None}
     for name, mnew, fnew, err in (
         ("MINAS (README)", 0.172, 0.401, 0.368),

@@ -34,7 +34,15 @@ Run = dict[str, Any]
 
 _FIGURES = (
     *("items", "known_items", "known_accuracy", "fnew", "mnew", "err", "auroc", "fpr95", "macro_f1"),
-    *("classes_unseen", "classes_found", "clusters_announced", "false_clusters", "id_switches", "accuracy", "nmi"),
+    *(
+        "classes_unseen",
+        "classes_found",
+        "clusters_announced",
+        "false_clusters",
+        "id_switches",
+        "accuracy",
+        "nmi",
+    ),
     *("oracle_accuracy", "oracle_nmi", "oracle_f1_any_gate"),
 )
 
@@ -183,7 +191,10 @@ def _answers_of_all(
 ) -> Iterator[tuple[str, Run]]:
     """A run of each variant of ours and of each peer that has settings; a peer that is too slow has none."""
     for variant, changes in VARIANTS.items():
-        yield variant, stream_figures(cell.engine(**changes), cell, stream, ceilings=not is_null and not changes)
+        yield (
+            variant,
+            stream_figures(cell.engine(**changes), cell, stream, ceilings=not is_null and not changes),
+        )
     for entry in setup.entries:
         settings = chosen.get(entry.name)
         if settings is None:

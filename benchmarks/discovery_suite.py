@@ -7,7 +7,9 @@ seed, one for either kind, so that nobody has picked them:
 
     split n of kind s = the first U of numpy.random.default_rng([s, n]).permutation(classes)
 
-A design split that has the same unseen classes as a reported one is passed over, and the next n taken.
+A design split that has the same unseen classes as a reported one is passed over, and the next n taken. So is a reported
+split that is one of those firstseen's own defaults were looked at on while they were made (`LOOKED_AT`); MNIST's 3 and
+7, which the project set out with, is reported all the same, on trainings with other seeds.
 
 The goals are those the project set itself before it began; they stand beside the results whatever these are.
 """
@@ -82,7 +84,9 @@ class Group:
     streams: bool = True
 
 
-def splits_of(group: Group, labels: Sequence[str]) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
+def splits_of(
+    group: Group, labels: Sequence[str]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
     """The reported and the design splits of a group: the unseen classes of each.
 
     Args:
@@ -90,7 +94,7 @@ def splits_of(group: Group, labels: Sequence[str]) -> tuple[tuple[tuple[str, ...
         labels: All classes of its data set, in order.
     """
     there = [label for label in labels if label not in group.apart]
-    reported = _drawn(group.reported, there, REPORTED, avoid=())
+    reported = _drawn(group.reported, there, REPORTED, avoid=LOOKED_AT)
     design = _drawn(group.design, there, DESIGN, avoid=reported)
     return reported, design
 
@@ -112,6 +116,14 @@ def _drawn(
             found.append(split)
     return tuple(found)
 
+
+LOOKED_AT = (
+    ("3", "7"),
+    ("0", "2", "4", "6", "8"),
+    ("Sandal", "Bag", "Coat", "Trouser", "Shirt"),
+    ("T-shirt/top", "Sneaker", "Pullover", "Bag", "Dress"),
+)
+"""Unseen classes of the splits that firstseen's defaults were chosen on by hand."""
 
 _DIGITS = tuple("0123456789")
 

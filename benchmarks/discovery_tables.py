@@ -1,11 +1,11 @@
 """From runs to rows: means and spread over splits, trainings and streams, beside the goals.
 
-    macro_f1, auroc, ...   mean over runs; `..._sd`, their standard deviation: over splits, trainings and streams at once
-    found                  unseen classes found, of all that came, over all runs
-    delay                  items of a class until it was found, median over all classes found
-    fragments              clusters that stand for a found class, mean over these
-    false_a_stream         false clusters a stream, mean
-    false_per_100k         false clusters for 100,000 items, over all null streams
+macro_f1, auroc, ...   mean over runs; `..._sd`, their standard deviation: over splits, trainings and streams at once
+found                  unseen classes found, of all that came, over all runs
+delay                  items of a class until it was found, median over all classes found
+fragments              clusters that stand for a found class, mean over these
+false_a_stream         false clusters a stream, mean
+false_per_100k         false clusters for 100,000 items, over all null streams
 """
 
 import statistics

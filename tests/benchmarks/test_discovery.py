@@ -53,4 +53,6 @@ def test_the_report_is_printed_and_written(
     shown, report = capsys.readouterr().out, json.loads(file.read_text(encoding="utf-8"))
 
     assert shown.index(TINY.name) < shown.index("without anything new") < shown.index("Goals")
-    assert {"splits", "settings", "rows", "items", "runs", "nulls", "cells"} == set(report["groups"][TINY.name])
+    assert {"splits", "settings", "rows", "items", "runs", "nulls", "cells"} == set(
+        report["groups"][TINY.name]
+    )

@@ -40,7 +40,7 @@ def entry_of(drawn: Blobs, *, slow: tuple[float, ...] = ()) -> Entry:
     """A peer with one setting, the share of items that it gets right; some of them take for ever."""
 
     class Slow:
-        def answer(self, z: Float32s, x: Float64s) -> tuple[Int64s, Float64s]:
+        def answer(self, z: Float32s, x: Float64s) -> tuple[Int64s, Float64s]:  # noqa: ARG002
             raise TooSlow
 
     def make(cell: Cell, settings: Settings) -> Answers:  # noqa: ARG001

@@ -45,7 +45,7 @@ class Noting:
 
     def predict_many(self, x: Float64s) -> Int64s:
         self.calls.append(("predict", len(x)))
-        return np.full(len(x), self.learnt if self.learnt else -1, dtype=np.int64)
+        return np.full(len(x), self.learnt or -1, dtype=np.int64)
 
 
 class Constant:
@@ -59,7 +59,9 @@ class Constant:
 def test_answers_become_verdicts() -> None:
     """A class below K, nothing, and clusters from 1 on."""
     said = np.array([1, OUTLIER, 2, 5], dtype=np.int64)
-    verdicts = verdicts_of(("a", "b"), ("w", "x", "y", "z"), said, np.array([0.1, 0.9, 1.0, 1.0]), first_seq=7)
+    verdicts = verdicts_of(
+        ("a", "b"), ("w", "x", "y", "z"), said, np.array([0.1, 0.9, 1.0, 1.0]), first_seq=7
+    )
 
     assert [VerdictKind.KNOWN, VerdictKind.OUTLIER, VerdictKind.CLUSTER, VerdictKind.CLUSTER] == [
         v.verdict for v in verdicts
@@ -176,7 +178,7 @@ def test_one_by_one_each_item_is_asked_for_alone() -> None:
     class Sizes:
         sizes: list[int] = []  # noqa: RUF012 - noted for this test alone
 
-        def learn_many(self, x: Float64s, y: Int64s) -> None:
+        def learn_many(self, x: Float64s, y: Int64s) -> None:  # noqa: ARG002
             self.sizes.append(len(x))
 
         def predict_many(self, x: Float64s) -> Int64s:

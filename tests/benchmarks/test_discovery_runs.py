@@ -27,7 +27,7 @@ class Lone:
 class Endless:
     """A peer whose time is always up."""
 
-    def answer(self, z: Float32s, x: Float64s) -> tuple[Int64s, Float64s]:
+    def answer(self, z: Float32s, x: Float64s) -> tuple[Int64s, Float64s]:  # noqa: ARG002
         raise TooSlow
 
 
@@ -110,7 +110,13 @@ def test_items_are_told_apart_one_by_one(found: GroupRuns) -> None:
 def test_without_streams_only_items_are_looked_at(cache: Path) -> None:
     """No design cell is trained, and no setting chosen."""
     group = Group(
-        name="items", config="digits", changes={"epochs": 1, "max_items": 700}, reported=(("3", "7"),), design=(), apart=("9",), streams=False
+        name="items",
+        config="digits",
+        changes={"epochs": 1, "max_items": 700},
+        reported=(("3", "7"),),
+        design=(),
+        apart=("9",),
+        streams=False,
     )
     found = run_group(group, Setup(data_dir=None, cache=cache, changes={}))
 

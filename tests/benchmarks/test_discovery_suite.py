@@ -47,6 +47,15 @@ def test_what_stands_apart_is_in_no_split() -> None:
     assert {"a", "b"}.isdisjoint(c for split in (*reported, *design) for c in split)
 
 
+def test_splits_that_defaults_were_made_on_are_not_drawn() -> None:
+    """Of all there are, every one but those."""
+    digits = tuple("0123456789")
+    reported, _ = splits_of(group(reported=Random(unseen=2, count=44), design=()), digits)
+
+    assert frozenset(("3", "7")) not in {frozenset(split) for split in reported}
+    assert len({frozenset(split) for split in reported}) == 44
+
+
 def test_named_splits_are_taken_as_they_are() -> None:
     """The literature's, for one."""
     reported, _ = splits_of(group(reported=(("c",), ("d", "e"))), LETTERS)

@@ -19,7 +19,9 @@ from benchmarks.discovery_tables import (
 
 def run(**changes: Any) -> dict[str, Any]:
     """One stream: two classes came, one was found after 30 items, by two clusters."""
-    shares = dict.fromkeys(("known_accuracy", "fnew", "mnew", "err", "nmi", "accuracy", "oracle_accuracy"), 0.5)
+    shares = dict.fromkeys(
+        ("known_accuracy", "fnew", "mnew", "err", "nmi", "accuracy", "oracle_accuracy"), 0.5
+    )
     return {
         "method": OURS,
         "items": 1000,
@@ -87,7 +89,11 @@ def test_runs_are_grouped_in_the_order_in_which_methods_come() -> None:
 
 def group(*goals: Goal) -> Group:
     return Group(
-        name="g", config="digits", reported=Random(unseen=1, count=1), design=Random(unseen=1, count=1), goals=goals
+        name="g",
+        config="digits",
+        reported=Random(unseen=1, count=1),
+        design=Random(unseen=1, count=1),
+        goals=goals,
     )
 
 

@@ -10,7 +10,9 @@ from service.records import Float32s
 NOBODY = np.empty(0, dtype=np.int64)
 
 
-def groups(k: int, *, each: int = 40, d: int = 16, noise: float = 0.15, seed: int = 0) -> tuple[Float32s, Int64s]:
+def groups(
+    k: int, *, each: int = 40, d: int = 16, noise: float = 0.15, seed: int = 0
+) -> tuple[Float32s, Int64s]:
     """Tight groups on the sphere, and which is whose."""
     rng = np.random.default_rng(seed)
     middles = rng.normal(size=(k, d))
@@ -49,7 +51,8 @@ def test_breathing_mends_two_groups_in_one_cluster() -> None:
     """From starts as bad as they come in thirty groups, it ends higher than k-means, mostly at the truth."""
     z, y = groups(30, d=8, noise=0.1, seed=1)
     plain, mended = (
-        [seeded_kmeans(z, NOBODY, NOBODY, k=30, seed=seed, split=split) for seed in range(4)] for split in (0, 6)
+        [seeded_kmeans(z, NOBODY, NOBODY, k=30, seed=seed, split=split) for seed in range(4)]
+        for split in (0, 6)
     )
 
     assert all(m.total >= p.total for m, p in zip(mended, plain, strict=True))
