@@ -21,7 +21,7 @@ from service.scoring.matching import macro_f1
 
 PATIENCE = 3.0
 BATCH = 4 * BLOCK
-"""Items a step: whole blocks, since MINAS forgets when its count of items at a block's end is a multiple of its window."""
+"""Items a step: whole blocks. MINAS forgets when a block ends at a multiple of its window, and only then."""
 
 
 @dataclass(frozen=True, kw_only=True)
