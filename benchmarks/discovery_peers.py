@@ -38,8 +38,8 @@ _REFERENCES = 20
 """Fitting items a class that name the clusters of a clusterer that stands alone."""
 _PART = 0.05
 """Part of a class's references that makes a cluster one of that class."""
-_LEARNT_BEFORE = 2000
-"""Most fitting items that a clusterer that stands alone, or a classifier, has learnt before the stream."""
+_LEARNT_BEFORE, _OF_EACH = 2000, 50
+"""Fitting items that a peer has learnt before the stream: so many, or so many a class where that is more."""
 
 
 class TooSlow(RuntimeError):
@@ -129,6 +129,12 @@ def verdicts_of(
     return found
 
 
+def learnt_before(cell: Cell) -> tuple[Float64s, Int64s]:
+    """What a peer without a gate learns before the stream: float64 (n, C) fitting items, int64 (n,) their classes."""
+    n = max(_LEARNT_BEFORE, _OF_EACH * len(cell.labels))
+    return cell.space(cell.z_fit[:n]), cell.y_fit[:n]
+
+
 class BehindGate:
     """A clusterer for what the bundle's known gate refuses.
 
@@ -165,7 +171,7 @@ class Alone:
     def __init__(self, cell: Cell, clusterer: Peer) -> None:
         self._clusterer = clusterer
         self._K = len(cell.labels)
-        first = cell.space(cell.z_fit[:_LEARNT_BEFORE])
+        first, _ = learnt_before(cell)
         for begin in range(0, len(first), BLOCK):
             clusterer.learn_many(first[begin : begin + BLOCK])
         rows = np.concatenate([np.flatnonzero(cell.y_fit == k)[:_REFERENCES] for k in range(self._K)])
@@ -226,7 +232,7 @@ class Classifier:
     def __init__(self, cell: Cell, detector: Classifies) -> None:
         self._detector = detector
         self._K = len(cell.labels)
-        detector.learn_many(cell.space(cell.z_fit[:_LEARNT_BEFORE]), cell.y_fit[:_LEARNT_BEFORE])
+        detector.learn_many(*learnt_before(cell))
 
     def answer(self, z: Float32s, x: Float64s) -> tuple[Int64s, Float64s]:  # noqa: ARG002 - it has a space of its own
         """See `Answers`."""
@@ -251,6 +257,29 @@ class OneByOne:
     def predict_many(self, x: Float64s) -> Int64s:
         """Answer items one by one."""
         return np.array([int(self._detector.predict_many(row[None])[0]) for row in x], dtype=np.int64)
+
+
+class AtLeast:
+    """A detector that needs so many items of each class to learn from: those of small classes are repeated.
+
+    Args:
+        detector: Any that `Classifies`.
+        items: How many.
+    """
+
+    def __init__(self, detector: Classifies, items: int) -> None:
+        self._detector = detector
+        self._items = items
+        self.predict_many = detector.predict_many
+
+    def learn_many(self, x: Float64s, y: Int64s) -> None:
+        """Learn known items, class after class."""
+        rows = []
+        for k in np.unique(y).tolist():
+            own = np.flatnonzero(y == k)
+            rows.append(own if len(own) >= self._items else np.resize(own, self._items))
+        every = np.concatenate(rows)
+        self._detector.learn_many(x[every], y[every])
 
 
 class MacroClusters(RiverPeer):

@@ -10,6 +10,7 @@ from benchmarks.discovery_peers import (
     BLOCK,
     OUTLIER,
     Alone,
+    AtLeast,
     BehindGate,
     Classifier,
     MacroClusters,
@@ -190,6 +191,26 @@ def test_one_by_one_each_item_is_asked_for_alone() -> None:
 
     assert [2, 3, 4] == detector.predict_many(X[:3]).tolist()
     assert [5, 1, 1, 1] == Sizes.sizes
+
+
+def test_small_classes_are_repeated_until_they_are_large_enough() -> None:
+    """The others are learnt as they are; each item comes with its class."""
+
+    class Taught:
+        def learn_many(self, x: Float64s, y: Int64s) -> None:
+            self.x, self.y = x, y
+
+        def predict_many(self, x: Float64s) -> Int64s:
+            return np.zeros(len(x), dtype=np.int64)
+
+    detector = Taught()
+    peer = AtLeast(detector, 3)
+    y = np.array([1, 0, 0, 1, 0, 0, 2], dtype=np.int64)
+    peer.learn_many(np.arange(7.0)[:, None], y)
+
+    assert [0, 0, 0, 0, 1, 1, 1, 2, 2, 2] == detector.y.tolist()
+    assert [1, 2, 4, 5, 0, 3, 0, 6, 6, 6] == detector.x[:, 0].tolist()
+    assert [0, 0] == peer.predict_many(np.zeros((2, 1))).tolist()
 
 
 def makers() -> tuple[cluster.DBSTREAM, cluster.DenStream]:
