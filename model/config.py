@@ -16,6 +16,8 @@ from model.objectives import OBJECTIVES
 from model.scores import SCORES
 
 NORMS = ("l2", "none")
+_STEPS = 800
+_EPOCHS = (5, 100)
 DEVICES = ("cpu", "cuda")
 
 
@@ -50,7 +52,8 @@ class TrainConfig:
         norm: "l2" brings each layer to length one, "none" leaves them.
         gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output", or as
             SCORE, for each layer of the embedding; none named: `model.calibrate.default_gate` decides.
-        epochs: passes over the fitting items that the schedule is made for.
+        epochs: passes over the fitting items that the schedule is made for; 0 is as many as their number asks
+            for (`settled`).
         stop_at: share of the schedule after which training stops, the learning rate being what it then is.
         batch_size: items a step; at least 2, since batch norm needs company.
         learning_rate: the peak of the one-cycle schedule.
@@ -130,7 +133,7 @@ class TrainConfig:
             )
         for name, least in (
             ("embedding_dim", 1),
-            ("epochs", 1),
+            ("epochs", 0),
             ("batch_size", 2),
             ("seed", 0),
             ("cluster_dim", 1),
@@ -162,6 +165,20 @@ class TrainConfig:
     def epochs_run(self) -> int:
         """How many passes are made: `epochs` up to `stop_at`, at least one."""
         return max(1, round(self.stop_at * self.epochs))
+
+    def settled(self, fit_items: int) -> "TrainConfig":
+        """Return the run with its epochs decided: enough for about 800 steps, but 5 to 100.
+
+        Args:
+            fit_items: how many items there are to fit on, at least 1.
+
+        Returns:
+            the run itself where it says how many.
+        """
+        if self.epochs > 0:
+            return self
+        steps = max(fit_items // self.batch_size, 1)
+        return dataclasses.replace(self, epochs=min(max(math.ceil(_STEPS / steps), _EPOCHS[0]), _EPOCHS[1]))
 
     def as_json(self) -> dict[str, pydantic.JsonValue]:
         """Return the fields as JSON values, for the manifest."""

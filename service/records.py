@@ -45,6 +45,7 @@ class ClusterState(StrEnum):
     """Where a cluster stands in its life; `service.clustering.lifecycle` holds the transitions."""
 
     CANDIDATE = "candidate"
+    VARIANT = "variant"
     EMERGING = "emerging"
     ESTABLISHED = "established"
     FADING = "fading"
@@ -131,6 +132,7 @@ class Cluster:
         exemplars: Ids of its latest items, newest last.
         parent_id: The cluster it split from, or None.
         merged_into: The cluster that took it in, or None.
+        variant_of: The known class that it is a drift of (see `service.clustering.variants`), or None.
         evidence: As of its announcement; for a candidate, as of now.
     """
 
@@ -151,6 +153,7 @@ class Cluster:
     exemplars: tuple[str, ...]
     parent_id: int | None
     merged_into: int | None
+    variant_of: str | None
     evidence: Evidence
 
 

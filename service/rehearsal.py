@@ -19,7 +19,6 @@ from service.schedule import standard
 from service.scoring.answers import announcements, read_answers
 from service.scoring.measures import Measures, measure
 
-
 SHORTEST = 1_000
 """Items of a stream that tells anything."""
 

@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         description="Who forms the clusters: firstseen, or river to compare with; fixed when the stream is made.",
     )
     stream_gate: bool = Field(
-        True,
+        default=True,
         description="Compare the recent stream with known items, too, where the bundle has enough of them.",
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")

@@ -16,13 +16,14 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("model/**/*.py"), *ROOT.glob("service/**/*.py")])
 NAMES = [path.relative_to(ROOT).as_posix() for path in SOURCES]
 
-CONTRACT = {"model.bundle", "model.inputs", "model.networks"}
-"""What the service may know of the trainer."""
+CONTRACT = {"model.bundle", "model.inputs", "model.networks", "model.scores"}
+"""What the service may know of the trainer; scores, since what is calibrated has to be what is served."""
 
 COMPOSITION = {
     "service/backtest.py",  # replays data sets: needs the trainer's loaders, and its split to leave out what it used
     "service/app.py",  # makes clocks, clients and servers, and ties them together
     "service/cli.py",  # `firstseen train` and `firstseen inspect` are commands of the trainer
+    "service/rehearsal.py",  # runs the trainer's rehearsals through the engine, for the trainer
     "service/demo.py",  # trains a bundle before it serves it
     "service/server.py",  # the process around the service
 }
@@ -33,6 +34,7 @@ PURE_MODULES = {
     "dataclasses",
     "enum",
     "hashlib",
+    "itertools",
     "math",
     "msgspec",
     "numba",
@@ -41,12 +43,20 @@ PURE_MODULES = {
     "river",
     "safetensors",
     "scipy",
+    "statistics",
     "struct",
     "typing",
 }
 """All that the pure core may import from outside: nothing here has IO, a clock, threads or a GPU behind it."""
 
-PURE_OWN = {"model.bundle", "service.records", "service.events", "service.compiled", "service.clustering"}
+PURE_OWN = {
+    "model.bundle",
+    "model.scores",
+    "service.records",
+    "service.events",
+    "service.compiled",
+    "service.clustering",
+}
 
 BANNED_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 

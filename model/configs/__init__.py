@@ -33,8 +33,8 @@ CONFIGS: Mapping[str, TrainConfig] = {
     "nsl-kdd": nsl_kdd.CONFIG,
     "original": original.CONFIG,
 }
-_SUITS = {"image": mnist.CONFIG, "text": clinc150.CONFIG, "table": nsl_kdd.CONFIG}
-"""For each kind of input the settings that a data set without a named run starts from."""
+_BATCH = 64
+"""Items a step on data of one's own, which may be little; there are as many epochs as its size asks for."""
 
 
 def named_config(name: str) -> TrainConfig:
@@ -54,10 +54,11 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
     Args:
         dataset: What to train on; None takes that of the named configuration.
         name: A named configuration, taken whole; None takes what suits the data set, holding nothing out:
-            for images the settings of mnist, for texts those of clinc150, whose class "oos" stays held out,
-            since it is no class, for tables and vectors those of nsl-kdd.
+            for texts those of clinc150, whose class "oos" stays held out, since it is no class; for images those
+            of mnist, for tables and vectors those of nsl-kdd, in small batches and as many epochs as the number of
+            items asks for.
         changes: Fields of TrainConfig that replace what was taken. An encoder asks for the network that has it,
-            and the encoder "tfidf" for that network.
+            and the encoder "tfidf" for that network; who does not augment gets no auxiliary that needs views.
 
     Raises:
         ConfigError: there is no such configuration, or a value cannot work.
@@ -66,11 +67,25 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
         base = named_config(name)
     else:
         dataset = dataset or "digits"
-        suits = (
-            CONFIGS[dataset] if dataset in CONFIGS else _SUITS[input_kind(dataset, text=changes.get("text"))]
+        base = (
+            CONFIGS[dataset] if dataset in CONFIGS else _suits(input_kind(dataset, text=changes.get("text")))
         )
-        base = dataclasses.replace(suits, hold_out=(OUT_OF_SCOPE,) if dataset == "clinc150" else ())
-    return dataclasses.replace(base, **{"dataset": dataset or base.dataset, **_with_network(changes)})
+        base = dataclasses.replace(base, hold_out=(OUT_OF_SCOPE,) if dataset == "clinc150" else ())
+    wanted = _with_network(_without_views(changes))
+    return dataclasses.replace(base, **{"dataset": dataset or base.dataset, **wanted})
+
+
+def _suits(kind: str) -> TrainConfig:
+    """Return what a data set without a named run starts from."""
+    if kind == "text":
+        return clinc150.CONFIG
+    base = {"image": mnist.CONFIG, "table": nsl_kdd.CONFIG}[kind]
+    return dataclasses.replace(base, epochs=0, batch_size=_BATCH)
+
+
+def _without_views(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Whoever asks for items as they are does not ask for views of them."""
+    return {"auxiliary": "none", "flip": False, **changes} if changes.get("augment") is False else changes
 
 
 def _with_network(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Rows of a csv, tsv or jsonl file, one at a time, with the number of the line for who has to mend one.
 
-    name.csv   name.tsv    UTF-8; the first row names the columns; quotes as in RFC 4180
+    name.csv   name.tsv    UTF-8; the first row names the columns; quotes as in RFC 4180; in a csv a first row with
+                           semicolons and no comma means that semicolons part the values, as some offices write
     name.jsonl name.ndjson UTF-8; one JSON object a line; blank lines are passed over
     ... and each with .gz behind it
 
@@ -98,7 +99,10 @@ def _json_rows(lines: Iterator[str], path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _csv_rows(lines: Iterator[str], path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    first = next(lines, "")
+    if delimiter == "," and ";" in first and "," not in first:
+        delimiter = ";"
+    reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     while True:
         try:
@@ -112,7 +116,7 @@ def _csv_rows(lines: Iterator[str], path: Path, delimiter: str) -> Iterator[tupl
         if not values:
             continue
         if columns is None:
-            columns = values
+            columns = [name.strip() for name in values]
             twice = sorted({name for name in columns if columns.count(name) > 1})
             if twice:
                 raise wrong(path, reader.line_num, f"two columns are called {twice[0]!r}. Rename one.")

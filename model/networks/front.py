@@ -12,9 +12,10 @@ feature, which a rank or a quantile would hide: novelty lives in the tails. s is
 that is 0, since most items have one value, the median of the distances that are not 0.
 
 **Categories.** A net knows at most 100 values of a category, those that occur in 5 fitting items or more, the most
-frequent first. The others, and those that the data set never had, are "any other". Fitting items seldom show it, if ever, so
-its weights stay near where they were drawn: small. The 3 makes up for that: an item with a value that nobody has seen
-should not pass as a known one (measured with a new protocol in a table of connections: AUROC .993 with 1, .999 with 3).
+frequent first. The others, and those that the data set never had, are "any other". Fitting items seldom show it, if
+ever, so its weights stay near where they were drawn: small. The 3 makes up for that, since an item with a value that
+nobody has seen should not pass as a known one (measured with a new protocol in a made-up table of connections: AUROC
+.993 with 1, .999 with 3).
 
 Everything learnt is a buffer, so it is in the bundle's weights; the widths depend on the columns alone.
 """
@@ -44,10 +45,6 @@ class TableFront(nn.Module):
 
     def __init__(self, input: TableInput) -> None:  # noqa: A002  # the contract's word
         super().__init__()
-        self.median: Tensor
-        self.scale: Tensor
-        self.mean: Tensor
-        self.spread: Tensor
         columns = input.columns
         self._numbers = [i for i, column in enumerate(columns) if column.kind == "number"]
         self._categories = [i for i, column in enumerate(columns) if column.kind == "category"]
@@ -55,6 +52,10 @@ class TableFront(nn.Module):
         self._widths = [2 + min(n, _MOST_KNOWN) for n in listed]
         numbers = len(self._numbers)
         self.width = 2 * numbers + sum(self._widths)
+        self.median: Tensor
+        self.scale: Tensor
+        self.mean: Tensor
+        self.spread: Tensor
         self.register_buffer("median", torch.zeros(numbers))
         self.register_buffer("scale", torch.ones(numbers))
         self.register_buffer("mean", torch.zeros(numbers))

@@ -4,14 +4,13 @@ import dataclasses
 
 import numpy as np
 
-from model.bundle import CalibrationSpec
+from model.bundle import CalibrationSpec, EmbeddingSpec, LayerSpec, ScoreSpec
 from model.card import command, write_card
 from model.choice import Choice, Met, Tried
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import load_dataset
 from model.datasets.split import split
-from model.manifest import ScoreSpec
 
 
 def card(
@@ -21,13 +20,15 @@ def card(
     nines: int | None = None,
     config: TrainConfig | None = None,
     choice: Choice | None = None,
+    scores: tuple[tuple[str, str], ...] = (("relative-mahalanobis", "output"),),
+    layers: tuple[tuple[str, int], ...] = (("penultimate", 128), ("output", 32)),
 ) -> str:
     data = load_dataset("digits", data_dir=None)
     if nines is not None:
         kept = np.concatenate([np.flatnonzero(data.y != 9), np.flatnonzero(data.y == 9)[:nines]])
         data = dataclasses.replace(data, x=data.x[kept], y=data.y[kept])
     calibration = CalibrationSpec(
-        scores=(ScoreSpec(score="relative-mahalanobis", layer="output", mean=0.0, scale=1.0),),
+        scores=tuple(ScoreSpec(score=s, layer=layer, mean=0.0, scale=1.0) for s, layer in scores),  # type: ignore[arg-type]
         known_error_rate=0.05,
         cluster_dim=4,
         cluster_radius=1.1,
@@ -39,6 +40,7 @@ def card(
         data=data,
         split=split(data, hold_out, seed=0),
         labels=[label for label in data.labels if label not in hold_out],
+        embedding=EmbeddingSpec(layers=tuple(LayerSpec(name=n, dim=d) for n, d in layers), norm="l2"),
         calibration=calibration,
         metrics={"known_accuracy": 0.98765, "auroc": 0.5 if hold_out else None, "caught/3": 0.25},
         choice=choice,
@@ -83,7 +85,9 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     """The command has every option that differs, quoted for a shell, and no other."""
     config = starting_config("my digits", None, {"network": "mlp", "augment": False, "seed": 3})
 
-    assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"
+    assert (
+        command(config) == "firstseen train 'my digits' --network mlp --auxiliary none --no-augment --seed 3"
+    )
 
 
 def test_the_command_lists_columns_between_commas() -> None:
@@ -137,3 +141,22 @@ def test_a_choice_that_measured_nothing_has_no_table() -> None:
     chosen = card((), choice=choice).partition("## How it was chosen")[2]
 
     assert chosen.strip() == "- Too few classes."
+
+
+def test_it_names_the_layers_and_the_scores_that_decide() -> None:
+    """All layers are named where the configuration says none, with their widths; scores with their layers."""
+    several = card((), scores=(("nearest-neighbour", "penultimate"), ("energy", "output")))
+    single = card((), layers=(("pooled", 64),), scores=(("mahalanobis", "pooled"),))
+
+    assert "embedding: layers penultimate (128) + output (32), norm l2;" in several
+    assert "known-class score: the mean of nearest-neighbour on penultimate, energy on output." in several
+    assert "embedding: layer pooled (64), norm l2; known-class score: mahalanobis on pooled." in single
+
+
+def test_the_command_lists_layers_and_scores_between_commas() -> None:
+    """So that the shell gives back the same run."""
+    changes = {"layers": ("pooled", "output"), "gate": ("energy:output", "mahalanobis"), "augment": False}
+
+    assert command(starting_config("digits", None, changes)) == (
+        "firstseen train digits --layers pooled,output --gate energy:output,mahalanobis --no-augment"
+    )

@@ -51,6 +51,33 @@ def test_losses_fall_and_every_epoch_is_reported() -> None:
     assert result.losses[1] < result.losses[0]
 
 
+def test_the_embedding_is_the_layers_asked_for_or_all() -> None:
+    """One after the other, in the order asked for; where none is, all that the net has, in its order."""
+    data = vectors([40, 40])
+    config = TrainConfig(network="mlp", epochs=1, threads=1)
+    asked = dataclasses.replace(config, layers=("output", "penultimate"))
+
+    assert trained(config, data).embedder.layers == ("penultimate", "output")
+    assert trained(asked, data).embedder.layers == ("output", "penultimate")
+    assert trained(dataclasses.replace(config, layers=("output",)), data).embedder.dim == 32
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": ("pooled",)}, "the network mlp has no layer 'pooled'; choose among penultimate, output"),
+        (
+            {"gate": ("energy:pooled",)},
+            "gate has energy:pooled, and the embedding has the layers penultimate, out",
+        ),
+    ],
+)
+def test_a_layer_that_the_net_lacks_is_refused(changes: dict[str, tuple[str, ...]], message: str) -> None:
+    """Before the first epoch, with what there is to choose from."""
+    with pytest.raises(ConfigError, match=message):
+        trained(TrainConfig(network="mlp", threads=1, **changes), vectors([40, 40]))  # type: ignore[arg-type]
+
+
 def test_held_out_classes_are_not_among_the_labels() -> None:
     """The labels are the known classes, in the data set's order."""
     assert tuple("01245689") == trained(SHORT).labels

@@ -57,10 +57,32 @@ def test_a_run_starts_from_what_suits_its_data_set_and_holds_nothing_out() -> No
 
 
 def test_a_folder_is_trained_with_the_settings_of_mnist() -> None:
-    """A folder of IDX files is as large as MNIST, not as digits."""
-    expected = dataclasses.replace(named_config("mnist"), dataset="a/folder", hold_out=())
+    """But for its size, which may be any."""
+    expected = dataclasses.replace(
+        named_config("mnist"), dataset="a/folder", hold_out=(), epochs=0, batch_size=64
+    )
 
     assert expected == starting_config("a/folder", None, {})
+
+
+def test_tables_and_vectors_are_trained_with_the_settings_of_nsl_kdd(tmp_path: Path) -> None:
+    """Whatever their names, and with nothing held out."""
+    (tmp_path / "flows.csv").write_text("a,b\n1,2\n")
+    np.savez(tmp_path / "vectors.npz", x=np.zeros((2, 3)), y=[0, 1])
+    for name in ("flows.csv", "vectors.npz"):
+        path = str(tmp_path / name)
+        expected = dataclasses.replace(
+            named_config("nsl-kdd"), dataset=path, hold_out=(), epochs=0, batch_size=64
+        )
+
+        assert expected == starting_config(path, None, {})
+
+
+def test_arrays_of_images_are_trained_with_the_settings_of_mnist(tmp_path: Path) -> None:
+    """Their header tells what they are."""
+    np.savez(tmp_path / "images.npz", x=np.zeros((2, 3, 3)), y=[0, 1])
+
+    assert starting_config(str(tmp_path / "images.npz"), None, {}).network == "cnn"
 
 
 @pytest.mark.parametrize(
@@ -95,24 +117,6 @@ def test_an_encoder_can_be_changed_on_a_named_configuration() -> None:
     for change in ({"encoder": "tfidf"}, {"network": "tfidf"}):
         found = starting_config(None, "clinc150-minilm", change)
         assert ("tfidf", None) == (found.network, found.encoder)
-
-
-def test_tables_and_vectors_are_trained_with_the_settings_of_nsl_kdd(tmp_path: Path) -> None:
-    """Whatever their names, and with nothing held out."""
-    (tmp_path / "flows.csv").write_text("a,b\n1,2\n")
-    np.savez(tmp_path / "vectors.npz", x=np.zeros((2, 3)), y=[0, 1])
-    for name in ("flows.csv", "vectors.npz"):
-        path = str(tmp_path / name)
-        expected = dataclasses.replace(named_config("nsl-kdd"), dataset=path, hold_out=())
-
-        assert expected == starting_config(path, None, {})
-
-
-def test_arrays_of_images_are_trained_with_the_settings_of_mnist(tmp_path: Path) -> None:
-    """Their header tells what they are."""
-    np.savez(tmp_path / "images.npz", x=np.zeros((2, 3, 3)), y=[0, 1])
-
-    assert starting_config(str(tmp_path / "images.npz"), None, {}).network == "cnn"
 
 
 def test_a_named_configuration_is_taken_whole_and_then_changed() -> None:

@@ -20,6 +20,7 @@ JSONL = '{"q": "how, are\\nyou?", "label": "greeting"}\n\n{"q": "Größe", "labe
         ("a.CSV", CSV.replace("\n", "\r\n").replace("are\r\n", "are\n"), [3, 4]),
         ("a.csv", "\ufeff" + CSV + "\n\n", [3, 4]),
         ("a.tsv", CSV.replace('",', '"\t').replace("q,", "q\t").replace("e,s", "e\ts"), [3, 4]),
+        ("a.csv", CSV.replace('",', '";').replace("q,", " q ; ").replace("e,s", "e;s"), [3, 4]),
         ("a.jsonl", JSONL, [1, 3]),
         ("a.ndjson", "\ufeff" + JSONL + "\n", [1, 3]),
         ("a.csv.gz", CSV, [3, 4]),

@@ -42,13 +42,13 @@ def test_it_encodes_as_the_library_does(encoder: str) -> None:
 
     expected = SentenceTransformer(encoder, device="cpu").encode(TEXTS, normalize_embeddings=True)
 
-    found = embed_items(Embedder(net_of(encoder, max_tokens=64), "encoder", "none"), TEXTS)
+    found = embed_items(Embedder(net_of(encoder, max_tokens=64), ("encoder",), "none"), TEXTS)
     np.testing.assert_allclose(expected, found, atol=1e-5)
 
 
 def test_company_does_not_matter(encoder: str) -> None:
     """A text padded beside a long one is embedded as alone."""
-    embedder = Embedder(net_of(encoder), "penultimate", "l2")
+    embedder = Embedder(net_of(encoder), ("penultimate",), "l2")
     together = embed_items(embedder, TEXTS)
 
     for text, z in zip(TEXTS, together, strict=True):
@@ -59,16 +59,14 @@ def test_a_bundle_builds_it_without_the_encoders_folder(encoder: str) -> None:
     """Spec, two files and the arrays are enough; the name in the options leads nowhere any more."""
     net = net_of(encoder)
     files = net.files()
-    spec = NetworkSpec(
-        name="sentence", options={"encoder": "no/such", "hidden": 5, "output_dim": 3}, layer="output"
-    )
+    spec = NetworkSpec(name="sentence", options={"encoder": "no/such", "hidden": 5, "output_dim": 3})
 
     again = build_network(spec, TextInput(), files)
     again.load_state_dict(net.state_dict())
 
     assert {"tokenizer.json", "encoder.json"} == files.keys()
     assert encoder not in files["encoder.json"].decode()
-    z = [embed_items(Embedder(each.eval(), "output", "l2"), TEXTS) for each in (net, again)]
+    z = [embed_items(Embedder(each.eval(), ("output",), "l2"), TEXTS) for each in (net, again)]
     np.testing.assert_array_equal(*z)
 
 
@@ -103,7 +101,7 @@ def test_a_tuned_encoder_learns_slowly(encoder: str) -> None:
 
 def test_a_long_text_is_read_to_its_bound(encoder: str) -> None:
     """What is behind `max_tokens` changes nothing."""
-    embedder = Embedder(net_of(encoder, max_tokens=6), "encoder", "none")
+    embedder = Embedder(net_of(encoder, max_tokens=6), ("encoder",), "none")
     z = embed_items(embedder, ["reset my pin the weather", "reset my pin the music"])
 
     np.testing.assert_array_equal(z[0], z[1])

@@ -82,7 +82,7 @@ def test_a_misspelt_word_is_near_the_right_one() -> None:
     by_words, by_both = prepared(characters=False), prepared()
 
     assert 0 == by_words.layers(by_words.collate(["weathr"]))["features"].norm()
-    near = embed_items(Embedder(by_both, "features", "l2"), ["weathr", "the weather", "play music"])
+    near = embed_items(Embedder(by_both, ("features",), "l2"), ["weathr", "the weather", "play music"])
     assert near[0] @ near[1] > near[0] @ near[2] + 0.3
 
 
@@ -91,7 +91,7 @@ def test_texts_whose_words_occur_together_are_near() -> None:
     corpus = ["car motor", "motor engine", "car engine", "rose garden", "garden tulip", "rose tulip"] * 3
     net = prepared(corpus, characters=False, features=2)
 
-    z = embed_items(Embedder(net, "features", "l2"), ["car", "engine", "tulip"])
+    z = embed_items(Embedder(net, ("features",), "l2"), ["car", "engine", "tulip"])
 
     assert z[0] @ z[1] > 0.99
     assert abs(z[0] @ z[2]) < 0.01
@@ -120,12 +120,12 @@ def test_preparing_again_gives_the_same() -> None:
 def test_a_bundle_builds_it_again() -> None:
     """From its spec, its file and its arrays, to the bit."""
     net = prepared()
-    spec = NetworkSpec(name="tfidf", options={"features": 6, "hidden": 5, "output_dim": 3}, layer="output")
+    spec = NetworkSpec(name="tfidf", options={"features": 6, "hidden": 5, "output_dim": 3})
 
     again = build_network(spec, TextInput(), net.files())
     again.load_state_dict(net.state_dict())
 
-    z = [embed_items(Embedder(each.eval(), "penultimate", "l2"), TEXTS) for each in (net, again)]
+    z = [embed_items(Embedder(each.eval(), ("penultimate",), "l2"), TEXTS) for each in (net, again)]
     np.testing.assert_array_equal(*z)
 
 
@@ -142,12 +142,12 @@ def test_what_is_trained_on_is_what_is_served() -> None:
 @given(texts=st.lists(st.text(), min_size=1, max_size=4))
 def test_anything_can_be_read(texts: list[str]) -> None:
     """Any text has a finite embedding of length one or none at all, whatever it comes with."""
-    z = embed_items(Embedder(prepared(), "features", "l2"), texts)
+    z = embed_items(Embedder(prepared(), ("features",), "l2"), texts)
 
     assert np.isfinite(z).all()
     assert all(np.isclose(n, 1, atol=1e-5) or n == 0 for n in np.linalg.norm(z, axis=1))
     np.testing.assert_allclose(
-        embed_items(Embedder(prepared(), "features", "l2"), texts[:1]), z[:1], atol=1e-6
+        embed_items(Embedder(prepared(), ("features",), "l2"), texts[:1]), z[:1], atol=1e-6
     )
 
 

@@ -49,7 +49,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
         writer.writeheader()
         writer.writerows(labelled)
     changes = {
-        "label": "kind", "drop": ("id",), "categories": ("port",), "hold_out": ("scan",), "epochs": 20, "threads": 1
+        "label": "kind", "drop": ("id",), "categories": ("port",), "hold_out": ("scan",)
     }  # fmt: skip
     run(
         starting_config(str(folder / "flows.csv"), None, changes),

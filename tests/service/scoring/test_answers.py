@@ -27,6 +27,7 @@ def event(kind: EventKind, seq: int, cluster: int, exemplars: tuple[str, ...]) -
         exemplars=exemplars,
         parent_id=None,
         merged_into=None,
+        variant_of=None,
         evidence=Evidence(trials=1, hits=1, p0=0.1, log10_e=1.0, log10_threshold=1.0),
     )
     return ClusterEvent(kind=kind, seq=seq, t=0.0, cluster=view)
