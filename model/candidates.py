@@ -10,7 +10,7 @@ gave the field:
 
 An asked value that is not listed comes on top. Candidates stand in the order of how many fields they change, so the
 asked run is first of all: it is what is taken where no other is clearly better (`model/choice.py`). Objectives that
-were behind wherever they were measured are not tried (docs/decisions/014-objectives.md): each costs as much as
+were behind wherever they were measured are not tried: each costs as much as
 another.
 """
 

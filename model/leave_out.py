@@ -23,7 +23,7 @@ measured: what is a better embedding of a net is one question, when the net is t
 
 **Too few classes.** With fewer than five that have 12 fitting items or more, a fold would learn from three at most,
 and what it shows is about other nets than the final one. Then the first candidate is taken: whoever asked gave it,
-or it is what did best on other data (docs/decisions/014-objectives.md). The choice says so.
+or it is what did best on other data. The choice says so.
 """
 
 import dataclasses
