@@ -24,8 +24,8 @@ of all classes together. What is promised for these is weaker: when all classes 
 over all known items together, not class by class, and a class much wider than the rest has more than its
 share of refusals.
 
-**Cluster space.** The online clusterer works in the leading C principal directions of the fitting items,
-scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the same in
+**Cluster space.** The online clusterer works in the leading C principal directions of the fitting items, the layer
+"output" left out, scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the same in
 every bundle.
 
 **Stream features.** The stream gate compares what streams by with the calibration items, in the leading F principal
@@ -45,7 +45,7 @@ from model.bundle import EmbeddingSpec, KnownArrays, LayerSpec
 from model.config import ConfigError, TrainConfig
 from model.datasets import DataError
 from model.networks import Embedder
-from model.scores import Gate, layer_slices
+from model.scores import Gate, LayerSlice, layer_slices
 from model.scores.mahalanobis import SHRINKAGE, whitener
 
 CLUSTER_RADIUS = 1.6
@@ -56,6 +56,7 @@ MOST_CALIBRATION_EMBEDDINGS = 8000
 """Conformal scores count all calibration items; embeddings are kept of these many, every class in proportion."""
 _REFERENCES_PER_CLASS = 100
 _MOST_CLASSES_OF_NEIGHBOURS = 30
+_OUTPUT = "output"
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -90,6 +91,7 @@ def fit(
     y: Int64s,
     *,
     cluster_dim: int,
+    clustered: NDArray[np.bool_] | None = None,
     stream_dim: int = STREAM_DIM,
     shrinkage: float = SHRINKAGE,
 ) -> Geometry:
@@ -99,6 +101,7 @@ def fit(
         z: float32 (N, D), embeddings of fitting items.
         y: int64 (N,), classes 0..K-1, each present.
         cluster_dim: the largest C; fewer directions are kept where the items span fewer.
+        clustered: bool (D,), which numbers of an embedding the cluster space is made of; None: all.
         stream_dim: the largest F, likewise.
         shrinkage: weight of the scaled identity in the covariance, above 0 and up to 1.
 
@@ -119,15 +122,28 @@ def fit(
             "All embeddings of a class are the same point, so nothing can be calibrated. "
             "Train longer, lower the learning rate, or choose another objective."
         )
+    seen = np.ones(z.shape[1]) if clustered is None else clustered.astype(np.float64)
     return Geometry(
         prototypes=prototypes.astype(np.float32),
         counts=counts,
         class_whitener=whitener(within, shrinkage).astype(np.float32),
         cluster_mean=mean.astype(np.float32),
-        cluster_projection=_cluster_projection(around, within, y, cluster_dim).astype(np.float32),
+        cluster_projection=_cluster_projection(around * seen, within * seen, y, cluster_dim).astype(np.float32),
         stream_mean=mean.astype(np.float32),
         stream_projection=_stream_projection(around, stream_dim).astype(np.float32),
     )
+
+
+def clustered_numbers(layers: Sequence[LayerSlice]) -> NDArray[np.bool_]:
+    """Bool (D,): which numbers of an embedding the cluster space is made of: all but the output's, if there are others.
+
+    The output is what the objective has bent to the known classes, and new ones run together there.
+    """
+    has_others = any(layer.name != _OUTPUT for layer in layers)
+    seen = np.ones(max(layer.stop for layer in layers), dtype=np.bool_)
+    for layer in layers:
+        seen[layer.start : layer.stop] = layer.name != _OUTPUT or not has_others
+    return seen
 
 
 def default_gate(layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
@@ -346,7 +362,10 @@ def _stream_projection(around: Float64s, stream_dim: int) -> Float64s:
 
 
 def _cluster_projection(around: Float64s, within: Float64s, y: Int64s, cluster_dim: int) -> Float64s:
-    """Return PCA directions scaled to a median class RMS radius of 1: (N, D) twice, (N,) -> (D, C)."""
+    """Return PCA directions scaled to a median class RMS radius of 1: (N, D) twice, (N,) -> (D, C).
+
+    Numbers that are 0 in `around` and `within` take no part.
+    """
     variances, axes = np.linalg.eigh(around.T @ around / len(around))
     spanned = int((variances > variances[-1] * 1e-10).sum())
     directions = axes[:, ::-1][:, : min(cluster_dim, spanned)]
@@ -391,7 +410,9 @@ def calibrated(
         layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
         norm="l2" if config.norm == "l2" else "none",
     )
-    geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
+    geometry = fit(
+        z_fit, y_fit, cluster_dim=config.cluster_dim, clustered=clustered_numbers(layer_slices(embedding))
+    )
     gate = Gate.fit(
         wanted_gate(config.gate, embedder.layers, classes=len(geometry.counts)),
         layer_slices(embedding),

@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.calibrate import fit, in_proportion, wanted_gate
+from model.calibrate import clustered_numbers, fit, in_proportion, wanted_gate
 from model.choice import Choice, Met, Tried, explain, named, preferred
 from model.config import TrainConfig
 from model.datasets import LabelledData
@@ -205,7 +205,8 @@ def measure(
         layers = layers_of(candidate, net)
         if (layers, candidate.norm) not in spaces:
             z = joined([outputs[layer] for layer in layers], norm=candidate.norm)
-            spaces[layers, candidate.norm] = z, _apart(z, jury, candidate)
+            seen = clustered_numbers(layer_slices(_embedding(net, layers)))
+            spaces[layers, candidate.norm] = z, _apart(z, jury, candidate, seen)
         z, apart = spaces[layers, candidate.norm]
         gate = Gate.fit(
             wanted_gate(candidate.gate, layers, classes=int(jury.y[jury.fit].max()) + 1),
@@ -220,13 +221,13 @@ def measure(
     return met
 
 
-def _apart(z: Float32s, jury: Jury, candidate: TrainConfig) -> float | None:
+def _apart(z: Float32s, jury: Jury, candidate: TrainConfig, seen: NDArray[np.bool_]) -> float | None:
     """Return the k-means accuracy of left-out classes in the cluster space; None for a single one."""
     y = jury.y[jury.unseen]
     classes = int(y.max()) + 1
     if classes == 1:
         return None
-    geometry = fit(z[jury.fit], jury.y[jury.fit], cluster_dim=candidate.cluster_dim)
+    geometry = fit(z[jury.fit], jury.y[jury.fit], cluster_dim=candidate.cluster_dim, clustered=seen)
     points = (z[jury.unseen] - geometry.cluster_mean) @ geometry.cluster_projection
     return cluster_accuracy(y, oracle_clusters(points, clusters=classes, seed=candidate.seed))
 

@@ -236,45 +236,20 @@ def train(
 
     Images: [bold]firstseen train photos --image-size 64[/bold], one sub-folder a class.
     """
+    asked = dict(locals())
+    import dataclasses
+
     from model.candidates import around
+    from model.config import TrainConfig
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
     from service.rehearsal import simulate
 
-    given = {
-        "hold_out": _names(hold_out),
-        "label": label,
-        "text": text,
-        "categories": _names(categories),
-        "drop": _names(drop),
-        "image_size": image_size,
-        "network": network,
-        "encoder": encoder,
-        "tune": tune,
-        "objective": objective,
-        "auxiliary": auxiliary,
-        "auxiliary_weight": auxiliary_weight,
-        "layers": _names(layers),
-        "gate": _names(gate),
-        "norm": norm,
-        "embedding_dim": embedding_dim,
-        "cluster_dim": cluster_dim,
-        "epochs": epochs,
-        "stop_at": stop_at,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "augment": augment,
-        "flip": flip,
-        "known_error_rate": known_error_rate,
-        "max_items": max_items,
-        "rehearse": rehearse,
-        "seed": seed,
-        "device": device,
-        "threads": threads,
-    }
-    changes = {k: v for k, v in given.items() if v is not None}
+    # Options have the names of the fields they set.
+    settable = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "dataset"]
+    changes = {name: asked[name] for name in settable if asked.get(name) is not None}
+    changes |= {name: _names(changes[name]) for name in _LISTS if name in changes}
     wanted = starting_config(dataset, config, changes)
     out = out or Path("bundles") / Path(wanted.dataset).name.partition(".")[0]
     if not replace and out.is_dir() and any(out.iterdir()):
@@ -305,9 +280,12 @@ def train(
     )
 
 
-def _names(listed: str | None) -> tuple[str, ...] | None:
-    """What a person lists between commas."""
-    return None if listed is None else tuple(name.strip() for name in listed.split(",") if name.strip())
+_LISTS = ("hold_out", "categories", "drop", "layers", "gate")
+"""What a person lists between commas."""
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 @app.command()

@@ -58,7 +58,7 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
             of mnist, for tables and vectors those of nsl-kdd, in small batches and as many epochs as the number of
             items asks for.
         changes: Fields of TrainConfig that replace what was taken. An encoder asks for the network that has it,
-            and the encoder "tfidf" for that network.
+            and the encoder "tfidf" for that network; who does not augment gets no auxiliary that needs views.
 
     Raises:
         ConfigError: there is no such configuration, or a value cannot work.
@@ -71,7 +71,8 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
             CONFIGS[dataset] if dataset in CONFIGS else _suits(input_kind(dataset, text=changes.get("text")))
         )
         base = dataclasses.replace(base, hold_out=(OUT_OF_SCOPE,) if dataset == "clinc150" else ())
-    return dataclasses.replace(base, **{"dataset": dataset or base.dataset, **_with_network(changes)})
+    wanted = _with_network(_without_views(changes))
+    return dataclasses.replace(base, **{"dataset": dataset or base.dataset, **wanted})
 
 
 def _suits(kind: str) -> TrainConfig:
@@ -80,6 +81,11 @@ def _suits(kind: str) -> TrainConfig:
         return clinc150.CONFIG
     base = {"image": mnist.CONFIG, "table": nsl_kdd.CONFIG}[kind]
     return dataclasses.replace(base, epochs=0, batch_size=_BATCH)
+
+
+def _without_views(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Whoever asks for items as they are does not ask for views of them."""
+    return {"auxiliary": "none", "flip": False, **changes} if changes.get("augment") is False else changes
 
 
 def _with_network(changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,9 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     """The command has every option that differs, quoted for a shell, and no other."""
     config = starting_config("my digits", None, {"network": "mlp", "augment": False, "seed": 3})
 
-    assert command(config) == "firstseen train 'my digits' --network mlp --no-augment --seed 3"
+    assert (
+        command(config) == "firstseen train 'my digits' --network mlp --auxiliary none --no-augment --seed 3"
+    )
 
 
 def test_the_command_lists_columns_between_commas() -> None:
