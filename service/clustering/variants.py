@@ -11,9 +11,10 @@ be announced compares the time since its birth with the time before:
 
 A class is *halved* if at most half of what was expected came, and not by accident: P(Poisson(expected_k / 2) <= seen)
 <= DOUBT. The cluster is a drift if what the halved classes miss is enough to have become it, a quarter of its items at
-least (about half of a class lies in its core); of the one that misses most, by name. If all known classes together are
-halved, it is a drift of all. A cluster that takes more than half of the stream is not judged before FEWEST_EXPECTED
-core items should have come: that is more likely an upheaval of what is known than a class nobody knew.
+least (about half of a class lies in its core); of the one that misses most, by name. If next to nothing is left of all
+known classes together, less than LEFT of what was expected by the same test, it is a drift of all. (Half would not do:
+new classes may well make up most of a stream.) A cluster that takes more than half of the stream is not judged before
+FEWEST_EXPECTED core items should have come: that may be an upheaval of what is known.
 
 A cluster may be announced before there is enough to see; while it is small, it may still turn out to be a variant.
 
@@ -32,7 +33,10 @@ from scipy.special import pdtr
 DOUBT = 0.02
 """Chance at which fewer core items than seen would come if the class had lost only half."""
 
-FEWEST_EXPECTED = 10.0
+LEFT = 0.15
+"""Of the core items of all known classes, the share below which these have drifted together."""
+
+FEWEST_EXPECTED = 27.0
 """Core items to wait for before a cluster that takes over the stream is judged."""
 
 SPAN = 1_000
@@ -99,19 +103,19 @@ def judged(before: list[int], since: list[int], items: int) -> Judgement:
     ratio = n_since / n_before
     usual = [own * ratio for own in b]
     most = max(range(len(b)), key=lambda k: usual[k] - s[k])
-    if _is_halved(sum(s), sum(usual)):
+    if _is_down(sum(s), LEFT * sum(usual)):
         return Judgement(answer=Answer.DRIFT, drifted=most)
     if items > n_since / 2 and sum(usual) < FEWEST_EXPECTED:
         return Judgement(answer=Answer.UNDECIDED)
     fared = min(1.0, median(seen / own for seen, own in zip(s, usual, strict=True) if own))
     missing = [
-        own * fared - seen for seen, own in zip(s, usual, strict=True) if _is_halved(seen, own * fared)
+        own * fared - seen for seen, own in zip(s, usual, strict=True) if _is_down(seen, own * fared / 2)
     ]
     if sum(missing) >= _TAKEN_SHARE * items:
         return Judgement(answer=Answer.DRIFT, drifted=most)
     return Judgement(answer=Answer.NEW)
 
 
-def _is_halved(seen: int, expected: float) -> bool:
-    """Whether so few would hardly have come, had half of the expected ones come."""
-    return expected > 0 and float(pdtr(seen, expected / 2)) <= DOUBT
+def _is_down(seen: int, most: float) -> bool:
+    """Whether so few would hardly have come, had `most` been expected."""
+    return most > 0 and float(pdtr(seen, most)) <= DOUBT

@@ -32,7 +32,12 @@ def test_two_classes_may_drift_together() -> None:
 
 def test_if_all_are_missing_all_have_drifted() -> None:
     """Whatever was known is gone from where it was."""
-    assert judged(USUAL, [0, 1, 0, 0, 40], 30).answer is Answer.DRIFT
+    assert judged(USUAL, [0, 1, 0, 0, 90], 80).answer is Answer.DRIFT
+
+
+def test_new_classes_may_make_up_most_of_a_stream() -> None:
+    """A quarter of the known items still comes, of each class in proportion."""
+    assert judged(USUAL, [12, 13, 12, 13, 400], 150).answer is Answer.NEW
 
 
 def test_what_is_missing_must_be_enough_to_have_become_the_cluster() -> None:
@@ -56,7 +61,7 @@ def test_a_few_items_tell_nothing() -> None:
 def test_what_takes_over_the_stream_at_once_has_to_wait() -> None:
     """More than half of the items are of it, and too few core items should have come to see them missing."""
     assert judged(USUAL, [0, 0, 0, 0, 12], 9).answer is Answer.UNDECIDED
-    assert judged(USUAL, [0, 0, 0, 0, 40], 38).answer is Answer.DRIFT
+    assert judged(USUAL, [0, 0, 0, 0, 90], 88).answer is Answer.DRIFT
     assert judged(USUAL, [10, 9, 10, 11, 200], 110).answer is Answer.NEW
 
 
