@@ -55,7 +55,7 @@ class StepResult:
     events: tuple[ClusterEvent, ...]
 
 
-_JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING)
+_JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
 """While a cluster is one of these, it may turn out to be a known class that drifted."""
 
 
@@ -442,7 +442,9 @@ class Engine:
         )
 
     def _judged(self, life: Life) -> Judgement:
-        """Variant or new, by what came since its birth."""
+        """Variant or new, by what came since its birth; one that was past the question and came back is new."""
+        if not life.cores:
+            return Judgement(answer=Answer.NEW)
         since = [now - then for now, then in zip(self.cores.counts, life.cores, strict=True)]
         return judged(life.usual, since, self._items(life))
 

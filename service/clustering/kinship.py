@@ -84,6 +84,7 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     into.last_seq, into.last_t = later.last_seq, later.last_t
     _hand_children_over(lives, life, into)
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
+    life.usual, life.cores = [], []
 
 
 def _hand_children_over(lives: Lives, life: Life, into: Life) -> None:

@@ -1,8 +1,9 @@
 """The life of a cluster, as a table.
 
     variant ◄─── candidate ──► emerging ──► established
-      │  ▲          │           │ │   ▲         │   ▲
-      │  └──────────┼───────────┘ ▼   │         ▼   │
+      │  ▲          │           │ │   ▲       │ │   ▲
+      │  └──────────┼───────────┴─┼───┼───────┘ │   │
+      │             │             ▼   │         ▼   │
       └─────────────┴─────────► gone ◄── fading ────┘
 
 A cluster is announced once, when it emerges; or told of as a variant, a known class that looks otherwise now (see
@@ -83,7 +84,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(
         S.CANDIDATE,
         S.EMERGING,
-        lambda f, p: _is_there(f, p) and f.answer is Answer.NEW,
+        _is_there,
         EventKind.EMERGED,
         "Known classes cannot explain it, within the budget of false alarms, and there is something to look at.",
     ),
@@ -103,6 +104,13 @@ TRANSITIONS: tuple[Transition, ...] = (
         lambda f, p: f.items >= p.items_to_establish,
         EventKind.ESTABLISHED,
         "It has enough items that its shape can be trusted.",
+    ),
+    Transition(
+        S.ESTABLISHED,
+        S.VARIANT,
+        lambda f, _: f.answer is Answer.DRIFT,
+        EventKind.DRIFTED,
+        "It was announced too early: nothing known has come since it came.",
     ),
     Transition(S.ESTABLISHED, S.GONE, _vanished, EventKind.GONE, "Nothing of it is left."),
     Transition(S.ESTABLISHED, S.FADING, _idle, EventKind.FADED, "Its items stopped coming."),

@@ -205,9 +205,9 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     demand(life.state is ClusterState.VARIANT or missing == {life.state is ClusterState.CANDIDATE}, what)
     demand((life.variant_of is None) == (life.state is not ClusterState.VARIANT), what)
     demand(life.variant_of is None or 0 <= life.variant_of < len(ledger.labels), what)
-    is_judged = life.state in (ClusterState.CANDIDATE, ClusterState.EMERGING)
+    is_judged = life.state in (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
     for counts in (life.usual, life.cores):
-        demand(len(counts) == (len(ledger.labels) + 1 if is_judged else 0), what)
+        demand(not counts or (is_judged and len(counts) == len(ledger.labels) + 1), what)
         demand(all(0 <= n < _HUGE for n in counts) and sum(counts[:-1]) <= sum(counts[-1:]), what)
     demand(all(now >= then for now, then in zip(ledger.cores.counts, life.cores, strict=False)), what)
     demand(life.merged_into is None or life.state is ClusterState.GONE, what)

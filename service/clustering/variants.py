@@ -12,11 +12,12 @@ be announced compares the time since its birth with the time before:
 A class is *halved* if at most half of what was expected came, and not by accident: P(Poisson(expected_k / 2) <= seen)
 <= DOUBT. The cluster is a drift if what the halved classes miss is enough to have become it, a quarter of its items at
 least (about half of a class lies in its core); of the one that misses most, by name. If next to nothing is left of all
-known classes together, less than LEFT of what was expected by the same test, it is a drift of all. (Half would not do:
-new classes may well make up most of a stream.) A cluster that takes more than half of the stream is not judged before
-FEWEST_EXPECTED core items should have come: that may be an upheaval of what is known.
+known classes together, less than LEFT of what was expected by the same test, it is a drift of all. Half would not do,
+for new classes may well make up most of a stream; and since a burst of new items alone is no upheaval, FEWEST_EXPECTED
+core items must be missing before that is said.
 
-A cluster may be announced before there is enough to see; while it is small, it may still turn out to be a variant.
+A cluster is announced before there is enough to see: it may still turn out to be a variant, of a class while it is
+small, of all as long as none of them came since it did.
 
 What this cannot tell: a known class that stops in the very moment in which a new one begins looks like one that
 drifted. That is said, with the name of the class, and the cluster is there to look at. A class of which less than half
@@ -36,8 +37,11 @@ DOUBT = 0.02
 LEFT = 0.15
 """Of the core items of all known classes, the share below which these have drifted together."""
 
-FEWEST_EXPECTED = 27.0
-"""Core items to wait for before a cluster that takes over the stream is judged."""
+FEWEST_EXPECTED = 100.0
+"""Core items of all known classes that should have come before their absence means anything."""
+
+MOST_ITEMS = 60
+"""Items of a cluster up to which a single class may turn out to have become it; later, classes come and go anyway."""
 
 SPAN = 1_000
 """What was usual is taken from the latest one to two times as many items."""
@@ -77,7 +81,6 @@ class Answer(Enum):
 
     NEW = "new"
     DRIFT = "drift"
-    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,10 +106,10 @@ def judged(before: list[int], since: list[int], items: int) -> Judgement:
     ratio = n_since / n_before
     usual = [own * ratio for own in b]
     most = max(range(len(b)), key=lambda k: usual[k] - s[k])
-    if _is_down(sum(s), LEFT * sum(usual)):
+    if sum(usual) >= FEWEST_EXPECTED and _is_down(sum(s), LEFT * sum(usual)):
         return Judgement(answer=Answer.DRIFT, drifted=most)
-    if items > n_since / 2 and sum(usual) < FEWEST_EXPECTED:
-        return Judgement(answer=Answer.UNDECIDED)
+    if items > MOST_ITEMS:
+        return Judgement(answer=Answer.NEW)
     fared = min(1.0, median(seen / own for seen, own in zip(s, usual, strict=True) if own))
     missing = [
         own * fared - seen for seen, own in zip(s, usual, strict=True) if _is_down(seen, own * fared / 2)
