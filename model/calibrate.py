@@ -25,8 +25,8 @@ over all known items together, not class by class, and a class much wider than t
 share of refusals.
 
 **Cluster space.** The online clusterer works in the leading C principal directions of the fitting items, the layer
-"output" left out, scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean
-the same in every bundle.
+"output" left out, scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the
+same in every bundle.
 
 **Stream features.** The stream gate compares what streams by with the calibration items, in the leading F principal
 directions of the standardised embedding, each divided by the square root of its own standard deviation: half-way
@@ -108,7 +108,7 @@ def fit(
         The geometry.
 
     Raises:
-        DataError: all embeddings of every class are the same point: nothing was learnt.
+        DataError: all embeddings of every class are the same point, in what is clustered: nothing was learnt.
     """
     z64 = z.astype(np.float64)
     counts = np.bincount(y).astype(np.int64)
@@ -116,12 +116,12 @@ def fit(
     mean = z64.mean(0)
     within = z64 - prototypes[y]
     around = z64 - mean
-    if not np.square(within).sum() > 0:
+    seen = np.ones(z.shape[1]) if clustered is None else clustered.astype(np.float64)
+    if not np.square(within * seen).sum() > 0:
         raise DataError(
             "All embeddings of a class are the same point, so nothing can be calibrated. "
             "Train longer, lower the learning rate, or choose another objective."
         )
-    seen = np.ones(z.shape[1]) if clustered is None else clustered.astype(np.float64)
     return Geometry(
         prototypes=prototypes.astype(np.float32),
         counts=counts,
