@@ -2,7 +2,7 @@
 
 Its time is bounded, however long the stream and however many clusters there are: at most MOST_FITTED held-out items
 and WINDOW of the stream, REFRESHED memberships, and for each of these a look at no more than WINDOW / FEWEST_MEMBERS
-other clusters. With 96 features on one core: 10 to 40 ms.
+other clusters. With 96 features on one core 10 to 40 ms, and a tenth of a second with forty clusters in the window.
 """
 
 import numpy as np

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from model.calibrate import calibrate, fit
+from model.scores import Gate, LayerSlice
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 
@@ -43,8 +44,17 @@ def world() -> World:
     z = (centers[y] + rng.normal(0, SPREAD, (len(y), D))).astype(np.float32)
     pick = rng.permutation(len(y))
     own, held = pick[:600], pick[600:]
+    gate = Gate.fit(
+        [("nearest-neighbour", "embedding")],
+        [LayerSlice(name="embedding", start=0, stop=D)],
+        z_fit=z[own],
+        y_fit=y[own],
+        z_cal=z[held],
+        y_cal=y[held],
+    )
     known, _ = calibrate(
         fit(z[own], y[own], cluster_dim=D),
+        gate,
         z[held],
         y[held],
         z_fit=z[own],

@@ -13,7 +13,7 @@ def test_it_equals_the_reference(world: World) -> None:
     """Nearest class and p-value are those of the trainer's own, plain implementation."""
     z = world.items(np.random.default_rng(0), n=300, share_new=0.2)
     said = KnownGate(world.known).decide(z)
-    reference = p_values(z, world.known)
+    reference = p_values(world.known.gate(z), world.known)
 
     np.testing.assert_array_equal(said.p, reference.max(axis=1))
     assert (reference[np.arange(len(z)), said.nearest] == said.p).all()

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from model.bundle import KnownArrays
 from service.clustering import clusterer, snapshot
 from service.clustering.blob import pack, unpack
-from service.clustering.engine import Engine, Life
+from service.clustering.emergence import MOST_STARTS, Start
+from service.clustering.engine import Engine
+from service.clustering.kinship import Life
 from service.clustering.params import Backend, EngineParams
 from service.clustering.snapshot import MAGIC, VERSION, SnapshotUnreadable, _Ledger
 from service.records import ANNOUNCED
@@ -232,7 +234,16 @@ DAMAGE: dict[str, Change] = {
     "a birth in the future": lived(born_seq=10_000),
     "an item in the future": lived(last_seq=10_000),
     "items below 0": lived(residual=-1),
-    "hits below 0": lived(hits=-1),
+    "hits below 0": lived(starts=[Start(number=1, seq=0, hits=-1)]),
+    "a start before its birth": lived(born_seq=2, starts=[Start(number=1, seq=1, hits=0)]),
+    "a start in the future": lived(starts=[Start(number=1, seq=10_000, hits=0)]),
+    "a start before the first": lived(starts=[Start(number=0, seq=0, hits=0)]),
+    "starts out of order": lived(starts=[Start(number=n, seq=0, hits=0) for n in (2, 1)]),
+    "starts without end": lived(starts=[Start(number=n + 1, seq=n, hits=0) for n in range(MOST_STARTS + 1)]),
+    "an array of the stream gate too many": lambda arrays, _: arrays.update({"stream.more": np.ones(1)}),
+    "no stream gate": lambda arrays, _: [
+        arrays.pop(name) for name in [*arrays] if name.startswith("stream.")
+    ],
     "a rate of 0": lived(p0=0.0),
     "a rate that is no number": lived(p0=float("nan")),
     "a rate above 1": lived(p0=1.5),
@@ -277,7 +288,7 @@ def test_what_passes_can_be_worked_with(world: World, blob: bytes, data: st.Data
         if name == "life":
             place = data.draw(st.integers(0, len(ledger.lives) - 1))
             field = data.draw(
-                st.sampled_from(["id", "ordinal", "born_seq", "last_seq", "parent_id", "hits", "residual"])
+                st.sampled_from(["id", "ordinal", "born_seq", "last_seq", "parent_id", "residual"])
             )
             ledger.lives[place] = replace(ledger.lives[place], **{field: data.draw(whole)})
         elif name not in arrays:
