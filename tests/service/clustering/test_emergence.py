@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import binom
 
@@ -65,6 +67,14 @@ def test_a_new_class_is_proven_within_a_few_items() -> None:
     needed = next(k for k in range(1, 50) if log_e_value(k, 20 * k, 0.001) >= log_threshold(1, 0.01))
 
     assert needed <= 5
+
+
+@given(st.integers(0, 200), st.integers(0, 2000), st.floats(1e-4, 0.9))
+def test_a_trial_without_a_hit_lowers_the_evidence(hits: int, misses: int, p0: float) -> None:
+    """So whatever takes a place in the stream and is no item does no harm."""
+    before, after = (log_e_value(hits, hits + misses + more, p0) for more in (0, 1))
+
+    assert after <= before + 1e-6 * abs(before) + 1e-9 or math.isinf(after)
 
 
 def test_no_trial_is_no_evidence() -> None:
