@@ -127,6 +127,10 @@ class Driven:
         self.results.append(result)
         return result
 
+    def forget_fit(self) -> None:
+        """Drop the fit under way, as who drives an engine does when it starts over."""
+        self._under_way = None
+
     def _tend(self) -> None:
         if self._under_way is None and self.engine.is_fit_due:
             self._under_way = self._lag, self.engine.stream.solve(self.engine.fit_job())
