@@ -143,7 +143,7 @@ def replay(
 def _row(setting: tuple[int, float, float], results: Sequence[tuple[StreamScore, float]]) -> Row:
     classes = [own for result, _ in results for own in result.classes.values()]
     delays = [own.delay_items for own in classes if own.delay_items is not None]
-    hits = [own for own in classes if own.clusters]
+    hits = [own for own in classes if own.delay_items is not None]
     return {
         "C": setting[0],
         "r": setting[1],

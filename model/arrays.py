@@ -136,16 +136,12 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
         "F": manifest.calibration.stream_dim,
     }
     everything = _unpack(raw, KNOWN, folder)
-    scores = {
-        name.removeprefix(_GATE_PREFIX): everything.pop(name)
-        for name in list(everything)
-        if name.startswith(_GATE_PREFIX)
-    }
+    of_gate = {name: everything.pop(name) for name in list(everything) if name.startswith(_GATE_PREFIX)}
     _check_layout(everything, _KNOWN_LAYOUT, sizes, KNOWN, folder)
-    _check_finite(scores, KNOWN, folder)
-    known = KnownArrays(**everything, gate=_gate(scores, manifest, folder))
+    _check_finite(of_gate, KNOWN, folder)
+    known = KnownArrays(**everything, gate=_gate(of_gate, manifest, folder))
     if known.calibration_p.min() <= 0 or known.calibration_p.max() > 1:
-        raise refusal(folder, KNOWN, "has calibration_p outside 0..1")
+        raise refusal(folder, KNOWN, "has calibration_p that are not above 0 and at most 1")
     for name, indices in (
         ("calibration_labels", known.calibration_labels),
         ("reference_labels", known.reference_labels),
@@ -166,11 +162,12 @@ def unpack_known(raw: bytes, *, manifest: Manifest, folder: Path) -> KnownArrays
 
 
 def _gate(arrays: Arrays, manifest: Manifest, folder: Path) -> Gate:
-    """Make the gate, holding its arrays to the manifest's scores, layers and classes."""
+    """Make the gate of the arrays "gate.0.means" and so on, as the manifest's scores, layers and classes have it."""
+    own = {name.removeprefix(_GATE_PREFIX): array for name, array in arrays.items()}
     try:
-        gate = Gate.from_arrays(manifest.calibration.scores, layer_slices(manifest.embedding), arrays)
+        gate = Gate.from_arrays(manifest.calibration.scores, layer_slices(manifest.embedding), own)
     except ValueError as error:
-        raise refusal(folder, KNOWN, str(error)) from error
+        raise refusal(folder, KNOWN, f"has a gate that {error}") from error
     if gate.classes != len(manifest.labels):
         raise refusal(folder, KNOWN, f"has a gate for {gate.classes} classes, not {len(manifest.labels)}")
     return gate

@@ -13,9 +13,8 @@ held-out items of class k,
 
     p_k(z) = (1 + #{s_cal >= s_k(z)}) / (n + 1)
 
-and an item is new when no p_k exceeds the chosen rate. For a fresh item of class k, exchangeable with these
-n, P(p_k <= rate) <= rate whatever the scores' distribution; that the item may still pass as another class
-can only lower the rate at which it is called new.
+and for a fresh item of class k, exchangeable with these n, P(p_k <= rate) <= rate whatever the scores' distribution.
+The largest p_k names the class; whether the item is new, its rank among held-out items decides (`overall_p`).
 
 **Small classes.** With n scores no p-value is below 1 / (n + 1). A class with n < 1 / rate - 1 would
 therefore accept everything, however far, and one with barely more would decide by its one or two most
@@ -25,9 +24,9 @@ of all classes together. What is promised for these is weaker: when all classes 
 over all known items together, not class by class, and a class much wider than the rest has more than its
 share of refusals.
 
-**Cluster space.** The online clusterer works in the leading C principal directions of the fitting items,
-scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the same in
-every bundle.
+**Cluster space.** The online clusterer works in the leading C principal directions of the fitting items, the layer
+"output" left out, scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the
+same in every bundle.
 
 **Stream features.** The stream gate compares what streams by with the calibration items, in the leading F principal
 directions of the standardised embedding, each divided by the square root of its own standard deviation: half-way
@@ -42,19 +41,21 @@ from decimal import ROUND_CEILING, Context, Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle import KnownArrays
+from model.bundle import EmbeddingSpec, KnownArrays, LayerSpec
+from model.config import ConfigError, TrainConfig
 from model.datasets import DataError
-from model.scores import Gate
+from model.networks import Embedder
+from model.scores import Gate, LayerSlice, layer_slices
 from model.scores.mahalanobis import SHRINKAGE, whitener
 
 CLUSTER_RADIUS = 1.6
-"""Radius of a micro-cluster, where known classes have RMS radius 1: docs/decisions/010-cluster-space.md."""
+"""Radius of a micro-cluster, where known classes have RMS radius 1, if no rehearsal found another (rehearse.py)."""
 STREAM_DIM = 96
 """F, at most: more features did not tell new classes better, and 48 did worse."""
 MOST_CALIBRATION_EMBEDDINGS = 8000
 """Conformal scores count all calibration items; embeddings are kept of these many, every class in proportion."""
 _REFERENCES_PER_CLASS = 100
-_MOST_CLASSES_OF_NEIGHBOURS = 30
+_OUTPUT = "output"
 
 Float32s = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -89,6 +90,7 @@ def fit(
     y: Int64s,
     *,
     cluster_dim: int,
+    clustered: NDArray[np.bool_] | None = None,
     stream_dim: int = STREAM_DIM,
     shrinkage: float = SHRINKAGE,
 ) -> Geometry:
@@ -98,6 +100,7 @@ def fit(
         z: float32 (N, D), embeddings of fitting items.
         y: int64 (N,), classes 0..K-1, each present.
         cluster_dim: the largest C; fewer directions are kept where the items span fewer.
+        clustered: bool (D,), which numbers of an embedding the cluster space is made of; None: all.
         stream_dim: the largest F, likewise.
         shrinkage: weight of the scaled identity in the covariance, above 0 and up to 1.
 
@@ -105,7 +108,7 @@ def fit(
         The geometry.
 
     Raises:
-        DataError: all embeddings of every class are the same point: nothing was learnt.
+        DataError: all embeddings of every class are the same point, in what is clustered: nothing was learnt.
     """
     z64 = z.astype(np.float64)
     counts = np.bincount(y).astype(np.int64)
@@ -113,7 +116,8 @@ def fit(
     mean = z64.mean(0)
     within = z64 - prototypes[y]
     around = z64 - mean
-    if not np.square(within).sum() > 0:
+    seen = np.ones(z.shape[1]) if clustered is None else clustered.astype(np.float64)
+    if not np.square(within * seen).sum() > 0:
         raise DataError(
             "All embeddings of a class are the same point, so nothing can be calibrated. "
             "Train longer, lower the learning rate, or choose another objective."
@@ -123,20 +127,52 @@ def fit(
         counts=counts,
         class_whitener=whitener(within, shrinkage).astype(np.float32),
         cluster_mean=mean.astype(np.float32),
-        cluster_projection=_cluster_projection(around, within, y, cluster_dim).astype(np.float32),
+        cluster_projection=_cluster_projection(around * seen, within * seen, y, cluster_dim).astype(
+            np.float32
+        ),
         stream_mean=mean.astype(np.float32),
         stream_projection=_stream_projection(around, stream_dim).astype(np.float32),
     )
 
 
-def default_gate(layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
+def clustered_numbers(layers: Sequence[LayerSlice]) -> NDArray[np.bool_]:
+    """Bool (D,): which numbers of an embedding the cluster space is made of: all but the output's, if there are others.
+
+    The output is what the objective has bent to the known classes, and new ones run together there.
+    """
+    has_others = any(layer.name != _OUTPUT for layer in layers)
+    seen = np.ones(max(layer.stop for layer in layers), dtype=np.bool_)
+    for layer in layers:
+        seen[layer.start : layer.stop] = layer.name != _OUTPUT or not has_others
+    return seen
+
+
+def default_gate(layers: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Which scores to average where nobody asked for others: (score, layer) of each part.
 
-    Nearest neighbours on every layer; with more than 30 classes, whose references would take longer to look through
-    than the net takes to embed an item, relative Mahalanobis distances instead.
+    Relative Mahalanobis distances on every layer: as good as any on images, far better on tables, where it takes a long
+    tail for what it is, and quick (docs/decisions/018-layers-and-scores.md).
     """
-    score = "nearest-neighbour" if classes <= _MOST_CLASSES_OF_NEIGHBOURS else "relative-mahalanobis"
-    return tuple((score, layer) for layer in layers)
+    return tuple(("relative-mahalanobis", layer) for layer in layers)
+
+
+def wanted_gate(asked: Sequence[str], layers: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Which scores to average: (score, layer) of each part.
+
+    Args:
+        asked: SCORE:LAYER, or SCORE for each layer, of known scores; none: `default_gate` decides.
+        layers: of the embedding.
+
+    Raises:
+        ConfigError: one looks at a layer that is not in the embedding.
+    """
+    parts: list[tuple[str, str]] = []
+    for part in asked:
+        score, _, layer = part.partition(":")
+        if layer and layer not in layers:
+            raise ConfigError(f"gate has {part}, and the embedding has the layers {', '.join(layers)}")
+        parts += [(score, one) for one in ([layer] if layer else layers)]
+    return tuple(dict.fromkeys(parts)) or default_gate(layers)
 
 
 def fewest_own_scores(known_error_rate: float) -> int:
@@ -200,8 +236,9 @@ def calibrate(
     p = np.empty_like(strange)
     for k in range(classes):
         among = calibration_scores[offsets[k] : offsets[k + 1]]
-        p[:, k] = conformal_p(strange[:, k], among, is_counted=y_cal == k)
-    kept = _in_proportion(y_cal, MOST_CALIBRATION_EMBEDDINGS)
+        own = true_class if k in pooled else np.where(y_cal == k, true_class, np.nan)
+        p[:, k] = conformal_p(strange[:, k], among, own=own)
+    kept = in_proportion(y_cal, MOST_CALIBRATION_EMBEDDINGS)
     references = np.concatenate([np.flatnonzero(y_fit == k)[:_REFERENCES_PER_CLASS] for k in range(classes)])
     arrays = KnownArrays(
         prototypes=geometry.prototypes,
@@ -266,27 +303,42 @@ def p_values(stranger: Float64s, known: KnownArrays) -> Float64s:
     return p
 
 
-def conformal_p(
-    fresh: Float64s, calibration: Float32s, *, is_counted: NDArray[np.bool_] | None = None
-) -> Float64s:
+def overall_p(best: Float64s, known: KnownArrays) -> Float64s:
+    """Return the share of known items that fit their best class as badly: (B,) largest p-values -> (B,) in (0, 1].
+
+    An item that fits no class of its own may fit another, so the largest of K p-values is rarely small, and the more
+    rarely the more classes there are: calling new what has none above a rate calls fewer known items new than that. So
+    the largest p-value is ranked once more, among those of the calibration items.
+    """
+    held_out = np.sort(known.calibration_p.max(axis=1).astype(np.float64))
+    as_small = np.searchsorted(held_out, best, side="right")
+    return np.asarray((1 + as_small) / (len(held_out) + 1), dtype=np.float64)
+
+
+def conformal_p(fresh: Float64s, calibration: Float32s, *, own: Float64s | None = None) -> Float64s:
     """Return (1 + #{calibration >= s}) / (n + 1) for each fresh s.
 
     Args:
         fresh: float64 (B,), scores.
         calibration: float32 (n,), ascending.
-        is_counted: bool (B,), which of them are among `calibration` themselves: each is left out of its own count,
-            so that its p-value is what it would have got as a fresh item. None: none is.
+        own: float64 (B,), for an item that is among `calibration` itself the score it has there, which is left out
+            of its count, so that its p-value is what it would have got as a fresh item; NaN for one that is not.
+            None: none is.
 
     Returns:
         float64 (B,) in (0, 1].
     """
     # In float32, as the calibration scores are stored: an item must find itself.
-    at_least = len(calibration) - np.searchsorted(calibration, fresh.astype(np.float32), side="left")
-    itself = np.zeros(len(fresh), dtype=np.int64) if is_counted is None else is_counted.astype(np.int64)
-    return np.asarray((1 + at_least - itself) / (len(calibration) + 1 - itself), dtype=np.float64)
+    fresh32 = fresh.astype(np.float32)
+    n = np.full(len(fresh), len(calibration))
+    at_least = n - np.searchsorted(calibration, fresh32, side="left")
+    if own is not None:
+        n -= ~np.isnan(own)
+        at_least -= own.astype(np.float32) >= fresh32  # never of a NaN
+    return np.asarray((1 + at_least) / (n + 1), dtype=np.float64)
 
 
-def _in_proportion(y: Int64s, most: int) -> Int64s:
+def in_proportion(y: Int64s, most: int) -> Int64s:
     """Positions of at most about `most` items, the first of every class in proportion, at least one of each."""
     if len(y) <= most:
         return np.arange(len(y))
@@ -309,10 +361,66 @@ def _stream_projection(around: Float64s, stream_dim: int) -> Float64s:
 
 
 def _cluster_projection(around: Float64s, within: Float64s, y: Int64s, cluster_dim: int) -> Float64s:
-    """Return PCA directions scaled to a median class RMS radius of 1: (N, D) twice, (N,) -> (D, C)."""
+    """Return PCA directions scaled to a median class RMS radius of 1: (N, D) twice, (N,) -> (D, C).
+
+    Numbers that are 0 in `around` and `within` take no part.
+    """
     variances, axes = np.linalg.eigh(around.T @ around / len(around))
     spanned = int((variances > variances[-1] * 1e-10).sum())
     directions = axes[:, ::-1][:, : min(cluster_dim, spanned)]
     squares = np.square(within @ directions).sum(1)
     radii = [math.sqrt(squares[y == k].mean()) for k in range(int(y.max()) + 1)]
     return np.asarray(directions / max(float(np.median(radii)), 1e-12), dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Calibrated:
+    """A calibrated embedder: the arrays of a bundle, how embeddings are laid out, the classes with pooled scores."""
+
+    known: KnownArrays
+    embedding: EmbeddingSpec
+    pooled: tuple[int, ...]
+
+
+def calibrated(
+    config: TrainConfig,
+    embedder: Embedder,
+    *,
+    z_fit: Float32s,
+    y_fit: Int64s,
+    z_cal: Float32s,
+    y_cal: Int64s,
+    known_error_rate: float,
+) -> Calibrated:
+    """Fit geometry and gate as a run asks for, and calibrate them.
+
+    Args:
+        config: the run; its `gate` and `cluster_dim` count.
+        embedder: says what layers an embedding has.
+        z_fit, y_fit: float32 (N, D) and int64 (N,) of fitting items, classes 0..K-1, each present.
+        z_cal, y_cal: the same of calibration items.
+        known_error_rate: the rate to be useful at.
+
+    Raises:
+        ConfigError: the gate looks at a layer that is not in the embedding.
+        DataError: too few items to calibrate with, or embeddings that do not differ.
+    """
+    embedding = EmbeddingSpec(
+        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
+        norm="l2" if config.norm == "l2" else "none",
+    )
+    geometry = fit(
+        z_fit, y_fit, cluster_dim=config.cluster_dim, clustered=clustered_numbers(layer_slices(embedding))
+    )
+    gate = Gate.fit(
+        wanted_gate(config.gate, embedder.layers),
+        layer_slices(embedding),
+        z_fit=z_fit,
+        y_fit=y_fit,
+        z_cal=z_cal,
+        y_cal=y_cal,
+    )
+    known, pooled = calibrate(
+        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=known_error_rate
+    )
+    return Calibrated(known=known, embedding=embedding, pooled=pooled)

@@ -8,11 +8,15 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
-from model.bundle import CalibrationSpec
+import numpy as np
+
+from model.bundle import CalibrationSpec, EmbeddingSpec
+from model.choice import Choice, as_markdown
 from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import LabelledData
-from model.datasets.split import Split
+from model.datasets.split import FEWEST_ITEMS, Split
+from model.rehearse import Rehearsal
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
@@ -21,6 +25,13 @@ _MEANINGS = {
     "fpr95": "items of held-out classes accepted where 95 % of fresh known ones are",
     "cluster_accuracy": "items of held-out classes put in the right cluster by k-means told k",
     "cluster_nmi": "the same partition's normalised mutual information",
+    "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
+    "left_out_cluster_accuracy": "their k-means accuracy",
+    "expected/found": "expected: share of new classes that are announced",
+    "expected/delay": "expected: items of a new class until it is announced, median",
+    "expected/false_per_10000": "expected: false clusters in 10,000 items",
+    "expected/caught": "expected: share of new items not taken for known",
+    "expected/known_called_new": "expected: share of known items called new",
 }
 
 
@@ -30,8 +41,11 @@ def write_card(
     data: LabelledData,
     split: Split,
     labels: Sequence[str],
+    embedding: EmbeddingSpec,
     calibration: CalibrationSpec,
     metrics: Mapping[str, float | None],
+    choice: Choice | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -40,8 +54,10 @@ def write_card(
         data: what it ran on.
         split: how that was divided.
         labels: the known classes.
-        calibration: as in the manifest.
+        embedding, calibration: as in the manifest.
         metrics: of `model.evaluate.evaluate`.
+        choice: how the run was chosen; None where it was made as asked.
+        rehearsal: how the radius was found; None where none was made.
 
     Returns:
         Markdown.
@@ -63,6 +79,7 @@ def write_card(
             "",
             f"Known classes: {', '.join(labels)}.",
             f"Held-out classes: {', '.join(config.hold_out) or 'none'}.",
+            *_set_aside(data, split),
             "",
             "## Intended use",
             "",
@@ -71,7 +88,7 @@ def write_card(
             "",
             "## Limits",
             "",
-            *_limits(config, calibration),
+            *_limits(config, data, calibration),
             "",
             "## Measured",
             "",
@@ -85,8 +102,14 @@ def write_card(
             "",
             f"    {command(config)}",
             "",
-            f"Network {config.network}, objective {config.objective}, {config.epochs} epochs; embedding: "
-            f"layers {', '.join(config.layers) or 'all'}, norm {config.norm}. All settings are in `manifest.json`.",
+            f"Network {config.network}, objective {config.objective}, {_auxiliary(config)}, {_epochs(config)}; "
+            f"embedding: {_layers(embedding)}, norm {embedding.norm}; known-class score: {_scores(calibration)}. "
+            "All settings are in `manifest.json`.",
+            "",
+            "## How it was chosen",
+            "",
+            *_chosen(choice),
+            *([] if rehearsal is None else ["", rehearsal.reason]),
             "",
         ]
     )
@@ -94,28 +117,69 @@ def write_card(
 
 def command(config: TrainConfig) -> str:
     """Return the shell command that asks for this run, naming what differs from the defaults."""
+    default = starting_config(config.dataset, None, {} if config.text is None else {"text": config.text})
     words = ["firstseen", "train", config.dataset]
-    if config.hold_out:
+    if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
-    default = starting_config(config.dataset, None, {})
+    if config.text is not None:
+        words += ["--text", config.text]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in {"dataset", "hold_out"} or value == getattr(default, field.name):
+        if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
         option = field.name.replace("_", "-")
-        words += [f"--no-{option}"] if value is False else [f"--{option}", str(value)]
+        if isinstance(value, bool):
+            words += [f"--{option}" if value else f"--no-{option}"]
+        else:
+            words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
     return shlex.join(words)
 
 
-def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
+def _set_aside(data: LabelledData, split: Split) -> list[str]:
+    """Name the classes too small to be known, with their numbers of items."""
+    if not len(split.aside):
+        return []
+    counts = np.bincount(data.y[split.aside], minlength=len(data.labels))
+    named = ", ".join(f"{data.labels[k]} ({counts[k]})" for k in np.flatnonzero(counts))
+    return [f"Set aside, with fewer than {FEWEST_ITEMS} items, so neither known nor measured: {named}."]
+
+
+def _layers(embedding: EmbeddingSpec) -> str:
+    names = [f"{layer.name} ({layer.dim})" for layer in embedding.layers]
+    return f"layer {names[0]}" if len(names) == 1 else f"layers {' + '.join(names)}"
+
+
+def _scores(calibration: CalibrationSpec) -> str:
+    parts = [f"{part.score} on {part.layer}" for part in calibration.scores]
+    return parts[0] if len(parts) == 1 else f"the mean of {', '.join(parts)}"
+
+
+def _auxiliary(config: TrainConfig) -> str:
+    if config.auxiliary == "none":
+        return "no auxiliary"
+    return f"auxiliary {config.auxiliary} with weight {config.auxiliary_weight:g}"
+
+
+def _epochs(config: TrainConfig) -> str:
+    if config.epochs_run == config.epochs:
+        return f"{config.epochs} epochs"
+    return f"stopped after {config.epochs_run} of {config.epochs} epochs"
+
+
+def _chosen(choice: Choice | None) -> list[str]:
+    if choice is None:
+        return ["It was not: the settings are those that were asked for, or the defaults."]
+    return as_markdown(choice)
+
+
+def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpec) -> list[str]:
     rate = f"{calibration.known_error_rate:.1%}"
     limits = [
         f"- About {rate} of items of known classes are called new, by choice; that holds for items drawn as "
         "the calibration items were. Where known classes themselves change, more are.",
         "- An item of a new class that looks like a known one is taken for known. Item by item this cannot "
         "be helped; the measured share below is for these held-out classes only, and others may be harder.",
-        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
-        "colour correction. Items must be prepared as the training items were.",
+        _preparation(data),
     ]
     if calibration.pooled_labels:
         limits.append(
@@ -125,6 +189,23 @@ def _limits(config: TrainConfig, calibration: CalibrationSpec) -> list[str]:
     if not config.hold_out:
         limits.append("- No class was held out, so how well new classes are found was not measured.")
     return limits
+
+
+def _preparation(data: LabelledData) -> str:
+    if data.input.kind == "text":
+        return (
+            "- A text is read as it is: no translation, no spelling, no removal of names. Texts in other "
+            "languages or of another kind than the training texts will be called new, or worse, known."
+        )
+    if data.input.kind == "table":
+        return (
+            "- Columns mean what they meant in the training table: numbers in the same units, categories by the same "
+            "names. A value never seen in a category counts as any other; a missing one is allowed, and tells less."
+        )
+    return (
+        "- The input is scaled to the range in the manifest and nothing else: no centring, no cropping, no "
+        "colour correction. Items must be prepared as the training items were."
+    )
 
 
 def _meaning(name: str) -> str:

@@ -27,6 +27,8 @@ import numpy as np
 
 from model.config import TrainConfig
 
+_MOST_ROWS = 12
+
 
 @dataclass(frozen=True, kw_only=True)
 class Met:
@@ -81,20 +83,20 @@ class Choice:
 
     Attributes:
         winner: the run to make.
-        tried: everything measured, in the order of preference; empty where nothing could be.
+        tried: every candidate with its whole schedule, in the order of preference; empty where nothing could be
+            measured.
+        stops: the winner's training by where it stops, the whole schedule first.
+        expected: what the folds showed of the winner; None where nothing was measured.
         left_out: the classes left out of each fold.
-        reasons: why this one, a sentence each.
+        reasons: why this one, a sentence or two each.
     """
 
     winner: TrainConfig
     tried: tuple[Tried, ...]
+    stops: tuple[Tried, ...]
+    expected: Tried | None
     left_out: tuple[tuple[str, ...], ...]
     reasons: tuple[str, ...]
-
-    @property
-    def expected(self) -> Tried | None:
-        """What the folds showed of the winner; None where nothing was measured."""
-        return next((tried for tried in self.tried if tried.config == self.winner), None)
 
 
 def preferred(tried: Sequence[Tried]) -> int:
@@ -110,6 +112,32 @@ def preferred(tried: Sequence[Tried]) -> int:
     return int((shortfall.mean(1) <= error).argmax())
 
 
+def as_markdown(choice: Choice) -> list[str]:
+    """Return the lines of a table of the best that was tried, what was taken in bold, and of the reasons."""
+    configs = [tried.config for tried in choice.tried]
+    taken = dataclasses.replace(choice.winner, stop_at=1.0)
+    best = sorted(choice.tried, key=lambda tried: -tried.value)[:_MOST_ROWS]
+    shown = [
+        tried
+        for place, tried in enumerate(choice.tried)
+        if place == 0 or tried.config == taken or any(tried is one for one in best)
+    ]
+    lines = []
+    if shown:
+        lines += ["| Tried | AUROC | k-means accuracy | value |", "|---|---|---|---|"]
+    for tried in shown:
+        apart = "-" if tried.cluster_accuracy is None else f"{tried.cluster_accuracy:.3f}"
+        mark = "**" if tried.config == taken else ""
+        lines.append(
+            f"| {mark}{named(tried.config, configs)}{mark} | {tried.auroc:.3f} | {apart} | {tried.value:.3f} |"
+        )
+    if shown:
+        lines.append("")
+    if len(shown) < len(choice.tried):
+        lines.append(f"- The {len(shown)} best of {len(choice.tried)} are shown, what was asked for first.")
+    return [*lines, *(f"- {reason}" for reason in choice.reasons)]
+
+
 def explain(
     full: Sequence[Tried],
     stops: Sequence[Tried],
@@ -122,7 +150,7 @@ def explain(
 
     Args:
         full: every candidate with the whole schedule, in the order of preference.
-        stops: the one taken, by where its schedule stopped, the whole one first.
+        stops: the training of the one taken, by where its schedule stopped, the whole one first.
         taken: the candidate that the rule took.
         winner: the same, where it stops best.
         left_out: the classes left out of each fold.
@@ -147,7 +175,9 @@ def explain(
         )
     shares = ", ".join(f"{tried.value:.3f} at {tried.config.stop_at:g}" for tried in stops)
     if winner.stop_at < 1:
-        reasons.append(f"It did better before the end of its schedule ({shares}), and so is stopped there.")
+        reasons.append(
+            f"Its training did better before the end of its schedule ({shares}), and so is stopped there."
+        )
     else:
         reasons.append(f"Stopping before the end of the schedule is no clear gain ({shares}).")
     return tuple(reasons)
@@ -169,4 +199,7 @@ def differing(configs: Sequence[TrainConfig]) -> list[str]:
 
 
 def _shown(name: str, value: object) -> str:
-    return str(value) if name == "objective" else f"{name.replace('_', ' ')} {value}"
+    if name == "objective":
+        return str(value)
+    listed = ("+".join(value) or "default") if isinstance(value, tuple) else value
+    return f"{name.replace('_', ' ')} {listed}"

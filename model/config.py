@@ -16,6 +16,8 @@ from model.objectives import OBJECTIVES
 from model.scores import SCORES
 
 NORMS = ("l2", "none")
+_STEPS = 800
+_EPOCHS = (5, 100)
 DEVICES = ("cpu", "cuda")
 
 
@@ -28,9 +30,19 @@ class TrainConfig:
     """One training run. The defaults are for digits, and take seconds.
 
     Attributes:
-        dataset: a name that `model.datasets.load_dataset` knows, or a folder of IDX files.
+        dataset: a name that `model.datasets.load_dataset` knows, a folder of images or of IDX files, or a file of
+            texts, a table or arrays.
+        label: the column of the classes, where the data set has columns.
+        text: the column of the texts, where it is a file of texts.
+        categories: columns of a table to take as categories, though they hold numbers.
+        drop: columns of a table to leave out.
+        image_size: the side that the images of a folder are brought to; None is the loader's own choice.
         hold_out: labels of the classes the run must not see, to measure how new ones are met.
-        network: "cnn" (images) or "mlp".
+        network: "cnn" (images), "mlp" (images and vectors), "tfidf" or "sentence" (texts), or
+            "table".
+        encoder: of the network sentence: the name of a sentence-transformers encoder, or its folder. None is
+            the network's own choice.
+        tune: whether training changes that encoder, too, instead of its head alone.
         objective: "proxy-anchor", "supcon", "normalised-softmax", "hinge" or "rbf".
         auxiliary: "two-views" also learns to know items again in another view, without looking at classes,
             at twice the cost; "none" does not.
@@ -38,15 +50,18 @@ class TrainConfig:
         embedding_dim: D of the layer "output", which the objective is applied to.
         layers: which layers of the net are the embedding, one after the other; none named: all that it has.
         norm: "l2" brings each layer to length one, "none" leaves them.
-        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output"; none
-            named: `model.calibrate.default_gate` decides.
-        epochs: passes over the fitting items that the schedule is made for.
+        gate: the known-class scores to average, each as SCORE:LAYER, such as "relative-mahalanobis:output", or as
+            SCORE, for each layer of the embedding; none named: `model.calibrate.default_gate` decides.
+        epochs: passes over the fitting items that the schedule is made for; 0 is as many as their number asks
+            for (`settled`).
         stop_at: share of the schedule after which training stops, the learning rate being what it then is.
         batch_size: items a step; at least 2, since batch norm needs company.
         learning_rate: the peak of the one-cycle schedule.
         weight_decay: of AdamW, on the net only.
         augment: whether images are randomly moved, turned and sized while training.
         flip: whether they are also mirrored, left to right: for clothes, not for digits.
+        rehearse: whether nets are first trained without some known classes, to set by these how wide a new class
+            is and to tell what to expect (`model/rehearse.py`); takes as long as the training itself.
         seed: decides the split, the start, the batches and the augmentation.
         known_error_rate: the default rate at which items of known classes may be called new, above 0.
         cluster_dim: C, the dimension of the cluster space, or less where the embedding has less.
@@ -59,11 +74,18 @@ class TrainConfig:
     """
 
     dataset: str = "digits"
+    label: str | None = None
+    text: str | None = None
+    categories: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    image_size: int | None = None
     hold_out: tuple[str, ...] = ()
     network: str = "cnn"
+    encoder: str | None = None
+    tune: bool = False
     objective: str = "proxy-anchor"
     auxiliary: str = "none"
-    auxiliary_weight: float = 0.5
+    auxiliary_weight: float = 1.0
     embedding_dim: int = 32
     layers: tuple[str, ...] = ()
     norm: str = "l2"
@@ -75,6 +97,7 @@ class TrainConfig:
     weight_decay: float = 1e-3
     augment: bool = True
     flip: bool = False
+    rehearse: bool = True
     seed: int = 0
     known_error_rate: float = 0.02
     cluster_dim: int = 64
@@ -91,10 +114,12 @@ class TrainConfig:
         if len(set(self.layers)) != len(self.layers):
             raise ConfigError(f"layers must be distinct, not {', '.join(self.layers)}")
         for part in self.gate:
-            score, _, layer = part.partition(":")
+            score, colon, layer = part.partition(":")
             _choose("a score of gate", score, tuple(SCORES))
-            if not layer or (self.layers and layer not in self.layers):
-                raise ConfigError(f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding")
+            if colon and (not layer or (self.layers and layer not in self.layers)):
+                raise ConfigError(
+                    f"gate has {part!r}: write SCORE:LAYER, with a layer of the embedding, or SCORE for all of them"
+                )
         if self.flip and not self.augment:
             raise ConfigError("flip is one of the changes that augment makes; turn both on, or both off")
         if self.auxiliary == "two-views" and not self.augment:
@@ -102,9 +127,13 @@ class TrainConfig:
                 "two views of an item that is not augmented are the same; turn augment on, or choose the "
                 "auxiliary none"
             )
+        if (self.encoder is not None or self.tune) and self.network != "sentence":
+            raise ConfigError(
+                f"the network {self.network} has no encoder to choose or tune; sentence has one"
+            )
         for name, least in (
             ("embedding_dim", 1),
-            ("epochs", 1),
+            ("epochs", 0),
             ("batch_size", 2),
             ("seed", 0),
             ("cluster_dim", 1),
@@ -120,7 +149,7 @@ class TrainConfig:
             raise ConfigError(f"weight_decay must be 0 or above, such as 0.001; not {self.weight_decay}")
         if not (0 < self.auxiliary_weight < math.inf):
             raise ConfigError(
-                f"auxiliary_weight must be above 0, such as 0.5; not {self.auxiliary_weight}. To do without, "
+                f"auxiliary_weight must be above 0, such as 1; not {self.auxiliary_weight}. To do without, "
                 "choose the auxiliary none"
             )
         if not 0 < self.stop_at <= 1:
@@ -136,6 +165,20 @@ class TrainConfig:
     def epochs_run(self) -> int:
         """How many passes are made: `epochs` up to `stop_at`, at least one."""
         return max(1, round(self.stop_at * self.epochs))
+
+    def settled(self, fit_items: int) -> "TrainConfig":
+        """Return the run with its epochs decided: enough for about 800 steps, but 5 to 100.
+
+        Args:
+            fit_items: how many items there are to fit on, at least 1.
+
+        Returns:
+            the run itself where it says how many.
+        """
+        if self.epochs > 0:
+            return self
+        steps = max(fit_items // self.batch_size, 1)
+        return dataclasses.replace(self, epochs=min(max(math.ceil(_STEPS / steps), _EPOCHS[0]), _EPOCHS[1]))
 
     def as_json(self) -> dict[str, pydantic.JsonValue]:
         """Return the fields as JSON values, for the manifest."""

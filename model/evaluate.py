@@ -28,7 +28,7 @@ from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from model.bundle import KnownArrays
-from model.calibrate import p_values
+from model.calibrate import overall_p, p_values
 
 _ACCEPTED = 0.95
 _STARTS = 10
@@ -69,7 +69,7 @@ def evaluate(
     best = np.lexsort((stranger, -p), axis=-1)[:, 0]
     metrics: dict[str, float | None] = {
         "known_accuracy": float((best == y_fresh).mean()),
-        "known_error_rate": float((p.max(1) <= known_error_rate).mean()),
+        "known_error_rate": float((overall_p(p.max(1), known) <= known_error_rate).mean()),
         "auroc": None,
         "fpr95": None,
         "cluster_accuracy": None,
@@ -82,7 +82,7 @@ def evaluate(
     unseen_strangeness = stranger_unseen.min(1)
     metrics["auroc"] = auroc(fresh_strangeness, unseen_strangeness)
     metrics["fpr95"] = fpr95(fresh_strangeness, unseen_strangeness)
-    called_new = p_values(stranger_unseen, known).max(1) <= known_error_rate
+    called_new = overall_p(p_values(stranger_unseen, known).max(1), known) <= known_error_rate
     for k, label in enumerate(unseen_labels):
         metrics[f"caught/{label}"] = float(called_new[y_unseen == k].mean())
     if len(unseen_labels) > 1:

@@ -1,13 +1,15 @@
 """The whole road from a configuration to a bundle on disk.
 
-    load ─► subsample ─► split ─► train ─► embed ─► calibrate ─► evaluate ─► card ─► write
+    load ─► subsample ─► split ─► (choose ─►) train ─► embed ─► calibrate ─► evaluate ─► card ─► write
 
 `run` is what `firstseen train` calls. `build_contents` is its middle without the disk: the same
 configuration and data give contents with the same bytes, and so a bundle with the same id.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +17,26 @@ from numpy.typing import NDArray
 from model.bundle import (
     BundleContents,
     CalibrationSpec,
-    EmbeddingSpec,
     Golden,
-    LayerSpec,
     Manifest,
     check_destination,
     write_bundle,
 )
-from model.calibrate import CLUSTER_RADIUS, calibrate, check_count, default_gate, fit
+from model.calibrate import CLUSTER_RADIUS, calibrated, check_count
 from model.card import write_card
+from model.choice import Choice
 from model.config import ConfigError, TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
 from model.evaluate import evaluate
 from model.inputs import scale
-from model.networks import Embedder, embed_items
-from model.scores import Gate, layer_slices
+from model.leave_out import choose
+from model.networks import embed_items
+from model.rehearse import Rehearsal, Simulate, rehearse
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
+_FOLD_EFFORT = 0.5  # runs that only compare candidates may be shorter than the one that is kept
 
 
 def run(
@@ -44,6 +47,8 @@ def run(
     progress: Progress,
     created: datetime,
     replace: bool = False,
+    candidates: Sequence[TrainConfig] = (),
+    simulate: Simulate | None = None,
 ) -> Manifest:
     """Train and write a bundle.
 
@@ -51,9 +56,13 @@ def run(
         config: the run.
         data_dir: where downloaded data sets lie; digits needs none.
         out: the folder to write.
-        progress: told of each stage: "load", "train", "calibrate", "evaluate", "write".
+        progress: told of each stage: "load", "choose", "rehearse", "simulate", "train", "calibrate", "evaluate",
+            "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
+        candidates: runs to choose from by leaving known classes out, most preferred first, all on the data,
+            split and seed of `config` (see `model.candidates`); none makes `config` itself.
+        simulate: runs rehearsals as streams, for the figures to expect; None leaves them out.
 
     Returns:
         The manifest written.
@@ -64,12 +73,36 @@ def run(
     """
     check_destination(out, replace=replace)
     progress("load", 0, 1, config.dataset)
-    data = subsample(load_dataset(config.dataset, data_dir=data_dir), config.max_items, seed=config.seed)
+    whole = load_dataset(
+        config.dataset,
+        data_dir=data_dir,
+        label=config.label,
+        text=config.text,
+        categories=config.categories,
+        drop=config.drop,
+        image_size=config.image_size,
+    )
+    data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
+    config = config.settled(len(parts.fit))
     check_count(len(parts.calibrate), config.known_error_rate)
-    progress("load", 1, 1, f"{len(data.y)} items")
+    aside = len(np.unique(data.y[parts.aside]))
+    progress("load", 1, 1, f"{len(data.y)} items" + (f", {aside} classes too small to know" if aside else ""))
+    choice = None
+    if candidates:
+        choice = choose(candidates, data, parts.fit, progress, effort=_FOLD_EFFORT)
+        config = choice.winner
+    rehearsal, expected = None, dict[str, float | None]()
+    if config.rehearse:
+        rehearsal = rehearse(config, data, parts.fit, progress)
+        if simulate is not None and rehearsal.folds:
+            progress("simulate", 0, 1, f"{len(rehearsal.folds)} streams")
+            expected = dict(simulate(rehearsal, config.known_error_rate))
+            progress("simulate", 1, 1, f"{len(rehearsal.folds)} streams")
     trained = train(config, data, parts, progress)
-    contents = build_contents(config, data, parts, trained, progress)
+    contents = build_contents(
+        config, data, parts, trained, progress, choice=choice, rehearsal=rehearsal, expected=expected
+    )
     progress("write", 0, 1, str(out))
     manifest = write_bundle(out, contents, created=created, replace=replace)
     progress("write", 1, 1, manifest.bundle_id)
@@ -92,6 +125,17 @@ def subsample(data: LabelledData, max_items: int | None, *, seed: int) -> Labell
     """
     if max_items is None or max_items >= len(data.y):
         return data
+    return subset(data, chosen(data, max_items, seed=seed))
+
+
+def chosen(data: LabelledData, max_items: int | None, *, seed: int) -> NDArray[np.int64]:
+    """Return which items `subsample` keeps: int64 positions, ascending.
+
+    Raises:
+        ConfigError: fewer items than classes are asked for.
+    """
+    if max_items is None or max_items >= len(data.y):
+        return np.arange(len(data.y))
     if max_items < len(data.labels):
         raise ConfigError(
             f"max_items is {max_items}, fewer than the {len(data.labels)} classes; keep many items of each"
@@ -101,19 +145,33 @@ def subsample(data: LabelledData, max_items: int | None, *, seed: int) -> Labell
         items = np.flatnonzero(data.y == k)
         share = -(-len(items) * max_items // len(data.y))
         kept.append(np.random.default_rng([seed, k]).choice(items, size=share, replace=False))
-    order = np.sort(np.concatenate(kept))
+    return np.sort(np.concatenate(kept))
+
+
+def subset(data: LabelledData, rows: NDArray[np.int64]) -> LabelledData:
+    """Return the items at `rows`, int64 (n,), which have some of every class; `data` itself when they are all."""
+    if len(rows) == len(data.y):
+        return data
     return LabelledData(
         name=data.name,
         input=data.input,
-        x=data.x[order],
-        y=data.y[order],
+        x=data.x[rows],
+        y=data.y[rows],
         labels=data.labels,
-        source=f"{data.source}; a random {len(order)} of its {len(data.y)} items",
+        source=f"{data.source}; a random {len(rows)} of its {len(data.y)} items",
     )
 
 
 def build_contents(
-    config: TrainConfig, data: LabelledData, parts: Split, trained: Trained, progress: Progress
+    config: TrainConfig,
+    data: LabelledData,
+    parts: Split,
+    trained: Trained,
+    progress: Progress,
+    *,
+    choice: Choice | None = None,
+    rehearsal: Rehearsal | None = None,
+    expected: Mapping[str, float | None] = MappingProxyType({}),
 ) -> BundleContents:
     """Calibrate, evaluate and describe a trained embedder.
 
@@ -123,6 +181,7 @@ def build_contents(
         parts: the split that `trained` was fitted with.
         trained: of `model.train.train`.
         progress: told of "calibrate" and "evaluate".
+        choice: how the run was chosen, for card and metrics; None where it was made as asked.
 
     Returns:
         All that a bundle holds.
@@ -144,24 +203,21 @@ def build_contents(
     _, y_cal = known_classes(data, parts.calibrate)
     _, y_fresh = known_classes(data, parts.fresh)
     unseen_labels, y_unseen = known_classes(data, parts.unseen)
-    embedding = _embedding(trained.embedder, config)
-    geometry = fit(z_fit, y_fit, cluster_dim=config.cluster_dim)
-    gate = Gate.fit(
-        _wanted_gate(config, trained.embedder.layers, classes=len(trained.labels)),
-        layer_slices(embedding),
+    found = calibrated(
+        config,
+        trained.embedder,
         z_fit=z_fit,
         y_fit=y_fit,
         z_cal=z_cal,
         y_cal=y_cal,
+        known_error_rate=config.known_error_rate,
     )
-    known, pooled = calibrate(
-        geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=config.known_error_rate
-    )
+    known, pooled = found.known, found.pooled
     calibration = CalibrationSpec(
-        scores=gate.specs,
+        scores=known.gate.specs,
         known_error_rate=config.known_error_rate,
         cluster_dim=known.cluster_projection.shape[1],
-        cluster_radius=CLUSTER_RADIUS,
+        cluster_radius=CLUSTER_RADIUS if rehearsal is None else rehearsal.radius,
         stream_dim=known.stream_projection.shape[1],
         pooled_labels=tuple(trained.labels[k] for k in pooled),
     )
@@ -177,11 +233,15 @@ def build_contents(
         known_error_rate=config.known_error_rate,
         seed=config.seed,
     )
+    if choice is not None and choice.expected is not None:
+        metrics["left_out_auroc"] = choice.expected.auroc
+        metrics["left_out_cluster_accuracy"] = choice.expected.cluster_accuracy
+    metrics |= expected
     progress("evaluate", 1, 1, f"known accuracy {metrics['known_accuracy']:.3f}")
     return BundleContents(
         input=data.input,
         network=trained.network,
-        embedding=embedding,
+        embedding=found.embedding,
         labels=trained.labels,
         calibration=calibration,
         config=config.as_json(),
@@ -195,31 +255,10 @@ def build_contents(
             data=data,
             split=parts,
             labels=trained.labels,
+            embedding=found.embedding,
             calibration=calibration,
             metrics=metrics,
+            choice=choice,
+            rehearsal=rehearsal,
         ),
     )
-
-
-def _embedding(embedder: Embedder, config: TrainConfig) -> EmbeddingSpec:
-    return EmbeddingSpec(
-        layers=tuple(LayerSpec(name=layer, dim=embedder.net.widths[layer]) for layer in embedder.layers),
-        norm="l2" if config.norm == "l2" else "none",
-    )
-
-
-def _wanted_gate(
-    config: TrainConfig, layers: tuple[str, ...], *, classes: int
-) -> tuple[tuple[str, str], ...]:
-    """The parts of the gate, as (score, layer).
-
-    Raises:
-        ConfigError: one looks at a layer that is not in the embedding.
-    """
-    asked = tuple((score, layer) for score, _, layer in (part.partition(":") for part in config.gate))
-    for score, layer in asked:
-        if layer not in layers:
-            raise ConfigError(
-                f"gate has {score}:{layer}, and the embedding has the layers {', '.join(layers)}"
-            )
-    return asked or default_gate(layers, classes=classes)

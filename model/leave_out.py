@@ -18,11 +18,12 @@ say in how it was made, nor have the classes of `hold_out`, which not even the f
 **When to stop.** In the final run no class is left out and nothing can tell when to stop it. So the folds tell: each
 of their nets is measured along the way, and the share of the schedule at which the chosen run did best is where the
 final one stops. The whole schedule is preferred, by the rule of `model/choice.py`: a learning rate that was not
-let down to 0 leaves a net where its last steps threw it.
+let down to 0 leaves a net where its last steps threw it. Along the way only the first candidate of each training is
+measured: what is a better embedding of a net is one question, when the net is trained enough another.
 
 **Too few classes.** With fewer than five that have 12 fitting items or more, a fold would learn from three at most,
 and what it shows is about other nets than the final one. Then the first candidate is taken: whoever asked gave it,
-or it is what did best on other data (docs/decisions/014-objectives.md). The choice says so.
+or it is what did best on other data. The choice says so.
 """
 
 import dataclasses
@@ -33,15 +34,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.calibrate import default_gate, fit
-from model.choice import Choice, Met, Tried, explain, preferred
+from model.calibrate import clustered_numbers, fit, in_proportion, wanted_gate
+from model.choice import Choice, Met, Tried, explain, named, preferred
 from model.config import TrainConfig
 from model.datasets import LabelledData
 from model.datasets.split import Split
 from model.evaluate import auroc, cluster_accuracy, oracle_clusters
-from model.inputs import scale
+from model.inputs import Payloads, scale
 from model.manifest import EmbeddingSpec, LayerSpec
-from model.networks import Embedder, Network
+from model.networks import Embedder, Network, Rows
 from model.scores import Gate, layer_slices
 from model.train import Progress, known_classes, layers_of, train
 
@@ -77,18 +78,16 @@ class Jury:
     """The items a fold's net is judged by.
 
     Attributes:
-        x: float32 (N, *shape), scaled: fitted items, then fresh ones, then those of left-out classes.
+        items: N payloads: fitted items, then fresh ones, then those of left-out classes.
         y: int64 (N,): classes 0..K-1 of the former two, from 0 again of the latter.
-        fit, fresh, unseen: which rows are which.
-        cluster_dim: C of the cluster space, or less where the embedding has less.
+        fit, fresh, unseen: which are which.
     """
 
-    x: Float32s
+    items: Payloads
     y: Int64s
     fit: slice
     fresh: slice
     unseen: slice
-    cluster_dim: int
 
 
 def folds(data: LabelledData, items: Int64s, *, count: int, seed: int) -> tuple[Fold, ...]:
@@ -134,13 +133,13 @@ def choose(
 ) -> Choice:
     """Choose a run by how its nets meet left-out classes.
 
-    Candidates that differ only in what the embedding is (layer, norm) share their trainings.
+    Candidates that differ only in what is made of the net (layers, norm, gate) share their trainings.
 
     Args:
         candidates: at least one, in the order of preference, with one seed, `stop_at` at 1.
         data: the whole data set, raw values.
         items: int64, positions of the fitting items of the known classes; nothing else of `data` is read.
-        progress: told of the stage "choose", once an epoch.
+        progress: told of the stage "choose", once an epoch, and what was taken at the end.
         count: folds.
         effort: epochs of a fold's run as a share of the final one's, above 0 and up to 1.
 
@@ -153,6 +152,7 @@ def choose(
     seed = candidates[0].seed
     made = folds(data, items, count=count, seed=seed)
     if not made:
+        progress("choose", 1, 1, "too few classes to leave any out")
         return _too_few(candidates[0])
     runs = list(dict.fromkeys(_run_of(candidate) for candidate in candidates))
     short = [dataclasses.replace(run, epochs=max(1, round(effort * run.epochs))) for run in runs]
@@ -162,61 +162,74 @@ def choose(
         for run, shorter in zip(runs, short, strict=True):
             asked = [candidate for candidate in candidates if _run_of(candidate) == run]
             seeded = dataclasses.replace(shorter, seed=seed + number)
-            report = _Part(progress, done, total, f"fold {number + 1} of {len(made)}, {run.objective}")
+            report = _Part(progress, done, total, f"fold {number + 1} of {len(made)}, {named(run, runs)}")
             for config, met in _simulate(seeded, asked, data, fold, report).items():
                 found.setdefault(config, []).append(met)
             done += seeded.epochs
     tried = {config: Tried(config=config, met=tuple(met)) for config, met in found.items()}
     full = [tried[candidate] for candidate in candidates]
     taken = full[preferred(full)].config
-    stops = [tried[key] for stop in reversed(STOPS) if (key := _stopped(taken, stop)) in tried]
-    winner = stops[preferred(stops)].config
+    leader = next(candidate for candidate in candidates if _run_of(candidate) == _run_of(taken))
+    stops = [tried[key] for stop in reversed(STOPS) if (key := _stopped(leader, stop)) in tried]
+    winner = _stopped(taken, stops[preferred(stops)].config.stop_at)
+    progress("choose", total, total, f"took {named(taken, candidates)}")
     left_out = tuple(fold.left_out for fold in made)
     return Choice(
         winner=winner,
-        tried=(*full, *stops[1:]),
+        tried=tuple(full),
+        stops=tuple(stops),
+        expected=tried.get(winner, tried[taken]),
         left_out=left_out,
         reasons=explain(full, stops, taken=taken, winner=winner, left_out=left_out),
     )
 
 
 def measure(
-    net: Network, jury: Jury, layers: Sequence[tuple[str, ...]], *, norm: str, seed: int
+    net: Network, jury: Jury, candidates: Sequence[TrainConfig], *, rows: Rows | None = None
 ) -> list[Met]:
-    """Measure how a net meets the classes it was not shown, under several choices of the embedding.
+    """Measure how a net meets the classes it was not shown, as each candidate would use it.
 
     Args:
         net: in eval mode, on any device.
         jury: the items to judge by.
-        layers: for each choice, the layers that are the embedding.
-        norm: "l2" brings each layer to length one before they are joined, "none" leaves them.
-        seed: of k-means.
+        candidates: give layers, norm, gate and the dimension of the cluster space; their seed is that of k-means.
+        rows: the jury's items as the net holds them (`Network.rows`), where they are at hand already.
 
     Returns:
-        One entry a choice. Strangeness is the bundle's: the smallest score over the classes.
+        One entry a candidate. Strangeness is the bundle's: the smallest score of the gate over the classes.
     """
-    outputs = _outputs(net, jury.x, sorted({layer for chosen in layers for layer in chosen}))
+    outputs = _outputs(net, jury, rows)
+    spaces: dict[tuple[tuple[str, ...], str], tuple[Float32s, float | None]] = {}
     met = []
-    for chosen in layers:
-        z = joined([outputs[layer] for layer in chosen], norm=norm)
-        z_unseen, y_unseen = z[jury.unseen], jury.y[jury.unseen]
-        geometry = fit(z[jury.fit], jury.y[jury.fit], cluster_dim=jury.cluster_dim)
-        slices = layer_slices(_embedding(net, chosen))
+    for candidate in candidates:
+        layers = layers_of(candidate, net)
+        if (layers, candidate.norm) not in spaces:
+            z = joined([outputs[layer] for layer in layers], norm=candidate.norm)
+            seen = clustered_numbers(layer_slices(_embedding(net, layers)))
+            spaces[layers, candidate.norm] = z, _apart(z, jury, candidate, seen)
+        z, apart = spaces[layers, candidate.norm]
         gate = Gate.fit(
-            default_gate(chosen, classes=len(geometry.counts)),
-            slices,
+            wanted_gate(candidate.gate, layers),
+            layer_slices(_embedding(net, layers)),
             z_fit=z[jury.fit],
             y_fit=jury.y[jury.fit],
             z_cal=z[jury.fresh],
             y_cal=jury.y[jury.fresh],
         )
-        told = auroc(gate(z[jury.fresh]).min(1), gate(z_unseen).min(1))
-        apart = None
-        if (classes := len(np.unique(y_unseen))) > 1:
-            points = (z_unseen - geometry.cluster_mean) @ geometry.cluster_projection
-            apart = cluster_accuracy(y_unseen, oracle_clusters(points, clusters=classes, seed=seed))
+        told = auroc(gate(z[jury.fresh]).min(1), gate(z[jury.unseen]).min(1))
         met.append(Met(auroc=told, cluster_accuracy=apart))
     return met
+
+
+def _apart(z: Float32s, jury: Jury, candidate: TrainConfig, seen: NDArray[np.bool_]) -> float | None:
+    """Return the k-means accuracy of left-out classes in the cluster space; None for a single one."""
+    y = jury.y[jury.unseen]
+    classes = int(y.max()) + 1
+    if classes == 1:
+        return None
+    geometry = fit(z[jury.fit], jury.y[jury.fit], cluster_dim=candidate.cluster_dim, clustered=seen)
+    points = (z[jury.unseen] - geometry.cluster_mean) @ geometry.cluster_projection
+    return cluster_accuracy(y, oracle_clusters(points, clusters=classes, seed=candidate.seed))
 
 
 def _embedding(net: Network, layers: Sequence[str]) -> EmbeddingSpec:
@@ -233,17 +246,17 @@ def joined(parts: Sequence[Float32s], *, norm: str) -> Float32s:
     return np.concatenate([part / length for part, length in zip(parts, lengths, strict=True)], axis=1)
 
 
-def jury_of(data: LabelledData, fold: Fold, *, cluster_dim: int) -> Jury:
-    """Call up to 3000 items of each kind of a fold."""
-    parts = [part[:_MOST_ITEMS] for part in (fold.split.fit, fold.split.fresh, fold.split.unseen)]
+def jury_of(data: LabelledData, fold: Fold) -> Jury:
+    """Call about 3000 items of each kind of a fold at most, every class in proportion and none left away."""
+    kinds = (fold.split.fit, fold.split.fresh, fold.split.unseen)
+    parts = [kind[in_proportion(data.y[kind], _MOST_ITEMS)] for kind in kinds]
     ends = np.cumsum([len(part) for part in parts]).tolist()
     return Jury(
-        x=scale(data.x[np.concatenate(parts)], data.input),
+        items=scale(data.x[np.concatenate(parts)], data.input),
         y=np.concatenate([known_classes(data, part)[1] for part in parts]),
         fit=slice(0, ends[0]),
         fresh=slice(ends[0], ends[1]),
         unseen=slice(ends[1], ends[2]),
-        cluster_dim=cluster_dim,
     )
 
 
@@ -260,21 +273,21 @@ class _Part:
 def _simulate(
     run: TrainConfig, asked: Sequence[TrainConfig], data: LabelledData, fold: Fold, progress: Progress
 ) -> dict[TrainConfig, Met]:
-    """Train on a fold and measure along the way, for every asked candidate as stopped there."""
-    jury = jury_of(data, fold, cluster_dim=run.cluster_dim)
+    """Train on a fold; measure the first of the asked candidates along the way, and all of them at the end."""
+    jury = jury_of(data, fold)
     at = {max(1, round(stop * run.epochs)): stop for stop in STOPS}  # of stops at one epoch the last is kept
     found: dict[TrainConfig, Met] = {}
+    rows: list[Rows] = []
 
     def watch(epoch: int, embedder: Embedder) -> None:
         if epoch not in at:
             return
-        for norm in dict.fromkeys(candidate.norm for candidate in asked):
-            alike = [candidate for candidate in asked if candidate.norm == norm]
-            layers = [layers_of(candidate, embedder.net) for candidate in alike]
-            measured = measure(embedder.net, jury, layers, norm=norm, seed=run.seed)
-            found.update(
-                (_stopped(candidate, at[epoch]), met) for candidate, met in zip(alike, measured, strict=True)
-            )
+        if not rows:
+            rows.append(embedder.net.rows(jury.items, next(embedder.parameters()).device))
+        stop = at[epoch]
+        judged = asked if stop == STOPS[-1] else asked[:1]
+        measured = measure(embedder.net, jury, judged, rows=rows[0])
+        found.update((_stopped(one, stop), met) for one, met in zip(judged, measured, strict=True))
 
     train(run, data, fold.split, progress, watch=watch)
     return found
@@ -289,16 +302,17 @@ def _stopped(candidate: TrainConfig, stop: float) -> TrainConfig:
     return dataclasses.replace(candidate, stop_at=stop)
 
 
-def _outputs(net: Network, x: Float32s, layers: Sequence[str]) -> dict[str, Float32s]:
-    """Run a net once and keep some layers: float32 (N, *shape) -> {layer: float32 (N, H)}."""
+def _outputs(net: Network, jury: Jury, rows: Rows | None) -> dict[str, Float32s]:
+    """Run a net over the jury and keep its layers: {layer: float32 (N, H)}."""
     device = next(net.parameters()).device
-    kept: dict[str, list[Float32s]] = {layer: [] for layer in layers}
+    held = net.rows(jury.items, device) if rows is None else rows
+    kept: dict[str, list[Float32s]] = {layer: [] for layer in net.widths}
     with torch.inference_mode():
-        for start in range(0, len(x), _BATCH):
-            out = net.layers(torch.from_numpy(x[start : start + _BATCH]).to(device))
-            for layer, rows in kept.items():
-                rows.append(out[layer].cpu().numpy())
-    return {layer: np.concatenate(rows) for layer, rows in kept.items()}
+        for places in torch.split(torch.arange(len(jury.y), device=device), _BATCH):
+            out = net.layers(held[places])
+            for layer, parts in kept.items():
+                parts.append(out[layer].float().cpu().numpy())
+    return {layer: np.concatenate(parts) for layer, parts in kept.items()}
 
 
 def _fold(data: LabelledData, of_class: Mapping[int, Int64s], left_out: Sequence[int], *, seed: int) -> Fold:
@@ -326,4 +340,4 @@ def _too_few(first: TrainConfig) -> Choice:
         "leave any out and still learn a net like the final one. The first candidate is taken unmeasured: it "
         "is what was asked for, or what did best on other data."
     )
-    return Choice(winner=first, tried=(), left_out=(), reasons=(reason,))
+    return Choice(winner=first, tried=(), stops=(), expected=None, left_out=(), reasons=(reason,))

@@ -1,4 +1,4 @@
-"""The command line: train, look at, and serve a bundle; or see it all at once with `demo`."""
+"""The command line: train, look at, replay and serve a bundle; or see it all at once with `demo`."""
 
 import json
 import os
@@ -100,10 +100,38 @@ def about(
 @app.command()
 def train(
     dataset: Annotated[
-        str | None, typer.Argument(help="digits, mnist, fashion-mnist, or a folder of four IDX files.")
+        str | None,
+        typer.Argument(
+            help="digits, mnist, fashion-mnist, cifar10, clinc150, 20newsgroups, stackoverflow, nsl-kdd; a folder of "
+            "images, a sub-folder a class, or of four IDX files; a csv, tsv, jsonl or parquet table, with --label, and "
+            "--text where it is of texts; or an npz file with arrays x and y."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help=r"Folder to write the bundle to \[default: bundles/DATASET].")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of a file that names each row's class, e.g. intent.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Column of a file that holds the texts, e.g. question.")
+    ] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table that hold names, though they look like numbers, e.g. port,zip. Columns with "
+            "other text are categories anyway."
+        ),
+    ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of a table to leave out: ids, times, whatever tomorrow's items will not have."
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help=r"Side in pixels that the images of a folder are brought to \[default: 32]."),
     ] = None,
     hold_out: Annotated[
         str | None,
@@ -113,27 +141,82 @@ def train(
         str | None,
         typer.Option(help=r"Start from a named run of model/configs, e.g. original \[default: DATASET's]."),
     ] = None,
-    network: Annotated[str | None, typer.Option(help="cnn, or mlp (7 layers of 520).")] = None,
-    objective: Annotated[str | None, typer.Option(help="proxy-anchor, hinge or rbf.")] = None,
-    layer: Annotated[
+    network: Annotated[
+        str | None, typer.Option(help="cnn, mlp (7 layers of 520), tfidf or sentence (texts), table.")
+    ] = None,
+    encoder: Annotated[
         str | None,
-        typer.Option(help="Which layer is the embedding: penultimate, output, or the cnn's pooled."),
+        typer.Option(
+            help="For texts: tfidf, or the name or folder of a sentence-transformers encoder "
+            r"\[default: tfidf]. An encoder needs: pip install 'firstseen\[text]'."
+        ),
+    ] = None,
+    tune: Annotated[
+        bool | None, typer.Option(help="Train the encoder, too, not only its head: slower, needs more items.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="proxy-anchor, supcon, normalised-softmax, hinge or rbf.")
+    ] = None,
+    auxiliary: Annotated[
+        str | None,
+        typer.Option(help="none, or two-views: also know items again in another view, at twice the cost."),
+    ] = None,
+    auxiliary_weight: Annotated[
+        float | None, typer.Option(help="Of its loss beside the objective's.")
+    ] = None,
+    layers: Annotated[
+        str | None,
+        typer.Option(
+            help="Layers of the net that are the embedding, e.g. pooled,penultimate,output "
+            r"\[default: all that it has]."
+        ),
+    ] = None,
+    gate: Annotated[
+        str | None,
+        typer.Option(
+            help="Known-class scores to average, as SCORE:LAYER, or SCORE for all layers, e.g. "
+            "energy:output,mahalanobis; the scores: nearest-neighbour, relative-mahalanobis, mahalanobis, "
+            "centre-radius, energy."
+        ),
     ] = None,
     norm: Annotated[str | None, typer.Option(help="l2 or none.")] = None,
     embedding_dim: Annotated[int | None, typer.Option(help="Width of the output layer.")] = None,
     cluster_dim: Annotated[int | None, typer.Option(help="Dimension of the cluster space.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the fitting items.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the fitting items; 0 is as many as their number asks for.")
+    ] = None,
+    stop_at: Annotated[
+        float | None, typer.Option(help="Share of the epochs after which training stops.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Items a training step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the one-cycle schedule.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW.")] = None,
     augment: Annotated[bool | None, typer.Option(help="Move, turn and size images while training.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option(help="Mirror images too: clothes may be, digits must not.")
+    ] = None,
     known_error_rate: Annotated[
         float | None, typer.Option(help="Rate at which items of known classes may be called new.")
     ] = None,
     max_items: Annotated[int | None, typer.Option(help="Use at most so many items of a big set.")] = None,
+    rehearse: Annotated[
+        bool | None,
+        typer.Option(
+            help="First train without some known classes: sets by them how wide a new class is, and tells what to "
+            r"expect; doubles the time \[default: yes]."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same bundle (on CPU).")] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    choose: Annotated[
+        bool,
+        typer.Option(
+            "--choose",
+            help="Leave known classes out first, to choose objective, auxiliary, layers, gate and when to stop, as far "
+            "as not given. Takes ten times as long.",
+        ),
+    ] = False,
     data: Annotated[
         Path | None, typer.Option(help=r"Folder of data sets \[default: FIRSTSEEN_DATA, else data].")
     ] = None,
@@ -145,36 +228,35 @@ def train(
     out, for the honest figures in the bundle's card.
 
     Example: [bold]firstseen train digits --hold-out 3,7 --out bundles/digits[/bold]
+
+    Your own texts: [bold]firstseen train tickets.csv --text question --label intent --hold-out refund[/bold]
+
+    A table: [bold]firstseen train flows.csv --label attack --drop id,time --hold-out worm[/bold]. Columns of numbers
+    and of categories are told apart, cells may be missing, and the bundle takes rows as JSON objects.
+
+    Images: [bold]firstseen train photos --image-size 64[/bold], one sub-folder a class.
     """
+    asked = dict(locals())
+    import dataclasses
+
+    from model.candidates import around
+    from model.config import TrainConfig
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
+    from service.rehearsal import simulate
 
-    given = {
-        "hold_out": None if hold_out is None else tuple(c.strip() for c in hold_out.split(",") if c.strip()),
-        "network": network,
-        "objective": objective,
-        "layer": layer,
-        "norm": norm,
-        "embedding_dim": embedding_dim,
-        "cluster_dim": cluster_dim,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "augment": augment,
-        "known_error_rate": known_error_rate,
-        "max_items": max_items,
-        "seed": seed,
-        "device": device,
-        "threads": threads,
-    }
-    wanted = starting_config(dataset, config, {k: v for k, v in given.items() if v is not None})
-    out = out or Path("bundles") / Path(wanted.dataset).name
+    # Options have the names of the fields they set.
+    settable = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "dataset"]
+    changes = {name: asked[name] for name in settable if asked.get(name) is not None}
+    changes |= {name: _names(changes[name]) for name in _LISTS if name in changes}
+    wanted = starting_config(dataset, config, changes)
+    out = out or Path("bundles") / Path(wanted.dataset).name.partition(".")[0]
     if not replace and out.is_dir() and any(out.iterdir()):
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
         )
+    candidates = around(wanted, changes) if choose else ()
     with stages(screen) as progress:
         manifest = run(
             wanted,
@@ -183,6 +265,8 @@ def train(
             progress=progress,
             created=datetime.now(UTC),
             replace=replace,
+            simulate=simulate,
+            candidates=candidates,
         )
     screen.print(
         Text.assemble(("✓", "green"), f" bundle {manifest.bundle_id} in ", (str(out), "bold")), soft_wrap=True
@@ -194,6 +278,14 @@ def train(
     screen.print(
         Text(f"  Look at it: firstseen inspect {path}\n  Serve it:   firstseen serve {path}"), soft_wrap=True
     )
+
+
+_LISTS = ("hold_out", "categories", "drop", "layers", "gate")
+"""What a person lists between commas."""
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 @app.command()
@@ -210,6 +302,106 @@ def inspect(
         typer.echo(json.dumps(summarize(found.manifest, found), indent=2))
     else:
         Console().print(describe(found.manifest, found))
+
+
+@app.command()
+def replay(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=r"Labelled data: digits, mnist, fashion-mnist, or a path \[default: what the bundle was trained on]."
+        ),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help=r"Column of the class, for data with columns \[default: the bundle's].")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help=r"Column of the text, likewise \[default: the bundle's].")
+    ] = None,
+    unseen: Annotated[
+        str | None,
+        typer.Option(
+            help=r"New classes in order of arrival, e.g. 3,7 \[default: all that the bundle does not know]."
+        ),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write the report, with figures, as a page to this file.")
+    ] = None,
+    schedule: Annotated[
+        Path | None,
+        typer.Option(help="When classes come, go and drift: a .json or .toml file, see docs/replay.md."),
+    ] = None,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help=r"Items of the standard stream \[default: 10000], or as many as the data allows."
+        ),
+    ] = None,
+    share: Annotated[
+        float | None,
+        typer.Option(
+            help=r"Share of each new class in it \[default: 0.1], or less where they are more than five."
+        ),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", help="Leave the new classes out: what is announced then is false.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many streams; gives mean and spread.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first stream; the others follow.")] = 0,
+    known_error_rate: Annotated[
+        float | None,
+        typer.Option(help=r"Rate at which known items may be called new \[default: the bundle's]."),
+    ] = None,
+    false_alarm_rate: Annotated[
+        float | None, typer.Option(help=r"Chance of ever announcing a false cluster \[default: 0.01].")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help=r"auto, cpu or cuda \[default: auto].")] = None,
+) -> None:
+    """Replay a labelled stream, and see what would have been discovered: when, how purely, and what was missed.
+
+    Each item is decided, then learnt, as it would be live; truth is looked at afterwards. Of the data that the
+    bundle was trained on, only items that it was neither fitted nor calibrated with are used. By default the first
+    new class comes at 20 % of the stream and the second at 50 %, with 10 % of the items each.
+
+    Example: [bold]firstseen replay bundles/digits --unseen 3,7 --share 0.3 --seeds 3 --html digits.html[/bold]
+
+    Is it quiet where nothing is new? [bold]firstseen replay bundles/digits --null[/bold]
+    """
+    from service.backtest import BacktestConfig, backtest, check_writable
+    from service.report.page import draw_page
+    from service.report.records import to_json
+    from service.report.table import report_table
+
+    settings = _settings(known_error_rate=known_error_rate, false_alarm_rate=false_alarm_rate, device=device)
+    for file, option in ((json_file, "--json"), (html_file, "--html")):
+        if file is not None:
+            check_writable(file, option)
+    config = BacktestConfig(
+        bundle=bundle,
+        data=data,
+        data_dir=settings.data or Path("data"),
+        label=label,
+        text=text,
+        unseen=None if unseen is None else tuple(c.strip() for c in unseen.split(",") if c.strip()),
+        schedule=schedule,
+        length=length,
+        share=share,
+        null=null,
+        seeds=seeds,
+        seed=seed,
+    )
+    with stages(screen) as progress:
+        report = backtest(config, settings, progress)
+    Console().print(report_table(report))
+    if json_file is not None:
+        json_file.write_bytes(to_json(report))
+    if html_file is not None:
+        html_file.write_text(draw_page(report), encoding="utf-8")
+    for file in (json_file, html_file):
+        if file is not None:
+            screen.print(Text.assemble(("✓", "green"), f" {file}"), soft_wrap=True)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from service.records import Cluster
 class EventKind(StrEnum):
     """One word an arrow of the life cycle, and two for lineage."""
 
+    DRIFTED = "drifted"
     EMERGED = "emerged"
     ESTABLISHED = "established"
     FADED = "faded"

@@ -45,6 +45,7 @@ class ClusterState(StrEnum):
     """Where a cluster stands in its life; `service.clustering.lifecycle` holds the transitions."""
 
     CANDIDATE = "candidate"
+    VARIANT = "variant"
     EMERGING = "emerging"
     ESTABLISHED = "established"
     FADING = "fading"
@@ -52,7 +53,10 @@ class ClusterState(StrEnum):
 
 
 ANNOUNCED = frozenset({ClusterState.EMERGING, ClusterState.ESTABLISHED, ClusterState.FADING})
-"""The states in which a cluster is shown, and in which an item can get it as its verdict."""
+"""The states in which an item can get a cluster as its verdict."""
+
+SHOWN = ANNOUNCED | {ClusterState.VARIANT}
+"""The states in which people are shown a cluster unasked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +135,7 @@ class Cluster:
         exemplars: Ids of its latest items, newest last.
         parent_id: The cluster it split from, or None.
         merged_into: The cluster that took it in, or None.
+        variant_of: The known class that it is a drift of (see `service.clustering.variants`), or None.
         evidence: As of its announcement; for a candidate, as of now.
     """
 
@@ -151,6 +156,7 @@ class Cluster:
     exemplars: tuple[str, ...]
     parent_id: int | None
     merged_into: int | None
+    variant_of: str | None
     evidence: Evidence
 
 

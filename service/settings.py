@@ -100,6 +100,10 @@ class Settings(BaseSettings):
         "firstseen",
         description="Who forms the clusters: firstseen, or river to compare with; fixed when the stream is made.",
     )
+    stream_gate: bool = Field(
+        default=True,
+        description="Compare the recent stream with known items, too, where the bundle has enough of them.",
+    )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
 
@@ -194,6 +198,7 @@ class Settings(BaseSettings):
             known_error_rate=rate,
             clustering_threshold=cluster_radius,
             false_alarm_rate=self.false_alarm_rate,
+            stream_gate=self.stream_gate,
             backend=self.backend,
         )
 

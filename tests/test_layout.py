@@ -17,6 +17,7 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    "service/report/style.py": "tests/service/report/test_page.py",
     "service/clustering/stream_gate/constants.py": "tests/service/clustering/stream_gate/test_gate.py",
     # Kernels are seen through the class that owns the arrays: they cannot be called from Python.
     "service/clustering/kernels/clock.py": "tests/service/clustering/test_micro_clusters.py",
@@ -26,15 +27,20 @@ TESTED_ELSEWHERE = {
     "service/clustering/kernels/pairs.py": "tests/service/clustering/test_micro_clusters.py",
     "service/clustering/kernels/state.py": "tests/service/clustering/test_micro_clusters.py",
     # Configurations are compared with each other.
+    "model/configs/clinc150.py": "tests/model/configs/test_configs.py",
+    "model/configs/clinc150_minilm.py": "tests/model/configs/test_configs.py",
     "model/configs/digits.py": "tests/model/configs/test_configs.py",
     "model/configs/fashion_mnist.py": "tests/model/configs/test_configs.py",
     "model/configs/mnist.py": "tests/model/configs/test_configs.py",
+    "model/configs/nsl_kdd.py": "tests/model/configs/test_configs.py",
     "model/configs/original.py": "tests/model/configs/test_configs.py",
 }
 """Sources without a test file of their own -> where their behaviour is tested."""
 
 TOPICS = {
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
+    "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
+    "tests/service/api/test_table.py",  # rows of a table, likewise
     "tests/service/clustering/test_literal_dbstream.py",  # the oracle lives in tests only
     "tests/service/clustering/test_river_differences.py",  # a peer, not a source
     "tests/service/clustering/test_micro_clusters_limits.py",  # the other half of test_micro_clusters.py

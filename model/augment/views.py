@@ -1,13 +1,18 @@
 """Views: what a net sees of an item while it is trained.
 
-    kind of input   gentle                     strong
-    image           affine (and flip)          affine, further; light; erase (and flip)
-    vector          as it is                   corrupt, then noise
+    kind of input    gentle                     strong
+    image            affine (and flip)          affine, further; light; erase (and flip)
+    table            as it is                   corrupt
+    vector, text     as it is                   corrupt, then noise
 
 The gentle view is what an objective alone trains on: an item a little moved is an item of the same class, and
 that is all it must know. The strong one is for the self-supervised auxiliary (`model/auxiliary`), whose task,
 to know an item again in another view, is only worth something where it is hard. Both keep shape, and images
 their range.
+
+A table's row is corrupted as it is, codes of categories and missing cells included: every cell takes what some row
+has there. Noise has no meaning for a code. A text is changed after it was encoded, as the vector that a net's
+frozen part has made of it.
 """
 
 from collections.abc import Callable
@@ -55,7 +60,11 @@ def strong_view(spec: InputSpec, *, mirrored: bool) -> View:
         spec: what an item is.
         mirrored: whether images may be mirrored.
     """
-    return (lambda x, g: _strong_image(x, g, mirrored=mirrored)) if spec.kind == "image" else _strong_vector
+    if spec.kind == "image":
+        return lambda x, generator: _strong_image(x, generator, mirrored=mirrored)
+    if spec.kind == "table":
+        return lambda x, generator: corrupt(x, generator, CORRUPTED_SHARE)
+    return _strong_vector
 
 
 def _strong_image(x: Tensor, generator: torch.Generator, *, mirrored: bool) -> Tensor:

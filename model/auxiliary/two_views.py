@@ -29,7 +29,7 @@ class TwoViews(nn.Module):
         temperature: tau, above 0.
     """
 
-    def __init__(self, width: int, *, temperature: float = 0.2) -> None:
+    def __init__(self, width: int, *, temperature: float = 0.5) -> None:
         super().__init__()
         if temperature <= 0:
             raise ValueError("two views need a temperature above 0")

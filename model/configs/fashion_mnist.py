@@ -18,5 +18,11 @@ items are called new than was asked for, and fewer new ones too.
 from model.config import TrainConfig
 
 CONFIG = TrainConfig(
-    dataset="fashion-mnist", hold_out=("Sandal", "Bag"), epochs=6, batch_size=128, max_items=20_000
+    dataset="fashion-mnist",
+    hold_out=("Sandal", "Bag"),
+    auxiliary="two-views",
+    flip=True,
+    epochs=8,
+    batch_size=128,
+    threads=1,
 )

@@ -16,4 +16,6 @@ Every class has its own calibration scores.
 
 from model.config import TrainConfig
 
-CONFIG = TrainConfig(dataset="mnist", hold_out=("3", "7"), epochs=6, batch_size=128, max_items=20_000)
+CONFIG = TrainConfig(
+    dataset="mnist", hold_out=("3", "7"), auxiliary="two-views", epochs=8, batch_size=128, threads=1
+)

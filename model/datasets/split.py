@@ -2,42 +2,48 @@
 
     known classes, each by itself, shuffled     ──►  fit 50 %   calibrate 25 %   fresh 25 %
     held-out classes                            ──►  unseen, all of them
+    classes of fewer than 15 items              ──►  aside: neither known nor measured
 
 `fit` is what gradients and covariances see. `calibrate` gives the conformal scores, which are honest only on
 items the fit has not seen. `fresh` meets neither, so it can stand for tomorrow's items of known classes;
-`unseen` stands for tomorrow's new class.
+`unseen` stands for tomorrow's new class. A class of fewer than 15 items would leave fewer than 8 to fit on, which is
+no class to learn, and a handful to measure it by: it is set `aside`, and the card names it. To the bundle its items
+are new, as they should be. A class that is held out by name stays unseen however small it is.
 
 The part of an item depends on the seed, on its class and on its place in the data set, and not on which other
 classes are held out: experiments with different held-out classes share their splits.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.datasets.labelled import DataError, LabelledData
 
-_FEWEST_ITEMS = 4
+FEWEST_ITEMS = 15
+"""Of a class that can be known: fewer are set aside."""
 _FEWEST_KNOWN_CLASSES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Four disjoint sets of positions in a data set, together all of it, each in random order.
+    """Five disjoint sets of positions in a data set, together all of it, each in random order.
 
     Attributes:
         fit: int64, about half of the items of every known class.
         calibrate: int64, about a quarter.
         fresh: int64, about a quarter.
         unseen: int64, all items of the held-out classes; empty where none is held out.
+        aside: int64, all items of classes too small to be known.
     """
 
     fit: NDArray[np.int64]
     calibrate: NDArray[np.int64]
     fresh: NDArray[np.int64]
     unseen: NDArray[np.int64]
+    aside: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def split(data: LabelledData, hold_out: Sequence[str], *, seed: int) -> Split:
@@ -52,21 +58,21 @@ def split(data: LabelledData, hold_out: Sequence[str], *, seed: int) -> Split:
         a class of n items gives ceil(n / 2) to fit; the rest is halved, the odd item to calibrate.
 
     Raises:
-        DataError: a held-out label is unknown or repeated, fewer than two classes stay known, a known class
-            has fewer than four items, or the seed is negative.
+        DataError: a held-out label is unknown or repeated, fewer than two classes stay known, or the seed is
+            negative.
     """
     _check(data, hold_out, seed)
-    parts: dict[str, list[NDArray[np.int64]]] = {"fit": [], "calibrate": [], "fresh": [], "unseen": []}
+    parts: dict[str, list[NDArray[np.int64]]] = {
+        name: [] for name in ("fit", "calibrate", "fresh", "unseen", "aside")
+    }
     for k, label in enumerate(data.labels):
         items = np.random.default_rng([seed, k]).permutation(np.flatnonzero(data.y == k))
         if label in hold_out:
             parts["unseen"].append(items)
             continue
-        if len(items) < _FEWEST_ITEMS:
-            raise DataError(
-                f"The class {label!r} of {data.name} has {len(items)} items, and a known class needs "
-                f"{_FEWEST_ITEMS} or more. Add items to it, or hold it out."
-            )
+        if len(items) < FEWEST_ITEMS:
+            parts["aside"].append(items)
+            continue
         half = (len(items) + 1) // 2
         three_quarters = half + (len(items) - half + 1) // 2
         parts["fit"].append(items[:half])
@@ -88,10 +94,17 @@ def _check(data: LabelledData, hold_out: Sequence[str], seed: int) -> None:
         )
     if len(set(hold_out)) != len(hold_out):
         raise DataError("A class is held out twice. Name each held-out class once.")
-    if len(data.labels) - len(hold_out) < _FEWEST_KNOWN_CLASSES:
+    counts = np.bincount(data.y, minlength=len(data.labels))
+    kept = [n for label, n in zip(data.labels, counts, strict=True) if label not in hold_out]
+    if len(kept) < _FEWEST_KNOWN_CLASSES:
         raise DataError(
             f"Holding out {len(hold_out)} of the {len(data.labels)} classes of {data.name} leaves fewer than "
             f"{_FEWEST_KNOWN_CLASSES} known ones. Hold out fewer."
+        )
+    if sum(n >= FEWEST_ITEMS for n in kept) < _FEWEST_KNOWN_CLASSES:
+        raise DataError(
+            f"Of the {len(kept)} classes of {data.name} to be known, fewer than {_FEWEST_KNOWN_CLASSES} have "
+            f"{FEWEST_ITEMS} items or more; the largest has {max(kept)}. Add items."
         )
     if seed < 0:
         raise DataError(f"The seed must be 0 or above, not {seed}.")

@@ -3,6 +3,7 @@
     image    numbers of shape (C, H, W) in a known range     payload: float32 (C, H, W) in 0..1
     vector   F numbers in a known range                      payload: float32 (F,) in 0..1
     text     a string                                        payload: str, normalised
+    table    an object of numbers and categories             payload: float32 (F,), a code a column
 
 `InputSpec` is any of them; a manifest tells them apart by `kind`. Validation happens here, once, for one item
 at a time, before any batch is formed: a bad item fails alone. Every refusal is an `InvalidInput` whose
@@ -17,6 +18,7 @@ import pydantic
 from model.inputs.image import ImageInput
 from model.inputs.kind import Column, InvalidInput, Kind, Payload, Payloads
 from model.inputs.numeric import NumericInput
+from model.inputs.table import TableColumn, TableInput
 from model.inputs.text import TextInput
 from model.inputs.vector import VectorInput
 
@@ -29,6 +31,8 @@ __all__ = [
     "NumericInput",
     "Payload",
     "Payloads",
+    "TableColumn",
+    "TableInput",
     "TextInput",
     "VectorInput",
     "decode_item",
@@ -37,7 +41,7 @@ __all__ = [
     "scale",
 ]
 
-InputSpec = Annotated[ImageInput | VectorInput | TextInput, pydantic.Field(discriminator="kind")]
+InputSpec = Annotated[ImageInput | VectorInput | TextInput | TableInput, pydantic.Field(discriminator="kind")]
 """What one raw item looks like: one of the kinds."""
 
 

@@ -15,12 +15,14 @@ from model.networks.cnn import Cnn
 from model.networks.mlp import Mlp
 from model.networks.network import Network
 from model.networks.sentence import Sentence
+from model.networks.table import Table
 from model.networks.tfidf import TfIdf
 
-NETWORKS: dict[str, type[Cnn | Mlp | Sentence | TfIdf]] = {
+NETWORKS: dict[str, type[Cnn | Mlp | Sentence | Table | TfIdf]] = {
     "cnn": Cnn,
     "mlp": Mlp,
     "sentence": Sentence,
+    "table": Table,
     "tfidf": TfIdf,
 }
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
@@ -61,4 +63,6 @@ def build_network(
                 f"the option {name} of the network {spec.name} must be {_TYPES[wanted]}, not {value!r}"
             )
         options[name] = value
-    return kind(input, **options, **({"files": files} if takes_files else {}))
+    if takes_files:
+        options["files"] = files
+    return kind(input, **options)

@@ -59,7 +59,9 @@ class Cnn(Network):
     ) -> None:
         super().__init__({"pooled": 2 * channels, "penultimate": hidden, "output": output_dim})
         if input.kind != "image":
-            raise ValueError("the network cnn takes images; choose the network mlp for vectors")
+            raise ValueError(
+                "the network cnn takes images; choose the network mlp for vectors, table for tables"
+            )
         if min(output_dim, channels, hidden) < 1:
             raise ValueError("a cnn needs output_dim, channels and hidden of at least 1")
         planes, height, width = input.shape

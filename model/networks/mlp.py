@@ -17,7 +17,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from model.inputs import InputSpec
+from model.inputs import InputSpec, NumericInput
 from model.networks.network import Network
 
 
@@ -40,8 +40,11 @@ class Mlp(Network):
         depth: int = 7,
     ) -> None:
         super().__init__({"penultimate": width, "output": output_dim})
-        if input.kind == "text":
-            raise ValueError("the network mlp takes numbers; choose the network tfidf or sentence for text")
+        if not isinstance(input, NumericInput):
+            raise ValueError(  # noqa: TRY004  # what a manifest can get wrong
+                "the network mlp takes numbers in a known range; choose the network tfidf or sentence for text, "
+                "table for tables"
+            )
         if min(output_dim, width, depth) < 1:
             raise ValueError("an mlp needs output_dim, width and depth of at least 1")
         self.hidden = nn.Sequential()

@@ -32,7 +32,8 @@ from model.networks.network import Batch, Network, Rows, to_device
 DEFAULT_ENCODER: Final = "sentence-transformers/all-MiniLM-L6-v2"
 POOLINGS: Final = ("mean", "cls")
 _ENCODER_RATE: Final = 0.02
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 32
+_HELD_AT_ONCE: Final = 4096
 _EXTRA: Final = 'the network sentence needs two libraries more: pip install "firstseen[text]"'
 
 
@@ -97,14 +98,13 @@ class Sentence(Network):
         tokens = [self._tokens(str(text)) for text in items]
         if self.tuned:
             return _TokenRows(tokens, self._pad, device)
-        held = torch.empty(len(tokens), self.widths["encoder"], device=device)
-        by_length = sorted(range(len(tokens)), key=lambda place: len(tokens[place]))  # little padding
         with torch.no_grad():
-            for start in range(0, len(tokens), _AT_ONCE):
-                places = by_length[start : start + _AT_ONCE]
-                batch = _padded([tokens[place] for place in places], self._pad)
-                held[places] = self.encode(to_device(batch, device))
-        return held
+            return torch.cat(
+                [
+                    self.encode(to_device(_padded(tokens[start : start + _HELD_AT_ONCE], self._pad), device))
+                    for start in range(0, len(tokens), _HELD_AT_ONCE)
+                ]
+            )
 
     def parameter_rates(self) -> Iterable[tuple[list[nn.Parameter], float]]:
         """The head at the full rate; the encoder, where it is tuned, at a fiftieth: it knows much already."""
@@ -124,16 +124,19 @@ class Sentence(Network):
         }
 
     def encode(self, batch: Batch) -> Tensor:
-        """Return the encoder's float32 (B, S), of length one, for a batch of texts."""
+        """Return the encoder's float32 (B, S), of length one, for a batch of texts.
+
+        Texts of like length go through together, a few at a time: a short one beside a long one would be mostly
+        padding, which costs as much as words.
+        """
         assert isinstance(batch, dict)
-        mask = batch["mask"]
-        states = self.encoder(input_ids=batch["tokens"], attention_mask=mask).last_hidden_state
-        if self._pooling == "cls":
-            pooled = states[:, 0]
-        else:
-            weight = mask.unsqueeze(-1).to(states.dtype)
-            pooled = (states * weight).sum(1) / weight.sum(1)
-        return nn.functional.normalize(pooled, dim=1)
+        lengths = batch["mask"].sum(1)
+        order = lengths.argsort()
+        pooled = []
+        for rows in torch.split(order, _AT_ONCE):
+            longest = int(lengths[rows].max())
+            pooled.append(self._pooled(batch["tokens"][rows, :longest], batch["mask"][rows, :longest]))
+        return nn.functional.normalize(torch.cat(pooled)[order.argsort()], dim=1)
 
     def layers(self, x: Batch) -> dict[str, Tensor]:
         """Return "encoder" (B, S), "penultimate" (B, hidden) and "output" (B, D).
@@ -143,6 +146,13 @@ class Sentence(Network):
         """
         encoded = x if isinstance(x, Tensor) else self.encode(x)
         return {"encoder": encoded, **self.head(encoded)}
+
+    def _pooled(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        states: Tensor = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
+        if self._pooling == "cls":
+            return states[:, 0]
+        weight = mask.unsqueeze(-1).to(states.dtype)
+        return (states * weight).sum(1) / weight.sum(1)
 
     def _tokens(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids

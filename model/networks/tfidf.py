@@ -77,8 +77,8 @@ class TfIdf(Network):
         files: Mapping[str, bytes] | None = None,
         output_dim: int = 128,
         hidden: int = 256,
-        features: int = 300,
-        terms: int = 20_000,
+        features: int = 600,
+        terms: int = 10_000,
         characters: bool = True,
         dropout: float = 0.2,
     ) -> None:

@@ -69,7 +69,7 @@ class CentreRadius:
     @property
     def dim(self) -> int:
         """The width of the layer."""
-        return self._centres.shape[1]
+        return int(self._centres.shape[1])
 
     def __call__(self, z: Float64s) -> Float64s:
         """float64 (B, d) to float64 (B, K)."""

@@ -59,7 +59,7 @@ class Energy:
     @property
     def dim(self) -> int:
         """The width of the layer."""
-        return self._directions.shape[1]
+        return int(self._directions.shape[1])
 
     def __call__(self, z: Float64s) -> Float64s:
         """float64 (B, d) to float64 (B, K)."""

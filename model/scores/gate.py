@@ -135,12 +135,13 @@ class Gate:
             except ValueError as error:
                 raise ValueError(f"in part {place} ({spec.score}) {error}") from error
             if score.dim != layer.stop - layer.start:
+                width = layer.stop - layer.start
                 raise ValueError(
-                    f"in part {place} is for {score.dim} numbers, the layer {layer.name} has others"
+                    f"in part {place} ({spec.score}) is for {score.dim} numbers; the layer {layer.name} has {width}"
                 )
             parts.append(_Part(spec=spec, layer=layer, score=score))
         if left:
-            raise ValueError(f"has the unknown array {min(left)!r}")
+            raise ValueError(f"has an unknown array {min(left)!r}")
         if len({part.score.classes for part in parts}) != 1:
             raise ValueError("has parts for different numbers of classes")
         return cls(parts)

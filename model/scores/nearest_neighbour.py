@@ -21,6 +21,9 @@ NEIGHBOUR = 5
 REFERENCES = 100
 """Most references of a class."""
 
+_ITEMS_AT_ONCE = 32
+"""Bounds the memory of the distances, not the result."""
+
 
 class NearestNeighbour:
     """Distance to the k-th nearest reference of each class.
@@ -77,15 +80,16 @@ class NearestNeighbour:
     @property
     def dim(self) -> int:
         """The width of the layer."""
-        return self._references.shape[2]
+        return int(self._references.shape[2])
 
     def __call__(self, z: Float64s) -> Float64s:
         """float64 (B, d) to float64 (B, K)."""
         K, R, _ = self._references.shape
         out = np.empty((len(z), K))
-        for row in range(len(z)):  # one item at a time: K R squares each, and few items
-            own = z[row]
-            squares = self._squares - 2 * row_by_row(own[None], self._flat).reshape(K, R)
-            nearest = np.partition(squares, np.unique(self._nth), axis=1)[np.arange(K), self._nth]
-            out[row] = nearest + np.square(own).sum()
+        for start in range(0, len(z), _ITEMS_AT_ONCE):
+            own = z[start : start + _ITEMS_AT_ONCE]
+            squares = self._squares - 2 * row_by_row(own, self._flat).reshape(-1, K, R)
+            sorted_to = np.partition(squares, np.unique(self._nth), axis=2)
+            nearest = np.take_along_axis(sorted_to, self._nth[None, :, None], axis=2)[:, :, 0]
+            out[start : start + _ITEMS_AT_ONCE] = nearest + np.square(own).sum(axis=1, keepdims=True)
         return np.asarray(np.sqrt(np.maximum(out, 0.0)), dtype=np.float64)

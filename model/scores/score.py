@@ -79,13 +79,15 @@ def taken(
     Raises:
         ValueError: a name is missing or unknown, a dtype is not float32, or a shape does not fit.
     """
-    if arrays.keys() != layout.keys():
-        raise ValueError(f"has the arrays {', '.join(sorted(arrays))}, not {', '.join(sorted(layout))}")
+    for name in sorted(layout.keys() - arrays.keys()):
+        raise ValueError(f"has no array {name}")
+    for name in sorted(arrays.keys() - layout.keys()):
+        raise ValueError(f"has an unknown array {name!r}")
     sizes: dict[str, int] = {}
     for name, letters in layout.items():
         array = arrays[name]
         if array.dtype != np.float32 or array.ndim != len(letters) or 0 in array.shape:
-            raise ValueError(f"has {name} as {array.dtype} {array.shape}, not float32 {letters}")
+            raise ValueError(f"has {name} as {array.dtype} {array.shape}, not float32 ({', '.join(letters)})")
         for letter, size in zip(letters, array.shape, strict=True):
             if sizes.setdefault(letter, size) != size:
                 raise ValueError(f"has {name} of shape {array.shape}, where {letter} is {sizes[letter]}")

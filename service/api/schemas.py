@@ -22,7 +22,7 @@ class ItemIn(BaseModel):
     """One item."""
 
     id: str | None = Field(None, max_length=256, description="Makes a resend safe: an id keeps its verdict.")
-    x: Any = Field(description="The raw payload, flat or nested; GET /info tells its shape and range.")
+    x: Any = Field(description="The raw payload; GET /info tells what it is, with an example.")
 
 
 class ItemsIn(BaseModel):
@@ -80,7 +80,7 @@ class ClusterOut(BaseModel):
     """A cluster of items that no known class explains."""
 
     id: int
-    state: Literal["candidate", "emerging", "established", "fading", "gone"]
+    state: Literal["candidate", "variant", "emerging", "established", "fading", "gone"]
     name: str | None
     items: int
     items_to_emerge: int | None = Field(description="Items it held when it was announced.")
@@ -96,6 +96,7 @@ class ClusterOut(BaseModel):
     exemplars: list[str] = Field(description="Ids of its latest items.")
     parent_id: int | None
     merged_into: int | None = Field(description="The cluster that took it in: ids are permanent.")
+    variant_of: str | None = Field(description="The known class that it is a drift of, or null.")
     evidence: EvidenceOut
 
 

@@ -29,7 +29,8 @@ from service.clustering.kinship import Life, Lives, absorb, elder, forget, forge
 from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.params import EngineParams
-from service.clustering.stream_gate import FitJob, Judged, Misfit, StreamFit, StreamGate, cores
+from service.clustering.stream_gate import FitJob, Misfit, StreamFit, StreamGate, cores
+from service.clustering.variants import Answer, Cores, Judgement, judged
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -54,6 +55,10 @@ class StepResult:
     events: tuple[ClusterEvent, ...]
 
 
+_JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
+"""While a cluster is one of these, it may turn out to be a known class that drifted."""
+
+
 class Engine:
     """The state of one stream and the only code that changes it."""
 
@@ -68,6 +73,7 @@ class Engine:
         self.seq = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
         self.verdict_counts = dict.fromkeys(VerdictKind, 0)
+        self.cores = Cores.of(len(labels))
         self.lives: Lives = {}
         self.next_cluster_id = 1
         self.candidates_tested = 0
@@ -195,12 +201,9 @@ class Engine:
         assert z.shape == (len(ids), self.gate.dim), z.shape
         assert np.isfinite(z).all(), "embeddings must be finite"
         said = self.gate.decide(z)
-        if self._has_stream_gate:
-            features = self.stream.features(z)
-            judged = self.stream.judge(said.p, features)
-        else:
-            features = np.empty((len(z), 0), dtype=np.float16)
-            judged = Judged(p=said.p, clusters=np.zeros_like(said.nearest))
+        has_gate = self._has_stream_gate
+        features = self.stream.features(z) if has_gate else np.empty((len(z), 0), dtype=np.float16)
+        judged = self.stream.judge(said.p, features)
         accepted = judged.p > self.params.known_error_rate
         return Observed(
             first_seq=self.seq,
@@ -235,13 +238,15 @@ class Engine:
             batch.t.tolist(),
             batch.nearest.tolist(),
             batch.accepted.tolist(),
+            batch.core.tolist(),
             batch.claimed.tolist(),
             batch.novelty.tolist(),
             batch.distance.tolist(),
             strict=True,
         )
-        for at, (id, t, nearest, accepted, claimed, novelty, distance) in enumerate(rows):
+        for at, (id, t, nearest, accepted, core, claimed, novelty, distance) in enumerate(rows):
             cluster = NO_CLUSTER
+            self.cores.count(core)
             if accepted:
                 self.known_counts[nearest] += 1
                 kind = VerdictKind.KNOWN
@@ -343,6 +348,8 @@ class Engine:
                 last_seq=self.seq,
                 last_t=t,
                 parent_id=parent,
+                usual=self.cores.usual(),
+                cores=list(self.cores.counts),
                 exemplars=[id] if cluster == own else [],
             )
             self._idle_check_at = 0
@@ -379,10 +386,14 @@ class Engine:
             kind = arrow.event
             if kind is EventKind.EMERGED:
                 life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
-                life.evidence, life.starts = evidence, []
+                life.evidence, life.starts, life.variant_of = evidence, [], None
                 self._idle_check_at = 0
                 if life.parent_id is not None:
                     kind = EventKind.SPLIT
+            if life.state is ClusterState.VARIANT:
+                life.variant_of = self._judged(life).drifted
+            if life.state not in _JUDGED:
+                life.usual, life.cores = [], []
             if kind is not None:
                 events.append(self._event(kind, life, t, life.parent_id if kind is EventKind.SPLIT else None))
             if life.state is ClusterState.GONE:
@@ -428,7 +439,15 @@ class Engine:
             idle=self._idle(life),
             is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
             has_micro_clusters=self.clusterer.items_of(life.id) > 0,
+            answer=self._judged(life).answer if life.state in _JUDGED else Answer.NEW,
         )
+
+    def _judged(self, life: Life) -> Judgement:
+        """Variant or new, by what came since its birth; one that was past the question and came back is new."""
+        if not life.cores:
+            return Judgement(answer=Answer.NEW)
+        since = [now - then for now, then in zip(self.cores.counts, life.cores, strict=True)]
+        return judged(life.usual, since, self._items(life))
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
         return ClusterEvent(

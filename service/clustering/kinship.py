@@ -21,7 +21,8 @@ class Life:
     """What the engine remembers of one cluster beside its micro-clusters. Owned and changed by Engine alone.
 
     `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
-    that `is_united` stays one cluster though its micro-clusters come apart.
+    that `is_united` stays one cluster though its micro-clusters come apart; `variant_of` is the index of the known
+    class that it is a drift of; `usual` and `cores` are the counts usual at its birth, and all until then: variants.py.
     """
 
     id: int
@@ -34,6 +35,9 @@ class Life:
     name: str | None = None
     parent_id: int | None = None
     merged_into: int | None = None
+    variant_of: int | None = None
+    usual: list[int] = field(default_factory=list)
+    cores: list[int] = field(default_factory=list)
     residual: int = 0
     is_united: bool = False
     starts: list[Start] = field(default_factory=list)
@@ -80,6 +84,7 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     into.last_seq, into.last_t = later.last_seq, later.last_t
     _hand_children_over(lives, life, into)
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
+    life.usual, life.cores = [], []
 
 
 def _hand_children_over(lives: Lives, life: Life, into: Life) -> None:

@@ -1,19 +1,22 @@
 """The life of a cluster, as a table.
 
-    candidate ──► emerging ──► established
-        │          │   ▲         │   ▲
-        │          ▼   │         ▼   │
-        └──────► gone ◄── fading ────┘
+    variant ◄─── candidate ──► emerging ──► established
+      │  ▲          │           │ │   ▲       │ │   ▲
+      │  └──────────┼───────────┴─┼───┼───────┘ │   │
+      │             │             ▼   │         ▼   │
+      └─────────────┴─────────► gone ◄── fading ────┘
 
-A cluster is announced once, when it emerges. Each row of TRANSITIONS is an arrow: from, to, the condition, the
-event it makes, and its reason in a sentence. The first row that applies is taken. Conditions are functions of
-`Facts` alone: what the engine knows of the cluster at this item.
+A cluster is announced once, when it emerges; or told of as a variant, a known class that looks otherwise now (see
+variants.py). Each row of TRANSITIONS is an arrow: from, to, the condition, the event it makes, and its reason in a
+sentence. The first row that applies is taken. Conditions are functions of `Facts` alone: what the engine knows of the
+cluster at this item.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.clustering.params import EngineParams
+from service.clustering.variants import Answer
 from service.events import EventKind
 from service.records import ClusterState
 
@@ -27,12 +30,14 @@ class Facts:
         idle: Stream items since its latest one.
         is_proven: The sequential test has rejected that known classes explain it.
         has_micro_clusters: Some micro-cluster, strong or weak, still remembers it.
+        answer: Whether it is new, or a drift of what is known.
     """
 
     items: int
     idle: int
     is_proven: bool
     has_micro_clusters: bool
+    answer: Answer = Answer.NEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,10 @@ def _idle(f: Facts, p: EngineParams) -> bool:
     return f.idle >= p.fade_after_items
 
 
+def _is_there(f: Facts, p: EngineParams) -> bool:
+    return f.is_proven and f.items >= p.min_items_to_emerge
+
+
 TRANSITIONS: tuple[Transition, ...] = (
     Transition(
         S.CANDIDATE,
@@ -67,10 +76,25 @@ TRANSITIONS: tuple[Transition, ...] = (
     ),
     Transition(
         S.CANDIDATE,
+        S.VARIANT,
+        lambda f, p: _is_there(f, p) and f.answer is Answer.DRIFT,
+        EventKind.DRIFTED,
+        "Known classes cannot explain it where they lay, but what is missing there can: one of them drifted.",
+    ),
+    Transition(
+        S.CANDIDATE,
         S.EMERGING,
-        lambda f, p: f.is_proven and f.items >= p.min_items_to_emerge,
+        _is_there,
         EventKind.EMERGED,
         "Known classes cannot explain it, within the budget of false alarms, and there is something to look at.",
+    ),
+    Transition(S.VARIANT, S.GONE, _vanished, EventKind.GONE, "Nothing of it is left."),
+    Transition(
+        S.EMERGING,
+        S.VARIANT,
+        lambda f, _: f.answer is Answer.DRIFT,
+        EventKind.DRIFTED,
+        "It was announced too early: a known class is missing since it came.",
     ),
     Transition(S.EMERGING, S.GONE, _vanished, EventKind.GONE, "Nothing of it is left."),
     Transition(S.EMERGING, S.FADING, _idle, EventKind.FADED, "Its items stopped before there were many."),
@@ -80,6 +104,13 @@ TRANSITIONS: tuple[Transition, ...] = (
         lambda f, p: f.items >= p.items_to_establish,
         EventKind.ESTABLISHED,
         "It has enough items that its shape can be trusted.",
+    ),
+    Transition(
+        S.ESTABLISHED,
+        S.VARIANT,
+        lambda f, _: f.answer is Answer.DRIFT,
+        EventKind.DRIFTED,
+        "It was announced too early: nothing known has come since it came.",
     ),
     Transition(S.ESTABLISHED, S.GONE, _vanished, EventKind.GONE, "Nothing of it is left."),
     Transition(S.ESTABLISHED, S.FADING, _idle, EventKind.FADED, "Its items stopped coming."),

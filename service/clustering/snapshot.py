@@ -7,6 +7,7 @@ alone (state_check.py for the clusterer's arrays; here what the ledger says of t
 """
 
 import hashlib
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -22,12 +23,13 @@ from service.clustering.engine import Engine
 from service.clustering.kinship import Life
 from service.clustering.params import EngineParams
 from service.clustering.state_check import demand, within
+from service.clustering.variants import Cores
 from service.records import NO_CLUSTER, ClusterState, VerdictKind
 
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 3
+VERSION = 4
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -48,6 +50,7 @@ class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     idle_check_at: int
     verdict_counts: dict[str, int]
     params: EngineParams
+    cores: Cores
     lives: list[Life]
 
 
@@ -62,6 +65,7 @@ def dump(engine: Engine) -> bytes:
         idle_check_at=engine._idle_check_at,  # noqa: SLF001 - the snapshot is the engine's other half
         verdict_counts={kind.value: n for kind, n in engine.verdict_counts.items()},
         params=engine.params,
+        cores=engine.cores,
         lives=list(engine.lives.values()),
     )
     arrays = {
@@ -126,6 +130,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.candidates_tested = ledger.candidates_tested
     engine._idle_check_at = ledger.idle_check_at  # noqa: SLF001 - the snapshot is the engine's other half
     engine.verdict_counts = {kind: ledger.verdict_counts[kind.value] for kind in engine.verdict_counts}
+    engine.cores = ledger.cores
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
 
@@ -163,6 +168,7 @@ def _check_ledger(ledger: _Ledger) -> None:
         "when to look for idle clusters",
     )
     demand(0 <= ledger.candidates_tested < _HUGE and 1 <= ledger.next_cluster_id < _HUGE, "the counters")
+    _check_cores(ledger)
     lives = {life.id: life for life in ledger.lives}
     demand(len(lives) == len(ledger.lives), "a cluster that is there twice")
     demand(all(1 <= cluster < ledger.next_cluster_id for cluster in lives), "the ids of the clusters")
@@ -178,6 +184,20 @@ def _check_ledger(ledger: _Ledger) -> None:
     _check_ancestors({cluster: other if other in lives else None for cluster, other in into.items()}, lives)
 
 
+def _check_cores(ledger: _Ledger) -> None:
+    what = "the counts of the known classes' cores"
+    K, cores = len(ledger.labels), ledger.cores
+    demand(1 <= len(cores.marks) <= 2, what)
+    rising = [*cores.marks, cores.counts]
+    demand(all(len(counts) == K + 1 and sum(counts[:-1]) <= counts[-1] for counts in rising), what)
+    demand(all(0 <= n < _HUGE for counts in rising for n in counts), what)
+    demand(
+        all(a <= b for early, late in itertools.pairwise(rising) for a, b in zip(early, late, strict=True)),
+        what,
+    )
+    demand(cores.counts[-1] == sum(ledger.verdict_counts.values()), what)
+
+
 def _check_life(life: Life, ledger: _Ledger) -> None:
     what = f"what is told of cluster {life.id}"
     demand(1 <= life.ordinal <= ledger.candidates_tested, what)
@@ -189,11 +209,16 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     demand(all(0 <= start.hits < _HUGE for start in life.starts), what)
     demand(0.0 < life.p0 <= 1.0, what)
     demand(math.isfinite(life.first_t) and math.isfinite(life.last_t), what)
-    is_candidate = life.state is ClusterState.CANDIDATE
-    demand(
-        all(is_candidate == (x is None) for x in (life.emerged_seq, life.items_to_emerge, life.evidence)),
-        what,
-    )
+    missing = {x is None for x in (life.emerged_seq, life.items_to_emerge, life.evidence)}
+    demand(len(missing) == 1, what)
+    demand(life.state is ClusterState.VARIANT or missing == {life.state is ClusterState.CANDIDATE}, what)
+    demand((life.variant_of is None) == (life.state is not ClusterState.VARIANT), what)
+    demand(life.variant_of is None or 0 <= life.variant_of < len(ledger.labels), what)
+    is_judged = life.state in (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
+    for counts in (life.usual, life.cores):
+        demand(not counts or (is_judged and len(counts) == len(ledger.labels) + 1), what)
+        demand(all(0 <= n < _HUGE for n in counts) and sum(counts[:-1]) <= sum(counts[-1:]), what)
+    demand(all(now >= then for now, then in zip(ledger.cores.counts, life.cores, strict=False)), what)
     demand(life.merged_into is None or life.state is ClusterState.GONE, what)
 
 

@@ -26,7 +26,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory, contents: BundleContents,
 
 @pytest.fixture(scope="module")
 def known(contents: BundleContents) -> dict[str, NDArray[Any]]:
-    return dict(vars(contents.known))
+    return contents.known.table()
 
 
 def safetensors_bytes(header: object, values: bytes) -> bytes:
@@ -69,8 +69,17 @@ def test_packing_is_deterministic(known: dict[str, NDArray[Any]]) -> None:
         ("counts", np.array([5, 0], I64), "counts below 1"),
         ("counts", np.array([5, 2], np.int32), "has counts as int32, not int64"),
         ("class_whitener", np.zeros((2, 3), F32), "class_whitener of shape"),
-        ("background_mean", np.zeros((1, 2), F32), "background_mean of shape"),
-        ("background_whitener", np.array([[0, np.nan], [0, 0]], F32), "NaN or infinity in 'background_wh"),
+        ("gate.0.means", np.zeros((1, 2), F32), "a gate for 1 classes, not 2"),
+        (
+            "gate.0.means",
+            np.zeros((2, 3), F32),
+            r"a gate that in part 0 \(mahalanobis\) has whitener of shape",
+        ),
+        ("gate.0.whitener", np.array([[0, np.nan], [0, 0]], F32), r"NaN or infinity in 'gate\.0\.whitener'"),
+        ("gate.0.whitener", np.eye(2), r"a gate that in part 0 .* has whitener as float64"),
+        ("gate.0.radius", np.ones(2, F32), "a gate that in part 0 .* has an unknown array 'radius'"),
+        ("gate.1.means", np.ones((2, 2), F32), r"a gate that has an unknown array '1\.means'"),
+        ("gate.", np.ones(2, F32), "a gate that has an unknown array ''"),
         ("calibration_scores", np.array([-3, 2, -1, -4, 0], F32), "not ascending within a class"),
         ("calibration_scores", np.zeros(0, F32), "calibration_scores of shape"),
         ("calibration_offsets", np.array([0, 5], I64), r"calibration_offsets of shape \(2,\), not \(3,\)"),
@@ -81,9 +90,15 @@ def test_packing_is_deterministic(known: dict[str, NDArray[Any]]) -> None:
         ("calibration_labels", np.array([0, 1, 2], I64), r"calibration_labels outside 0\.\.1"),
         ("calibration_labels", np.array([0, -1, 0], I64), r"calibration_labels outside 0\.\.1"),
         ("calibration_labels", np.array([0, 1], I64), r"calibration_labels of shape \(2,\), not \(3,\)"),
+        ("calibration_p", np.ones((3, 1), F32), r"calibration_p of shape \(3, 1\), not \(3, 2\)"),
+        ("calibration_p", np.ones((2, 2), F32), r"calibration_p of shape \(2, 2\), not \(3, 2\)"),
+        ("calibration_p", np.array([[1, 0], [1, 1], [1, 1]], F32), "not above 0 and at most 1"),
+        ("calibration_p", np.array([[1, 1], [1, 1], [1, 1.5]], F32), "not above 0 and at most 1"),
         ("reference_labels", np.array([0, 2], I64), r"reference_labels outside 0\.\.1"),
         ("reference_embeddings", np.zeros((0, 2), F32), "reference_embeddings of shape"),
         ("cluster_projection", np.zeros((2, 2), F32), r"cluster_projection of shape \(2, 2\), not \(2, 1\)"),
+        ("stream_mean", np.zeros(3, F32), r"stream_mean of shape \(3,\), not \(2,\)"),
+        ("stream_projection", np.zeros((2, 1), F32), r"stream_projection of shape \(2, 1\), not \(2, 2\)"),
         ("surprise", np.zeros(1, F32), "unknown array 'surprise'"),
     ],
 )
@@ -101,7 +116,7 @@ def test_every_known_array_is_needed(known: dict[str, NDArray[Any]], manifest: M
     """Leave any array out and it is named as missing."""
     for name in known:
         rest = {other: array for other, array in known.items() if other != name}
-        with pytest.raises(BundleError, match=f"has no array {name}"):
+        with pytest.raises(BundleError, match=f"has no array {name.removeprefix('gate.0.')}"):
             unpack_known(pack(rest, file="f", folder=FOLDER), manifest=manifest, folder=FOLDER)
 
 
@@ -210,5 +225,5 @@ def test_no_flip_raises_anything_else(
         return
 
     assert {name: (a.dtype, a.shape) for name, a in known.items()} == {
-        name: (a.dtype, a.shape) for name, a in vars(read).items()
+        name: (a.dtype, a.shape) for name, a in read.table().items()
     }

@@ -24,6 +24,7 @@ from model.bundle import (
     write_bundle,
 )
 from model.inputs import Payload
+from model.scores import Gate, layer_slices
 
 FILES = ["card.md", "golden.safetensors", "known.safetensors", "manifest.json", "weights.safetensors"]
 
@@ -54,11 +55,13 @@ def test_what_is_written_is_read(folder: Path, contents: BundleContents) -> None
     assert contents.weights.keys() == bundle.weights.keys()
     for expected, actual in (
         (contents.weights, bundle.weights),
-        (vars(contents.known), vars(bundle.known)),
+        (contents.known.table(), bundle.known.table()),
         ({"z": contents.golden.embeddings}, {"z": bundle.golden.embeddings}),
     ):
         for name, array in expected.items():
             np.testing.assert_array_equal(array, actual[name], strict=True)
+    assert contents.known.table().keys() == bundle.known.table().keys()
+    assert contents.known.gate.specs == bundle.known.gate.specs
     assert contents.golden.items == bundle.golden.items
     assert bundle.files == {}
 
@@ -93,10 +96,11 @@ def test_the_folder_holds_the_files_of_the_format(folder: Path) -> None:
 def test_the_worked_example_gives_its_numbers(folder: Path) -> None:
     """The p-values of the example in the format essay follow from the arrays by its formulas."""
     known, z = read_bundle(folder).known, np.array([1, 0], dtype=np.float32)
-    background = np.sum(((z - known.background_mean) @ known.background_whitener) ** 2)
+    scores = known.gate(z[None])[0]
     p_values = []
     for k in range(2):
-        score = np.sum(((z - known.prototypes[k]) @ known.class_whitener) ** 2) - background
+        score = np.sum(((z - known.prototypes[k]) @ known.class_whitener) ** 2)
+        assert score == scores[k] == [1, 9][k]
         own = known.calibration_scores[known.calibration_offsets[k] : known.calibration_offsets[k + 1]]
         p_values.append((1 + np.sum(own >= score)) / (len(own) + 1))
 
@@ -350,8 +354,25 @@ def test_contents_that_could_not_be_read_are_not_written(
 ) -> None:
     """Arrays, labels and settings that `read_bundle` would refuse leave nothing on disk."""
     nan = np.full(2, np.nan, dtype=np.float32)
+    specs, slices, arrays = (
+        contents.calibration.scores,
+        layer_slices(contents.embedding),
+        contents.known.gate.arrays(),
+    )
+    nowhere = Gate.from_arrays(specs, slices, {**arrays, "0.means": np.full((2, 2), np.nan, np.float32)})
+    three = Gate.from_arrays(specs, slices, {**arrays, "0.means": np.ones((3, 2), np.float32)})
+    spheres = contents.calibration.model_copy(
+        update={"scores": (specs[0].model_copy(update={"score": "energy"}),)}
+    )
     for broken, file in (
         (replace(contents, known=replace(contents.known, cluster_mean=nan)), "known.safetensors"),
+        (replace(contents, known=replace(contents.known, gate=nowhere)), "known.safetensors"),
+        (replace(contents, known=replace(contents.known, gate=three)), "known.safetensors"),
+        (replace(contents, calibration=spheres), "known.safetensors"),
+        (
+            replace(contents, known=replace(contents.known, calibration_p=contents.known.calibration_p * 0)),
+            "known.safetensors",
+        ),
         (replace(contents, weights={}), "weights.safetensors"),
         (replace(contents, weights={"w": np.array(["text"])}), "weights.safetensors"),
         (replace(contents, labels=("cat", "cat")), "manifest.json"),

@@ -17,7 +17,7 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"network": "vit"}, "network must be one of cnn, mlp; not 'vit'"),
+        ({"network": "vit"}, "network must be one of cnn, mlp, sentence, table, tfidf; not 'vit'"),
         ({"objective": "triplet"}, "objective must be one of proxy-anchor, supcon, normalised-softmax"),
         ({"auxiliary": "rotation"}, "auxiliary must be one of none, two-views"),
         ({"auxiliary": "two-views", "augment": False}, "two views of an item that is not augmented"),
@@ -25,11 +25,15 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
         ({"flip": True, "augment": False}, "flip is one of the changes that augment makes"),
         ({"stop_at": 0.0}, "stop_at must be above 0 and at most 1"),
         ({"stop_at": 1.5}, "stop_at must be above 0 and at most 1"),
-        ({"layer": "last"}, "layer must be one of penultimate, output, pooled"),
-        ({"network": "mlp", "layer": "pooled"}, "only the network cnn has a layer pooled"),
+        ({"network": "tfidf", "encoder": "x"}, "the network tfidf has no encoder to choose or tune"),
+        ({"tune": True}, "the network cnn has no encoder to choose or tune; sentence has one"),
+        ({"layers": ("output", "output")}, "layers must be distinct, not output, output"),
+        ({"gate": ("softmax:output",)}, "a score of gate must be one of relative-mahalanobis, mahalanobis"),
+        ({"gate": ("energy:",)}, "gate has 'energy:': write SCORE:LAYER, with a layer of the embedding, or"),
+        ({"layers": ("output",), "gate": ("energy:pooled",)}, "gate has 'energy:pooled': write SCORE:LAYER"),
         ({"norm": "l1"}, "norm must be one of l2, none"),
         ({"device": "tpu"}, "device must be one of cpu, cuda"),
-        ({"epochs": 0}, "epochs must be at least 1, not 0"),
+        ({"epochs": -1}, "epochs must be at least 0, not -1"),
         ({"batch_size": 1}, "batch_size must be at least 2, not 1"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"threads": 0}, "threads must be at least 1"),
@@ -49,12 +53,41 @@ def test_a_run_that_cannot_work_is_refused(changes: dict[str, object], message: 
         TrainConfig(**changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("gate", ["energy", "energy:output", "mahalanobis:penultimate"])
+def test_a_score_of_the_gate_may_name_its_layer_or_none(gate: str) -> None:
+    """A score alone looks at every layer of the embedding."""
+    assert TrainConfig(layers=("penultimate", "output"), gate=(gate,)).gate == (gate,)
+
+
+@pytest.mark.parametrize(
+    ("gate", "message"),
+    [
+        ("entropy", "a score of gate must be one of"),
+        ("energy:", "write SCORE:LAYER"),
+        ("energy:pooled", "with a layer of the embedding"),
+    ],
+)
+def test_a_gate_that_cannot_look_is_refused(gate: str, message: str) -> None:
+    """An unknown score, an empty layer, or one that the embedding does not have."""
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(layers=("penultimate", "output"), gate=(gate,))
+
+
 def test_it_survives_json() -> None:
     """A configuration written to JSON and read back is the same one."""
-    config = TrainConfig(hold_out=("3", "7"), max_items=5)
+    config = TrainConfig(
+        hold_out=("3", "7"), max_items=5, drop=("id",), layers=("pooled", "output"), gate=("energy:pooled",)
+    )
     values = json.loads(json.dumps(config.as_json()))
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
 
-    assert config == TrainConfig(**values | {"hold_out": tuple(values["hold_out"])})
+    assert config == TrainConfig(**values | lists)
+
+
+@pytest.mark.parametrize("gate", [("energy",), ("energy:pooled", "mahalanobis"), ("energy:features",)])
+def test_a_gate_may_name_layers_that_only_the_net_knows(gate: tuple[str, ...]) -> None:
+    """Where the embedding is all that the net has, what that is turns out when the net is built."""
+    assert gate == TrainConfig(gate=gate).gate
 
 
 @pytest.mark.parametrize(
@@ -63,3 +96,16 @@ def test_it_survives_json() -> None:
 def test_a_run_stops_at_a_share_of_its_schedule(epochs: int, stop_at: float, expected: int) -> None:
     """The passes made are that share of the epochs, rounded, and never none."""
     assert expected == TrainConfig(epochs=epochs, stop_at=stop_at).epochs_run
+
+
+@pytest.mark.parametrize(("items", "epochs"), [(1, 100), (640, 80), (6400, 8), (64_000, 5), (10**7, 5)])
+def test_epochs_that_are_left_open_give_enough_steps(items: int, epochs: int) -> None:
+    """About 800 of 64 items each, but 5 epochs at least, and 100 at most."""
+    assert epochs == TrainConfig(epochs=0, batch_size=64).settled(items).epochs
+
+
+def test_epochs_that_are_stated_stay() -> None:
+    """Whatever the number of items."""
+    config = TrainConfig(epochs=3)
+
+    assert config.settled(10) is config

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from model.bundle import KnownArrays
 from model.calibrate import calibrate, fit
 from model.evaluate import auroc, cluster_accuracy, evaluate, fpr95, oracle_clusters
+from model.scores import Gate, LayerSlice
 
 
 def points(centres: list[tuple[float, float]], n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,8 +23,16 @@ KNOWN = [(0.0, 0.0), (20.0, 0.0), (0.0, 20.0)]
 def known_arrays() -> KnownArrays:
     z, y = points(KNOWN, 60, 0)
     z_cal, y_cal = points(KNOWN, 60, 1)
+    gate = Gate.fit(
+        [("relative-mahalanobis", "output"), ("nearest-neighbour", "output")],
+        [LayerSlice(name="output", start=0, stop=2)],
+        z_fit=z,
+        y_fit=y,
+        z_cal=z_cal,
+        y_cal=y_cal,
+    )
     geometry = fit(z, y, cluster_dim=2)
-    return calibrate(geometry, z_cal, y_cal, z_fit=z, y_fit=y, known_error_rate=0.1)[0]
+    return calibrate(geometry, gate, z_cal, y_cal, z_fit=z, y_fit=y, known_error_rate=0.1)[0]
 
 
 def measured(unseen: list[tuple[float, float]]) -> dict[str, float | None]:

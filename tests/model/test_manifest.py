@@ -10,7 +10,9 @@ from model.bundle import BundleContents
 from model.manifest import (
     REQUIRED_FILES,
     BundleError,
+    EmbeddingSpec,
     FileEntry,
+    LayerSpec,
     Manifest,
     content_id,
     format_manifest,
@@ -86,12 +88,22 @@ def test_a_strange_format_version_is_refused(version: str) -> None:
         (b'"epochs": 3', b'"epochs": 4', "does not have its id"),
         (b'"auroc": 0.975', b'"auroc": "good"', r"metrics\.auroc"),
         (b'"format_version": 1', b'"format_version": 1, "extra": 1', "extra"),
-        (b'"dim": 2', b'"dim": "2"', r"embedding\.dim"),
-        (b'"dim": 2', b'"dim": 0', r"embedding\.dim"),
+        (b'"dim": 2', b'"dim": "2"', r"embedding\.layers\.0\.dim"),
+        (b'"dim": 2', b'"dim": 0', r"embedding\.layers\.0\.dim"),
+        (b'"dim": 2', b'"dim": 2}, {"name": "penultimate", "dim": 2', "a layer must not occur twice"),
+        (b'"name": "penultimate"', b'"name": ""', r"embedding\.layers\.0\.name"),
+        (b'"name": "penultimate"', b'"name": "pooled"', "the scores must look at layers of the embedding"),
+        (b'"layer": "penultimate"', b'"layer": "output"', "the scores must look at layers of the embedding"),
+        (b'"score": "mahalanobis"', b'"score": "softmax"', r"calibration\.scores\.0\.score"),
+        (b'"scale": 1.0', b'"scale": 0.0', r"calibration\.scores\.0\.scale"),
+        (b'"mean": 0.0', b'"mean": "0"', r"calibration\.scores\.0\.mean"),
+        (b'"options": {', b'"layer": "penultimate", "options": {', r"network\.layer"),
         (b'"norm": "none"', b'"norm": "l1"', r"embedding\.norm"),
         (b'"minimum": 0.0', b'"minimum": 16.0', "must exceed minimum"),
         (b'"known_error_rate": 0.05', b'"known_error_rate": 1.0', r"calibration\.known_error_rate"),
-        (b'"cluster_dim": 1', b'"cluster_dim": 3', "cluster_dim must not exceed"),
+        (b'"cluster_dim": 1', b'"cluster_dim": 3', "cluster_dim and stream_dim must not exceed"),
+        (b'"stream_dim": 2', b'"stream_dim": 3', "cluster_dim and stream_dim must not exceed"),
+        (b'"stream_dim": 2', b'"stream_dim": 0', r"calibration\.stream_dim"),
         (b'"cat",', b'"dog",', "labels must be distinct"),
         (b'"cat",', b'"cow", "", ', r"labels\.1"),
         (b'"card.md": {', b'"../card.md": {', r"lists '\.\./card\.md'"),
@@ -114,6 +126,24 @@ def test_a_wrong_manifest_is_refused(manifest: Manifest, old: bytes, new: bytes,
     with pytest.raises(BundleError, match=problem) as refused:
         parse_manifest(raw.replace(old, new, 1), folder=FOLDER)
     assert str(refused.value).startswith("The bundle 'somewhere/bundle' cannot be used: manifest.json ")
+
+
+@pytest.mark.parametrize(("field", "lists"), [("embedding", "layers"), ("calibration", "scores")])
+def test_an_embedding_has_layers_and_a_gate_has_scores(manifest: Manifest, field: str, lists: str) -> None:
+    """At least one of each."""
+    document = manifest.model_dump(mode="json")
+    document[field][lists] = []
+
+    with pytest.raises(BundleError, match=rf"wrong at {field}\.{lists}"):
+        parse_manifest(json.dumps(document).encode(), folder=FOLDER)
+
+
+def test_the_dimension_is_that_of_all_layers(manifest: Manifest) -> None:
+    """D is the sum of the layers' widths."""
+    layers = (LayerSpec(name="pooled", dim=3), LayerSpec(name="output", dim=4))
+
+    assert EmbeddingSpec(layers=layers, norm="l2").dim == 7
+    assert manifest.embedding.dim == 2
 
 
 @pytest.mark.parametrize(

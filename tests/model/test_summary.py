@@ -4,10 +4,20 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from model.bundle import Bundle, BundleContents, read_bundle, write_bundle
+from model.bundle import (
+    Bundle,
+    BundleContents,
+    EmbeddingSpec,
+    LayerSpec,
+    ScoreSpec,
+    read_bundle,
+    write_bundle,
+)
+from model.scores import Gate, layer_slices
 from model.summary import describe, summarize
 
 
@@ -52,9 +62,11 @@ def test_the_terminal_shows_what_matters(bundle: Bundle) -> None:
 
     for part in (
         bundle.manifest.bundle_id,
-        "image 1x2x2, 0 to 16",
+        "image of 1x2x2 numbers, each from 0 to 16",
         "mlp(width=3, dropout=0.5, bias=True), 8 parameters",
-        "5.00% of known items",
+        "penultimate (2), 2 dimensions, norm none",
+        "mahalanobis:penultimate; 5.00% of known items may be called new",
+        "1 dimensions, radius 1.1",
         "2 (pooled)",
         "0.975",
         "not measured",
@@ -91,3 +103,30 @@ def test_the_terminal_is_not_driven(tmp_path: Path, contents: BundleContents, cr
 
     assert "\x1b" not in text
     assert r"\x1b[2Jgone" in text
+
+
+def test_several_layers_and_scores_are_shown(
+    tmp_path: Path, contents: BundleContents, created: datetime
+) -> None:
+    """The embedding's layers and the gate's parts are listed with a plus between them, and all arrays named."""
+    embedding = EmbeddingSpec(
+        layers=(LayerSpec(name="pooled", dim=1), LayerSpec(name="output", dim=1)), norm="l2"
+    )
+    parts = [("energy", "pooled"), ("centre-radius", "output")]
+    scores = tuple(ScoreSpec(score=score, layer=layer, mean=0.5, scale=2) for score, layer in parts)  # type: ignore[arg-type]
+    column = np.ones((2, 1), dtype=np.float32)
+    arrays = {"0.directions": column, "1.centres": column, "1.squared_radii": column[:, 0]}
+    gate = Gate.from_arrays(scores, layer_slices(embedding), arrays)
+    both = replace(
+        contents,
+        embedding=embedding,
+        calibration=contents.calibration.model_copy(update={"scores": scores}),
+        known=replace(contents.known, gate=gate),
+    )
+    write_bundle(tmp_path / "b", both, created=created)
+    bundle = read_bundle(tmp_path / "b")
+    text = rendered(bundle)
+
+    assert "pooled (1) + output (1), 2 dimensions, norm l2" in text
+    assert "energy:pooled + centre-radius:output; 5.00%" in text
+    assert {f"gate.{name}" for name in arrays} <= summarize(bundle.manifest, bundle)["arrays"].keys()

@@ -10,7 +10,8 @@ from model.config import ConfigError, TrainConfig
 from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
 from model.inputs import VectorInput, scale
-from model.networks import embed_items
+from model.networks import Embedder, embed_items
+from model.objectives import OBJECTIVES
 from model.train import Trained, TrainingError, known_classes, repeatable, train
 
 SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
@@ -50,6 +51,33 @@ def test_losses_fall_and_every_epoch_is_reported() -> None:
     assert result.losses[1] < result.losses[0]
 
 
+def test_the_embedding_is_the_layers_asked_for_or_all() -> None:
+    """One after the other, in the order asked for; where none is, all that the net has, in its order."""
+    data = vectors([40, 40])
+    config = TrainConfig(network="mlp", epochs=1, threads=1)
+    asked = dataclasses.replace(config, layers=("output", "penultimate"))
+
+    assert trained(config, data).embedder.layers == ("penultimate", "output")
+    assert trained(asked, data).embedder.layers == ("output", "penultimate")
+    assert trained(dataclasses.replace(config, layers=("output",)), data).embedder.dim == 32
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": ("pooled",)}, "the network mlp has no layer 'pooled'; choose among penultimate, output"),
+        (
+            {"gate": ("energy:pooled",)},
+            "gate has energy:pooled, and the embedding has the layers penultimate, out",
+        ),
+    ],
+)
+def test_a_layer_that_the_net_lacks_is_refused(changes: dict[str, tuple[str, ...]], message: str) -> None:
+    """Before the first epoch, with what there is to choose from."""
+    with pytest.raises(ConfigError, match=message):
+        trained(TrainConfig(network="mlp", threads=1, **changes), vectors([40, 40]))  # type: ignore[arg-type]
+
+
 def test_held_out_classes_are_not_among_the_labels() -> None:
     """The labels are the known classes, in the data set's order."""
     assert tuple("01245689") == trained(SHORT).labels
@@ -87,7 +115,7 @@ def test_the_callers_random_state_does_not_matter() -> None:
     assert not torch.equal(weights, different)
 
 
-@pytest.mark.parametrize("objective", ["proxy-anchor", "hinge", "rbf"])
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_vectors_are_learnt_by_the_mlp(objective: str) -> None:
     """The MLP tells vector classes apart under every objective."""
     data = vectors([40, 40, 40])
@@ -99,6 +127,81 @@ def test_vectors_are_learnt_by_the_mlp(objective: str) -> None:
     assert (nearest == data.y).mean() > 0.95
 
 
+@pytest.mark.parametrize("dataset", ["digits", "vectors"])
+def test_two_views_repeat_and_leave_nothing_behind(dataset: str) -> None:
+    """With the auxiliary the same weights come out again, and they are those of the net alone."""
+    data = load_dataset("digits", data_dir=None) if dataset == "digits" else vectors([40, 40, 40])
+    network = "cnn" if dataset == "digits" else "mlp"
+    plain = TrainConfig(network=network, epochs=1, threads=1)
+    both = dataclasses.replace(plain, auxiliary="two-views")
+    first, again, alone = (trained(c, data).embedder.net.state_dict() for c in (both, both, plain))
+
+    assert first.keys() == alone.keys()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["output.weight"], alone["output.weight"])
+
+
+def test_the_weight_of_the_auxiliary_matters() -> None:
+    """A weight next to nothing leaves a net that another weight does not."""
+    data = vectors([40, 40])
+    config = TrainConfig(network="mlp", auxiliary="two-views", epochs=1, threads=1)
+    light, heavy = (
+        trained(dataclasses.replace(config, auxiliary_weight=w), data).embedder.net.state_dict()
+        for w in (1e-6, 10.0)
+    )
+
+    assert not torch.equal(light["hidden.0.weight"], heavy["hidden.0.weight"])
+
+
+def test_mirrored_images_train_another_net() -> None:
+    """Flip is a change of its own, with and without the auxiliary."""
+    short = dataclasses.replace(SHORT, epochs=1)
+    nets = [
+        trained(dataclasses.replace(short, auxiliary=auxiliary, flip=flip)).embedder.net.state_dict()
+        for auxiliary in ("none", "two-views")
+        for flip in (False, True)
+    ]
+
+    assert len({net["output.weight"].numpy().tobytes() for net in nets}) == 4
+
+
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole_one() -> None:
+    """At a share of the schedule the losses so far are those of the whole run, and it says how long it is."""
+    data = load_dataset("digits", data_dir=None)
+    whole = dataclasses.replace(SHORT, epochs=4)
+    half = dataclasses.replace(whole, stop_at=0.5)
+    reports: list[tuple[str, int, int, str]] = []
+    stopped = train(half, data, split(data, half.hold_out, seed=0), lambda *report: reports.append(report))
+
+    assert trained(whole).losses[:2] == stopped.losses
+    assert [("train", 1, 2), ("train", 2, 2)] == [report[:3] for report in reports]
+
+
+def test_watching_a_run_does_not_change_it() -> None:
+    """The watcher sees every pass's net, in eval mode; the weights are those of a run nobody watched."""
+    data = load_dataset("digits", data_dir=None)
+    seen: list[tuple[int, bool, bytes]] = []
+
+    def watch(epoch: int, embedder: Embedder) -> None:
+        with torch.inference_mode():
+            z = embedder(torch.zeros(1, *data.input.shape))
+        seen.append((epoch, embedder.net.training, z.numpy().tobytes()))
+
+    watched = train(SHORT, data, split(data, SHORT.hold_out, seed=0), silent, watch=watch).embedder
+    weights, alone = watched.net.state_dict(), trained(SHORT).embedder.net.state_dict()
+
+    assert [(1, False), (2, False)] == [entry[:2] for entry in seen]
+    assert seen[0][2] != seen[1][2]
+    assert all(torch.equal(weights[name], alone[name]) for name in weights)
+
+
+def test_the_weights_lie_as_any_others() -> None:
+    """How convolutions were laid out while training is not seen afterwards."""
+    net = trained(dataclasses.replace(SHORT, epochs=1)).embedder.net
+
+    assert all(tensor.is_contiguous() for tensor in net.state_dict().values())
+
+
 def test_a_loss_that_leaves_the_numbers_stops_with_advice() -> None:
     """A learning rate that explodes is answered with a lower one."""
     config = TrainConfig(network="mlp", objective="rbf", learning_rate=1e12, epochs=3, threads=1)
@@ -108,15 +211,24 @@ def test_a_loss_that_leaves_the_numbers_stops_with_advice() -> None:
 
 
 def test_a_tiny_class_is_refused_by_name() -> None:
-    """A class with too few items to fit on is named, with what to do."""
-    with pytest.raises(DataError, match=r"'b' has 5 items to fit on.*hold it out"):
-        trained(TrainConfig(network="mlp"), vectors([40, 10]))
+    """A class with too few items to fit on, which no split leaves, is named, with what to do."""
+    data = vectors([40, 40])
+    parts = split(data, [], seed=0)
+    parts = dataclasses.replace(parts, fit=np.append(parts.fit[data.y[parts.fit] == 0], 40))
+
+    with pytest.raises(DataError, match=r"'b' has 1 items to fit on.*hold it out"):
+        train(TrainConfig(network="mlp"), data, parts, silent)
 
 
-def test_classes_too_unequal_are_refused_by_name() -> None:
-    """A class a hundred times larger than another is named, with what to do."""
-    with pytest.raises(DataError, match=r"'a' has 1000 items to fit on and 'b' has 8: more than 100 to 1"):
-        trained(TrainConfig(network="mlp"), vectors([2000, 16]))
+def test_a_rare_class_is_learnt_beside_a_common_one() -> None:
+    """A class of one in 250 is told from the others by the mean of its fitting items."""
+    data = vectors([4000, 16, 4000])
+    config = TrainConfig(network="mlp", epochs=2, learning_rate=1e-3, threads=1)
+    z = embed_items(trained(config, data).embedder, scale(data.x, data.input))
+    means = np.stack([z[data.y == k].mean(0) for k in range(3)])
+    nearest = np.square(z[:, None] - means).sum(2).argmin(1)
+
+    assert (nearest == data.y)[data.y == 1].mean() > 0.9
 
 
 def test_a_cnn_for_vectors_is_referred_to_the_mlp() -> None:

@@ -1,72 +1,64 @@
-"""The store is asked until it answers, and looked at before it is trusted again."""
+"""The store is asked until it answers."""
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from service import asking
 from service.asking import Asking
-from service.batching import Queue
 from service.metrics import Metrics
 from service.readiness import Readiness
-from service.state.errors import Fenced, StoreError
-from tests.service.fake_store import FakeStore, Shared, away
+from service.state.errors import StoreError, StoreUnavailable
+from tests.service.test_readiness import Door
 
 
-@pytest.fixture
-def store() -> FakeStore:
-    return FakeStore(Shared())
+class Store:
+    """Opens, and counts how often."""
 
+    opened = 0
 
-@pytest.fixture
-def readiness() -> Readiness:
-    made = Readiness(Queue(max_items=1, max_batch=1), Metrics(CollectorRegistry()))
-    made.ready()
-    return made
+    async def open(self) -> None:
+        self.opened += 1
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "RETRY_S", (0.0,))
 
 
-def asks(store: FakeStore, readiness: Readiness, revived: list[int] | None = None) -> Asking:
+def made(store: Store, revived: list[int]) -> tuple[Asking, Readiness]:
+    readiness = Readiness(Door(), Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # all it needs of a queue
+    readiness.ready()
+
     async def revive() -> None:
-        assert revived is not None
         revived.append(1)
 
-    return Asking(store, readiness, None if revived is None else revive)  # type: ignore[arg-type]
+    return Asking(store, readiness, revive), readiness  # type: ignore[arg-type]  # all it needs of a store
 
 
-async def test_an_answer_is_an_answer(store: FakeStore, readiness: Readiness) -> None:
-    """Nothing else is asked."""
-    assert 1 == await asks(store, readiness).until_answered(store.acquire)
-    assert ["acquire"] == store.calls
+async def test_it_asks_again_until_there_is_an_answer() -> None:
+    """Unchanged; the store is opened anew and revived each time, and readers see why it is away meanwhile."""
+    store, revived, seen = Store(), [], []
+    ask, readiness = made(store, revived)
 
-
-async def test_it_asks_again_until_it_is_answered(store: FakeStore, readiness: Readiness) -> None:
-    """The same call; the store is opened before, revived if it can be, and readiness told meanwhile."""
-    revived: list[int] = []
-    seen: list[str | None] = []
-    store.fails("acquire", away(), times=3)
-
-    async def acquire() -> int:
+    async def call() -> str:
         seen.append(readiness.reason)
-        return await store.acquire()
+        if len(seen) < 4:
+            raise StoreUnavailable("gone", outcome_unknown=False)
+        return "here"
 
-    assert 1 == await asks(store, readiness, revived).until_answered(acquire)
-    assert ["acquire", "open"] * 3 + ["acquire"] == store.calls
-    assert 3 == len(revived)
-    assert [True, False, False, False] == [reason is None for reason in seen]
+    assert await ask.until_answered(call) == "here"
+    assert len(seen) == 4
+    assert seen[1] is not None
     assert readiness.reason is None
+    assert (3, 3) == (store.opened, len(revived))
 
 
-@pytest.mark.parametrize("error", [Fenced("no longer", ours=1, current=2), StoreError("unsafe")])
-async def test_other_errors_are_not_for_asking_again(
-    store: FakeStore, readiness: Readiness, error: Exception
-) -> None:
-    """They are raised at once."""
-    store.fails("acquire", error)
-    with pytest.raises(type(error)):
-        await asks(store, readiness).until_answered(store.acquire)
+async def test_what_is_no_absence_is_raised_at_once() -> None:
+    """Asking again would not help."""
+    ask, _ = made(Store(), [])
 
-    assert ["acquire"] == store.calls
+    async def call() -> None:
+        raise StoreError("state of another bundle")
+
+    with pytest.raises(StoreError, match="another bundle"):
+        await ask.until_answered(call)

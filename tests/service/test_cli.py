@@ -1,19 +1,33 @@
 """The command line: what a person types, and the one line that says what was wrong with it."""
 
+import dataclasses
 import json
 import re
+import shlex
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from model.auxiliary import AUXILIARIES
 from model.bundle import Bundle
+from model.card import command
+from model.config import DEVICES, NORMS, TrainConfig
+from model.configs import starting_config
+from model.networks import NETWORKS
+from model.objectives import OBJECTIVES
+from model.scores import SCORES
 from service import cli
 from service.recovery import ReplayMismatch
+from service.report.page import draw_page
+from service.report.records import from_json
 from service.settings import Settings
+from tests.service.report.drawn import parsed
 
 runner = CliRunner()
 
@@ -32,7 +46,7 @@ def test_version() -> None:
     assert version("firstseen") == runner.invoke(cli.app, ["--version"]).stdout.strip()
 
 
-@pytest.mark.parametrize("command", ["train", "inspect", "serve", "demo"])
+@pytest.mark.parametrize("command", ["train", "inspect", "replay", "serve", "demo"])
 def test_help(command: str) -> None:
     """Every command explains itself."""
     answer = runner.invoke(cli.app, [command, "--help"])
@@ -41,7 +55,7 @@ def test_help(command: str) -> None:
     assert "Usage" in answer.stdout
 
 
-@pytest.mark.parametrize("command", ["train", "serve", "demo"])
+@pytest.mark.parametrize("command", ["train", "replay", "serve", "demo"])
 def test_defaults_in_help(command: str) -> None:
     """Every default that an option's help states is there when it is shown."""
     shown = " ".join(runner.invoke(cli.app, [command, "--help"], env={"COLUMNS": "400"}).stdout.split())
@@ -53,6 +67,69 @@ def test_defaults_in_help(command: str) -> None:
 
     assert stated
     assert [] == [default for default in stated if f"[default: {default}]" not in shown]
+
+
+def train_options() -> dict[str, Any]:
+    """The options of `firstseen train` by name."""
+    train = get_command(cli.app).commands["train"]  # type: ignore[attr-defined]  # it is a group
+    return {option.name: option for option in train.params}
+
+
+def test_every_setting_of_a_run_is_an_option() -> None:
+    """A person can ask for whatever a configuration can say; what is a list there is parted by commas here."""
+    fields = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+
+    assert fields.keys() <= train_options().keys()
+    assert {name for name, default in fields.items() if isinstance(default, tuple)} == set(cli._LISTS)
+
+
+@pytest.mark.parametrize(
+    ("option", "choices"),
+    [
+        ("network", NETWORKS),
+        ("objective", OBJECTIVES),
+        ("auxiliary", AUXILIARIES),
+        ("gate", SCORES),
+        ("norm", NORMS),
+        ("device", DEVICES),
+    ],
+)
+def test_help_names_every_choice(option: str, choices: Iterable[str]) -> None:
+    """What there is to choose from is in the help of the option."""
+    shown = re.findall(r"[\w-]+", train_options()[option].help)
+
+    assert set(choices) <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changes"),
+    [
+        ("my tickets.csv", {"text": "q", "label": "kind of", "seed": 2}),
+        ("my tickets.csv", {"text": "q", "label": "y", "encoder": "some/encoder", "tune": True}),
+        ("clinc150", {"hold_out": ()}),
+        ("clinc150", {"encoder": "some/encoder", "hold_out": ("oos", "card")}),
+        (
+            "digits",
+            {"layers": ("pooled", "output"), "gate": ("energy:output", "mahalanobis"), "norm": "none"},
+        ),
+        ("digits", {"augment": False, "rehearse": False, "known_error_rate": 0.01}),
+        ("fashion-mnist", {"flip": True, "auxiliary": "two-views", "auxiliary_weight": 0.5, "stop_at": 0.8}),
+        ("fashion-mnist", {"flip": False, "auxiliary": "none", "max_items": 500, "learning_rate": 1e-4}),
+    ],
+)
+def test_the_command_asks_for_the_run(dataset: str, changes: dict[str, Any]) -> None:
+    """What a card shows, typed again, is the run it was made by."""
+    config = starting_config(dataset, None, changes)
+    words = shlex.split(command(config))
+    options = get_command(cli.app).commands["train"].make_context("train", words[2:]).params  # type: ignore[attr-defined]
+    given = {
+        k: v
+        for k, v in options.items()
+        if v is not None and k in {f.name for f in dataclasses.fields(config)}
+    }
+    given |= {name: cli._names(given[name]) for name in cli._LISTS if name in given}
+
+    assert config == starting_config(given.pop("dataset"), None, given)
 
 
 def test_defaults_of_serve() -> None:
@@ -84,7 +161,29 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("inspect", "/nowhere/x[bold]y"), "/nowhere/x[bold]y"),
         (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
+        (("train", "digits", "--choose", "--stop-at", "0.5"), "leaving classes out shows when to stop"),
+        (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
+        (("train", "digits", "--gate", "softmax"), "a score of gate must be one of relative-mahalanobis"),
+        (("train", "digits", "--layers", "pooled", "--gate", "energy:output"), "gate has 'energy:output'"),
+        (
+            ("train", "digits", "--no-rehearse", "--layers", "features"),
+            "no layer 'features'; choose among pooled",
+        ),
         (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
+        (("train", "nowhere.csv", "--text", "q", "--label", "y"), "There is no data set 'nowhere.csv'"),
+        (
+            ("train", "tickets.csv"),
+            "tickets.csv is a table: name the column that has the classes with --label",
+        ),
+        (("train", "tickets.csv", "--label", "c"), "no column 'c', named with --label. It has a, b."),
+        (("train", "tickets.csv", "--label", "b"), "text in a that nearly every row has its own of"),
+        (("train", "tickets.csv", "--label", "b", "--drop", "a"), "has 0 columns to learn from"),
+        (("train", "digits", "--image-size", "8"), "digits takes no --image-size"),
+        (("train", "tickets.csv", "--text", "q", "--label", "y"), "line 2: there is no column 'q'"),
+        (("train", "tickets.csv", "--text", "a", "--label", "b", "--encoder", "no/where"), "encoder"),
+        (("replay", "nowhere"), "nowhere"),
+        (("replay", "x", "--html", "no/where.html"), "--html"),
+        (("replay", "x", "--false-alarm-rate", "7"), "--false-alarm-rate"),
         (("serve", "x", "--stream", "a b"), "--stream"),
         (("serve", "x", "--known-error-rate", "7"), "--known-error-rate"),
     ],
@@ -98,6 +197,7 @@ def test_errors(
 ) -> None:
     """What a person can mend is one line and status 1."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "tickets.csv").write_text("a,b\n" + "".join(f"text {n},{n % 2}\n" for n in range(400)))
     for name in Settings.model_fields:
         monkeypatch.delenv(f"FIRSTSEEN_{name.upper()}", raising=False)
     monkeypatch.setenv("FIRSTSEEN_LOG_LEVEL", "error")
@@ -161,6 +261,34 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
     assert 130 == run(monkeypatch, "serve", "x")
     assert "firstseen: stopped by Ctrl-C." == capsys.readouterr().err.strip()
+
+
+def test_replay(digits_dir: Path, tmp_path: Path) -> None:
+    """A stream is replayed to a table, a JSON file that reads, and a page that parses."""
+    files = tmp_path / "report.json", tmp_path / "report.html"
+    answer = runner.invoke(
+        cli.app,
+        [
+            *("replay", str(digits_dir), "--unseen", "7,3", "--share", "0.3", "--seeds", "2"),
+            *("--json", str(files[0]), "--html", str(files[1])),
+        ],
+    )
+    report = from_json(files[0].read_bytes())
+
+    assert 0 == answer.exit_code, answer.output
+    assert ("7", "3") == report.unseen
+    assert 2 == len(report.runs)
+    assert "known accuracy" in answer.stdout
+    assert draw_page(report) == files[1].read_text(encoding="utf-8")
+    parsed(draw_page(report))
+
+
+def test_replay_unseen_that_is_known(
+    digits_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A class that the bundle knows is not new, and the message says what to train."""
+    assert 1 == run(monkeypatch, "replay", str(digits_dir), "--unseen", "8")
+    assert "--hold-out 8" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--port", "80000"), ("--port", "-1"), ("--rate", "-3")])

@@ -1,6 +1,7 @@
 """What the demo shows, on a screen of paper."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -83,8 +84,20 @@ def test_note() -> None:
 
 def test_results() -> None:
     """The table says of each class when it was found, or that it was not."""
-    one = ClassScore(items=9, clusters=(17,), delay_items=5, caught=0.9, in_cluster=0.5)
-    other = ClassScore(items=8, clusters=(), delay_items=None, caught=0.25, in_cluster=0.0)
+    one = ClassScore(
+        label="3",
+        items=9,
+        first_at=60,
+        clusters=(17,),
+        found_at=70,
+        delay_items=5,
+        caught=0.9,
+        in_cluster=0.5,
+        taken_for="8",
+        taken_share=0.1,
+        auroc=0.99,
+    )
+    other = replace(one, label="7", items=8, clusters=(), found_at=None, delay_items=None, caught=0.25)
     score = StreamScore(
         items=100,
         known_accuracy=0.975,

@@ -28,6 +28,7 @@ def event(seq: int) -> ClusterEvent:
         exemplars=(),
         parent_id=None,
         merged_into=None,
+        variant_of=None,
         evidence=Evidence(trials=1, hits=1, p0=0.1, log10_e=1.0, log10_threshold=2.0),
     )
     return ClusterEvent(kind=EventKind.EMERGED, seq=seq, t=0.0, cluster=cluster)

@@ -1,72 +1,63 @@
-"""Ready or not, and why: told alike to readers, the queue and the metrics."""
-
-import asyncio
+"""Whether the stream is served, and why not."""
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.batching import Job, Queue
-from service.errors import NotReady, StoreAway
 from service.metrics import Metrics
 from service.readiness import Readiness
 
 
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
+class Door:
+    """A queue as readiness knows it: open, or closed with a reason."""
+
+    def __init__(self) -> None:
+        self.why: Exception | None = None
+
+    def open(self) -> None:
+        self.why = None
+
+    def close(self, why: Exception) -> None:
+        self.why = why
 
 
 @pytest.fixture
-def queue() -> Queue:
-    return Queue(max_items=10, max_batch=10)
+def door() -> Door:
+    return Door()
 
 
 @pytest.fixture
-def readiness(queue: Queue, metrics: Metrics) -> Readiness:
-    return Readiness(queue, metrics)
+def readiness(door: Door) -> Readiness:
+    return Readiness(door, Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # all it needs of a queue
 
 
-def offer(queue: Queue) -> None:
-    queue.offer(Job(items=[], done=asyncio.get_running_loop().create_future()))
-
-
-async def test_it_begins_not_ready(readiness: Readiness, queue: Queue, metrics: Metrics) -> None:
-    """And refuses work with the reason until it is."""
-    assert "starting" == readiness.reason
-    with pytest.raises(NotReady, match="not ready: starting"):
-        offer(queue)
+def test_it_starts_closed_and_opens_when_ready(readiness: Readiness, door: Door) -> None:
+    """With a reason until then."""
+    assert readiness.reason == "starting"
+    assert door.why is not None
     readiness.ready()
 
     assert readiness.reason is None
-    offer(queue)
-    assert 1 == metrics.registry.get_sample_value("firstseen_ready")
+    assert door.why is None
 
 
-async def test_a_store_that_is_away_is_told_first(
-    readiness: Readiness, queue: Queue, metrics: Metrics
-) -> None:
-    """Work is refused as retryable; when it is back, what was in the way before still is."""
-    readiness.unready("replaying")
-    readiness.store_is_away("timeout")
-    assert "timeout" == readiness.reason
-    with pytest.raises(StoreAway, match=r"does not answer \(timeout\)"):
-        offer(queue)
-    readiness.ready()
-    assert "timeout" == readiness.reason
+def test_a_store_that_is_away_comes_first(readiness: Readiness, door: Door) -> None:
+    """It is what an operator can mend; when it is back, the earlier reason holds again."""
+    readiness.unready("replaying the log")
+    readiness.store_is_away("connection refused")
+
+    assert readiness.reason == "connection refused"
+    assert "Redis does not answer" in str(door.why)
     readiness.store_is_away(None)
-
-    assert readiness.reason is None
-    offer(queue)
-    assert 1 == metrics.registry.get_sample_value("firstseen_ready")
+    assert readiness.reason == "replaying the log"
 
 
-async def test_stopping_is_for_good(readiness: Readiness, queue: Queue) -> None:
-    """Nothing makes it ready again, and a client is sent to the next one even while the store is away."""
-    readiness.ready()
+def test_once_stopping_it_never_opens_again(readiness: Readiness, door: Door) -> None:
+    """Neither when ready, nor when the store is back."""
     readiness.stop()
     readiness.ready()
-    readiness.store_is_away("timeout")
+    readiness.store_is_away("gone")
+    readiness.store_is_away(None)
 
     assert readiness.is_stopping
-    with pytest.raises(NotReady, match="stopping"):
-        offer(queue)
+    assert readiness.reason == "stopping"
+    assert door.why is not None

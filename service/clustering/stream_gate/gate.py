@@ -61,6 +61,8 @@ class StreamGate:
         self._rate = rate
         fitted, self._judged = held_out.halves(known, self._space)
         self._fitter = Fitter(known, fitted)
+        p = self._judged.p
+        self._unfitted = Tail(-p, np.full(len(p), 1.0 / len(p)))
         self.is_on = held_out.are_enough(known)
         self.clear()
 
@@ -86,7 +88,7 @@ class StreamGate:
         return self._space.project(z)
 
     def judge(self, p_item: Float64s, features: Float16s) -> Judged:
-        """What is said of items now; before the first fit, what the known gate says.
+        """What is said of items now; before the first fit M is p_item alone.
 
         Args:
             p_item: float64 (B,) p-values of the known gate.
@@ -94,10 +96,11 @@ class StreamGate:
         """
         scale = self._scale
         if scale is None:
-            return Judged(p=p_item, clusters=np.zeros(len(p_item), dtype=np.int64))
+            p = self._unfitted.p_values(-p_item)
+            return Judged(p=p, clusters=np.zeros(len(p_item), dtype=np.int64))
         seen = self._see(features, [membership_odds(features, row) for row in self._members.rows])
         smallest = self._smallest(p_item, seen, scale.ratio, scale.claim)
-        return Judged(p=scale.smallest.p_values(smallest), clusters=seen.clusters)
+        return Judged(p=scale.smallest.p_values(-smallest), clusters=seen.clusters)
 
     @property
     def judged(self) -> Int64s:
@@ -106,7 +109,9 @@ class StreamGate:
 
     def refused_held_out(self) -> Bools:
         """Bool (len(judged),): which of the held-out items that no fit sees are refused now."""
-        return self._judged.p <= self._rate if self._scale is None else self._scale.refused
+        if self._scale is None:
+            return np.asarray(self._unfitted.p_values(-self._judged.p) <= self._rate, dtype=np.bool_)
+        return self._scale.refused
 
     def _see(self, features: Float16s, odds: list[Float64s]) -> _Seen:
         """What the fit says: `odds` are float64 (B,) of each membership."""
@@ -224,12 +229,12 @@ class StreamGate:
         ratios = Tail(seen.ratio, mass)
         claims = None if seen.claim is None else Tail(seen.claim, mass)
         smallest = self._smallest(judged.p, seen, ratios, claims)
-        combined = Tail(-smallest, mass, negated=True)
+        combined = Tail(-smallest, mass)
         self._scale = _Scale(
             ratio=ratios,
             claim=claims,
             smallest=combined,
-            refused=np.asarray(combined.p_values(smallest) <= self._rate, dtype=np.bool_),
+            refused=np.asarray(combined.p_values(-smallest) <= self._rate, dtype=np.bool_),
         )
 
     def _judged_odds(self) -> list[Float64s]:

@@ -42,7 +42,8 @@ class Half:
 
 def are_enough(known: KnownArrays) -> bool:
     """Whether a bundle has enough held-out items for a stream gate."""
-    return len(known.calibration_labels) >= constants.FEWEST_HELD_OUT
+    items, classes = known.calibration_p.shape
+    return bool(items >= max(constants.FEWEST_HELD_OUT, constants.FEWEST_OF_CLASS * classes))
 
 
 def halves(known: KnownArrays, space: FeatureSpace) -> tuple[Half, Half]:

@@ -17,17 +17,15 @@ class Tail:
     Args:
         values: float64 (n,), n at least 1.
         mass: float64 (n,), m_i.
-        negated: values are given, and asked for, with the other sign: how much is as *small*?
     """
 
-    def __init__(self, values: Float64s, mass: Float64s, *, negated: bool = False) -> None:
+    def __init__(self, values: Float64s, mass: Float64s) -> None:
         order = np.argsort(values, kind="stable")
         self._values = values[order]
-        self._sign = -1.0 if negated else 1.0
         above = np.concatenate([np.cumsum(mass[order][::-1])[::-1], [0.0]])
         self._share = (1.0 / len(values) + above) / (1.0 / len(values) + 1.0)
 
     def p_values(self, values: Float64s) -> Float64s:
         """float64 (B,) in (0, 1]: the share of the sample that is as large."""
-        place = np.searchsorted(self._values, self._sign * values, side="left")
+        place = np.searchsorted(self._values, values, side="left")
         return np.asarray(np.minimum(self._share[place], 1.0), dtype=np.float64)

@@ -3,7 +3,9 @@
 import dataclasses
 import importlib
 import shlex
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.card import command
@@ -55,10 +57,66 @@ def test_a_run_starts_from_what_suits_its_data_set_and_holds_nothing_out() -> No
 
 
 def test_a_folder_is_trained_with_the_settings_of_mnist() -> None:
-    """A folder of IDX files is as large as MNIST, not as digits."""
-    expected = dataclasses.replace(named_config("mnist"), dataset="a/folder", hold_out=())
+    """But for its size, which may be any."""
+    expected = dataclasses.replace(
+        named_config("mnist"), dataset="a/folder", hold_out=(), epochs=0, batch_size=64
+    )
 
     assert expected == starting_config("a/folder", None, {})
+
+
+def test_tables_and_vectors_are_trained_with_the_settings_of_nsl_kdd(tmp_path: Path) -> None:
+    """Whatever their names, and with nothing held out."""
+    (tmp_path / "flows.csv").write_text("a,b\n1,2\n")
+    np.savez(tmp_path / "vectors.npz", x=np.zeros((2, 3)), y=[0, 1])
+    for name in ("flows.csv", "vectors.npz"):
+        path = str(tmp_path / name)
+        expected = dataclasses.replace(
+            named_config("nsl-kdd"), dataset=path, hold_out=(), epochs=0, batch_size=64
+        )
+
+        assert expected == starting_config(path, None, {})
+
+
+def test_arrays_of_images_are_trained_with_the_settings_of_mnist(tmp_path: Path) -> None:
+    """Their header tells what they are."""
+    np.savez(tmp_path / "images.npz", x=np.zeros((2, 3, 3)), y=[0, 1])
+
+    assert starting_config(str(tmp_path / "images.npz"), None, {}).network == "cnn"
+
+
+@pytest.mark.parametrize(
+    ("changes", "network", "encoder"),
+    [
+        ({"text": "q", "label": "y"}, "tfidf", None),
+        ({"text": "q", "encoder": "tfidf"}, "tfidf", None),
+        ({"text": "q", "encoder": "some/encoder"}, "sentence", "some/encoder"),
+        ({"text": "q", "network": "sentence"}, "sentence", None),
+    ],
+)
+def test_a_file_of_texts_takes_the_settings_of_clinc150(
+    changes: dict[str, str], network: str, encoder: str | None
+) -> None:
+    """With tf-idf unless an encoder is asked for; nothing is held out."""
+    found = starting_config("tickets.csv", None, changes)
+
+    assert (network, encoder, ()) == (found.network, found.encoder, found.hold_out)
+    assert named_config("clinc150").epochs == found.epochs
+
+
+def test_what_is_no_intent_stays_held_out() -> None:
+    """The out-of-scope questions of CLINC150 are held out unless somebody asks for them."""
+    assert ("oos",) == starting_config("clinc150", None, {}).hold_out
+    assert () == starting_config("clinc150", None, {"hold_out": ()}).hold_out
+    assert () == starting_config("stackoverflow", None, {}).hold_out
+
+
+def test_an_encoder_can_be_changed_on_a_named_configuration() -> None:
+    """For another one, for words alone, and for a network that has none."""
+    assert "other" == starting_config(None, "clinc150-minilm", {"encoder": "other"}).encoder
+    for change in ({"encoder": "tfidf"}, {"network": "tfidf"}):
+        found = starting_config(None, "clinc150-minilm", change)
+        assert ("tfidf", None) == (found.network, found.encoder)
 
 
 def test_a_named_configuration_is_taken_whole_and_then_changed() -> None:

@@ -3,14 +3,17 @@
 import gzip
 import hashlib
 import os
+import re
 import struct
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
-from model.datasets import DATASETS, DataError, load_dataset
+from model.datasets import DATASETS, TEXTS, DataError, input_kind, load_dataset
 from model.datasets.idx import FILES
 from model.datasets.published import PUBLISHED
 
@@ -19,7 +22,7 @@ from model.datasets.published import PUBLISHED
 def real_data() -> Path:
     folder = os.environ.get("FIRSTSEEN_DATA")
     if folder is None:
-        pytest.skip("needs MNIST and Fashion-MNIST: set FIRSTSEEN_DATA to a folder that has them")
+        pytest.skip("needs the published data sets: set FIRSTSEEN_DATA to a folder that has them")
     return Path(folder)
 
 
@@ -28,7 +31,7 @@ def test_digits_come_without_a_data_folder() -> None:
     assert load_dataset("digits", data_dir=None).x.shape == (1797, 1, 8, 8)
 
 
-@pytest.mark.parametrize("name", sorted(PUBLISHED))
+@pytest.mark.parametrize("name", sorted([*PUBLISHED, *TEXTS]))
 def test_downloads_need_a_data_folder(name: str) -> None:
     """Without a folder to put files into, the message names the ways to give one."""
     with pytest.raises(DataError, match=f"{name} needs a data folder.*--data or FIRSTSEEN_DATA"):
@@ -81,6 +84,37 @@ def test_the_real_files_load(real_data: Path, name: str) -> None:
     assert np.bincount(data.y).min() > 6000
 
 
+@pytest.mark.parametrize(
+    ("name", "texts", "classes", "first"),
+    [
+        ("clinc150", 23_700, 151, "what expression would i use to say i love you"),
+        ("stackoverflow", 20_000, 20, "How do I fill a DataSet or a DataTable from a LINQ"),
+        ("20newsgroups", 18_796, 20, "Archive-name: atheism/resources"),
+    ],
+)
+def test_the_real_texts_load(real_data: Path, name: str, texts: int, classes: int, first: str) -> None:
+    """The published texts load without a download, as many as their authors count."""
+
+    def no_download(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError(f"{request.url} must not be asked for")
+
+    data = load_dataset(name, data_dir=real_data, transport=httpx.MockTransport(no_download))
+
+    assert (texts, classes) == (len(data.y), len(data.labels))
+    assert any(text.startswith(first) for text in data.x.tolist())
+    assert np.bincount(data.y).min() >= 150
+
+
+def test_a_file_of_texts_is_a_data_set(tmp_path: Path) -> None:
+    """Given its columns; without, the message says how to give them."""
+    path = tmp_path / "tickets.jsonl"
+    path.write_text('{"q": "where?", "kind": "lost"}\n{"q": "hi", "kind": "hello"}\n')
+
+    assert ("hello", "lost") == load_dataset(str(path), data_dir=None, text="q", label="kind").labels
+    with pytest.raises(DataError, match=r"tickets\.jsonl is a table: name .* --label .* --text"):
+        load_dataset(str(path), data_dir=None)
+
+
 def test_the_first_mnist_digit_is_the_famous_five(real_data: Path) -> None:
     """The train part comes first and labels belong to images: MNIST opens with a 5, its test with a 7."""
     data = load_dataset("mnist", data_dir=real_data)
@@ -109,3 +143,71 @@ def test_gzip_is_not_needed(tmp_path: Path) -> None:
         path.write_bytes(raw if i % 2 else gzip.compress(raw))
 
     assert len(load_dataset(str(tmp_path), data_dir=None).y) == 4
+
+
+def arrays(path: Path, *shape: int) -> Path:
+    np.savez(path, x=np.zeros((2, *shape)), y=[0, 1])
+    return path
+
+
+def test_files_are_read_by_their_endings(tmp_path: Path) -> None:
+    """A table, a table of texts, vectors, images: one front door."""
+    (tmp_path / "flows.v1.csv").write_text("bytes,note,class\n1,ab,x\n2,ab,y\n3,cd,x\n")
+    flows = str(tmp_path / "flows.v1.csv")
+    table = load_dataset(flows, data_dir=None, label="class", categories=("bytes",), drop=("note",))
+
+    assert (table.name, table.input.kind, table.x.tolist()) == ("flows", "table", [[0], [1], [2]])
+    assert load_dataset(flows, data_dir=None, label="class", text="note").input.kind == "text"
+    assert load_dataset(str(arrays(tmp_path / "v.npz", 3)), data_dir=None).input.kind == "table"
+    assert load_dataset(str(arrays(tmp_path / "i.npz", 3, 3)), data_dir=None).input.kind == "image"
+
+
+def test_the_kind_of_input_is_known_before_reading(tmp_path: Path) -> None:
+    """It decides which settings suit; what is not there counts as images."""
+    (tmp_path / "flows.csv").write_text("")
+    flows = str(tmp_path / "flows.csv")
+
+    assert input_kind("mnist") == input_kind("cifar10") == input_kind(str(tmp_path)) == "image"
+    assert input_kind("clinc150") == input_kind(flows, text="note") == "text"
+    assert input_kind("nsl-kdd") == input_kind(flows) == "table"
+    assert input_kind(str(arrays(tmp_path / "v.npz", 3))) == "table"
+    assert input_kind(str(arrays(tmp_path / "i.npz", 3, 3))) == "image"
+    assert input_kind("nowhere") == "image"
+
+
+def test_a_folder_of_images_is_a_data_set(tmp_path: Path) -> None:
+    """By sub-folders, at the size asked for."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((9, 9), dtype=np.uint8)).save(tmp_path / name / "1.png")
+
+    assert load_dataset(str(tmp_path), data_dir=None, image_size=8).input.shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "problem"),
+    [
+        ("digits", {"label": "x"}, "digits takes no --label. Leave it out"),
+        ("mnist", {"image_size": 8}, "mnist takes no --image-size"),
+        ("cifar10", {"text": "x"}, "cifar10 takes no --text"),
+        ("nsl-kdd", {"drop": ("x",)}, "nsl-kdd takes no --drop"),
+        ("flows.csv", {"image_size": 8, "label": "a"}, "flows.csv takes no --image-size"),
+        ("flows.csv", {"text": "a", "label": "a", "drop": ("a",)}, "flows.csv takes no --drop beside --text"),
+        ("flows.csv", {"text": "a"}, "name the one of classes with --label, too"),
+        ("v.npz", {"label": "x"}, "v.npz takes no --label"),
+        ("images", {"drop": ("x",)}, "images takes no --drop"),
+        ("notes.txt", {}, "notes.txt is no data set by its name"),
+    ],
+)
+def test_options_that_would_be_given_in_vain_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, options: dict[str, Any], problem: str
+) -> None:
+    """A data set says which option it does not take, and what to do."""
+    monkeypatch.chdir(tmp_path)
+    Path("flows.csv").write_text("a\n1\n")
+    Path("notes.txt").write_text("")
+    Path("images").mkdir()
+    arrays(Path("v.npz"), 3)
+
+    with pytest.raises(DataError, match=re.escape(problem)):
+        load_dataset(dataset, data_dir=tmp_path, **options)

@@ -5,12 +5,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from model.datasets.download import download, file_md5
+from model.datasets.download import download, file_digest, file_md5
 from model.datasets.labelled import DataError
 
 ADDRESS = "https://example.org/set/images.gz"
 CONTENT = bytes(range(256)) * 1000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
@@ -66,6 +67,17 @@ def test_a_failed_download_says_what_to_do_by_hand(
     assert str(refused.value).startswith(f"{ADDRESS} could not be downloaded: ")
     assert f"put it into the folder {tmp_path / 'set'} as images.gz." in str(refused.value)
     assert list((tmp_path / "set").iterdir()) == []
+
+
+def test_a_sha256_will_do_as_well(tmp_path: Path) -> None:
+    """A publisher without a checksum of its own is believed by ours, and by nothing less."""
+    with client(lambda _: httpx.Response(200, content=CONTENT)) as http:
+        download(ADDRESS, tmp_path / "images.gz", sha256=SHA256, client=http)
+        with pytest.raises(DataError, match=f"has the SHA-256 {SHA256}, not {'0' * 64}"):
+            download(ADDRESS, tmp_path / "other.gz", sha256="0" * 64, client=http)
+
+    assert SHA256 == file_digest(tmp_path / "images.gz", "sha256")
+    assert not (tmp_path / "other.gz").exists()
 
 
 def test_a_failed_download_keeps_what_was_there(tmp_path: Path) -> None:

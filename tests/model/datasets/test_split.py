@@ -22,7 +22,7 @@ def data_of(*counts: int) -> LabelledData:
 
 
 @given(
-    counts=st.lists(st.integers(4, 40), min_size=3, max_size=6),
+    counts=st.lists(st.integers(15, 60), min_size=3, max_size=6),
     held=st.integers(0, 1),
     seed=st.integers(0, 2**32),
 )
@@ -73,7 +73,7 @@ def test_items_are_shuffled_across_classes() -> None:
 
 def test_nothing_held_out_leaves_unseen_empty() -> None:
     """Unseen is then an empty array of the same kind."""
-    unseen = split(data_of(4, 4), [], seed=0).unseen
+    unseen = split(data_of(15, 15), [], seed=0).unseen
 
     assert unseen.dtype == np.int64
     assert len(unseen) == 0
@@ -87,15 +87,33 @@ def test_nothing_held_out_leaves_unseen_empty() -> None:
         (["0", "1"], 0, "leaves fewer than 2 known ones"),
         ("0", 0, "must be a list of labels"),
         ([], -1, "seed must be 0 or above"),
-        ([], 0, "class '2' of counted has 3 items, and a known class needs 4 or more"),
+        (
+            ["0"],
+            0,
+            "Of the 2 classes of counted to be known, fewer than 2 have 15 items or more; the largest has 15",
+        ),
     ],
 )
 def test_a_split_that_cannot_be_is_refused(hold_out: list[str], seed: int, problem: str) -> None:
     """The message says what is wrong and what there is to choose from."""
     with pytest.raises(DataError, match=problem):
-        split(data_of(5, 5, 3), hold_out, seed=seed)
+        split(data_of(15, 15, 3), hold_out, seed=seed)
 
 
 def test_a_class_too_small_to_be_known_can_be_unseen() -> None:
     """Held-out classes may be of any size."""
-    assert len(split(data_of(5, 5, 1), ["2"], seed=0).unseen) == 1
+    parts = split(data_of(15, 15, 1), ["2"], seed=0)
+
+    assert len(parts.unseen) == 1
+    assert len(parts.aside) == 0
+
+
+def test_a_class_too_small_to_be_known_is_set_aside() -> None:
+    """It is in no other part, and the others are divided as they would be without it."""
+    data = data_of(30, 14, 30)
+    parts, without = split(data, [], seed=0), split(data, ["1"], seed=0)
+
+    assert set(parts.aside) == set(np.flatnonzero(data.y == 1))
+    assert len(parts.unseen) == 0
+    for name in ("fit", "calibrate", "fresh"):
+        assert set(getattr(parts, name)) == set(getattr(without, name))

@@ -4,7 +4,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from model.inputs import ImageInput, InputSpec, TextInput, VectorInput
+from model.inputs import ImageInput, InputSpec, TableColumn, TableInput, TextInput, VectorInput
 
 ANY: pydantic.TypeAdapter[InputSpec] = pydantic.TypeAdapter(InputSpec)
 
@@ -15,6 +15,13 @@ ANY: pydantic.TypeAdapter[InputSpec] = pydantic.TypeAdapter(InputSpec)
         ImageInput(shape=(3, 8, 8), minimum=0, maximum=255),
         VectorInput(shape=(1,), minimum=-1, maximum=1),
         TextInput(),
+        TableInput(
+            columns=(
+                TableColumn(name="bytes", kind="number", example=491),
+                TableColumn(name="protocol", kind="category", values=("tcp",), example="tcp"),
+                TableColumn(name="rate", kind="number", example=0.5),
+            )
+        ),
     ],
     ids=lambda spec: spec.kind,
 )

@@ -45,8 +45,8 @@ def world() -> World:
     pick = rng.permutation(len(y))
     own, held = pick[:600], pick[600:]
     gate = Gate.fit(
-        [("nearest-neighbour", "embedding")],
-        [LayerSlice(name="embedding", start=0, stop=D)],
+        [("relative-mahalanobis", "output")],
+        [LayerSlice(name="output", start=0, stop=D)],
         z_fit=z[own],
         y_fit=y[own],
         z_cal=z[held],

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.clustering import engine as engine_module
 from service.clustering import snapshot
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import Misfit, StreamFit, constants
+from service.clustering.variants import Answer, Judgement
 from service.events import EventKind
 from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Float32s, VerdictKind
 from service.recovery import replay_entry
@@ -33,6 +35,12 @@ from tests.service.clustering.overlapping import (
 
 F = D
 """As many features as the embedding has dimensions."""
+
+
+@pytest.fixture(autouse=True)
+def _all_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These streams bring new items alone for a while, which looks like a drift; that has tests of its own."""
+    monkeypatch.setattr(engine_module, "judged", lambda *_: Judgement(answer=Answer.NEW))
 
 
 def stream(

@@ -9,6 +9,7 @@ from service.clustering.lifecycle import (
     next_transition,
 )
 from service.clustering.params import EngineParams
+from service.clustering.variants import Answer
 from service.events import EventKind
 from service.records import ANNOUNCED, ClusterState
 
@@ -17,10 +18,18 @@ S = ClusterState
 
 
 def after(
-    state: ClusterState, *, items: int = 10, idle: int = 0, proven: bool = False, there: bool = True
+    state: ClusterState,
+    *,
+    items: int = 10,
+    idle: int = 0,
+    proven: bool = False,
+    there: bool = True,
+    answer: Answer = Answer.NEW,
 ) -> object:
     arrow = next_transition(
-        state, Facts(items=items, idle=idle, is_proven=proven, has_micro_clusters=there), P
+        state,
+        Facts(items=items, idle=idle, is_proven=proven, has_micro_clusters=there, answer=answer),
+        P,
     )
     return None if arrow is None else (arrow.target, arrow.event)
 
@@ -31,6 +40,12 @@ def after(
         (None, after(S.CANDIDATE)),
         (None, after(S.CANDIDATE, proven=True, items=7)),
         ((S.EMERGING, EventKind.EMERGED), after(S.CANDIDATE, proven=True, items=8)),
+        ((S.VARIANT, EventKind.DRIFTED), after(S.CANDIDATE, proven=True, answer=Answer.DRIFT)),
+        (None, after(S.CANDIDATE, answer=Answer.DRIFT)),
+        ((S.VARIANT, EventKind.DRIFTED), after(S.EMERGING, answer=Answer.DRIFT)),
+        ((S.VARIANT, EventKind.DRIFTED), after(S.ESTABLISHED, items=99, answer=Answer.DRIFT)),
+        (None, after(S.VARIANT, items=99, proven=True)),
+        ((S.GONE, EventKind.GONE), after(S.VARIANT, there=False)),
         ((S.GONE, None), after(S.CANDIDATE, there=False)),
         ((S.GONE, None), after(S.CANDIDATE, idle=1000)),
         (None, after(S.EMERGING, items=29)),
@@ -61,7 +76,8 @@ def test_every_state_is_reached_and_every_arrow_has_a_reason() -> None:
     assert set(S) - {S.CANDIDATE} == {arrow.target for arrow in TRANSITIONS}
     for arrow in TRANSITIONS:
         assert arrow.why.endswith(".")
-        assert (arrow.event is None) == (arrow.source not in ANNOUNCED and arrow.target not in ANNOUNCED)
+        told = ANNOUNCED | {S.VARIANT}
+        assert (arrow.event is None) == (arrow.source not in told and arrow.target not in told)
 
 
 def test_idle_changes_are_looked_for_in_time() -> None:

@@ -38,12 +38,16 @@ def judged(gate: StreamGate, z: Float32s) -> Judged:
 # The rate
 
 
-def test_before_the_first_fit_it_is_the_known_gate() -> None:
-    """The same p-values, and no claims."""
+def test_before_the_first_fit_it_ranks_what_the_known_gate_says() -> None:
+    """Among the held-out items that no fit sees, by counting; and nothing is claimed."""
     z, _ = overlapping().stream(np.random.default_rng(0), 100, at=0.3)
     said = judged(fresh(), z)
 
-    np.testing.assert_array_equal(KnownGate(overlapping().known).decide(z).p, said.p)
+    known = overlapping().known
+    p = KnownGate(known).decide(z).p
+    held_out = known.calibration_p.max(axis=1)[fresh().judged].astype(np.float64)
+    expected = (1 + (held_out[None, :] <= p[:, None]).sum(axis=1)) / (len(held_out) + 1)
+    np.testing.assert_allclose(expected, said.p, rtol=1e-12)
     assert not said.clusters.any()
 
 
@@ -247,7 +251,8 @@ def test_cleared_it_has_seen_nothing() -> None:
     assert {name: array.tobytes() for name, array in fresh().state().items()} == {
         name: array.tobytes() for name, array in gate.state().items()
     }
-    np.testing.assert_array_equal([0.5], gate.judge(np.array([0.5]), np.zeros((1, 16), np.float16)).p)
+    item = np.array([0.5]), np.zeros((1, 16), np.float16)
+    np.testing.assert_array_equal(fresh().judge(*item).p, gate.judge(*item).p)
 
 
 def test_what_memberships_say_of_held_out_items_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,16 +46,6 @@ def test_of_the_sample_no_more_than_the_rate_is_below_it(sample: Sample, rate: f
     assert mass[Tail(values, mass).p_values(values) <= rate].sum() <= rate + 1e-12
 
 
-@given(samples())
-def test_negated_it_is_the_share_that_is_as_small(sample: Sample) -> None:
-    """Values are given with the other sign, and asked for with their own."""
-    values, mass = sample
-
-    np.testing.assert_array_equal(
-        Tail(-values, mass, negated=True).p_values(values), Tail(-values, mass).p_values(-values)
-    )
-
-
 def test_values_without_bound() -> None:
     """Infinite ones are the largest, and the smallest."""
     p = Tail(np.array([-np.inf, 0.0, np.inf]), np.full(3, 1 / 3)).p_values(np.array([-np.inf, 1.0, np.inf]))

@@ -1,0 +1,135 @@
+"""A labelled stream through an engine, as if it were live: every item is decided before it is learnt.
+
+    schedule, seed ─► stream ─► embed ─► run(engine) ─► answers ─► measures ─► Report
+
+Prequential evaluation (Gama, Sebastião & Rodrigues 2013): no item is judged by a state that has seen it. The engine
+gets embeddings, ids and times and never a label; truth meets verdicts only after the last one was emitted.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.clustering.engine import Engine, StepResult
+from service.events import ClusterEvent
+from service.labelled_stream import Stream
+from service.records import Float32s, Float64s, Verdict
+from service.report.pictures import pictures
+from service.report.records import Run
+from service.scoring.answers import announcements, read_answers
+from service.scoring.measures import measure
+
+BATCH = 64
+"""Items a step. An engine's answers depend on it only in when the stream gate is fitted: between two steps."""
+
+Tell = Callable[[int], None]
+"""Told how many items are done."""
+
+
+class Steps(Protocol):
+    """What can be replayed: the engine, or any peer that answers items with verdicts and events."""
+
+    def step(self, z: Float32s, ids: tuple[str, ...], t: Float64s) -> StepResult:
+        """Decide and learn a batch: float32 (B, D), B ids, float64 (B,) seconds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emitted:
+    """Everything an engine said of a stream, in order."""
+
+    verdicts: tuple[Verdict, ...]
+    events: tuple[ClusterEvent, ...]
+
+
+def run(
+    engine: Steps,
+    z: Float32s,
+    ids: Sequence[str],
+    t: Float64s | None = None,
+    *,
+    batch: int = BATCH,
+    tell: Tell = lambda _: None,
+) -> Emitted:
+    """Send a stream through an engine.
+
+    Whatever an engine does beside its steps, such as refitting between batches, is done here and nowhere else.
+
+    Args:
+        engine: In its first state.
+        z: float32 (N, D) embeddings in order.
+        ids: N distinct ids.
+        t: float64 (N,) seconds since 1970; None is a second an item.
+        batch: Items a step.
+        tell: Told how many items are done, after each step.
+    """
+    times = np.arange(len(z), dtype=np.float64) if t is None else t
+    verdicts: list[Verdict] = []
+    events: list[ClusterEvent] = []
+    for start in range(0, len(z), batch):
+        part = slice(start, start + batch)
+        if isinstance(engine, Engine) and engine.is_fit_due:  # live, a fit is made beside the stream
+            events += engine.refit(engine.stream.solve(engine.fit_job())).events
+        result = engine.step(z[part], tuple(ids[part]), times[part])
+        verdicts += result.verdicts
+        events += result.events
+        tell(len(verdicts))
+    return Emitted(verdicts=tuple(verdicts), events=tuple(events))
+
+
+def replay(
+    engine: Steps,
+    stream: Stream,
+    z: Float32s,
+    *,
+    unseen: Sequence[str],
+    seed: int,
+    spaces: Mapping[str, NDArray[np.floating[Any]]] | None = None,
+    batch: int = BATCH,
+    tell: Tell = lambda _: None,
+    notes: Sequence[str] = (),
+) -> Run:
+    """Send a labelled stream through an engine, and measure what came of it.
+
+    Args:
+        engine: In its first state.
+        stream: What to send.
+        z: float32 (N, D) the embeddings of its items.
+        unseen: Classes the engine does not know, in order of arrival.
+        seed: The stream's; also that of the oracle.
+        spaces: By name, more embeddings of the same items in which the oracle may look for its ceiling.
+        batch: Items a step.
+        tell: Told how many items are done.
+        notes: What a reader should know of the stream, besides classes that ran out.
+    """
+    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
+    emitted = run(engine, z, ids, batch=batch, tell=tell)
+    announced_at, exemplars = announcements(emitted.events)
+    truth = dict(zip(ids, stream.truth, strict=True))
+    answers = read_answers(truth, unseen, emitted.verdicts, announced_at, exemplars)
+    scored = measure(answers, {"embedding": z, **(spaces or {})}, seed=seed)
+    return Run(
+        seed=seed,
+        schedule=stream.schedule,
+        notes=(*notes, *notes_of(stream)),
+        measures=scored.measures,
+        classes=scored.classes,
+        clusters=scored.clusters,
+        ceilings=scored.ceilings,
+        pictures=pictures(answers, scored.clusters, z),
+    )
+
+
+def notes_of(stream: Stream) -> tuple[str, ...]:
+    """What did not go as the schedule says."""
+    notes = [
+        f"Class {label} ran out of items at item {at:,}: from there on it is missing."
+        for label, at in sorted(stream.ran_out.items(), key=lambda entry: entry[1])
+    ]
+    if len(stream) < stream.schedule.length:
+        notes.append(
+            f"The stream ends at item {len(stream):,} of {stream.schedule.length:,}: no known item was left."
+        )
+    return tuple(notes)

@@ -1,0 +1,137 @@
+"""A labelled stream as it was answered: what all measures are functions of.
+
+What a client was told is what counts: the verdict each item got when it came, and the clusters as they were
+announced. Nothing is relabelled afterwards, so an item that came before its class was discovered is an error for
+ever, and a cluster that changes its id has two.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.events import ClusterEvent, EventKind
+from service.records import NO_CLUSTER, Bools, Float64s, Int64s, Verdict, VerdictKind
+
+NO_LABEL = -1
+"""The index of the known class that an item was not taken for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Announcement:
+    """A cluster was announced.
+
+    Attributes:
+        cluster: Its id.
+        at: Place of the item with which it was.
+        exemplars: Places of items that were shown as its own, then or later.
+    """
+
+    cluster: int
+    at: int
+    exemplars: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Answers:
+    """N items in the order they came. A place is a position in that order.
+
+    Attributes:
+        known: The K classes the trainer knew.
+        unseen: The U classes it did not.
+        y: int64 (N,) the true class, an index into `known + unseen`.
+        label: int64 (N,) the known class it was taken for, an index into `known`, else NO_LABEL.
+        cluster: int64 (N,) the cluster it was answered with, else NO_CLUSTER.
+        novelty: float64 (N,) how new it looked, high is new.
+        announced: Clusters in order of announcement.
+    """
+
+    known: tuple[str, ...]
+    unseen: tuple[str, ...]
+    y: Int64s
+    label: Int64s
+    cluster: Int64s
+    novelty: Float64s
+    announced: tuple[Announcement, ...]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def is_unseen(self) -> Bools:
+        """Whether an item is of a class that the trainer did not know, bool (N,)."""
+        return np.greater_equal(self.y, len(self.known))
+
+    @property
+    def is_right(self) -> Bools:
+        """Whether an item was taken for its own known class, bool (N,)."""
+        return np.equal(self.label, self.y)
+
+    @property
+    def is_taken(self) -> Bools:
+        """Whether an item was taken for any known class, bool (N,)."""
+        return np.not_equal(self.label, NO_LABEL)
+
+    def of(self, label: str) -> Bools:
+        """The items of a class, bool (N,)."""
+        return np.equal(self.y, (*self.known, *self.unseen).index(label))
+
+
+def read_answers(
+    truth: Mapping[str, str],
+    unseen: Sequence[str],
+    verdicts: Sequence[Verdict],
+    announced_at: Mapping[int, int],
+    exemplars: Mapping[int, Iterable[str]],
+) -> Answers:
+    """Answers from what was emitted.
+
+    Args:
+        truth: True class of each item id.
+        unseen: The classes the trainer did not know; what else occurs in `truth` or as a verdict it knew.
+        verdicts: In stream order, ids distinct.
+        announced_at: By cluster, the seq of the item at which it was announced. A cluster that items were answered
+            with before that, or without, was announced with the first of these.
+        exemplars: By cluster, ids of some of its items.
+    """
+    known = sorted({*truth.values(), *(v.label for v in verdicts if v.label is not None)} - {*unseen})
+    index = {label: n for n, label in enumerate((*known, *unseen))}
+    place = {v.id: n for n, v in enumerate(verdicts)}
+    assert len(place) == len(verdicts), "ids must be distinct"
+    first = {v.cluster_id: n for n, v in reversed(list(enumerate(verdicts))) if v.cluster_id is not None}
+    seqs = [v.seq for v in verdicts]
+    at = first | {
+        cluster: min(int(np.searchsorted(seqs, seq)), first.get(cluster, len(verdicts)))
+        for cluster, seq in announced_at.items()
+    }
+    return Answers(
+        known=tuple(known),
+        unseen=tuple(unseen),
+        y=np.array([index[truth[v.id]] for v in verdicts], dtype=np.int64),
+        label=np.array(
+            [index[v.label] if v.verdict is VerdictKind.KNOWN and v.label else NO_LABEL for v in verdicts],
+            dtype=np.int64,
+        ),
+        cluster=np.array([v.cluster_id or NO_CLUSTER for v in verdicts], dtype=np.int64),
+        novelty=np.array([v.novelty for v in verdicts], dtype=np.float64),
+        announced=tuple(
+            Announcement(
+                cluster=cluster,
+                at=at[cluster],
+                exemplars=tuple(sorted({place[id] for id in exemplars.get(cluster, ()) if id in place})),
+            )
+            for cluster in sorted(at, key=lambda c: (at[c], c))
+        ),
+    )
+
+
+def announcements(events: Iterable[ClusterEvent]) -> tuple[dict[int, int], dict[int, set[str]]]:
+    """By cluster, the seq of its announcement, and the ids of all exemplars it was ever shown with."""
+    announced_at: dict[int, int] = {}
+    exemplars: dict[int, set[str]] = {}
+    for event in events:
+        own = event.cluster
+        exemplars.setdefault(own.id, set()).update(own.exemplars)
+        if event.kind in (EventKind.EMERGED, EventKind.SPLIT):
+            announced_at.setdefault(own.id, event.seq)
+    return announced_at, exemplars

@@ -1,0 +1,156 @@
+"""What does a cluster stand for, was it right to announce it, and which classes were found?
+
+The items of a cluster are those that were answered with it and those it was shown with (its exemplars), each once.
+Announcing it was, by the first line that fits,
+
+    empty     it has no item: nobody can tell what it is
+    known     half of its items or more are of known classes, all these together
+    early     the class that most of its unseen items have had not come yet, or none of the exemplars it was
+              announced with is of that class: then it was about something else
+    right     otherwise; it stands for that class
+
+and all but the last are *false* clusters: a person was called for nothing. Several right clusters of one class are
+fragments of it, and none of them is false. A class is **found** when one of them has `FEWEST_ITEMS` items of the
+class or more: an engine that makes a cluster of every item has found nothing. Its **delay** counts the items of
+the class up to that announcement, that item included.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from service.records import Int64s
+from service.scoring.answers import Announcement, Answers
+from service.scoring.gate import auroc
+
+FEWEST_ITEMS = 5
+"""Items of a class in one cluster, for the class to count as found."""
+
+Judgement = Literal["right", "known", "early", "empty"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterScore:
+    """One announced cluster.
+
+    Attributes:
+        cluster: Its id.
+        announced_at: Place of the item it was announced with.
+        judgement: right; or known, early or empty, which are false.
+        stands_for: The class that most of its items have, or None if it has none.
+        items: Its items, exemplars included.
+        own_items: Those of the class that it stands for.
+        purity: The second over the first; None if it has none.
+    """
+
+    cluster: int
+    announced_at: int
+    judgement: Judgement
+    stands_for: str | None
+    items: int
+    own_items: int
+    purity: float | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is no false cluster."""
+        return self.judgement == "right"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassScore:
+    """How one unseen class fared.
+
+    Attributes:
+        label: The class.
+        items: Its items in the stream.
+        first_at: Place of the first one, or None if it never came.
+        clusters: Ids of the clusters that stand for it, in order of announcement.
+        found_at: Place at which the first of them that has enough items was announced, or None.
+        delay_items: Items of the class up to there, that item included; None if it was not found.
+        caught: Share of its items that were not taken for a known class.
+        in_cluster: Share of its items whose verdict was a cluster that stands for it.
+        taken_for: The known class that most of its items were taken for, or None.
+        taken_share: Share of its items that were.
+        auroc: Of novelty, its items against all known ones; None if either are none.
+    """
+
+    label: str
+    items: int
+    first_at: int | None
+    clusters: tuple[int, ...]
+    found_at: int | None
+    delay_items: int | None
+    caught: float
+    in_cluster: float
+    taken_for: str | None
+    taken_share: float
+    auroc: float | None
+
+
+def judge(answers: Answers) -> tuple[ClusterScore, ...]:
+    """All clusters, in order of announcement."""
+    return tuple(_judged(answers, announcement) for announcement in answers.announced)
+
+
+def classes(answers: Answers, clusters: tuple[ClusterScore, ...]) -> tuple[ClassScore, ...]:
+    """All unseen classes, those that never came included."""
+    return tuple(_class_score(answers, label, clusters) for label in answers.unseen)
+
+
+def _judged(answers: Answers, announcement: Announcement) -> ClusterScore:
+    places = np.flatnonzero(answers.cluster == announcement.cluster)
+    places = np.union1d(places, np.array(announcement.exemplars, dtype=np.int64))
+    counts = np.bincount(answers.y[places], minlength=len(answers.known) + len(answers.unseen))
+    of_known = int(counts[: len(answers.known)].sum())
+    judgement: Judgement = "right"
+    if not len(places):
+        judgement = "empty"
+    elif 2 * of_known >= len(places):
+        judgement = "known"
+    among = (
+        counts if judgement == "known" else np.where(np.arange(len(counts)) < len(answers.known), 0, counts)
+    )
+    most = int(among.argmax())
+    if judgement == "right" and not _was_about(answers.y, most, announcement):
+        judgement = "early"
+    is_empty = judgement == "empty"
+    return ClusterScore(
+        cluster=announcement.cluster,
+        announced_at=announcement.at,
+        judgement=judgement,
+        stands_for=None if is_empty else (*answers.known, *answers.unseen)[most],
+        items=len(places),
+        own_items=0 if is_empty else int(counts[most]),
+        purity=None if is_empty else float(counts[most] / len(places)),
+    )
+
+
+def _class_score(answers: Answers, label: str, clusters: tuple[ClusterScore, ...]) -> ClassScore:
+    own = answers.of(label)
+    right = [c for c in clusters if c.is_right and c.stands_for == label]
+    found_at = next((c.announced_at for c in right if c.own_items >= FEWEST_ITEMS), None)
+    places = np.flatnonzero(own)
+    is_in = np.isin(answers.cluster[own], [c.cluster for c in right])
+    taken = np.bincount(answers.label[own & answers.is_taken], minlength=len(answers.known) + 1)
+    return ClassScore(
+        label=label,
+        items=len(places),
+        first_at=int(places[0]) if len(places) else None,
+        clusters=tuple(c.cluster for c in right),
+        found_at=found_at,
+        delay_items=None if found_at is None else int((places <= found_at).sum()),
+        caught=float((~answers.is_taken[own]).mean()) if len(places) else 0.0,
+        in_cluster=float(is_in.mean()) if len(places) else 0.0,
+        taken_for=answers.known[int(taken.argmax())] if taken.any() else None,
+        taken_share=float(taken.max() / len(places)) if len(places) else 0.0,
+        auroc=auroc(answers.novelty[~answers.is_unseen], answers.novelty[own]),
+    )
+
+
+def _was_about(y: Int64s, k: int, announcement: Announcement) -> bool:
+    """Whether class k, which has an item, can have been the reason to announce."""
+    shown = [place for place in announcement.exemplars if place <= announcement.at]
+    has_come = int((y == k).argmax()) <= announcement.at
+    return has_come and (not shown or any(y[place] == k for place in shown))

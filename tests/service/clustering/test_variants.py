@@ -1,0 +1,114 @@
+"""Variant or new: what is missing since a cluster came tells."""
+
+import numpy as np
+import pytest
+
+from service.clustering.variants import SPAN, Answer, Cores, judged
+
+USUAL = [50, 50, 50, 50, 400]
+"""Of four classes 50 core items each, among 400 items."""
+
+
+def test_a_class_that_comes_in_addition_is_new() -> None:
+    """A tenth of the stream is new, and the known classes go on among each other as before."""
+    since = [45, 45, 45, 45, 400]
+
+    assert judged(USUAL, since, 40).answer is Answer.NEW
+
+
+def test_a_class_that_is_missing_since_has_drifted() -> None:
+    """Its items are as many as would have come of class 2, and of class 2 none comes."""
+    found = judged(USUAL, [50, 50, 0, 50, 400], 60)
+
+    assert (Answer.DRIFT, 2) == (found.answer, found.drifted)
+
+
+def test_two_classes_may_drift_together() -> None:
+    """What both miss is counted together; the one that misses most names it."""
+    found = judged([50, 50, 50, 50, 50, 500], [50, 4, 50, 0, 50, 500], 60)
+
+    assert (Answer.DRIFT, 3) == (found.answer, found.drifted)
+
+
+def test_if_all_are_missing_all_have_drifted() -> None:
+    """Whatever was known is gone from where it was."""
+    assert judged(USUAL, [0, 1, 0, 0, 1100], 900).answer is Answer.DRIFT
+
+
+def test_new_classes_may_make_up_most_of_a_stream() -> None:
+    """A quarter of the known items still comes, of each class in proportion."""
+    assert judged(USUAL, [12, 13, 12, 13, 400], 150).answer is Answer.NEW
+
+
+def test_what_is_missing_must_be_enough_to_have_become_the_cluster() -> None:
+    """A small class that stops explains no cluster of hundreds."""
+    rare = [50, 50, 50, 12, 400]
+
+    assert judged(rare, [50, 50, 50, 0, 400], 60).answer is Answer.NEW
+    assert judged(rare, [50, 50, 50, 0, 400], 20).answer is Answer.DRIFT
+
+
+def test_a_class_that_became_rarer_has_not_drifted() -> None:
+    """Label shift: more than half of what was expected still comes."""
+    assert judged(USUAL, [60, 60, 30, 60, 400], 40).answer is Answer.NEW
+
+
+def test_a_few_items_tell_nothing() -> None:
+    """That none of a class is among ten items happens by chance."""
+    assert judged(USUAL, [2, 2, 0, 1, 10], 3).answer is Answer.NEW
+
+
+def test_a_burst_of_new_items_alone_is_no_drift() -> None:
+    """Before many known items should have come, their absence means nothing."""
+    assert judged(USUAL, [0, 0, 0, 0, 12], 12).answer is Answer.NEW
+    assert judged(USUAL, [0, 0, 0, 0, 990], 990).answer is Answer.NEW
+    assert judged(USUAL, [0, 0, 0, 0, 1010], 1010).answer is Answer.DRIFT
+
+
+def test_a_cluster_that_is_not_small_any_more_is_no_single_class() -> None:
+    """Classes come and go in a long time."""
+    assert judged(USUAL, [50, 50, 0, 50, 400], 61).answer is Answer.NEW
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [([0, 0, 0], [0, 0, 0]), ([0, 0, 9], [0, 0, 9]), ([5, 5, 20], [0, 0, 0]), ([5, 20], [0, 0])],
+)
+def test_without_anything_to_compare_it_is_new(before: list[int], since: list[int]) -> None:
+    """At the very beginning of a stream, and with no items since."""
+    assert judged(before, since, 0).answer is Answer.NEW
+
+
+def test_new_classes_are_rarely_taken_for_a_drift() -> None:
+    """Streams of ten known classes with a tenth of new items, judged at every item: in one of a hundred, if at all."""
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(200):
+        cores = Cores.of(10)
+        for core in rng.integers(-10, 10, 2 * SPAN):
+            cores.count(max(int(core), -1))
+        usual, at_birth, items = cores.usual(), list(cores.counts), 0
+        for _ in range(300):
+            is_new = rng.random() < 0.1
+            items += is_new
+            cores.count(-1 if is_new else max(int(rng.integers(-10, 10)), -1))
+            since = [now - then for now, then in zip(cores.counts, at_birth, strict=True)]
+            if items >= 8 and judged(usual, since, items).answer is Answer.DRIFT:
+                wrong += 1
+                break
+
+    assert wrong <= 4
+
+
+def test_cores_remember_one_to_two_spans() -> None:
+    """What was long ago is not usual any more, and no more than two marks are kept."""
+    cores = Cores.of(2)
+    for n in range(3 * SPAN):
+        cores.count(0 if n < SPAN else 1)
+        assert cores.usual()[-1] == min(n + 1, cores.usual()[-1])
+        assert len(cores.marks) <= 2
+        assert cores.usual()[-1] <= 2 * SPAN
+
+    assert cores.usual()[0] == 0
+    assert cores.usual()[1] >= SPAN
+    assert cores.counts == [SPAN, 2 * SPAN, 3 * SPAN]

@@ -1,0 +1,116 @@
+"""A stream through an engine: in order, in batches, decided before learnt, and measured afterwards."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from model.bundle import Bundle
+from service.clustering.engine import Engine
+from service.clustering.params import EngineParams
+from service.labelled_stream import draw
+from service.replay import notes_of, replay, run
+from service.schedule import Schedule, standard
+from tests.service.replayed import KNOWN, UNSEEN, WAITS, Omniscient, a_run, embed, stream
+
+
+def told_of(n: int, batch: int) -> tuple[list[int], list[int]]:
+    engine, told = Omniscient(), list[int]()
+    emitted = run(engine, embed(["a"] * n), [f"i{k}" for k in range(n)], batch=batch, tell=told.append)
+    assert [f"i{k}" for k in range(n)] == [v.id for v in emitted.verdicts]
+    return engine.batches, told
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "expected"), [(0, 4, []), (3, 4, [3]), (8, 4, [4, 4]), (9, 4, [4, 4, 1])]
+)
+def test_batches(n: int, batch: int, expected: Sequence[int]) -> None:
+    """All items once, in order, and progress is told after each batch."""
+    batches, told = told_of(n, batch)
+
+    assert expected == batches
+    assert list(np.cumsum(expected)) == told
+
+
+def test_an_engine_that_sees_everything() -> None:
+    """It has every measure right but for the items before each class was announced."""
+    found = a_run()
+    own = found.measures
+
+    assert (2, 2, 0, 1.0) == (own.classes_found, own.clusters_announced, own.false_clusters, own.fragments)
+    assert (1.0, 0.0, 1.0) == (own.known_accuracy, own.fnew, own.auroc)
+    assert WAITS + 1 == own.delay_median
+    assert own.mnew == pytest.approx(2 * WAITS / own.unseen_items)
+    assert own.oracle_accuracy == 1.0
+    assert own.macro_f1 is not None
+    assert own.oracle_f1_any_gate is not None
+    assert own.macro_f1 < own.oracle_f1_any_gate == 1.0
+
+
+def test_batch_size_changes_nothing(digits_bundle: Bundle) -> None:
+    """The engine's answers, and so every figure, are the same in batches of 1, 7 and 256."""
+    rng = np.random.default_rng(0)
+    labels = digits_bundle.manifest.labels
+    z = digits_bundle.known.reference_embeddings
+    far = rng.normal(size=(60, z.shape[1])).astype(np.float32) * 0.05 + z.mean(axis=0)
+    pool = [labels[k] for k in digits_bundle.known.reference_labels] + ["new"] * 60
+    points = np.concatenate([z, far])
+    drawn = draw(standard(["new"], length=300, share=0.4), pool, known=labels, seed=0)
+    runs = [
+        replay(
+            Engine(digits_bundle.known, labels, EngineParams()),
+            drawn,
+            points[drawn.rows],
+            unseen=["new"],
+            seed=0,
+            batch=batch,
+        )
+        for batch in (1, 7, 256)
+    ]
+
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_a_seed_decides_everything() -> None:
+    """The same seed gives the same run."""
+    assert a_run(3) == a_run(3)
+    assert a_run(3) != a_run(4)
+
+
+def test_null() -> None:
+    """Nothing new: nothing found, nothing announced, no picture of it."""
+    found = a_run(0, ())
+
+    assert (0, 0, None) == (
+        found.measures.classes_unseen,
+        found.measures.clusters_announced,
+        found.pictures.plane,
+    )
+    assert () == found.ceilings == found.classes
+
+
+def test_notes() -> None:
+    """What did not go as the schedule says is said."""
+    pool = ["a"] * 60 + ["x"] * 2
+    notes = notes_of(draw(standard(["x"], length=100, share=0.3), pool, known=KNOWN, seed=0))
+
+    assert 2 == len(notes)
+    assert notes[0].startswith("Class x ran out of items at item")
+    assert notes[1].startswith("The stream ends at item 6")
+    assert () == notes_of(draw(Schedule(length=20), pool, known=KNOWN, seed=0))
+
+
+def test_more_spaces() -> None:
+    """The oracle looks into every space it is given, and the embedding."""
+    drawn = stream()
+    found = replay(
+        Omniscient(),
+        drawn,
+        embed(drawn.truth),
+        unseen=UNSEEN,
+        seed=0,
+        spaces={"flat": np.random.default_rng(0).normal(size=(len(drawn), 2))},
+    )
+
+    assert {"embedding", "flat"} == {top.space for top in found.ceilings}
+    assert "embedding" == found.ceilings[0].space
