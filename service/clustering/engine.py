@@ -35,6 +35,7 @@ from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
     NO_CLUSTER,
+    SHOWN,
     Cluster,
     ClusterState,
     Evidence,
@@ -333,9 +334,9 @@ class Engine:
     def _regroup(self, t: float, id: str, row: int | None, events: list[ClusterEvent]) -> None:
         """Clusters joined or parted as item `id` went to the micro-cluster at `row`: carry the ids over."""
         db = self.clusterer
-        announced = {c for c, life in self.lives.items() if life.state in ANNOUNCED}
-        united = [c for c, life in self.lives.items() if life.is_united and life.state in ANNOUNCED]
-        found = db.regroup(self.next_cluster_id, announced, united)
+        shown = {c for c, life in self.lives.items() if life.state in SHOWN}
+        united = [c for c in shown if self.lives[c].is_united]
+        found = db.regroup(self.next_cluster_id, shown, united)
         self.next_cluster_id = found.next_id
         own = NO_CLUSTER if row is None else db.cluster_of(row)
         for cluster, parent in [*((c, None) for c in found.born), *found.split]:
@@ -364,13 +365,14 @@ class Engine:
                 self._advance(life, t, events)
 
     def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
-        was_announced = life.state in ANNOUNCED
+        was_shown = life.state in SHOWN
         absorb(self.lives, life, into, exemplars=self.params.exemplars)
-        if was_announced:
+        if was_shown:
             events.append(self._event(EventKind.MERGED, life, t, into.id))
-            forget_oldest(self.lives)
-        else:
+        if life.emerged_seq is None:  # no verdict has its id
             del self.lives[life.id]
+        else:
+            forget_oldest(self.lives)
 
     def _advance(self, life: Life, t: float, events: list[ClusterEvent]) -> None:
         """Move a cluster along its life cycle as far as it goes now."""
@@ -383,19 +385,20 @@ class Engine:
                 return
             evidence = self._evidence(life)
             life.state = arrow.target
-            kind = arrow.event
+            kind, other = arrow.event, None
             if kind is EventKind.EMERGED:
                 life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
                 life.evidence, life.starts, life.variant_of = evidence, [], None
                 self._idle_check_at = 0
-                if life.parent_id is not None:
+                other = self._announced(life.parent_id or NO_CLUSTER) or None
+                if other is not None:  # from what people know, or else it comes from nothing
                     kind = EventKind.SPLIT
             if life.state is ClusterState.VARIANT:
                 life.variant_of = self._judged(life).drifted
             if life.state not in _JUDGED:
                 life.usual, life.cores = [], []
             if kind is not None:
-                events.append(self._event(kind, life, t, life.parent_id if kind is EventKind.SPLIT else None))
+                events.append(self._event(kind, life, t, other))
             if life.state is ClusterState.GONE:
                 life.residual = self._items(life)
                 self.clusterer.drop(life.id)

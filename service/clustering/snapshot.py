@@ -212,7 +212,8 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     missing = {x is None for x in (life.emerged_seq, life.items_to_emerge, life.evidence)}
     demand(len(missing) == 1, what)
     demand(life.state is ClusterState.VARIANT or missing == {life.state is ClusterState.CANDIDATE}, what)
-    demand((life.variant_of is None) == (life.state is not ClusterState.VARIANT), what)
+    demand(life.variant_of is not None or life.state is not ClusterState.VARIANT, what)
+    demand(life.variant_of is None or life.state in (ClusterState.VARIANT, ClusterState.GONE), what)
     demand(life.variant_of is None or 0 <= life.variant_of < len(ledger.labels), what)
     is_judged = life.state in (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
     for counts in (life.usual, life.cores):
