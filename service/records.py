@@ -171,7 +171,8 @@ class Observed:
         nearest: int64 (B,) index of the nearest known class.
         accepted: bool (B,) whether the gates took the item for one of that class.
         core: int32 (B,) class in whose core the item lies, -1 for none (see `service.clustering.stream_gate`).
-        claimed: int64 (B,) announced cluster that claims an item not accepted, NO_CLUSTER for none.
+        claimed: int64 (B,) cluster that claims an item not accepted, NO_CLUSTER for none; announced when that was
+            fitted, and it may have ended since.
         novelty: float64 (B,) 1 - p.
         distance: float64 (B,) Mahalanobis distance to the nearest class.
         features: float16 (B, F) what the stream gate keeps of every item; F = 0 where there is none.

@@ -19,6 +19,9 @@ again, the latest MOST_STARTS are kept, and the evidence is their weighted sum, 
 w_j = 6 / (pi^2 j^2) (an e-detector; Shin, Ramdas and Rinaldo 2024, arXiv:2203.03532). Each is a supermartingale from
 its start on and the weights sum to at most 1, so Ville's inequality holds for the sum.
 
+An entry of the stream that is no item, a fit or other parameters, counts as a trial without a hit: it can only lower
+the evidence.
+
 Three things keep the test honest: items from before the candidate's birth do not count; an item counts by the
 region as it was *before* that item was learnt; and p0 never falls while a candidate lives. Two conditions are
 left, and are the operator's to know: the bound p0 is itself an estimate, right with confidence P0_CONFIDENCE,

@@ -69,6 +69,7 @@ class Engine:
         self.space = ClusterSpace(known)
         self.stream = StreamGate(known, params.known_error_rate)
         self._known = known
+        self._space_digest: str | None = None  # filled by snapshot.py, the engine's other half
         self._prototypes = self.space.project(known.prototypes)
         self.seq = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)

@@ -98,7 +98,7 @@ class EngineParams(ClustererParams):
         fade_after_items: ... and fading after this many stream items without one of its own.
         gone_after_items: ... and gone after this many.
         exemplars: How many of its latest ids a cluster keeps.
-        stream_gate: Whether the recent stream is compared with known items (see stream_gate.py), too, where the
+        stream_gate: Whether the recent stream is compared with known items (see stream_gate/), too, where the
             bundle has enough of them.
         backend: Which clusterer forms the clusters; kept for a stream's whole life.
     """

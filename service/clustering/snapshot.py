@@ -1,9 +1,9 @@
 """The engine's state as one versioned blob (see blob.py), and back, exact to the bit.
 
-The arrays are the clusterer's and `known_counts`; the ledger holds the counters, the parameters and the cluster
-lives. A blob of another bundle is refused, too: coordinates mean nothing in another space. And one that contradicts
-itself is refused before anything is made of it, for the checksum tells damage alone (state_check.py for the arrays;
-here what the ledger says of them, and of itself).
+The arrays are the clusterer's, the stream gate's (stream_gate/stored.py) and `known_counts`; the ledger holds the
+counters, the parameters and the cluster lives. A blob of another bundle is refused, too: coordinates mean nothing in
+another space. And one that contradicts itself is refused before anything is made of it, for the checksum tells damage
+alone (state_check.py for the clusterer's arrays; here what the ledger says of them, and of itself).
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def dump(engine: Engine) -> bytes:
     """The state as bytes; equal states give equal bytes."""
     ledger = _Ledger(
         labels=engine.labels,
-        space=_digest_of_space(engine._known),  # noqa: SLF001 - the snapshot is the engine's other half
+        space=_space_of(engine),
         seq=engine.seq,
         next_cluster_id=engine.next_cluster_id,
         candidates_tested=engine.candidates_tested,
@@ -93,7 +93,8 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
             f"The stored state knows the classes {', '.join(ledger.labels)}; the bundle {', '.join(labels)}. "
             "Serve the bundle the state was made with."
         )
-    if ledger.space != _digest_of_space(known):
+    space = _digest_of_space(known)
+    if ledger.space != space:
         raise SnapshotUnreadable(
             "The stored state was made with another bundle: the classes have the same names, but what was learnt lies "
             "in another space. Serve the bundle the state was made with."
@@ -112,6 +113,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     )
     _check_known_counts(counts, ledger)
     engine = Engine(known, labels, ledger.params)
+    engine._space_digest = space  # noqa: SLF001 - the snapshot is the engine's other half
     engine.restore_clusterer(stored)
     engine.restore_stream(stream)
     demand(
@@ -131,6 +133,13 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.cores = ledger.cores
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
+
+
+def _space_of(engine: Engine) -> str:
+    """Taken once: it reads all held-out items, some ten megabytes."""
+    if engine._space_digest is None:  # noqa: SLF001 - the snapshot is the engine's other half
+        engine._space_digest = _digest_of_space(engine._known)  # noqa: SLF001
+    return engine._space_digest  # noqa: SLF001
 
 
 def _digest_of_space(known: KnownArrays) -> str:

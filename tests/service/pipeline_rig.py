@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from prometheus_client import CollectorRegistry
@@ -22,6 +22,15 @@ from tests.service.fake_store import FakeStore
 from tests.service.waiting import soon
 
 POISON = 0.75
+
+
+class Net(Protocol):
+    """A net that says how many items it was asked for, batch by batch."""
+
+    batches: list[int]
+
+    def embed(self, x: Sequence[Float32s]) -> Float32s:
+        """B items to float32 (B, D)."""
 
 
 class TableNet:
@@ -70,21 +79,25 @@ class Rig:
         snapshot_every: int = 1_000_000,
         lease_ms: int = 60_000,
         alone: bool = False,
+        bundle: Bundle | None = None,
+        net: Net | None = None,
         revive: Callable[[], Awaitable[None]] | None = None,
         **params: Any,
     ) -> None:
         self.store = store
-        self.net = TableNet(digits.bundle())
+        bundle = bundle or digits.bundle()
+        self.net = net or TableNet(bundle)
         self.queue = Queue(max_items=1000, max_batch=max_batch)
         self.fanout = Fanout(1000)
+        self.metrics = Metrics(CollectorRegistry())
         clock = itertools.count(1_000_000)
         self.pipeline = Pipeline(
-            bundle=digits.bundle(),
+            bundle=bundle,
             embedder=self.net,
             store=_as_store(store),
             queue=self.queue,
             fanout=self.fanout,
-            metrics=Metrics(CollectorRegistry()),
+            metrics=self.metrics,
             now=lambda: float(next(clock)) if params.get("ticks") else 1_000_000.0,
             params=EngineParams(**{k: v for k, v in params.items() if k != "ticks"}),
             lease_ms=lease_ms,

@@ -1,31 +1,43 @@
-"""Fits beside the stream: one at a time, taken once, dropped with the memory."""
+"""Fits beside the stream: one at a time, taken once, and no harm when they fail or are dropped."""
 
-import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.clustering.stream_gate import constants
+from service.clustering.stream_gate import StreamFit, constants
 from service.fits import Fits
 from service.metrics import Metrics
+from tests.service.waiting import soon
+
+FIT = StreamFit(
+    weights=np.zeros(2, np.float32),
+    shares=np.ones(1, np.float32),
+    members=np.empty((0, 4), np.float32),
+    clusters=np.empty(0, np.int64),
+    joins=np.empty((0, 2), np.int64),
+)
 
 
 class Gate:
-    """Solves when it is let, or fails."""
+    """Solves when it may: by what `answer` gives or raises."""
 
-    def __init__(self, answer: Any = "fit") -> None:
-        self.answer = answer
+    def __init__(self, answer: Callable[[], StreamFit] = lambda: FIT) -> None:
         self.may_go = threading.Event()
+        self.asked: list[object] = []
+        self._answer = answer
 
-    def solve(self, job: Any) -> Any:
-        assert job == "job"
+    def solve(self, job: object) -> StreamFit:
+        self.asked.append(job)
         assert self.may_go.wait(10)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        return self._answer()
+
+
+def fails() -> StreamFit:
+    raise np.linalg.LinAlgError("singular")
 
 
 @pytest.fixture
@@ -35,54 +47,81 @@ async def fits() -> AsyncIterator[Fits]:
     made.close()
 
 
-def begin(fits: Fits, gate: Gate) -> None:
-    fits.begin(gate, "job")  # type: ignore[arg-type]  # all that is needed of them
+def counted(fits: Fits, name: str) -> float | None:
+    return fits._metrics.registry.get_sample_value(name)
 
 
-async def taken(fits: Fits, seq: int) -> Any:
-    for _ in range(500):
-        if (fit := fits.take(seq)) is not None:
-            return fit
-        await asyncio.sleep(0.01)
-    return None
+def begin(fits: Fits, gate: Any, job: Any = None) -> None:
+    fits.begin(gate, job)
 
 
-async def test_a_fit_is_taken_once_when_it_is_ready(fits: Fits) -> None:
-    """Until then nobody waits, and no other is begun."""
+async def test_one_is_made_beside_and_taken_once(fits: Fits) -> None:
+    """While it is under way there is none to take, and no other may begin."""
     gate = Gate()
     assert fits.may_begin(0)
-    begin(fits, gate)
+    begin(fits, gate, "a job")
 
-    assert not fits.may_begin(0)
-    assert fits.take(0) is None
+    assert (None, False) == (fits.take(0), fits.may_begin(10**9))
     gate.may_go.set()
-    assert await taken(fits, 0) == "fit"
-    assert fits.take(0) is None
-    assert fits.may_begin(0)
+    assert FIT is await soon(lambda: fits.take(0), "it is ready")
+    assert (None, True) == (fits.take(0), fits.may_begin(0))
+    assert ["a job"] == gate.asked
+    assert 1 == counted(fits, "firstseen_fit_seconds_count")
 
 
-async def test_after_one_that_failed_the_next_waits(fits: Fits) -> None:
-    """EVERY items; the one before is kept meanwhile."""
-    gate = Gate(ValueError("no fit"))
+async def test_one_that_fails_is_counted_and_the_next_waits(fits: Fits) -> None:
+    """Not begun again at once, only to fail again: EVERY items later."""
+    gate = Gate(fails)
     begin(fits, gate)
     gate.may_go.set()
-    for _ in range(500):
-        assert fits.take(7) is None
-        if fits.may_begin(7 + constants.EVERY):
-            break
-        await asyncio.sleep(0.01)
+    await soon(
+        lambda: fits.take(70) is None and counted(fits, "firstseen_fits_failed_total"), "it has failed"
+    )
 
-    assert not fits.may_begin(7 + constants.EVERY - 1)
-    assert fits.may_begin(7 + constants.EVERY)
-
-
-async def test_one_that_was_dropped_is_never_taken(fits: Fits) -> None:
-    """Though its thread goes on to the end."""
-    gate = Gate()
+    assert [False, True] == [fits.may_begin(seq) for seq in (69 + constants.EVERY, 70 + constants.EVERY)]
     begin(fits, gate)
+    assert 1 == counted(fits, "firstseen_fits_failed_total")
+
+
+@pytest.mark.parametrize("answer", [lambda: FIT, fails])
+async def test_what_was_dropped_never_comes(fits: Fits, answer: Callable[[], StreamFit]) -> None:
+    """Its thread may go on; whether it ends well or not, nobody hears of it, and another can be begun."""
+    gate, other = Gate(answer), Gate()
+    begin(fits, gate)
+    await soon(lambda: gate.asked, "it has begun")
     fits.drop()
+    assert (None, True) == (fits.take(0), fits.may_begin(0))
+    begin(fits, other, "another")
     gate.may_go.set()
-    await asyncio.sleep(0.05)
+    other.may_go.set()
+
+    await soon(lambda: fits.take(0), "the other is ready")
+    assert ["another"] == other.asked
+    assert 0 == counted(fits, "firstseen_fits_failed_total")
+
+
+async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
+    """There is one thread; what waits for it and is dropped costs nothing."""
+    slow, never, last = Gate(), Gate(), Gate()
+    begin(fits, slow)
+    await soon(lambda: slow.asked, "the first has begun")
+    fits.drop()
+    begin(fits, never)
+    fits.drop()
+    begin(fits, last)
+    for gate in (slow, never, last):
+        gate.may_go.set()
+    await soon(lambda: fits.take(0), "the last is ready")
+
+    assert [] == never.asked
+
+
+async def test_closing_waits_for_nobody() -> None:
+    """A fit under way does not hold the service up, and ends in silence."""
+    fits, gate = Fits(Metrics(CollectorRegistry())), Gate(fails)
+    begin(fits, gate)
+    await soon(lambda: gate.asked, "it has begun")
+    fits.close()
+    gate.may_go.set()
 
     assert fits.take(0) is None
-    assert fits.may_begin(0)

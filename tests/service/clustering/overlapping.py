@@ -18,7 +18,7 @@ from model.scores import Gate, LayerSlice
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
-from service.records import Float32s, Observed
+from service.records import Float32s
 from service.state.packing import pack_items, pack_refit
 
 LABELS = ("ant", "bee", "cow", "dog")
@@ -97,32 +97,26 @@ class Driven:
         self.results: list[StepResult] = []
         self.fits: list[StreamFit] = []
         self._lag = lag
-        self._ready: list[tuple[int, StreamFit]] = []
+        self._under_way: tuple[int, StreamFit] | None = None
 
-    def feed(self, z: Float32s, *, batch: int = 50) -> list[StepResult]:
+    def feed(self, z: Float32s, *, batch: int = 50, makes_fits: bool = True) -> list[StepResult]:
         """Step through z; what that gave, fits included."""
         before = len(self.results)
         for start in range(0, len(z), batch):
-            self._step(z[start : start + batch])
-            self._tend()
+            self.step(z[start : start + batch])
+            if makes_fits:
+                self._tend()
         return self.results[before:]
 
-    def _step(self, z: Float32s) -> None:
+    def step(self, z: Float32s) -> StepResult:
+        """One batch; ids and times follow from the place in the stream."""
         engine = self.engine
         at = range(engine.seq, engine.seq + len(z))
-        observed: Observed = engine.decide(z, tuple(f"i{n}" for n in at), np.array(at, dtype=np.float64))
+        observed = engine.decide(z, tuple(f"i{n}" for n in at), np.array(at, dtype=np.float64))
         result = engine.apply(observed)
         self.log.append((observed.first_seq, pack_items(observed, result.verdicts)))
         self.results.append(result)
-
-    def _tend(self) -> None:
-        self._ready = [(left - 1, fit) for left, fit in self._ready]
-        if self._ready and self._ready[0][0] < 0:
-            self.use(self._ready.pop()[1])
-        if self.engine.is_fit_due and not self._ready:
-            self._ready = [(self._lag, self.engine.stream.solve(self.engine.fit_job()))]
-            if not self._lag:
-                self.use(self._ready.pop()[1])
+        return result
 
     def use(self, fit: StreamFit) -> StepResult:
         """Use a fit now."""
@@ -132,3 +126,16 @@ class Driven:
         self.fits.append(fit)
         self.results.append(result)
         return result
+
+    def forget_fit(self) -> None:
+        """Drop the fit under way, as who drives an engine does when it starts over."""
+        self._under_way = None
+
+    def _tend(self) -> None:
+        if self._under_way is None and self.engine.is_fit_due:
+            self._under_way = self._lag, self.engine.stream.solve(self.engine.fit_job())
+        if self._under_way is not None:
+            left, fit = self._under_way
+            self._under_way = (left - 1, fit) if left else None
+            if not left:
+                self.use(fit)

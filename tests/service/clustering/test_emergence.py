@@ -4,10 +4,24 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import binom
 
-from service.clustering.emergence import Background, clopper_pearson_upper, log_e_value, log_threshold
+from service.clustering.emergence import (
+    MOST_STARTS,
+    START_EVERY,
+    Background,
+    Start,
+    begin_anew,
+    clopper_pearson_upper,
+    count_hit,
+    evidence_of,
+    log_e_detector,
+    log_e_value,
+    log_threshold,
+)
 
 
 @pytest.mark.parametrize(("hits", "trials", "p0"), [(0, 5, 0.1), (3, 10, 0.01), (7, 7, 0.3), (12, 400, 0.02)])
@@ -55,6 +69,14 @@ def test_a_new_class_is_proven_within_a_few_items() -> None:
     assert needed <= 5
 
 
+@given(st.integers(0, 200), st.integers(0, 2000), st.floats(1e-4, 0.9))
+def test_a_trial_without_a_hit_lowers_the_evidence(hits: int, misses: int, p0: float) -> None:
+    """So whatever takes a place in the stream and is no item does no harm."""
+    before, after = (log_e_value(hits, hits + misses + more, p0) for more in (0, 1))
+
+    assert after <= before + 1e-6 * abs(before) + 1e-9 or math.isinf(after)
+
+
 def test_no_trial_is_no_evidence() -> None:
     """E is 1 before the first trial, and always where known classes explain everything."""
     assert 0.0 == log_e_value(0, 0, 0.01)
@@ -89,3 +111,91 @@ def test_leaks_of_known_classes_raise_p0() -> None:
     assert clopper_pearson_upper(0, 100) == background.p0(np.array([[5.0, 5.0]]), radius=1.0)
     assert clopper_pearson_upper(0, 100) == background.p0(np.empty((0, 2)), radius=1.0)
     assert clopper_pearson_upper(0, 100) == Background(np.empty((0, 2)), total=100).p0(np.zeros((1, 2)), 1.0)
+
+
+# Starts
+
+
+def test_an_item_counts_for_the_starts_before_it() -> None:
+    """Not for the one that begins with it: the trials of a start are the items after."""
+    starts: list[Start] = []
+    for seq in range(10):
+        count_hit(starts, seq)
+        if seq in (2, 6):
+            starts.append(Start(number=len(starts) + 1, seq=seq, hits=0))
+
+    assert [7, 3] == [start.hits for start in starts]
+    found = log_e_detector(starts, 9, 0.1)
+    assert (7, 7) == (found.hits, found.trials)
+
+
+def test_starts_are_few_and_their_numbers_go_on() -> None:
+    """One at birth, then every so many items; the oldest are forgotten, and none is counted twice."""
+    starts: list[Start] = []
+    seqs = [*range(0, 20 * START_EVERY, START_EVERY // 2)]
+    for seq in seqs:
+        begin_anew(starts, seq)
+
+    assert MOST_STARTS == len(starts)
+    assert [*range(13, 21)] == [start.number for start in starts]
+    assert [START_EVERY] * (MOST_STARTS - 1) == np.diff([start.seq for start in starts]).tolist()
+
+
+def test_the_evidence_is_the_weighted_sum() -> None:
+    """On paper, from the e-values of the starts; one alone at birth has the weight 6 / pi^2."""
+    starts = [Start(number=1, seq=0, hits=9), Start(number=3, seq=500, hits=8)]
+    weights = [6 / math.pi**2, 6 / (9 * math.pi**2)]
+    parts = [math.exp(log_e_value(9, 600, 0.01)), math.exp(log_e_value(8, 100, 0.01))]
+    found = log_e_detector(starts, 600, 0.01)
+
+    assert found.log_e == pytest.approx(math.log(sum(w * e for w, e in zip(weights, parts, strict=True))))
+    assert (8, 100) == (found.hits, found.trials)
+    assert -math.inf == log_e_detector([], 600, 0.01).log_e
+
+
+def test_a_long_quiet_time_does_not_drown_a_class() -> None:
+    """5,000 items at the rate of what leaks, then a class: the starts see it in half the items that the birth takes."""
+    p0, quiet = 0.01, 5000
+    starts: list[Start] = []
+    for seq in range(quiet):
+        if seq % 150 == 0:
+            count_hit(starts, seq)
+        begin_anew(starts, seq)
+    needed = 0
+    while log_e_detector(starts, quiet + 10 * needed, p0).log_e < log_threshold(1, 0.01):
+        needed += 1
+        count_hit(starts, quiet + 10 * needed)
+    from_birth = next(
+        k
+        for k in range(1, 500)
+        if log_e_value(quiet // 150 + k, quiet + 10 * k, p0) >= log_threshold(1, 0.01)
+    )
+
+    assert 2 * needed < from_birth
+
+
+def test_looking_at_all_starts_after_every_item_keeps_the_budget() -> None:
+    """Of 300 null streams of 2,500 items, with starts as the engine makes them, no more reach 1/a than a allows."""
+    rng = np.random.default_rng(1)
+    p0, a, crossed = 0.02, 0.05, 0
+    for _ in range(300):
+        starts: list[Start] = []
+        hit_at = np.flatnonzero(rng.random(2500) < p0).tolist()
+        reached = False
+        for seq in hit_at:
+            count_hit(starts, seq)
+            begin_anew(starts, seq)
+            reached |= log_e_detector(starts, seq, p0).log_e >= math.log(1 / a)
+        crossed += reached
+
+    assert binom.sf(crossed - 1, 300, a) > 0.01
+
+
+def test_what_is_shown_of_the_test() -> None:
+    """Base ten, rounded: the last bits of special functions differ between processors."""
+    evidence = evidence_of([Start(number=1, seq=10, hits=4)], 60, p0=0.01, ordinal=2, budget=0.05)
+
+    assert (50, 4, 0.01) == (evidence.trials, evidence.hits, evidence.p0)
+    assert evidence.log10_threshold == pytest.approx(log_threshold(2, 0.05) / math.log(10))
+    assert evidence.log10_e == round(evidence.log10_e, 9)
+    assert -1e6 / math.log(10) == pytest.approx(evidence_of([], 60, p0=0.01, ordinal=1, budget=0.05).log10_e)

@@ -103,7 +103,7 @@ def with_two_clusters() -> tuple[Driven, int, int]:
 # To the bit
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 1000), sizes=st.lists(st.integers(1, 90), min_size=1, max_size=8))
 def test_a_batch_equals_its_items_one_by_one(seed: int, sizes: list[int]) -> None:
     """Between two fits, however the stream is cut; claims and memberships of clusters that come and go included."""
@@ -115,17 +115,17 @@ def test_a_batch_equals_its_items_one_by_one(seed: int, sizes: list[int]) -> Non
     assert one.fits
     start = 0
     for size in [*sizes, 200]:
-        one._step(z[start : start + size])
+        one.step(z[start : start + size])
         start += size
     for row in z:
-        other._step(row[None])
+        other.step(row[None])
 
     assert [v for r in one.results for v in r.verdicts] == [v for r in other.results for v in r.verdicts]
     assert events_of(one.results) == events_of(other.results)
     assert snapshot.dump(one.engine) == snapshot.dump(other.engine)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 1000), cut=st.floats(0, 1), lag=st.integers(0, 3))
 def test_replay_and_restore_are_bit_identical(seed: int, cut: float, lag: int) -> None:
     """From a snapshot taken anywhere, also while a fit is made, log entries with their fits lead to the live state."""
@@ -142,7 +142,7 @@ def test_replay_and_restore_are_bit_identical(seed: int, cut: float, lag: int) -
         assert first_seq == again.seq
         replay_entry(again, unpack_entry(payload, first_seq=first_seq))
 
-    assert len(driven.fits) >= 4
+    assert driven.fits
     assert snapshot.dump(driven.engine) == snapshot.dump(again)
 
 
@@ -173,22 +173,20 @@ def test_a_stream_without_novelty_raises_no_alarm(seed: int) -> None:
     assert driven.engine.verdict_counts[VerdictKind.OUTLIER] <= 0.03 * 9000
 
 
-def test_a_hidden_class_is_found_that_the_known_gate_lets_pass() -> None:
-    """Most of its items look known; with the stream gate it has a cluster, which then claims them."""
-    clusters = {}
-    shares = []
+@pytest.mark.parametrize("shares", [EVEN, SHIFTED])
+def test_a_hidden_class_is_found_that_the_known_gate_lets_pass(shares: tuple[float, ...]) -> None:
+    """Most of its items look known one by one; with the stream gate its one cluster gets most of them."""
+    got = []
     for is_on in (True, False):
         driven = Driven(engine(stream_gate=is_on))
-        driven.feed(stream(1, 1500, shares=SHIFTED))
-        driven.feed(stream(2, 3000, HIDDEN, 0.13, shares=SHIFTED))
-        clusters[is_on] = announced(driven.engine)
-        z = overlapping().items(np.random.default_rng(3), np.full(500, HIDDEN))
-        (result,) = driven.feed(z, batch=500)[:1]
-        shares.append(np.mean([v.verdict is VerdictKind.CLUSTER for v in result.verdicts]))
+        driven.feed(stream(1, 1500, shares=shares))
+        driven.feed(stream(2, 3000, HIDDEN, 0.2, shares=shares))
+        assert 1 == len(announced(driven.engine))
+        result = driven.step(overlapping().items(np.random.default_rng(3), np.full(500, HIDDEN)))
+        got.append(np.mean([v.verdict is VerdictKind.CLUSTER for v in result.verdicts]))
 
-    assert 1 == len(clusters[True])
-    assert [] == clusters[False]
-    assert shares[0] > shares[1] + 0.1
+    assert got[0] > 0.5
+    assert got[1] < 0.2
 
 
 def test_a_verdict_is_never_of_a_cluster_that_people_do_not_know() -> None:
@@ -241,7 +239,8 @@ def test_a_cluster_that_gets_items_by_claims_alone_does_not_fade() -> None:
     quiet = driven.feed(stream(5, 60))
     driven.use(fit(members=membership(lonely[0], driven)[None], clusters=np.array([old])))
     back = driven.feed(lonely)
-    later = driven.feed(np.concatenate([np.concatenate([stream(n, 20), lonely]) for n in range(3)]), batch=7)
+    z = np.concatenate([np.concatenate([stream(n, 20), lonely]) for n in range(10)])
+    later = driven.feed(z, batch=7, makes_fits=False)
 
     assert (EventKind.FADED, old) in events_of(quiet)
     assert [(EventKind.REVIVED, old)] == events_of(back)
@@ -328,11 +327,11 @@ def test_what_has_changed_since_a_fit_was_begun_is_not_joined(pair: str) -> None
     if pair == "gone":
         driven.use(joined(young, old))
     other = {"itself": old, "gone": young, "never was": 77, "candidate": candidate}[pair]
-    before = [replace(c, evidence=None) for c in driven.engine.clusters()]  # a candidate's goes on
+    before = {c.id: (c.state, c.items, c.micro_clusters) for c in driven.engine.clusters()}
     result = driven.use(joined(other, old))
 
     assert () == result.events
-    assert before == [replace(c, evidence=None) for c in driven.engine.clusters()]
+    assert before == {c.id: (c.state, c.items, c.micro_clusters) for c in driven.engine.clusters()}
 
 
 def test_a_fit_older_than_a_merge_claims_for_the_heir() -> None:
@@ -420,7 +419,7 @@ def test_with_river_fits_go_on_and_nothing_is_claimed_or_joined() -> None:
     for first_seq, payload in driven.log:
         replay_entry(again, unpack_entry(payload, first_seq=first_seq))
 
-    assert len(driven.fits) >= 4
+    assert len(driven.fits) > 5
     assert announced(driven.engine)
     assert all(len(f.clusters) == len(f.joins) == 0 for f in driven.fits)
     assert snapshot.dump(driven.engine) == snapshot.dump(again)

@@ -1,12 +1,13 @@
 """Cluster ids outlive regrouping."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.clustering.lineage import Matched, match
+from service.clustering.lineage import Matched, match, united_parts
 from service.records import NO_CLUSTER
 
 
@@ -103,6 +104,66 @@ def test_who_loses_its_heaviest_part_keeps_another() -> None:
 
     assert [6, 6, 5, 6] == found.cluster_of.tolist()
     assert ((), (), ()) == (found.born, found.split, found.merged)
+
+
+# Clusters that stay one
+
+
+def test_what_is_united_does_not_split() -> None:
+    """Its parts are one, and what meets any of them meets all."""
+    found = match(
+        np.array([5, 5, 6, 0]), np.array([0, 1, 1, 2]), np.ones(4), next_id=10, announced={5}, united={5}
+    )
+
+    assert [5, 5, 5, 10] == found.cluster_of.tolist()
+    assert ((), ((6, 5),)) == (found.split, found.merged)
+
+
+def test_two_united_clusters_that_meet_are_one() -> None:
+    """With all the parts of both."""
+    parts = united_parts(np.array([5, 5, 6, 6]), np.array([0, 1, 1, 2]), [5, 6])
+
+    assert [0, 0, 0, 0] == parts.tolist()
+
+
+def test_a_united_cluster_may_merge_into_another() -> None:
+    """A heavier one takes all of it in."""
+    found = match(
+        np.array([5, 5, 6]),
+        np.array([0, 1, 1]),
+        np.array([1.0, 1.0, 9.0]),
+        next_id=10,
+        announced={5, 6},
+        united={5},
+    )
+
+    assert [6, 6, 6] == found.cluster_of.tolist()
+    assert ((5, 6),) == found.merged
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 5)), max_size=14)
+
+
+@given(ROWS, st.sets(st.integers(1, 4)))
+def test_united_parts_are_the_least_that_unites(rows: list[tuple[int, int]], united: set[int]) -> None:
+    """Every united cluster has one part; nothing is joined but by them; parts are numbered in order of birth."""
+    before = np.array([cluster for cluster, _ in rows], dtype=np.int64)
+    renumber = {old: new for new, old in enumerate(dict.fromkeys(p for _, p in rows if p >= 0))}
+    parts = np.array([renumber.get(part, -1) for _, part in rows], dtype=np.int64)
+    found = united_parts(before, parts, united)
+    literal = {part: {part} for part in renumber.values()}
+    for cluster in united:
+        own = set(parts[(before == cluster) & (parts >= 0)].tolist())
+        joined = set().union(*(literal[p] for p in own))
+        literal |= dict.fromkeys(joined, joined)
+
+    assert ((parts < 0) == (found < 0)).all()
+    for n, m in itertools.combinations(range(len(rows)), 2):
+        if parts[n] >= 0 and parts[m] >= 0:
+            assert (found[n] == found[m]) == (parts[m] in literal[int(parts[n])])
+    first = [found.tolist().index(k) for k in range(int(found.max(initial=-1)) + 1)]
+    assert first == sorted(first)
+    assert united or found.tolist() == parts.tolist()
 
 
 def test_the_work_is_that_of_what_meets() -> None:
