@@ -1,4 +1,4 @@
-"""Calibration: geometry, conformal scores, which gate, and what the p-values promise."""
+"""Calibration: geometry, conformal scores, and what the p-values promise."""
 
 import dataclasses
 
@@ -15,15 +15,12 @@ from model.calibrate import (
     clustered_numbers,
     conformal_p,
     conformal_scores,
-    default_gate,
     fewest_own_scores,
     fit,
     in_proportion,
     overall_p,
     p_values,
-    wanted_gate,
 )
-from model.config import ConfigError
 from model.datasets import DataError
 from model.scores import Gate, LayerSlice
 
@@ -378,31 +375,3 @@ def test_some_of_every_class_are_taken_in_proportion(y: list[int], most: int) ->
         own = np.flatnonzero(classes == k)
         share = len(own) if len(y) <= most else max(1, len(own) * most // len(y))
         assert own[:share].tolist() == [i for i in taken.tolist() if y[i] == k]
-
-
-def test_relative_mahalanobis_distances_judge_every_layer() -> None:
-    """Where nobody asked for others."""
-    expected = (("relative-mahalanobis", "pooled"), ("relative-mahalanobis", "output"))
-
-    assert expected == default_gate(("pooled", "output"))
-
-
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ((), [("relative-mahalanobis", "a"), ("relative-mahalanobis", "b")]),
-        (("energy:b",), [("energy", "b")]),
-        (("energy",), [("energy", "a"), ("energy", "b")]),
-        (("energy:b", "mahalanobis:a"), [("energy", "b"), ("mahalanobis", "a")]),
-        (("energy:b", "energy"), [("energy", "b"), ("energy", "a")]),
-    ],
-)
-def test_a_gate_is_what_was_asked_for(asked: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
-    """A score with its layer, or on all of them, each pair once and in this order; else the default."""
-    assert tuple(expected) == wanted_gate(asked, ("a", "b"))
-
-
-def test_a_gate_on_a_layer_that_is_not_in_the_embedding_is_refused() -> None:
-    """With the layers that are."""
-    with pytest.raises(ConfigError, match="gate has energy:c, and the embedding has the layers a, b"):
-        wanted_gate(("mahalanobis:a", "energy:c"), ("a", "b"))

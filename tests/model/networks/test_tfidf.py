@@ -139,16 +139,20 @@ def test_what_is_trained_on_is_what_is_served() -> None:
     assert 1.0 == dict(enumerate(net.parameter_rates()))[0][1]
 
 
+@pytest.fixture(scope="module")
+def features() -> Embedder:
+    """The first layer of a prepared net."""
+    return Embedder(prepared().eval(), ("features",), "l2")
+
+
 @given(texts=st.lists(st.text(), min_size=1, max_size=4))
-def test_anything_can_be_read(texts: list[str]) -> None:
+def test_anything_can_be_read(features: Embedder, texts: list[str]) -> None:
     """Any text has a finite embedding of length one or none at all, whatever it comes with."""
-    z = embed_items(Embedder(prepared(), ("features",), "l2"), texts)
+    z = embed_items(features, texts)
 
     assert np.isfinite(z).all()
     assert all(np.isclose(n, 1, atol=1e-5) or n == 0 for n in np.linalg.norm(z, axis=1))
-    np.testing.assert_allclose(
-        embed_items(Embedder(prepared(), ("features",), "l2"), texts[:1]), z[:1], atol=1e-6
-    )
+    np.testing.assert_allclose(embed_items(features, texts[:1]), z[:1], atol=1e-6)
 
 
 @pytest.mark.parametrize(
