@@ -9,8 +9,9 @@ gave the field:
     gate        the default, relative Mahalanobis or Mahalanobis distances on each layer          free, likewise
 
 An asked value that is not listed comes on top. Candidates stand in the order of how many fields they change, so the
-asked run is first of all: it is what is taken where no other is clearly better (`model/choice.py`). Objectives that
-were behind wherever they were measured are not tried (docs/decisions/014-objectives.md): each costs as much as
+asked run is first of all: it is what is taken where the best is not clearly better (`model/choice.py`), and a tie goes
+to fewer changes. Objectives that
+were behind wherever they were measured are not tried (docs/decisions/019-objectives.md): each costs as much as
 another.
 """
 
@@ -28,7 +29,7 @@ _GATES = ((), ("relative-mahalanobis",), ("mahalanobis",))
 
 
 def around(config: TrainConfig, given: Collection[str] = ()) -> tuple[TrainConfig, ...]:
-    """Return the runs to try, in the order of preference.
+    """Return the runs to try, the asked one first.
 
     Args:
         config: the run that was asked for.

@@ -23,7 +23,7 @@ measured: what is a better embedding of a net is one question, when the net is t
 
 **Too few classes.** With fewer than five that have 12 fitting items or more, a fold would learn from three at most,
 and what it shows is about other nets than the final one. Then the first candidate is taken: whoever asked gave it,
-or it is what did best on other data (docs/decisions/014-objectives.md). The choice says so.
+or it is what did best on other data (docs/decisions/019-objectives.md). The choice says so.
 """
 
 import dataclasses
@@ -136,7 +136,7 @@ def choose(
     Candidates that differ only in what is made of the net (layers, norm, gate) share their trainings.
 
     Args:
-        candidates: at least one, in the order of preference, with one seed, `stop_at` at 1.
+        candidates: at least one, the asked one first, with one seed, `stop_at` at 1.
         data: the whole data set, raw values.
         items: int64, positions of the fitting items of the known classes; nothing else of `data` is read.
         progress: told of the stage "choose", once an epoch, and what was taken at the end.
