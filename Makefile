@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test bench e2e constraints clean
+.PHONY: help setup demo check format test bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: $(VENV)/.dev ## all tests that need no Docker engine
 bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.clusterer --quick --json benchmarks/results/clusterer.json
 	$(BIN)/python -m benchmarks.serving --quick --json benchmarks/results/serving.json
+
+discovery: $(VENV)/.dev ## measure discovery on real data beside its peers, in DATA=folder; hours; JSON in benchmarks/results/
+	$(BIN)/python -m benchmarks.discovery --data $(or $(DATA),data) --json benchmarks/results/discovery.json
 
 e2e: $(VENV)/.dev ## docker compose up, stream, restart both containers, find the same clusters
 	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { echo "make e2e needs a running Docker engine with compose v2: install and start one (https://docs.docker.com/engine/install), until 'docker info' and 'docker compose version' both work. Nothing was tested."; exit 1; }

@@ -25,8 +25,8 @@ over all known items together, not class by class, and a class much wider than t
 share of refusals.
 
 **Cluster space.** The online clusterer works in the leading C principal directions of the fitting items, the layer
-"output" left out, scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the same in
-every bundle.
+"output" left out, scaled so that the median over classes of the RMS distance to the class mean is 1: radii mean the
+same in every bundle.
 
 **Stream features.** The stream gate compares what streams by with the calibration items, in the leading F principal
 directions of the standardised embedding, each divided by the square root of its own standard deviation: half-way
@@ -55,7 +55,6 @@ STREAM_DIM = 96
 MOST_CALIBRATION_EMBEDDINGS = 8000
 """Conformal scores count all calibration items; embeddings are kept of these many, every class in proportion."""
 _REFERENCES_PER_CLASS = 100
-_MOST_CLASSES_OF_NEIGHBOURS = 30
 _OUTPUT = "output"
 
 Float32s = NDArray[np.float32]
@@ -109,7 +108,7 @@ def fit(
         The geometry.
 
     Raises:
-        DataError: all embeddings of every class are the same point: nothing was learnt.
+        DataError: all embeddings of every class are the same point, in what is clustered: nothing was learnt.
     """
     z64 = z.astype(np.float64)
     counts = np.bincount(y).astype(np.int64)
@@ -117,12 +116,12 @@ def fit(
     mean = z64.mean(0)
     within = z64 - prototypes[y]
     around = z64 - mean
-    if not np.square(within).sum() > 0:
+    seen = np.ones(z.shape[1]) if clustered is None else clustered.astype(np.float64)
+    if not np.square(within * seen).sum() > 0:
         raise DataError(
             "All embeddings of a class are the same point, so nothing can be calibrated. "
             "Train longer, lower the learning rate, or choose another objective."
         )
-    seen = np.ones(z.shape[1]) if clustered is None else clustered.astype(np.float64)
     return Geometry(
         prototypes=prototypes.astype(np.float32),
         counts=counts,
@@ -148,23 +147,21 @@ def clustered_numbers(layers: Sequence[LayerSlice]) -> NDArray[np.bool_]:
     return seen
 
 
-def default_gate(layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
+def default_gate(layers: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Which scores to average where nobody asked for others: (score, layer) of each part.
 
-    Nearest neighbours on every layer; with more than 30 classes, whose references would take longer to look through
-    than the net takes to embed an item, relative Mahalanobis distances instead.
+    Relative Mahalanobis distances on every layer: as good as any on images, far better on tables, where it takes a long
+    tail for what it is, and quick (docs/decisions/018-layers-and-scores.md).
     """
-    score = "nearest-neighbour" if classes <= _MOST_CLASSES_OF_NEIGHBOURS else "relative-mahalanobis"
-    return tuple((score, layer) for layer in layers)
+    return tuple(("relative-mahalanobis", layer) for layer in layers)
 
 
-def wanted_gate(asked: Sequence[str], layers: Sequence[str], *, classes: int) -> tuple[tuple[str, str], ...]:
+def wanted_gate(asked: Sequence[str], layers: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Which scores to average: (score, layer) of each part.
 
     Args:
         asked: SCORE:LAYER, or SCORE for each layer, of known scores; none: `default_gate` decides.
         layers: of the embedding.
-        classes: K.
 
     Raises:
         ConfigError: one looks at a layer that is not in the embedding.
@@ -175,7 +172,7 @@ def wanted_gate(asked: Sequence[str], layers: Sequence[str], *, classes: int) ->
         if layer and layer not in layers:
             raise ConfigError(f"gate has {part}, and the embedding has the layers {', '.join(layers)}")
         parts += [(score, one) for one in ([layer] if layer else layers)]
-    return tuple(dict.fromkeys(parts)) or default_gate(layers, classes=classes)
+    return tuple(dict.fromkeys(parts)) or default_gate(layers)
 
 
 def fewest_own_scores(known_error_rate: float) -> int:
@@ -416,7 +413,7 @@ def calibrated(
         z_fit, y_fit, cluster_dim=config.cluster_dim, clustered=clustered_numbers(layer_slices(embedding))
     )
     gate = Gate.fit(
-        wanted_gate(config.gate, embedder.layers, classes=len(geometry.counts)),
+        wanted_gate(config.gate, embedder.layers),
         layer_slices(embedding),
         z_fit=z_fit,
         y_fit=y_fit,

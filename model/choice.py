@@ -98,17 +98,18 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def preferred(tried: Sequence[Tried]) -> int:
+def preferred(tried: Sequence[Tried], *, errors: float = 1.0) -> int:
     """Return the position of what the rule at the top of this file takes: 0, or that of the best.
 
     Args:
         tried: at least one, the asked one first, all on the same folds.
+        errors: how many standard errors a lead must exceed.
     """
     values = np.array([[met.value for met in one.met] for one in tried])  # (n, F)
     best = int(values.mean(1).argmax())
     lead = values[best] - values[0]
     error = lead.std(ddof=1) / math.sqrt(len(lead)) if len(lead) > 1 else 0.0
-    return best if lead.mean() > error else 0
+    return best if lead.mean() > errors * error else 0
 
 
 def as_markdown(choice: Choice) -> list[str]:

@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from model.calibrate import CLUSTER_RADIUS, calibrated
+from model.calibrate import CLUSTER_RADIUS, calibrated, in_proportion
 from model.config import TrainConfig
-from model.datasets import DataError, LabelledData
+from model.datasets import LabelledData
 from model.inputs import scale
 from model.leave_out import FEWEST_CLASSES, Fold, folds
 from model.networks import embed_items
@@ -144,23 +144,15 @@ def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: P
 def _met(config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress) -> Rehearsed:
     """Train on a fold, calibrate with half of what it has fresh, and embed the rest."""
     trained = train(config, data, fold.split, progress)
-    half = len(fold.split.fresh) // 2
-    parts = {
-        "fit": fold.split.fit[:_MOST_ITEMS],
-        "cal": fold.split.fresh[:half][:_MOST_ITEMS],
-        "fresh": fold.split.fresh[half:][:_MOST_ITEMS],
-        "new": fold.split.unseen[:_MOST_ITEMS],
-    }
+    cal, fresh = _halves(fold.split.fresh, data.y[fold.split.fresh])
+    kinds = {"fit": fold.split.fit, "cal": cal, "fresh": fresh, "new": fold.split.unseen}
+    parts = {name: own[in_proportion(data.y[own], _MOST_ITEMS)] for name, own in kinds.items()}
     z = {name: embed_items(trained.embedder, scale(data.x[own], data.input)) for name, own in parts.items()}
     order = {label: k for k, label in enumerate(trained.labels)}
     y = {
         name: np.array([order.get(data.labels[k], -1) for k in data.y[own].tolist()], dtype=np.int64)
         for name, own in parts.items()
     }
-    if (np.bincount(y["cal"], minlength=len(order)) == 0).any():
-        raise DataError(
-            "A class has no item to calibrate a rehearsal with. Give --rehearsal off, or more items."
-        )
     found = calibrated(
         config,
         trained.embedder,
@@ -180,6 +172,14 @@ def _met(config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress
         z_new=z["new"],
         y_new=y_new,
     )
+
+
+def _halves(items: Int64s, y: Int64s) -> tuple[Int64s, Int64s]:
+    """Divide items, int64 (N,), in two, every class by itself; the odd one goes to the first half, which calibrates."""
+    is_first = np.zeros(len(items), dtype=np.bool_)
+    for k in np.unique(y).tolist():
+        is_first[np.flatnonzero(y == k)[::2]] = True
+    return items[is_first], items[~is_first]
 
 
 def radius_of(one: Rehearsed) -> float:

@@ -122,7 +122,7 @@ def train(
         )
         embedder = Embedder(net, layers_of(config, net), config.norm)
         # Not needed yet, but refused before a long training rather than after it.
-        wanted_gate(config.gate, embedder.layers, classes=len(labels))
+        wanted_gate(config.gate, embedder.layers)
         losses = _fit(
             config,
             spec=data.input,

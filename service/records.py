@@ -53,7 +53,10 @@ class ClusterState(StrEnum):
 
 
 ANNOUNCED = frozenset({ClusterState.EMERGING, ClusterState.ESTABLISHED, ClusterState.FADING})
-"""The states in which a cluster is shown, and in which an item can get it as its verdict."""
+"""The states in which an item can get a cluster as its verdict."""
+
+SHOWN = ANNOUNCED | {ClusterState.VARIANT}
+"""The states in which people are shown a cluster unasked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

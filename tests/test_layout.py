@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
     "service/report/style.py": "tests/service/report/test_page.py",
+    "service/clustering/stream_gate/constants.py": "tests/service/clustering/stream_gate/test_gate.py",
     # Kernels are seen through the class that owns the arrays: they cannot be called from Python.
     "service/clustering/kernels/clock.py": "tests/service/clustering/test_micro_clusters.py",
     "service/clustering/kernels/connectivity.py": "tests/service/clustering/test_micro_clusters.py",

@@ -27,7 +27,7 @@ from service.batching import Job
 from service.errors import OutcomeUnknown, UnknownCluster
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
-from service.records import ANNOUNCED, ClusterState, Verdict
+from service.records import SHOWN, ClusterState, Verdict
 
 router = APIRouter()
 
@@ -151,7 +151,7 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
     context = context_of(request)
     check_stream(request, context)
     view = await context.pipeline.view()
-    shown = [c for c in view.clusters if (c.state in ANNOUNCED if state is None else c.state is state)]
+    shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
     return _json({"seq": view.seq, "stale": view.stale, "clusters": shown})
 
 

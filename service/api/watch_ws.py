@@ -17,7 +17,7 @@ from service.api.ingest_ws import accept, send_frame, short
 from service.errors import FirstseenError
 from service.fanout import Subscription
 from service.protocol import Codec, Event, Hello
-from service.records import ANNOUNCED, Cluster
+from service.records import SHOWN, Cluster
 
 router = APIRouter()
 
@@ -36,7 +36,7 @@ async def watch(socket: WebSocket) -> None:
         except FirstseenError as error:
             await socket.close(failure_of(error).close_code, short(str(error)))
             return
-        clusters = [_plain(c) for c in view.clusters if c.state in ANNOUNCED]
+        clusters = [_plain(c) for c in view.clusters if c.state in SHOWN]
         await send_frame(socket, codec, codec.encode(Hello(seq=view.seq, clusters=clusters)))
         sender = asyncio.create_task(_send(socket, codec, subscription))
         receiver = asyncio.create_task(_until_gone(socket))

@@ -37,7 +37,7 @@ DOUBT = 0.02
 LEFT = 0.15
 """Of the core items of all known classes, the share below which these have drifted together."""
 
-FEWEST_EXPECTED = 100.0
+FEWEST_EXPECTED = 500.0
 """Core items of all known classes that should have come before their absence means anything."""
 
 MOST_ITEMS = 60

@@ -1,5 +1,7 @@
 """Calibration: geometry, conformal scores, which gate, and what the p-values promise."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,12 +12,14 @@ from model.calibrate import (
     _stream_projection,
     calibrate,
     check_count,
+    clustered_numbers,
     conformal_p,
     conformal_scores,
     default_gate,
     fewest_own_scores,
     fit,
     in_proportion,
+    overall_p,
     p_values,
     wanted_gate,
 )
@@ -91,6 +95,31 @@ def test_cluster_space_has_no_empty_directions() -> None:
     assert fit(z, y, cluster_dim=16).cluster_projection.shape == (6, 2)
 
 
+def test_the_cluster_space_is_made_of_the_numbers_that_are_clustered() -> None:
+    """The others do not enter it: what they are changes nothing, and the median class has radius 1 all the same."""
+    z, y = blobs(0, 80)
+    clustered = np.array([True, True, True, True, False, False])
+    other = z.copy()
+    other[:, 4:] = 100 * np.random.default_rng(0).normal(size=(len(z), 2))
+    first, second = (fit(each, y, cluster_dim=3, clustered=clustered) for each in (z, other))
+    w = (other - second.cluster_mean) @ second.cluster_projection
+    radii = [np.sqrt(np.square(w[y == k] - w[y == k].mean(0)).sum(1).mean()) for k in range(3)]
+
+    np.testing.assert_allclose(first.cluster_projection, second.cluster_projection, atol=1e-6)
+    np.testing.assert_allclose(second.cluster_projection[4:], 0, atol=1e-6)
+    assert float(np.median(radii)) == pytest.approx(1, rel=1e-4)
+
+
+def test_all_layers_are_clustered_but_the_output_beside_others() -> None:
+    """Alone, it is all there is."""
+    layers = [("pooled", 0, 2), ("output", 2, 5), ("penultimate", 5, 6)]
+    slices = [LayerSlice(name=name, start=start, stop=stop) for name, start, stop in layers]
+
+    assert clustered_numbers(slices).tolist() == [True, True, False, False, False, True]
+    assert clustered_numbers([LayerSlice(name="output", start=0, stop=3)]).tolist() == [True] * 3
+    assert clustered_numbers(slices[:1]).tolist() == [True] * 2
+
+
 @pytest.mark.parametrize("stream_dim", [3, 6])
 def test_stream_features_are_half_whitened_directions_of_standardised_embeddings(stream_dim: int) -> None:
     """They do not go together, and each varies as the root of what its direction does, the widest first."""
@@ -131,6 +160,15 @@ def test_a_collapsed_embedding_is_refused() -> None:
     """Embeddings that do not differ within classes are refused, with what to change."""
     with pytest.raises(DataError, match=r"same point.*Train longer"):
         fit(np.repeat(np.eye(2, dtype=np.float32), 5, axis=0), np.repeat([0, 1], 5), cluster_dim=2)
+
+
+def test_a_collapse_of_all_that_is_clustered_is_refused() -> None:
+    """That a layer beside it varies does not help the cluster space."""
+    z = np.hstack([np.repeat(np.eye(2), 5, axis=0), np.random.default_rng(0).normal(size=(10, 1))])
+    only = np.array([True, True, False])
+
+    with pytest.raises(DataError, match="same point"):
+        fit(z.astype(np.float32), np.repeat([0, 1], 5), cluster_dim=2, clustered=only)
 
 
 def test_p_values_by_hand() -> None:
@@ -227,6 +265,27 @@ def test_fresh_known_items_are_called_new_at_most_at_the_rate() -> None:
     assert refused / items > rate / 2
 
 
+def test_the_largest_p_value_is_ranked_among_those_of_held_out_items() -> None:
+    """Of held-out items whose largest are .25, .5 and 1, two are as small as .5, one as .3, none as .2."""
+    known, _ = calibrated()
+    largest = np.array([[0.25, 0.1, 0.2], [0.3, 0.5, 0.1], [0.4, 0.2, 1.0]], dtype=np.float32)
+    known = dataclasses.replace(known, calibration_p=largest)
+
+    assert overall_p(np.array([0.5, 0.3, 0.2, 1.0]), known).tolist() == [3 / 4, 2 / 4, 1 / 4, 1]
+
+
+def test_ranked_among_held_out_items_as_many_fresh_ones_are_called_new_as_were_asked_for() -> None:
+    """Over many seeds, the share of fresh known items at or below any rate is that rate within binomial error."""
+    seeds, p = 40, []
+    for seed in range(seeds):
+        known, _ = calibrated(seed, rate=0.1)
+        p.append(overall_p(p_values(known.gate(blobs(10_000 + seed, 40)[0]), known).max(1), known))
+    fresh = np.concatenate(p)
+    for rate in (0.05, 0.1, 0.3):
+        sigma = np.sqrt(rate * (1 - rate) * (1 / len(fresh) + 1 / (seeds * 360)))
+        assert (fresh <= rate).mean() == pytest.approx(rate, abs=4 * sigma + 1 / 361)
+
+
 def test_what_is_far_from_everything_has_the_smallest_p() -> None:
     """An item far from all classes has p = 1 / (n + 1) for each."""
     known, pooled = calibrated()
@@ -321,21 +380,17 @@ def test_some_of_every_class_are_taken_in_proportion(y: list[int], most: int) ->
         assert own[:share].tolist() == [i for i in taken.tolist() if y[i] == k]
 
 
-def test_nearest_neighbours_judge_every_layer_unless_there_are_many_classes() -> None:
-    """With more than thirty classes their references are too many to look through for every item."""
-    layers = ("pooled", "output")
+def test_relative_mahalanobis_distances_judge_every_layer() -> None:
+    """Where nobody asked for others."""
+    expected = (("relative-mahalanobis", "pooled"), ("relative-mahalanobis", "output"))
 
-    assert default_gate(layers, classes=30) == (
-        ("nearest-neighbour", "pooled"),
-        ("nearest-neighbour", "output"),
-    )
-    assert {"relative-mahalanobis"} == {score for score, _ in default_gate(layers, classes=31)}
+    assert expected == default_gate(("pooled", "output"))
 
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ((), [("nearest-neighbour", "a"), ("nearest-neighbour", "b")]),
+        ((), [("relative-mahalanobis", "a"), ("relative-mahalanobis", "b")]),
         (("energy:b",), [("energy", "b")]),
         (("energy",), [("energy", "a"), ("energy", "b")]),
         (("energy:b", "mahalanobis:a"), [("energy", "b"), ("mahalanobis", "a")]),
@@ -344,10 +399,10 @@ def test_nearest_neighbours_judge_every_layer_unless_there_are_many_classes() ->
 )
 def test_a_gate_is_what_was_asked_for(asked: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
     """A score with its layer, or on all of them, each pair once and in this order; else the default."""
-    assert tuple(expected) == wanted_gate(asked, ("a", "b"), classes=2)
+    assert tuple(expected) == wanted_gate(asked, ("a", "b"))
 
 
 def test_a_gate_on_a_layer_that_is_not_in_the_embedding_is_refused() -> None:
     """With the layers that are."""
     with pytest.raises(ConfigError, match="gate has energy:c, and the embedding has the layers a, b"):
-        wanted_gate(("mahalanobis:a", "energy:c"), ("a", "b"), classes=2)
+        wanted_gate(("mahalanobis:a", "energy:c"), ("a", "b"))

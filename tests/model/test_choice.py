@@ -55,6 +55,13 @@ def test_the_best_wins_where_its_lead_is_no_noise(rows: list[tuple[float, ...]],
     assert expected == preferred([tried(*row) for row in rows])
 
 
+def test_a_lead_may_have_to_be_clearer() -> None:
+    """Ahead by .03 with a standard error of .0173: more than one, less than two."""
+    rows = [tried(0.8, 0.8, 0.8), tried(0.80, 0.83, 0.86)]
+
+    assert (preferred(rows), preferred(rows, errors=2.0)) == (1, 0)
+
+
 @given(st.lists(VALUES, min_size=1, max_size=6))
 def test_what_is_taken_is_the_asked_or_the_best(rows: list[list[float]]) -> None:
     """And never one that has a lower mean than the asked one."""

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 
 from model.bundle import BundleError, Manifest, check_golden, read_bundle
+from model.calibrate import CLUSTER_RADIUS
 from model.config import ConfigError, TrainConfig
 from model.configs import starting_config
 from model.datasets import DataError, load_dataset
 from model.export import run, subsample
 from model.inputs import TextInput
 from model.networks import Sentence, embed_items, load_embedder
+from model.rehearse import Rehearsal
 from model.scores import layer_slices
 
-SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1)
+SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1, rehearse=False)
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -65,13 +67,13 @@ def test_the_manifest_says_how_it_was_made(folder: Path) -> None:
     assert {"known_accuracy", "known_error_rate", "auroc", "caught/3", "caught/7"} <= manifest.metrics.keys()
 
 
-def test_the_embedding_is_all_layers_and_nearest_neighbours_judge_each(folder: Path) -> None:
+def test_the_embedding_is_all_layers_and_relative_distances_judge_each(folder: Path) -> None:
     """What nobody asked for is what the defaults promise, and every row of a layer has length one."""
     bundle = read_bundle(folder)
     layers = {layer.name: layer.dim for layer in bundle.manifest.embedding.layers}
 
     assert layers == load_embedder(bundle).net.widths
-    assert [("nearest-neighbour", name) for name in layers] == [
+    assert [("relative-mahalanobis", name) for name in layers] == [
         (part.score, part.layer) for part in bundle.manifest.calibration.scores
     ]
     for part in layer_slices(bundle.manifest.embedding):
@@ -183,7 +185,7 @@ def test_a_run_is_chosen_when_there_are_candidates(tmp_path: Path) -> None:
     assert manifest.metrics["left_out_auroc"] is not None
     assert manifest.metrics["left_out_cluster_accuracy"] is not None
     assert "Of 2 candidates" in bundle.card
-    assert list(dict.fromkeys(stage for stage, *_ in stages))[:4] == ["load", "choose", "rehearse", "train"]
+    assert list(dict.fromkeys(stage for stage, *_ in stages))[:3] == ["load", "choose", "train"]
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in manifest.config.items()}
     winner = TrainConfig(**values)  # type: ignore[arg-type]  # JSON
     assert (
@@ -191,10 +193,38 @@ def test_a_run_is_chosen_when_there_are_candidates(tmp_path: Path) -> None:
     )
 
 
+def test_a_rehearsal_sets_the_radius_and_says_what_to_expect(folder: Path, tmp_path: Path) -> None:
+    """Its radius is the bundle's, its figures are among the measures, and neither changes what is trained."""
+    seen: list[tuple[Rehearsal, float]] = []
+    stages: list[str] = []
+
+    def simulate(rehearsal: Rehearsal, known_error_rate: float) -> dict[str, float | None]:
+        seen.append((rehearsal, known_error_rate))
+        return {"expected/found": 0.75, "expected/delay": None}
+
+    def keep(stage: str, done: int, total: int, note: str) -> None:  # noqa: ARG001
+        stages.append(stage)
+
+    out, config = tmp_path / "bundle", dataclasses.replace(SHORT, rehearse=True)
+    manifest = run(config, data_dir=None, out=out, progress=keep, created=CREATED, simulate=simulate)
+    ((rehearsal, rate),) = seen
+
+    assert ["load", "rehearse", "simulate", "train"] == list(dict.fromkeys(stages))[:4]
+    assert rate == SHORT.known_error_rate
+    assert manifest.calibration.cluster_radius == rehearsal.radius
+    assert manifest.metrics["expected/found"] == 0.75
+    assert manifest.metrics["expected/delay"] is None
+    assert rehearsal.reason in read_bundle(out).card
+    alone = read_bundle(folder).manifest
+    assert alone.calibration.cluster_radius == CLUSTER_RADIUS
+    assert not any(name.startswith("expected/") for name in alone.metrics)
+    assert alone.files["weights.safetensors"] == manifest.files["weights.safetensors"]
+
+
 @pytest.mark.slow
 def test_the_default_run_on_digits_finds_what_it_never_saw(tmp_path: Path) -> None:
     """The default run knows its classes and tells 3 and 7 from them, and from each other."""
-    metrics = made(tmp_path / "bundle", TrainConfig(hold_out=("3", "7"))).metrics
+    metrics = made(tmp_path / "bundle", TrainConfig(hold_out=("3", "7"), threads=1, rehearse=False)).metrics
     found = {name: value for name, value in metrics.items() if value is not None}
 
     assert found["known_accuracy"] > 0.98

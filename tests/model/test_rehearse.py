@@ -10,7 +10,7 @@ from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import split
 from model.inputs import VectorInput
-from model.rehearse import FOLDS, GAP, WIDTH, Rehearsed, radius_of, rehearse
+from model.rehearse import FOLDS, GAP, WIDTH, Rehearsed, _halves, radius_of, rehearse
 from model.scores import Gate, LayerSlice
 
 D = 6
@@ -107,6 +107,35 @@ def test_folds_leave_known_classes_out_and_look_at_nothing_else() -> None:
         assert len(fold.z_new) == len(fold.y_new) > 0
         assert fold.known.prototypes.shape[0] == len(fold.labels)
         assert all(label in found.reason for label in fold.left_out)
+
+
+def test_every_class_has_items_to_calibrate_a_rehearsal_with() -> None:
+    """Fresh items are divided class by class, in the order they came in, the odd one to calibrate."""
+    y = np.array([1, 0, 1, 2, 1, 0, 1, 1])
+    cal, fresh = _halves(10 * np.arange(8), y)
+
+    assert cal.tolist() == [0, 10, 30, 40, 70]
+    assert fresh.tolist() == [20, 50, 60]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_smallest_classes_that_can_be_left_out_are_rehearsed_with(seed: int) -> None:
+    """Twelve items of a class to fit on leave it four that are fresh, two of them to calibrate with."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(8), 12)
+    data = LabelledData(
+        name="small",
+        input=VectorInput(shape=(3,), minimum=0, maximum=1),
+        x=rng.random((len(y), 3), dtype=np.float32),
+        y=y,
+        labels=tuple("abcdefgh"),
+        source="made up",
+    )
+    config = dataclasses.replace(SHORT, network="mlp", hold_out=(), seed=seed)
+    found = rehearse(config, data, rng.permutation(len(y)), quiet)
+
+    for fold in found.folds:
+        assert set(range(6)) == set(fold.known.calibration_labels.tolist()) == set(fold.y_fresh.tolist())
 
 
 def quiet(stage: str, done: int, total: int, note: str) -> None:

@@ -75,6 +75,7 @@ def test_river_forms_the_clusters_where_it_is_chosen(tmp_path: Path, digits_bund
             verdicts = http.post("/classify", json={"items": part}).json()["results"]
             seen.append(http.get("/info").json()["state_hash"])
             clusters = http.get("/clusters").json()["clusters"]
+            clusters += http.get("/clusters", params={"state": "gone"}).json()["clusters"]
     with running(settings(tmp_path), digits_bundle) as inside:
         until(lambda: inside.fatal, "it is refused")
 

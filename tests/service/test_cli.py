@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,14 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from model.auxiliary import AUXILIARIES
 from model.bundle import Bundle
 from model.card import command
+from model.config import DEVICES, NORMS, TrainConfig
 from model.configs import starting_config
+from model.networks import NETWORKS
+from model.objectives import OBJECTIVES
+from model.scores import SCORES
 from service import cli
 from service.recovery import ReplayMismatch
 from service.report.page import draw_page
@@ -63,18 +69,57 @@ def test_defaults_in_help(command: str) -> None:
     assert [] == [default for default in stated if f"[default: {default}]" not in shown]
 
 
+def train_options() -> dict[str, Any]:
+    """The options of `firstseen train` by name."""
+    train = get_command(cli.app).commands["train"]  # type: ignore[attr-defined]  # it is a group
+    return {option.name: option for option in train.params}
+
+
+def test_every_setting_of_a_run_is_an_option() -> None:
+    """A person can ask for whatever a configuration can say; what is a list there is parted by commas here."""
+    fields = {field.name: field.default for field in dataclasses.fields(TrainConfig)}
+
+    assert fields.keys() <= train_options().keys()
+    assert {name for name, default in fields.items() if isinstance(default, tuple)} == set(cli._LISTS)
+
+
 @pytest.mark.parametrize(
-    "changes",
+    ("option", "choices"),
     [
-        {"text": "q", "label": "kind of", "seed": 2},
-        {"text": "q", "label": "y", "encoder": "some/encoder", "tune": True},
-        {"hold_out": ()},
-        {"encoder": "some/encoder", "hold_out": ("oos", "card")},
+        ("network", NETWORKS),
+        ("objective", OBJECTIVES),
+        ("auxiliary", AUXILIARIES),
+        ("gate", SCORES),
+        ("norm", NORMS),
+        ("device", DEVICES),
     ],
 )
-def test_the_command_asks_for_the_run(changes: dict[str, Any]) -> None:
+def test_help_names_every_choice(option: str, choices: Iterable[str]) -> None:
+    """What there is to choose from is in the help of the option."""
+    shown = re.findall(r"[\w-]+", train_options()[option].help)
+
+    assert set(choices) <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "changes"),
+    [
+        ("my tickets.csv", {"text": "q", "label": "kind of", "seed": 2}),
+        ("my tickets.csv", {"text": "q", "label": "y", "encoder": "some/encoder", "tune": True}),
+        ("clinc150", {"hold_out": ()}),
+        ("clinc150", {"encoder": "some/encoder", "hold_out": ("oos", "card")}),
+        (
+            "digits",
+            {"layers": ("pooled", "output"), "gate": ("energy:output", "mahalanobis"), "norm": "none"},
+        ),
+        ("digits", {"augment": False, "rehearse": False, "known_error_rate": 0.01}),
+        ("fashion-mnist", {"flip": True, "auxiliary": "two-views", "auxiliary_weight": 0.5, "stop_at": 0.8}),
+        ("fashion-mnist", {"flip": False, "auxiliary": "none", "max_items": 500, "learning_rate": 1e-4}),
+    ],
+)
+def test_the_command_asks_for_the_run(dataset: str, changes: dict[str, Any]) -> None:
     """What a card shows, typed again, is the run it was made by."""
-    config = starting_config("clinc150" if "hold_out" in changes else "my tickets.csv", None, changes)
+    config = starting_config(dataset, None, changes)
     words = shlex.split(command(config))
     options = get_command(cli.app).commands["train"].make_context("train", words[2:]).params  # type: ignore[attr-defined]
     given = {
@@ -82,8 +127,7 @@ def test_the_command_asks_for_the_run(changes: dict[str, Any]) -> None:
         for k, v in options.items()
         if v is not None and k in {f.name for f in dataclasses.fields(config)}
     }
-    for name in {"hold_out", "categories", "drop"} & given.keys():
-        given[name] = tuple(word for word in given[name].split(",") if word)
+    given |= {name: cli._names(given[name]) for name in cli._LISTS if name in given}
 
     assert config == starting_config(given.pop("dataset"), None, given)
 
@@ -119,6 +163,12 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
         (("train", "digits", "--choose", "--stop-at", "0.5"), "leaving classes out shows when to stop"),
         (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
+        (("train", "digits", "--gate", "softmax"), "a score of gate must be one of relative-mahalanobis"),
+        (("train", "digits", "--layers", "pooled", "--gate", "energy:output"), "gate has 'energy:output'"),
+        (
+            ("train", "digits", "--no-rehearse", "--layers", "features"),
+            "no layer 'features'; choose among pooled",
+        ),
         (("train", "digits", "--known-error-rate", "0.0001"), "items to calibrate with"),
         (("train", "nowhere.csv", "--text", "q", "--label", "y"), "There is no data set 'nowhere.csv'"),
         (

@@ -153,7 +153,7 @@ def test_an_entry_of_before_there_was_a_stream_gate(left_out: str) -> None:
     )
     fields = msgspec.msgpack.decode(pack_items(batch, [_known()]))
     del fields[left_out]
-    with pytest.raises(EntryUnreadable, match="seq 5 cannot be read.*another version"):
+    with pytest.raises(EntryUnreadable, match=r"seq 5 cannot be read.*another version"):
         unpack_entry(msgspec.msgpack.encode(fields), first_seq=5)
 
 

@@ -1,0 +1,207 @@
+"""One group of the discovery benchmark: train its splits, choose the peers' settings, send streams to everybody.
+
+    design split ──► cell ──► streams ──► each peer's best settings
+    reported split, training seed ──► cell ──► items one by one
+                                            └─► stream seed ──► firstseen, its variants, every peer ──► a run each
+                                            └─► null stream, likewise
+
+A *run* is a flat record of one stream and one method; `discovery_tables.py` makes rows of them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.discovery_cells import VARIANTS, Cell, labels_of, trained
+from benchmarks.discovery_choice import PATIENCE, Design, answered, choose
+from benchmarks.discovery_entries import ENTRIES, Entry, Settings
+from benchmarks.discovery_peers import Steps, TooSlow
+from benchmarks.discovery_suite import Group, splits_of
+from model.config import TrainConfig
+from model.configs import named_config
+from service.labelled_stream import Stream
+from service.replay import Steps as Replayable
+from service.scoring.gate import auroc
+from service.scoring.measures import measure
+
+OURS = "firstseen"
+DESIGN_TRAINING = 0
+"""Training seed of design splits; reported ones have others."""
+_DESIGN_STREAM = 1000
+
+Run = dict[str, Any]
+
+_FIGURES = (
+    *("items", "known_items", "known_accuracy", "fnew", "mnew", "err", "auroc", "fpr95", "macro_f1"),
+    *(
+        "classes_unseen",
+        "classes_found",
+        "clusters_announced",
+        "false_clusters",
+        "id_switches",
+        "accuracy",
+        "nmi",
+    ),
+    *("oracle_accuracy", "oracle_nmi", "oracle_f1_any_gate"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What does not depend on the group.
+
+    Attributes:
+        data_dir: Where data sets lie.
+        cache: The folder of trained cells.
+        streams: Streams of each reported cell.
+        limit_s: Longest time of a peer for a design stream; on reported ones it has PATIENCE times as long.
+        entries: The peers.
+        changes: Fields of every training configuration that are different here, as the sentence encoder's path.
+        progress: Told what is being done.
+    """
+
+    data_dir: Path | None
+    cache: Path
+    streams: int = 3
+    limit_s: float = 120.0
+    entries: tuple[Entry, ...] = ENTRIES
+    changes: Mapping[str, Any]
+    progress: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupRuns:
+    """All runs of a group.
+
+    Attributes:
+        items: A record of each cell: how items are told apart one by one.
+        runs: A record of each stream and method.
+        nulls: The same of streams without anything new.
+        settings: By peer, what was chosen; None where it was too slow.
+        splits: By kind, the unseen classes of each split.
+    """
+
+    items: tuple[Run, ...]
+    runs: tuple[Run, ...]
+    nulls: tuple[Run, ...]
+    settings: Mapping[str, Settings | None]
+    splits: Mapping[str, tuple[tuple[str, ...], ...]]
+
+
+def run_group(group: Group, setup: Setup) -> GroupRuns:
+    """Do all of it.
+
+    Raises:
+        DataError, ConfigError, TrainingError, BundleError: A cell cannot be had; the message says what to do.
+    """
+    base = replace(named_config(group.config), **{"threads": 1, **group.changes, **setup.changes})
+    reported, design = splits_of(group, labels_of(base, data_dir=setup.data_dir))
+    chosen = _choices(group, base, design, setup) if group.streams else {}
+    items: list[Run] = []
+    runs: list[Run] = []
+    nulls: list[Run] = []
+    for n, split in enumerate(reported):
+        for seed in group.seeds:
+            cell = _cell(group, base, split, seed, setup)
+            at = {"group": group.name, "split": n, "training": seed}
+            items.append({**at, **item_figures(cell, group.apart), **cell.made})
+            if not group.streams:
+                continue
+            for stream in range(setup.streams):
+                for is_null, into in ((False, runs), (True, nulls)):
+                    sent = cell.stream(
+                        seed=stream, length=group.length, arriving=group.arriving, null=is_null
+                    )
+                    for method, run in _answers_of_all(cell, sent, chosen, setup, is_null=is_null):
+                        into.append({**at, "stream": stream, "method": method, **run})
+    return GroupRuns(
+        items=tuple(items),
+        runs=tuple(runs),
+        nulls=tuple(nulls),
+        settings=chosen,
+        splits={"reported": reported, "design": design},
+    )
+
+
+def item_figures(cell: Cell, apart: Sequence[str]) -> dict[str, float | None]:
+    """How the bundle's known gate tells fresh items from unseen ones, each by itself.
+
+    Args:
+        cell: Has the gate and the items.
+        apart: Classes whose AUROC is one of its own.
+    """
+    nearest, p = cell.p(cell.z_pool)
+    novelty = 1.0 - p
+    known = [n for n, label in enumerate(cell.pool) if label in cell.labels]
+    new = [n for n, label in enumerate(cell.pool) if label in cell.unseen]
+    out = [n for n, label in enumerate(cell.pool) if label in apart]
+    right = [cell.labels[k] == cell.pool[n] for n, k in zip(known, nearest[known].tolist(), strict=True)]
+    return {
+        "item_accuracy": sum(right) / len(right) if right else None,
+        "item_auroc": auroc(novelty[known], novelty[new]),
+        "oos_auroc": auroc(novelty[known], novelty[out]),
+    }
+
+
+def stream_figures(engine: Replayable, cell: Cell, stream: Stream, *, ceilings: bool) -> Run:
+    """What a run's record holds of a stream.
+
+    Raises:
+        TooSlow: The peer's time was up.
+    """
+    answers = answered(engine, cell, stream)
+    z = cell.z_pool[stream.rows]
+    scored = measure(answers, {"embedding": z, "cluster space": cell.space(z)} if ceilings else None)
+    found = [c for c in scored.classes if c.delay_items is not None]
+    return {
+        **{name: getattr(scored.measures, name) for name in _FIGURES},
+        "delays": [c.delay_items for c in found],
+        "fragments": [len(c.clusters) for c in found],
+    }
+
+
+def _choices(
+    group: Group, base: TrainConfig, design: Sequence[tuple[str, ...]], setup: Setup
+) -> dict[str, Settings | None]:
+    cells = [_cell(group, base, split, DESIGN_TRAINING, setup) for split in design]
+    designs = [
+        Design(
+            cell=cell,
+            stream=cell.stream(seed=_DESIGN_STREAM + n, length=group.length, arriving=group.arriving),
+        )
+        for n, cell in enumerate(cells)
+    ]
+    found = {}
+    for entry in setup.entries:
+        if entry.is_installed():
+            setup.progress(f"{group.name}: settings of {entry.name}")
+            found[entry.name] = choose(entry, designs, limit_s=setup.limit_s)
+    return found
+
+
+def _cell(group: Group, base: TrainConfig, split: tuple[str, ...], seed: int, setup: Setup) -> Cell:
+    config = replace(base, hold_out=(*split, *group.apart), seed=seed)
+    setup.progress(f"{group.name}: without {', '.join(split[:6])}, training {seed}")
+    return trained(config, data_dir=setup.data_dir, cache=setup.cache, apart=group.apart)
+
+
+def _answers_of_all(
+    cell: Cell, stream: Stream, chosen: Mapping[str, Settings | None], setup: Setup, *, is_null: bool
+) -> Iterator[tuple[str, Run]]:
+    """A run of each variant of ours and of each peer that has settings; a peer that is too slow has none."""
+    for variant, changes in VARIANTS.items():
+        yield (
+            variant,
+            stream_figures(cell.engine(**changes), cell, stream, ceilings=not is_null and not changes),
+        )
+    for entry in setup.entries:
+        settings = chosen.get(entry.name)
+        if settings is None:
+            continue
+        setup.progress(f"  {entry.name}")
+        try:
+            steps = Steps(cell, entry.make(cell, settings), limit_s=PATIENCE * setup.limit_s)
+            yield entry.name, stream_figures(steps, cell, stream, ceilings=False)
+        except TooSlow:
+            setup.progress(f"  {entry.name} took too long")

@@ -1,0 +1,64 @@
+"""The store is asked until it answers."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from service import asking
+from service.asking import Asking
+from service.metrics import Metrics
+from service.readiness import Readiness
+from service.state.errors import StoreError, StoreUnavailable
+from tests.service.test_readiness import Door
+
+
+class Store:
+    """Opens, and counts how often."""
+
+    opened = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "RETRY_S", (0.0,))
+
+
+def made(store: Store, revived: list[int]) -> tuple[Asking, Readiness]:
+    readiness = Readiness(Door(), Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # all it needs of a queue
+    readiness.ready()
+
+    async def revive() -> None:
+        revived.append(1)
+
+    return Asking(store, readiness, revive), readiness  # type: ignore[arg-type]  # all it needs of a store
+
+
+async def test_it_asks_again_until_there_is_an_answer() -> None:
+    """Unchanged; the store is opened anew and revived each time, and readers see why it is away meanwhile."""
+    store, revived, seen = Store(), [], []
+    ask, readiness = made(store, revived)
+
+    async def call() -> str:
+        seen.append(readiness.reason)
+        if len(seen) < 4:
+            raise StoreUnavailable("gone", outcome_unknown=False)
+        return "here"
+
+    assert await ask.until_answered(call) == "here"
+    assert len(seen) == 4
+    assert seen[1] is not None
+    assert readiness.reason is None
+    assert (3, 3) == (store.opened, len(revived))
+
+
+async def test_what_is_no_absence_is_raised_at_once() -> None:
+    """Asking again would not help."""
+    ask, _ = made(Store(), [])
+
+    async def call() -> None:
+        raise StoreError("state of another bundle")
+
+    with pytest.raises(StoreError, match="another bundle"):
+        await ask.until_answered(call)
