@@ -6,12 +6,12 @@ gave the field:
     objective   proxy-anchor, supcon, normalised-softmax
     auxiliary   none, two-views                           where items are augmented at all
     layers      all, penultimate, penultimate and output  free: candidates share their trainings
-    gate        the default, relative Mahalanobis or Mahalanobis distances on each layer          free, likewise
+    gate        the default, Mahalanobis distances or nearest neighbours on each layer            free, likewise
 
 An asked value that is not listed comes on top. Candidates stand in the order of how many fields they change, so the
-asked run is first of all: it is what is taken where no other is clearly better (`model/choice.py`). Objectives that
-were behind wherever they were measured are not tried: each costs as much as
-another.
+asked run is first of all: it is what is taken where the best is not clearly better (`model/choice.py`), and a tie goes
+to fewer changes. The hinge and RBF heads are not tried unless asked for: they were behind in telling new classes from
+each other wherever that was measured (docs/decisions/020-objectives.md), and each costs as much as another.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ from model.config import ConfigError, TrainConfig
 
 _OBJECTIVES = ("proxy-anchor", "supcon", "normalised-softmax")
 _LAYERS = ((), ("penultimate",), ("penultimate", "output"))
-_GATES = ((), ("relative-mahalanobis",), ("mahalanobis",))
+_GATES = ((), ("mahalanobis",), ("nearest-neighbour",))
 
 
 def around(config: TrainConfig, given: Collection[str] = ()) -> tuple[TrainConfig, ...]:
-    """Return the runs to try, in the order of preference.
+    """Return the runs to try, the asked one first.
 
     Args:
         config: the run that was asked for.

@@ -9,13 +9,13 @@ Neither alone will do. A net that throws all that is new into one corner refuses
 it; one that keeps everything apart may call half of it known.
 
 **Rule.** Folds differ far more than candidates do: some classes are hard to leave out. So candidates are compared
-fold by fold, and since three folds are few, the best mean does not win by itself. Candidates stand in an order of
-preference, and the first is taken whose shortfall to the best mean is within the standard error of that shortfall,
+fold by fold, and since three folds are few, the best mean does not win by itself. The run that was asked for stays,
+unless the best one is ahead of it by more than the standard error of the lead,
 
-    d_f = value of the best in fold f - value of this one      mean(d) <= std(d) / sqrt(F)
+    d_f = value of the best in fold f - value of the asked one in fold f        mean(d) > std(d) / sqrt(F)
 
-the one-standard-error rule of Breiman, Friedman, Olshen and Stone 1984 (section 3.4.3), paired. A tie goes to
-what is preferred, and not to luck.
+which is the one-standard-error rule of Breiman, Friedman, Olshen and Stone 1984 (section 3.4.3), paired. Why not the
+first of all that are within it of the best? Then a candidate is the likelier to be taken the less steady it is.
 """
 
 import dataclasses
@@ -83,8 +83,7 @@ class Choice:
 
     Attributes:
         winner: the run to make.
-        tried: every candidate with its whole schedule, in the order of preference; empty where nothing could be
-            measured.
+        tried: every candidate with its whole schedule, the asked one first; empty where nothing could be measured.
         stops: the winner's training by where it stops, the whole schedule first.
         expected: what the folds showed of the winner; None where nothing was measured.
         left_out: the classes left out of each fold.
@@ -99,17 +98,18 @@ class Choice:
     reasons: tuple[str, ...]
 
 
-def preferred(tried: Sequence[Tried]) -> int:
-    """Return the position of what the rule at the top of this file takes.
+def preferred(tried: Sequence[Tried], *, errors: float = 1.0) -> int:
+    """Return the position of what the rule at the top of this file takes: 0, or that of the best.
 
     Args:
-        tried: at least one, in the order of preference, all on the same folds.
+        tried: at least one, the asked one first, all on the same folds.
+        errors: how many standard errors a lead must exceed.
     """
     values = np.array([[met.value for met in one.met] for one in tried])  # (n, F)
-    shortfall = values[values.mean(1).argmax()] - values
-    folds = values.shape[1]
-    error = shortfall.std(1, ddof=1) / math.sqrt(folds) if folds > 1 else np.zeros(len(values))
-    return int((shortfall.mean(1) <= error).argmax())
+    best = int(values.mean(1).argmax())
+    lead = values[best] - values[0]
+    error = lead.std(ddof=1) / math.sqrt(len(lead)) if len(lead) > 1 else 0.0
+    return best if lead.mean() > errors * error else 0
 
 
 def as_markdown(choice: Choice) -> list[str]:
@@ -149,7 +149,7 @@ def explain(
     """Say how the choice came about, a sentence or two a step.
 
     Args:
-        full: every candidate with the whole schedule, in the order of preference.
+        full: every candidate with the whole schedule, the asked one first.
         stops: the training of the one taken, by where its schedule stopped, the whole one first.
         taken: the candidate that the rule took.
         winner: the same, where it stops best.
@@ -170,8 +170,8 @@ def explain(
     else:
         reasons.append(
             f"Of {len(full)} candidates {named(best.config, configs)} has the best mean, {best.value:.3f}; "
-            f"{named(taken, configs)}, at {chosen.value:.3f}, is within the standard error of that, and comes "
-            "earlier in the order of preference."
+            f"{named(taken, configs)}, which was asked for, has {chosen.value:.3f}, and stays: the lead is within its "
+            "standard error."
         )
     shares = ", ".join(f"{tried.value:.3f} at {tried.config.stop_at:g}" for tried in stops)
     if winner.stop_at < 1:

@@ -21,9 +21,11 @@ final one stops. The whole schedule is preferred, by the rule of `model/choice.p
 let down to 0 leaves a net where its last steps threw it. Along the way only the first candidate of each training is
 measured: what is a better embedding of a net is one question, when the net is trained enough another.
 
-**Too few classes.** With fewer than five that have 12 fitting items or more, a fold would learn from three at most,
-and what it shows is about other nets than the final one. Then the first candidate is taken: whoever asked gave it,
-or it is what did best on other data. The choice says so.
+**Too few classes.** With fewer than five that have 12 fitting items or more there are no folds: one would learn from
+three classes at most, and what it shows is about other nets than the final one. With five a fold leaves a single class
+out, which shows how new classes are told from known ones, but not whether they come apart from each other; chosen by the
+former alone, runs were clearly worse at the latter (docs/decisions/020-objectives.md). So below six nothing is chosen:
+the first candidate is taken, which is what was asked for, or what did best on other data. The choice says so.
 """
 
 import dataclasses
@@ -50,6 +52,8 @@ FEWEST_CLASSES = 5
 STOPS = (0.4, 0.6, 0.8, 1.0)
 """Shares of the schedule at which a fold's net is measured."""
 _LEFT_OUT_SHARE = 0.25
+_FEWEST_LEFT_OUT = 2  # to choose by: one class alone does not show whether new ones come apart
+_CLEAR_STOP = 2.0  # standard errors: over a hundred trainings the whole schedule was better, if by little
 _FEWEST_ITEMS = 12  # of which two thirds, 8, are fitted on: as many as training asks for
 _MOST_ITEMS = 3000  # of each kind that a fold's net is judged by
 _BATCH = 512
@@ -136,7 +140,7 @@ def choose(
     Candidates that differ only in what is made of the net (layers, norm, gate) share their trainings.
 
     Args:
-        candidates: at least one, in the order of preference, with one seed, `stop_at` at 1.
+        candidates: at least one, the asked one first, with one seed, `stop_at` at 1.
         data: the whole data set, raw values.
         items: int64, positions of the fitting items of the known classes; nothing else of `data` is read.
         progress: told of the stage "choose", once an epoch, and what was taken at the end.
@@ -151,7 +155,7 @@ def choose(
     """
     seed = candidates[0].seed
     made = folds(data, items, count=count, seed=seed)
-    if not made:
+    if not made or len(made[0].left_out) < _FEWEST_LEFT_OUT:
         progress("choose", 1, 1, "too few classes to leave any out")
         return _too_few(candidates[0])
     runs = list(dict.fromkeys(_run_of(candidate) for candidate in candidates))
@@ -171,7 +175,7 @@ def choose(
     taken = full[preferred(full)].config
     leader = next(candidate for candidate in candidates if _run_of(candidate) == _run_of(taken))
     stops = [tried[key] for stop in reversed(STOPS) if (key := _stopped(leader, stop)) in tried]
-    winner = _stopped(taken, stops[preferred(stops)].config.stop_at)
+    winner = _stopped(taken, stops[preferred(stops, errors=_CLEAR_STOP)].config.stop_at)
     progress("choose", total, total, f"took {named(taken, candidates)}")
     left_out = tuple(fold.left_out for fold in made)
     return Choice(
@@ -336,8 +340,8 @@ def _fold(data: LabelledData, of_class: Mapping[int, Int64s], left_out: Sequence
 
 def _too_few(first: TrainConfig) -> Choice:
     reason = (
-        f"Fewer than {FEWEST_CLASSES} known classes have {_FEWEST_ITEMS} items or more to fit on, too few to "
-        "leave any out and still learn a net like the final one. The first candidate is taken unmeasured: it "
-        "is what was asked for, or what did best on other data."
+        f"Fewer than {FEWEST_CLASSES + 1} known classes have {_FEWEST_ITEMS} items or more to fit on, too few to "
+        "leave two out and still learn a net like the final one. The first candidate is taken unmeasured: it is what "
+        "was asked for, or what did best on other data."
     )
     return Choice(winner=first, tried=(), stops=(), expected=None, left_out=(), reasons=(reason,))
