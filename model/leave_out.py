@@ -23,9 +23,9 @@ measured: what is a better embedding of a net is one question, when the net is t
 
 **Too few classes.** With fewer than five that have 12 fitting items or more there are no folds: one would learn from
 three classes at most, and what it shows is about other nets than the final one. With five a fold leaves a single class
-out, which shows how new classes are told from known ones, but not whether they come apart from each other; chosen by the
-former alone, runs were clearly worse at the latter (docs/decisions/020-objectives.md). So below six nothing is chosen:
-the first candidate is taken, which is what was asked for, or what did best on other data. The choice says so.
+out, which shows how new classes are told from known ones, but not whether they come apart from each other; chosen by
+the former alone, a run was clearly worse at the latter (docs/decisions/020-objectives.md). So below six nothing is
+chosen: the first candidate is taken, which is what was asked for, or what did best on other data. The choice says so.
 """
 
 import dataclasses
@@ -53,7 +53,7 @@ STOPS = (0.4, 0.6, 0.8, 1.0)
 """Shares of the schedule at which a fold's net is measured."""
 _LEFT_OUT_SHARE = 0.25
 _FEWEST_LEFT_OUT = 2  # to choose by: one class alone does not show whether new ones come apart
-_CLEAR_STOP = 2.0  # standard errors: over a hundred trainings the whole schedule was better, if by little
+_CLEAR_STOP = 2.0  # standard errors: on the mean of a hundred trainings the whole schedule was best
 _FEWEST_ITEMS = 12  # of which two thirds, 8, are fitted on: as many as training asks for
 _MOST_ITEMS = 3000  # of each kind that a fold's net is judged by
 _BATCH = 512

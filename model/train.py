@@ -18,7 +18,7 @@ The same configuration and data give the same weights, to the last bit, on one m
 - torch runs deterministic algorithms only, on a fixed number of threads (a sum in another order is another
   sum), and both settings are put back afterwards.
 
-Convolutions see their channels last: on one CPU thread a step of the cnn then takes two thirds of the time
+Convolutions see their channels last: on one CPU thread a step of the cnn then takes three quarters of the time
 (28x28, batches of 128). The weights that are returned lie as any others.
 
 On a GPU the run is not repeatable to the bit: its fastest kernels add in whatever order they finish.

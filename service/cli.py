@@ -214,7 +214,7 @@ def train(
         typer.Option(
             "--choose",
             help="Leave known classes out first, to choose objective, auxiliary, layers, gate and when to stop, as far "
-            "as not given. Takes ten times as long.",
+            "as not given. Takes several times as long.",
         ),
     ] = False,
     data: Annotated[
