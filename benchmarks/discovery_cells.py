@@ -40,7 +40,7 @@ from service.settings import Settings
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "firstseen": {},
-    "firstseen, item gate alone": {"stream_gate": False},
+    "firstseen, item gate alone": {"gates": "items"},
 }
 """The engine as it ships, and with parameters changed to see what a part of it is worth."""
 

@@ -99,21 +99,47 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """Why a cluster was announced (see `service.clustering.emergence`).
+    """Why a cluster was announced (see `service.clustering.evidence`). Lengths are in cluster space, where the median
+    known class has an RMS radius of 1.
 
     Attributes:
-        trials: Stream items since the candidate was born; its birth items are not among them.
+        trials: Stream items since the start of its sequential test that says most (see `service.clustering.emergence`).
         hits: How many of them fell into it.
+        repeats: Items since its birth that were the same over again, and are not among the hits.
         p0: Upper bound on the rate at which items of known classes would.
-        log10_e: log10 of the e-value of the sequential test.
+        log10_e: log10 of the e-value of all starts together, weighted: it does not follow from trials and hits alone.
         log10_threshold: log10 of what it had to reach.
+        unexplained: Share of the recent stream that no mix of known classes explains; None where no fit tells.
+        cohesion: RMS distance of its hits from their mean; None for fewer than two.
+        usual_cohesion: The least and the largest of the known classes.
+        separation: Distance of that mean to the nearest known prototype.
+        usual_separation: The least and the largest between a known class and the nearest other.
     """
 
     trials: int
     hits: int
+    repeats: int
     p0: float
     log10_e: float
     log10_threshold: float
+    unexplained: float | None
+    cohesion: float | None
+    usual_cohesion: tuple[float, float] | None
+    separation: float | None
+    usual_separation: tuple[float, float] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Missing:
+    """Why a cluster is a drift of a known class: items in that class's core since the cluster came.
+
+    Attributes:
+        expected: How many there would have been, had it fared as the other classes.
+        seen: How many there were.
+    """
+
+    expected: float
+    seen: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,6 +162,7 @@ class Cluster:
         parent_id: The cluster it split from, or None.
         merged_into: The cluster that took it in, or None.
         variant_of: The known class that it is a drift of (see `service.clustering.variants`), or None.
+        missing: How that was seen, or None.
         evidence: As of its announcement; for a candidate, as of now.
     """
 
@@ -157,6 +184,7 @@ class Cluster:
     parent_id: int | None
     merged_into: int | None
     variant_of: str | None
+    missing: Missing | None
     evidence: Evidence
 
 
@@ -170,13 +198,15 @@ class Observed:
         t: float64 (B,) seconds since 1970 (UTC).
         nearest: int64 (B,) index of the nearest known class.
         accepted: bool (B,) whether the gates took the item for one of that class.
+        fed: bool (B,) whether the item goes to the clusterer: all that is not accepted, and what is by a hair
+            (`EngineParams.feeding_rate`).
         core: int32 (B,) class in whose core the item lies, -1 for none (see `service.clustering.stream_gate`).
         claimed: int64 (B,) cluster that claims an item not accepted, NO_CLUSTER for none; announced when that was
             fitted, and it may have ended since.
         novelty: float64 (B,) 1 - p.
         distance: float64 (B,) Mahalanobis distance to the nearest class.
         features: float16 (B, F) what the stream gate keeps of every item; F = 0 where there is none.
-        z_unknown: float32 (U, D) embeddings of the items not accepted, in order.
+        z_fed: float32 (U, D) embeddings of the items fed, in order.
     """
 
     first_seq: int
@@ -184,12 +214,13 @@ class Observed:
     t: Float64s
     nearest: Int64s
     accepted: Bools
+    fed: Bools
     core: Int32s
     claimed: Int64s
     novelty: Float64s
     distance: Float64s
     features: Float16s
-    z_unknown: Float32s
+    z_fed: Float32s
 
     def __len__(self) -> int:
         return len(self.ids)

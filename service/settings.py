@@ -16,7 +16,7 @@ import pydantic
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.clustering.params import Backend, EngineParams
+from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
 
 PREFIX = "FIRSTSEEN_"
@@ -100,9 +100,12 @@ class Settings(BaseSettings):
         "firstseen",
         description="Who forms the clusters: firstseen, or river to compare with; fixed when the stream is made.",
     )
-    stream_gate: bool = Field(
-        default=True,
-        description="Compare the recent stream with known items, too, where the bundle has enough of them.",
+    gates: Gates = Field(
+        "both",
+        description=(
+            "What may call an item new: items (each by itself), stream (the recent stream compared with known items, "
+            "where the bundle has enough of them), or both."
+        ),
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
@@ -198,7 +201,7 @@ class Settings(BaseSettings):
             known_error_rate=rate,
             clustering_threshold=cluster_radius,
             false_alarm_rate=self.false_alarm_rate,
-            stream_gate=self.stream_gate,
+            gates=self.gates,
             backend=self.backend,
         )
 

@@ -39,7 +39,7 @@ class VerdictOut(BaseModel):
     verdict: Literal["known", "cluster", "outlier"]
     label: str | None = Field(description="The class, when known.")
     cluster_id: int | None = Field(description="The cluster, when cluster.")
-    novelty: float = Field(description="1 - conformal p-value of the nearest class; high is new.")
+    novelty: float = Field(description="1 - the share of known items that look as strange; high is new.")
     nearest: str = Field(description="The nearest known class.")
     distance: float = Field(description="Mahalanobis distance to it, in standard deviations.")
 
@@ -69,11 +69,28 @@ class ResultsOut(BaseModel):
 class EvidenceOut(BaseModel):
     """Why a cluster was announced: a sequential test against what known classes leak there."""
 
-    trials: int = Field(description="Stream items since its birth.")
+    trials: int = Field(description="Stream items since the start of its test that says most.")
     hits: int = Field(description="How many of them fell into it.")
+    repeats: int = Field(description="Items that were the same over again, and are not among the hits.")
     p0: float = Field(description="Upper bound on the rate at which known items would.")
-    log10_e: float = Field(description="log10 of the e-value.")
+    log10_e: float = Field(description="log10 of the e-value, of all starts together.")
     log10_threshold: float = Field(description="What it had to reach.")
+    unexplained: float | None = Field(
+        description="Share of the recent stream that no mix of known classes explains, or null."
+    )
+    cohesion: float | None = Field(
+        description="RMS distance of its hits from their mean; known classes: about 1."
+    )
+    usual_cohesion: tuple[float, float] | None = Field(description="Least and largest of the known classes.")
+    separation: float | None = Field(description="Distance of that mean to the nearest known class.")
+    usual_separation: tuple[float, float] | None = Field(description="The same between known classes.")
+
+
+class MissingOut(BaseModel):
+    """Why a cluster is a drift: items in the core of the known class since the cluster came."""
+
+    expected: float = Field(description="Had it fared as the other classes.")
+    seen: int
 
 
 class ClusterOut(BaseModel):
@@ -97,6 +114,7 @@ class ClusterOut(BaseModel):
     parent_id: int | None
     merged_into: int | None = Field(description="The cluster that took it in: ids are permanent.")
     variant_of: str | None = Field(description="The known class that it is a drift of, or null.")
+    missing: MissingOut | None = Field(description="How that was seen, or null.")
     evidence: EvidenceOut
 
 

@@ -50,5 +50,6 @@ def view_of(
         parent_id=life.parent_id,
         merged_into=life.merged_into,
         variant_of=None if life.variant_of is None else labels[life.variant_of],
+        missing=life.missing,
         evidence=evidence,
     )

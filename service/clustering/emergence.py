@@ -1,8 +1,7 @@
 """Emergence: when do outliers become a class? A sequential test that may be looked at after every item.
 
-For a candidate cluster, let p0 bound the rate at which items of *known* classes would fall into it. Held-out
-known items tell: of N of them, k were refused by the known gate and lie inside the cluster's balls, so p0 is
-the Clopper-Pearson upper bound of k in N. If the stream holds nothing new, each item that arrives after the
+For a candidate cluster, let p0 bound the rate at which items of *known* classes would fall into it; held-out known
+items tell (background.py). If the stream holds nothing new, each item that arrives after the
 candidate's birth falls into it with probability at most p0, whatever came before. Against that stands a
 mixture over all larger rates:
 
@@ -22,10 +21,11 @@ its start on and the weights sum to at most 1, so Ville's inequality holds for t
 An entry of the stream that is no item, a fit or other parameters, counts as a trial without a hit: it can only lower
 the evidence.
 
-Three things keep the test honest: items from before the candidate's birth do not count; an item counts by the
-region as it was *before* that item was learnt; and p0 never falls while a candidate lives. Two conditions are
-left, and are the operator's to know: the bound p0 is itself an estimate, right with confidence P0_CONFIDENCE,
-and the held-out items must look like the stream's known items: drift of a known class is novelty to this test.
+Four things keep the test honest: items from before the candidate's birth do not count; an item counts by the region as
+it was *before* that item was learnt; the same item over again counts once (moments.py); and p0 never falls while a
+candidate lives. Two conditions are
+left, and are the operator's to know: the bound p0 is itself an estimate, right with 95 % confidence, and the
+held-out items must look like the stream's known items: drift of a known class is novelty to this test.
 """
 
 import math
@@ -33,18 +33,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
-from scipy.special import betaincc, betaincinv, betaln
-
-from service.records import Evidence, Float64s
-
-P0_CONFIDENCE = 0.95
-"""Confidence of the upper bound p0."""
-
-
-def clopper_pearson_upper(k: int, n: int, confidence: float = P0_CONFIDENCE) -> float:
-    """One-sided upper bound of a binomial rate after k of n (Clopper & Pearson 1934); 1 for n = 0 or k = n."""
-    return 1.0 if k >= n else float(betaincinv(k + 1, n - k, confidence))
+from scipy.special import betaincc, betaln
 
 
 def log_e_value(hits: int, trials: int, p0: float) -> float:
@@ -117,48 +106,6 @@ def log_threshold(candidate: int, budget: float) -> float:
     return math.log(math.pi**2 * candidate**2 / (6.0 * budget))
 
 
-def evidence_of(starts: Sequence[Start], seq: int, *, p0: float, ordinal: int, budget: float) -> Evidence:
-    """The test as it stands, trials being the items up to and with the one at `seq`.
-
-    Args:
-        starts: of the candidate's test.
-        seq: the item at hand.
-        p0: upper bound on the rate of known items.
-        ordinal: which candidate of the stream it is, from 1.
-        budget: a, for all candidates.
-    """
-    test = log_e_detector(starts, seq, p0)
-    return Evidence(
-        trials=test.trials,
-        hits=test.hits,
-        p0=p0,
-        log10_e=rounded(max(test.log_e, -1e6) / math.log(10.0)),
-        log10_threshold=rounded(log_threshold(ordinal, budget) / math.log(10.0)),
-    )
-
-
 def rounded(x: float) -> float:
     """What comes out of special functions, without the last bits: these differ between processors."""
     return round(x, 9)
-
-
-class Background:
-    """Held-out known items, as the clusterer would see them: what leaks there without anything new."""
-
-    def __init__(self, refused: Float64s, total: int) -> None:
-        """Keep the held-out items that the gate refused.
-
-        Args:
-            refused: float64 (R, C) their cluster-space coordinates.
-            total: N, how many held-out items there are in all.
-        """
-        self._refused = refused
-        self._total = total
-
-    def p0(self, centers: Float64s, radius: float) -> float:
-        """Upper bound on the rate of known items inside the union of balls around `centers`, float64 (m, C)."""
-        if not len(centers):
-            return clopper_pearson_upper(0, self._total)
-        d2 = np.square(self._refused[:, None, :] - centers[None, :, :]).sum(axis=-1)
-        inside = int((d2.min(axis=1) < radius**2).sum()) if len(self._refused) else 0
-        return clopper_pearson_upper(inside, self._total)

@@ -20,22 +20,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import clusterer
+from service.clustering import clusterer, moments
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
-from service.clustering.emergence import Background, begin_anew, count_hit, evidence_of, rounded
+from service.clustering.emergence import begin_anew, count_hit, rounded
+from service.clustering.evidence import evidence_of
+from service.clustering.gates import Gates
 from service.clustering.kinship import Life, Lives, absorb, elder, forget, forget_oldest, heir
-from service.clustering.known import KnownGate
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
+from service.clustering.observed_check import check_observed
 from service.clustering.params import EngineParams
-from service.clustering.stream_gate import FitJob, Misfit, StreamFit, StreamGate, cores
+from service.clustering.shape import Shape, is_too_wide, usual_of
+from service.clustering.stream_gate import FitJob, Misfit, StreamFit
 from service.clustering.variants import Answer, Cores, Judgement, judged
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
     NO_CLUSTER,
     SHOWN,
+    Bools,
     Cluster,
     ClusterState,
     Evidence,
@@ -56,6 +60,9 @@ class StepResult:
     events: tuple[ClusterEvent, ...]
 
 
+_WEIGH_EVERY = 100
+"""Items after which it is asked anew what announced clusters claim of known items."""
+
 _JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
 """While a cluster is one of these, it may turn out to be a known class that drifted."""
 
@@ -65,12 +72,15 @@ class Engine:
 
     def __init__(self, known: KnownArrays, labels: tuple[str, ...], params: EngineParams) -> None:
         self.labels = labels
-        self.gate = KnownGate(known)
         self.space = ClusterSpace(known)
-        self.stream = StreamGate(known, params.known_error_rate)
+        self.gates = Gates(known, self.space, params)
+        self.gate, self.stream = self.gates.known, self.gates.stream
         self._known = known
         self._space_digest: str | None = None  # filled by snapshot.py, the engine's other half
         self._prototypes = self.space.project(known.prototypes)
+        self._usual = usual_of(
+            self.space.project(known.calibration_embeddings), known.calibration_labels, self._prototypes
+        )
         self.seq = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
         self.verdict_counts = dict.fromkeys(VerdictKind, 0)
@@ -110,33 +120,24 @@ class Engine:
     def restore_stream(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take the stream gate of a stored state; raises SnapshotUnreadable for what cannot be one."""
         self.stream.restore(arrays)
-        self._look_at_held_out()
+        self.gates.look_at_held_out()
 
     def _use(self, params: EngineParams) -> None:
         self.params = params
         self._idle_check_at = 0
-        if not params.stream_gate:  # what it knows of the stream will have a gap when it is on again
-            self.stream.clear()
-        self.stream.retune(params.known_error_rate)
-        self._look_at_held_out()
+        self.gates.use(params)
+        self._weigh_claims()
 
-    def _look_at_held_out(self) -> None:
-        """What of known items is refused now, and so reaches the clusterer."""
-        judged = self.stream.judged
-        refused = self._known.calibration_embeddings[judged[self.stream.refused_held_out()]]
-        self._background = Background(self.space.project(refused), len(judged))
+    def _weigh_claims(self) -> None:
+        told = [life.id for life in self.lives.values() if life.state in ANNOUNCED]
+        self.gates.weigh_claims(self._inside(cluster) for cluster in told)
 
     # The stream gate's fits
 
     @property
-    def _has_stream_gate(self) -> bool:
-        """Whether there is one, and the operator wants it."""
-        return self.params.stream_gate and self.stream.is_on
-
-    @property
     def is_fit_due(self) -> bool:
         """Whether the stream gate is to be fitted anew."""
-        return self._has_stream_gate and self.stream.is_due
+        return self.gates.has_stream and self.stream.is_due
 
     def fit_job(self) -> FitJob:
         """What to fit now: copies, to be worked on beside the stream. See `StreamGate.solve`."""
@@ -164,12 +165,13 @@ class Engine:
         Raises:
             Misfit: It is a fit of another stream gate; nothing was changed.
         """
-        if not self._has_stream_gate:
+        if not self.gates.has_stream:
             raise Misfit("there is a fit, and no stream gate.")
         self.stream.check(fit)
         events = self._join(fit)
         self.stream.use(fit, self._goes_by)
-        self._look_at_held_out()
+        self.gates.look_at_held_out()
+        self._weigh_claims()
         self.seq += 1
         return StepResult(verdicts=(), events=tuple(events))
 
@@ -201,37 +203,19 @@ class Engine:
         """
         assert z.shape == (len(ids), self.gate.dim), z.shape
         assert np.isfinite(z).all(), "embeddings must be finite"
-        said = self.gate.decide(z)
-        has_gate = self._has_stream_gate
-        features = self.stream.features(z) if has_gate else np.empty((len(z), 0), dtype=np.float16)
-        judged = self.stream.judge(said.p, features)
-        accepted = judged.p > self.params.known_error_rate
-        return Observed(
-            first_seq=self.seq,
-            ids=ids,
-            t=np.asarray(t, dtype=np.float64),
-            nearest=said.nearest,
-            accepted=accepted,
-            core=cores(said.nearest, said.p),
-            claimed=np.where(accepted, NO_CLUSTER, judged.clusters),
-            novelty=1.0 - judged.p,
-            distance=said.distance,
-            features=features,
-            z_unknown=np.ascontiguousarray(z[~accepted], dtype=np.float32),
-        )
+        return self.gates.decide(z, ids, t, first_seq=self.seq)
 
     def apply(self, batch: Observed) -> StepResult:
         """Learn a batch that the gates have seen, live or from the log.
 
         Raises:
-            Misfit: It was seen by another stream gate; nothing was changed.
+            Misfit: These gates cannot have seen it; nothing was changed.
         """
         assert batch.first_seq == self.seq
-        width = self.stream.dim if self._has_stream_gate else 0
-        if batch.features.shape != (len(batch), width):
-            raise Misfit(f"items have features of shape {batch.features.shape}, not {(len(batch), width)}.")
+        width = self.stream.dim if self.gates.has_stream else 0
+        check_observed(batch, D=self.gate.dim, K=len(self.labels), F=width)
         births = np.zeros(len(batch), dtype=np.int64)
-        xs = iter(self.space.project(batch.z_unknown))
+        xs = iter(self.space.project(batch.z_fed))
         verdicts: list[Verdict] = []
         events: list[ClusterEvent] = []
         rows = zip(
@@ -239,28 +223,28 @@ class Engine:
             batch.t.tolist(),
             batch.nearest.tolist(),
             batch.accepted.tolist(),
+            batch.fed.tolist(),
             batch.core.tolist(),
             batch.claimed.tolist(),
             batch.novelty.tolist(),
             batch.distance.tolist(),
             strict=True,
         )
-        for at, (id, t, nearest, accepted, core, claimed, novelty, distance) in enumerate(rows):
+        for at, (id, t, nearest, accepted, fed, core, claimed, strangeness, distance) in enumerate(rows):
             cluster = NO_CLUSTER
             self.cores.count(core)
-            if accepted:
-                self.known_counts[nearest] += 1
-                kind = VerdictKind.KNOWN
-            else:
+            if fed:
                 cluster, births[at] = self._place(next(xs), id, t, claimed, events)
-                kind = VerdictKind.OUTLIER if cluster == NO_CLUSTER else VerdictKind.CLUSTER
+            kind, cluster, novelty = self.gates.verdict(strangeness, cluster, accepted=accepted)
+            if kind is VerdictKind.KNOWN:
+                self.known_counts[nearest] += 1
             self.verdict_counts[kind] += 1
             verdicts.append(
                 Verdict(
                     id=id,
                     seq=self.seq,
                     verdict=kind,
-                    label=self.labels[nearest] if accepted else None,
+                    label=self.labels[nearest] if kind is VerdictKind.KNOWN else None,
                     cluster_id=cluster or None,
                     novelty=novelty,
                     nearest=self.labels[nearest],
@@ -268,9 +252,11 @@ class Engine:
                 )
             )
             self.seq += 1
+            if self.seq % _WEIGH_EVERY == 0:
+                self._weigh_claims()
             if self.seq >= self._idle_check_at:
                 self._check_idle(t, events)
-        if self._has_stream_gate:
+        if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
         return StepResult(verdicts=tuple(verdicts), events=tuple(events))
 
@@ -291,10 +277,8 @@ class Engine:
         home, birth, row, _ = self._learnt[:, 0].tolist()
         claimant = self._goes_by(claimed)
         verdict = self._announced(home) or claimant
-        if (
-            home != NO_CLUSTER and claimant == NO_CLUSTER
-        ):  # what an announced one claims is no evidence for another
-            count_hit(self.lives[home].starts, self.seq)
+        if home != NO_CLUSTER and claimant == NO_CLUSTER:  # what one claims is no evidence for another
+            self._count_hit(self.lives[home], x)
         for cluster in {home, verdict} - {NO_CLUSTER}:
             life = self.lives[cluster]
             life.last_seq, life.last_t = self.seq, t
@@ -307,8 +291,19 @@ class Engine:
         for cluster in dict.fromkeys((db.cluster_of(row), verdict)):
             left = self.lives.get(cluster)
             if left is not None:  # it may have gone since, and its micro-clusters with it
-                self._advance(left, t, events)
+                self._advance(left, t, events, had_item=True)
         return verdict, birth
+
+    def _count_hit(self, life: Life, x: Float64s) -> None:
+        """An item fell into a candidate's region, as that was before the item."""
+        if life.state is not ClusterState.CANDIDATE:
+            return
+        if moments.is_repeat(life.moments, x, self.seq):
+            life.repeats += 1
+            return
+        moments.remember(life.moments, x, self.seq)
+        count_hit(life.starts, self.seq)
+        life.shape.add(x)
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
         """Items of micro-clusters that left still count for their cluster."""
@@ -374,13 +369,17 @@ class Engine:
         else:
             forget_oldest(self.lives)
 
-    def _advance(self, life: Life, t: float, events: list[ClusterEvent]) -> None:
-        """Move a cluster along its life cycle as far as it goes now."""
+    def _advance(self, life: Life, t: float, events: list[ClusterEvent], *, had_item: bool = False) -> None:
+        """Move a cluster along its life cycle as far as it goes now.
+
+        Whether it is proven, and whether it is new, is asked when it `had_item`: nothing else speaks for it.
+        """
         while True:
             if life.state is ClusterState.CANDIDATE:
-                life.p0 = max(life.p0, rounded(self._p0(life.id)))
                 begin_anew(life.starts, self.seq)
-            arrow = next_transition(life.state, self._facts(life), self.params)
+                if had_item or not life.p0:
+                    life.p0 = max(life.p0, rounded(self._p0(life)))
+            arrow = next_transition(life.state, self._facts(life, had_item=had_item), self.params)
             if arrow is None:
                 return
             evidence = self._evidence(life)
@@ -388,13 +387,17 @@ class Engine:
             kind, other = arrow.event, None
             if kind is EventKind.EMERGED:
                 life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
-                life.evidence, life.starts, life.variant_of = evidence, [], None
+                life.variant_of, life.missing = None, None
                 self._idle_check_at = 0
                 other = self._announced(life.parent_id or NO_CLUSTER) or None
                 if other is not None:  # from what people know, or else it comes from nothing
                     kind = EventKind.SPLIT
             if life.state is ClusterState.VARIANT:
-                life.variant_of = self._judged(life).drifted
+                judgement = self._judged(life)
+                life.variant_of, life.missing = judgement.drifted, judgement.missing
+            if life.starts:  # it was a candidate until now
+                life.evidence, life.starts = evidence, []
+                life.moments, life.shape, life.repeats = [], Shape(), 0
             if life.state not in _JUDGED:
                 life.usual, life.cores = [], []
             if kind is not None:
@@ -412,45 +415,64 @@ class Engine:
         """Let clusters without items fade and go; sets when to look next."""
         self._advance_all(t, events)
         waits = [
-            items_until_idle_change(self._idle(life), self.params)
+            items_until_idle_change(self.seq - life.last_seq, self.params)
             for life in self.lives.values()
             if life.state is not ClusterState.GONE
         ]
         self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
 
-    def _idle(self, life: Life) -> int:
-        return self.seq - life.last_seq
-
     def _items(self, life: Life) -> int:
         return items_of(life, self.clusterer)
 
-    def _p0(self, cluster: int) -> float:
+    def _inside(self, cluster: int) -> Bools:
+        """Which held-out items lie in a cluster's strong micro-clusters."""
         db = self.clusterer
         rows = db.rows_of(cluster)
-        return self._background.p0(db.centers(rows[db.strong(rows)]), clusterer.reach(self.params))
+        return self.gates.background.inside(
+            cluster, db.centers(rows[db.strong(rows)]), clusterer.reach(self.params)
+        )
+
+    def _p0(self, life: Life) -> float:
+        seen = [self.cores.usual(), self._since_birth(life)]
+        return self.gates.background.p0(
+            self._inside(life.id), *(np.array(counts[:-1], dtype=np.float64) for counts in seen if counts)
+        )
+
+    def _since_birth(self, life: Life) -> list[int]:
+        return (
+            [now - then for now, then in zip(self.cores.counts, life.cores, strict=True)]
+            if life.cores
+            else []
+        )
 
     def _evidence(self, life: Life) -> Evidence:
         return evidence_of(
-            life.starts, self.seq, p0=life.p0, ordinal=life.ordinal, budget=self.params.false_alarm_rate
+            life,
+            self.seq,
+            budget=self.params.false_alarm_rate,
+            prototypes=self._prototypes,
+            usual=self._usual,
+            shares=self.stream.shares,
         )
 
-    def _facts(self, life: Life) -> Facts:
-        is_candidate = life.state is ClusterState.CANDIDATE
-        evidence = self._evidence(life) if is_candidate else None
+    def _facts(self, life: Life, *, had_item: bool) -> Facts:
+        is_asked = had_item and life.state is ClusterState.CANDIDATE
+        evidence = self._evidence(life) if is_asked else None
         return Facts(
             items=self._items(life),
-            idle=self._idle(life),
+            repeats=life.repeats,
+            idle=self.seq - life.last_seq,
             is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
+            is_too_wide=evidence is not None and is_too_wide(evidence.cohesion, self._usual),
             has_micro_clusters=self.clusterer.items_of(life.id) > 0,
-            answer=self._judged(life).answer if life.state in _JUDGED else Answer.NEW,
+            answer=self._judged(life).answer if had_item and life.state in _JUDGED else Answer.NEW,
         )
 
     def _judged(self, life: Life) -> Judgement:
         """Variant or new, by what came since its birth; one that was past the question and came back is new."""
         if not life.cores:
             return Judgement(answer=Answer.NEW)
-        since = [now - then for now, then in zip(self.cores.counts, life.cores, strict=True)]
-        return judged(life.usual, since, self._items(life))
+        return judged(life.usual, self._since_birth(life), self._items(life))
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
         return ClusterEvent(

@@ -10,7 +10,9 @@ No way is a circle. A cluster that ended stays listed, so that its id leads to i
 from dataclasses import dataclass, field
 
 from service.clustering.emergence import Start
-from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Evidence
+from service.clustering.moments import Moment
+from service.clustering.shape import Shape
+from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Evidence, Missing
 
 MAX_GONE = 1_000
 """Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
@@ -22,7 +24,8 @@ class Life:
 
     `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
     that `is_united` stays one cluster though its micro-clusters come apart; `variant_of` is the index of the known
-    class that it is a drift of; `usual` and `cores` are the counts usual at its birth, and all until then: variants.py.
+    class that it is a drift of, `missing` how that was seen; `usual` and `cores` are the counts usual at its birth, and
+    all until then: variants.py. `repeats`, `moments` (moments.py) and `shape` (shape.py) are a candidate's.
     """
 
     id: int
@@ -41,6 +44,10 @@ class Life:
     residual: int = 0
     is_united: bool = False
     starts: list[Start] = field(default_factory=list)
+    repeats: int = 0
+    moments: list[Moment] = field(default_factory=list)
+    shape: Shape = field(default_factory=Shape)
+    missing: Missing | None = None
     p0: float = 0.0
     exemplars: list[str] = field(default_factory=list)
     emerged_seq: int | None = None
@@ -78,6 +85,9 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     """
     into.residual += life.residual
     into.is_united |= life.is_united
+    if into.state is ClusterState.CANDIDATE:
+        into.shape.take_in(life.shape)
+        into.repeats += life.repeats
     earlier, later = sorted((life, into), key=lambda one: one.last_seq)
     before = [id for id in earlier.exemplars if id not in later.exemplars]
     into.exemplars = [*before, *later.exemplars][-exemplars:]
@@ -85,6 +95,7 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     _hand_children_over(lives, life, into)
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
     life.usual, life.cores = [], []
+    life.moments, life.shape, life.repeats = [], Shape(), 0
 
 
 def _hand_children_over(lives: Lives, life: Life, into: Life) -> None:

@@ -6,8 +6,8 @@ Distances in an embedding are not comparable across classes, so a score alone de
 2. turns the score into a conformal p-value against scores of held-out items of that class (Vovk et al. 2005,
    inductive conformal prediction, class by class),
        p_k = (1 + #{s_cal >= s_k}) / (n_k + 1);
-3. takes the class with the largest p (ties: the smallest score) and accepts the item when p exceeds the
-   operator's rate. For an item of class k, P(p_k <= rate) <= rate: that is the meaning of the one number.
+3. names the class with the largest p (ties: the smallest score). Whether the item is new, that p's rank among
+   held-out items decides, with whatever else speaks against it (stream_gate/gate.py).
 
 Read-only and row by row: the result for an item does not depend, to the last bit, on the batch it came in.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from model.bundle import KnownArrays
 from model.scores.score import row_by_row
-from service.records import Bools, Float32s, Float64s, Int64s
+from service.records import Float32s, Float64s, Int64s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,10 +34,6 @@ class Decisions:
     nearest: Int64s
     p: Float64s
     distance: Float64s
-
-    def accepted(self, rate: float) -> Bools:
-        """Bool (B,): which items are taken for known when `rate` of the known may be refused."""
-        return self.p > rate
 
 
 class KnownGate:

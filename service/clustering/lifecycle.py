@@ -27,8 +27,10 @@ class Facts:
 
     Attributes:
         items: Items it holds.
+        repeats: How many of these are the same over again.
         idle: Stream items since its latest one.
         is_proven: The sequential test has rejected that known classes explain it.
+        is_too_wide: It is wider than a class can be.
         has_micro_clusters: Some micro-cluster, strong or weak, still remembers it.
         answer: Whether it is new, or a drift of what is known.
     """
@@ -38,6 +40,8 @@ class Facts:
     is_proven: bool
     has_micro_clusters: bool
     answer: Answer = Answer.NEW
+    repeats: int = 0
+    is_too_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def _idle(f: Facts, p: EngineParams) -> bool:
 
 
 def _is_there(f: Facts, p: EngineParams) -> bool:
-    return f.is_proven and f.items >= p.min_items_to_emerge
+    return f.is_proven and not f.is_too_wide and f.items - f.repeats >= p.min_items_to_emerge
 
 
 TRANSITIONS: tuple[Transition, ...] = (

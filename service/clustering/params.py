@@ -10,6 +10,9 @@ from typing import Literal, Self, get_args
 Backend = Literal["firstseen", "river"]
 """The clusterers there are (see clusterer.py)."""
 
+Gates = Literal["both", "items", "stream"]
+"""What may call an item new."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClustererParams:
@@ -98,8 +101,10 @@ class EngineParams(ClustererParams):
         fade_after_items: ... and fading after this many stream items without one of its own.
         gone_after_items: ... and gone after this many.
         exemplars: How many of its latest ids a cluster keeps.
-        stream_gate: Whether the recent stream is compared with known items (see stream_gate/), too, where the
-            bundle has enough of them.
+        gates: What may call an item new: itself, by the known gate ("items"), the recent stream compared with known
+            items (see stream_gate/) where the bundle has enough of them ("stream"), or either ("both").
+        feeding_rate: Where there is no stream gate (nor river), the p-value up to which an item goes to the clusterer,
+            even if it is accepted; never less than `known_error_rate`. See background.py.
         backend: Which clusterer forms the clusters; kept for a stream's whole life.
     """
 
@@ -116,13 +121,14 @@ class EngineParams(ClustererParams):
     fade_after_items: int = 5_000
     gone_after_items: int = 50_000
     exemplars: int = 8
-    stream_gate: bool = True
+    gates: Gates = "both"
+    feeding_rate: float = 0.1
     backend: Backend = "firstseen"
 
     def check(self) -> None:
         """Raises ValueError for what cannot be worked with."""
         ClustererParams.check(self)
-        for name in ("known_error_rate", "false_alarm_rate"):
+        for name in ("known_error_rate", "false_alarm_rate", "feeding_rate"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name)}.")
         for name in ("min_items_to_emerge", "items_to_establish", "fade_after_items", "exemplars"):
@@ -130,8 +136,11 @@ class EngineParams(ClustererParams):
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}.")
         if self.gone_after_items <= self.fade_after_items:
             raise ValueError("gone_after_items must be greater than fade_after_items.")
-        if self.backend not in get_args(Backend):
-            raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {self.backend!r}.")
+        for name, kinds in (("backend", Backend), ("gates", Gates)):
+            if getattr(self, name) not in get_args(kinds):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(get_args(kinds))}, not {getattr(self, name)!r}."
+                )
         if self.backend == "river" and self.cleanup_interval % 1:
             raise ValueError(
                 f"cleanup_interval must be a whole number for river, not {self.cleanup_interval}."

@@ -21,6 +21,7 @@ from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine
 from service.clustering.kinship import Life
+from service.clustering.moments import MOST_MOMENTS
 from service.clustering.params import EngineParams
 from service.clustering.state_check import demand, within
 from service.clustering.variants import Cores
@@ -29,7 +30,7 @@ from service.records import NO_CLUSTER, ClusterState, VerdictKind
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 4
+VERSION = 5
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -50,6 +51,7 @@ class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     idle_check_at: int
     verdict_counts: dict[str, int]
     params: EngineParams
+    squeeze: float
     cores: Cores
     lives: list[Life]
 
@@ -65,6 +67,7 @@ def dump(engine: Engine) -> bytes:
         idle_check_at=engine._idle_check_at,  # noqa: SLF001 - the snapshot is the engine's other half
         verdict_counts={kind.value: n for kind, n in engine.verdict_counts.items()},
         params=engine.params,
+        squeeze=engine.gates.squeeze,
         cores=engine.cores,
         lives=list(engine.lives.values()),
     )
@@ -117,7 +120,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.restore_clusterer(stored)
     engine.restore_stream(stream)
     demand(
-        ledger.params.stream_gate or not (len(stream["cores"]) or "fit.weights" in stream),
+        ledger.params.gates != "items" or not (len(stream["cores"]) or "fit.weights" in stream),
         "a window or a fit where the stream gate is off",
     )
     _check_clusterer(stored, ledger)
@@ -130,7 +133,10 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.candidates_tested = ledger.candidates_tested
     engine._idle_check_at = ledger.idle_check_at  # noqa: SLF001 - the snapshot is the engine's other half
     engine.verdict_counts = {kind: ledger.verdict_counts[kind.value] for kind in engine.verdict_counts}
+    engine.gates.squeeze = ledger.squeeze
     engine.cores = ledger.cores
+    for life in ledger.lives:
+        _check_points(life, engine.space.dim)
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
 
@@ -167,6 +173,7 @@ def _check_ledger(ledger: _Ledger) -> None:
         0 <= ledger.idle_check_at <= ledger.seq + ledger.params.gone_after_items,
         "when to look for idle clusters",
     )
+    demand(0.0 < ledger.squeeze <= 1.0, "what is left of the operator's rate")
     demand(0 <= ledger.candidates_tested < _HUGE and 1 <= ledger.next_cluster_id < _HUGE, "the counters")
     _check_cores(ledger)
     lives = {life.id: life for life in ledger.lives}
@@ -209,9 +216,14 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     demand(all(0 <= start.hits < _HUGE for start in life.starts), what)
     demand(0.0 < life.p0 <= 1.0, what)
     demand(math.isfinite(life.first_t) and math.isfinite(life.last_t), what)
-    missing = {x is None for x in (life.emerged_seq, life.items_to_emerge, life.evidence)}
-    demand(len(missing) == 1, what)
-    demand(life.state is ClusterState.VARIANT or missing == {life.state is ClusterState.CANDIDATE}, what)
+    is_candidate = life.state is ClusterState.CANDIDATE
+    demand((life.evidence is None) == is_candidate, what)
+    demand((life.emerged_seq is None) == (life.items_to_emerge is None), what)
+    demand(life.state is ClusterState.VARIANT or (life.emerged_seq is None) == is_candidate, what)
+    demand(is_candidate or not (life.starts or life.moments or life.shape.items or life.repeats), what)
+    demand(0 <= life.repeats < _HUGE and len(life.moments) <= MOST_MOMENTS, what)
+    demand(all(life.born_seq <= moment.seq <= ledger.seq for moment in life.moments), what)
+    demand((life.missing is None) == (life.variant_of is None), what)
     demand(life.variant_of is not None or life.state is not ClusterState.VARIANT, what)
     demand(life.variant_of is None or life.state in (ClusterState.VARIANT, ClusterState.GONE), what)
     demand(life.variant_of is None or 0 <= life.variant_of < len(ledger.labels), what)
@@ -221,6 +233,15 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
         demand(all(0 <= n < _HUGE for n in counts) and sum(counts[:-1]) <= sum(counts[-1:]), what)
     demand(all(now >= then for now, then in zip(ledger.cores.counts, life.cores, strict=False)), what)
     demand(life.merged_into is None or life.state is ClusterState.GONE, what)
+
+
+def _check_points(life: Life, dim: int) -> None:
+    """The places that a candidate remembers are places."""
+    what, shape = f"where cluster {life.id} lies", life.shape
+    demand(all(len(moment.x) == 4 * dim for moment in life.moments), what)
+    demand(all(np.isfinite(np.frombuffer(moment.x, dtype="<f4")).all() for moment in life.moments), what)
+    demand(0 <= shape.items < _HUGE and len(shape.total) == (dim if shape.items else 0), what)
+    demand(all(abs(x) < _FURTHEST for x in shape.total) and 0.0 <= shape.squares < _FURTHEST, what)
 
 
 def _check_ancestors(above: Mapping[int, int | None], lives: Mapping[int, Life]) -> None:
@@ -251,9 +272,10 @@ def _check_known_counts(counts: NDArray[Any], ledger: _Ledger) -> None:
 def _check_clusterer(arrays: Mapping[str, NDArray[Any]], ledger: _Ledger) -> None:
     """Does the clusterer, which is sound by itself, fit the ledger?"""
     is_river = ledger.params.backend == "river"
-    learnt = sum(n for kind, n in ledger.verdict_counts.items() if kind != VerdictKind.KNOWN.value)
+    counts = ledger.verdict_counts
     now = arrays["counters" if is_river else "clock"][0]
-    demand(now == learnt, "how many items the clusterer has learnt")
+    fewest = sum(counts.values()) - counts[VerdictKind.KNOWN.value]
+    demand(fewest <= now <= sum(counts.values()), "how many items the clusterer has learnt")
     demand(
         is_river or (arrays["clock"][1] == 0 and arrays["counters"][2] == 0),
         "items that bring their own times",

@@ -31,6 +31,8 @@ from statistics import median
 import msgspec
 from scipy.special import pdtr
 
+from service.records import Missing
+
 DOUBT = 0.02
 """Chance at which fewer core items than seen would come if the class had lost only half."""
 
@@ -85,10 +87,11 @@ class Answer(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What a cluster is, and of a drift the class that drifted most: an index, else None."""
+    """What a cluster is; of a drift also the class that drifted most, an index, and what is missing of it."""
 
     answer: Answer
     drifted: int | None = None
+    missing: Missing | None = None
 
 
 def judged(before: list[int], since: list[int], items: int) -> Judgement:
@@ -105,18 +108,25 @@ def judged(before: list[int], since: list[int], items: int) -> Judgement:
         return Judgement(answer=Answer.NEW)
     ratio = n_since / n_before
     usual = [own * ratio for own in b]
-    most = max(range(len(b)), key=lambda k: usual[k] - s[k])
     if sum(usual) >= FEWEST_EXPECTED and _is_down(sum(s), LEFT * sum(usual)):
-        return Judgement(answer=Answer.DRIFT, drifted=most)
+        most = max(range(len(b)), key=lambda k: usual[k] - s[k])
+        return _drift(most, usual[most], s[most])
     if items > MOST_ITEMS:
         return Judgement(answer=Answer.NEW)
     fared = min(1.0, median(seen / own for seen, own in zip(s, usual, strict=True) if own))
-    missing = [
-        own * fared - seen for seen, own in zip(s, usual, strict=True) if _is_down(seen, own * fared / 2)
-    ]
-    if sum(missing) >= _TAKEN_SHARE * items:
-        return Judgement(answer=Answer.DRIFT, drifted=most)
+    halved = {
+        k: own * fared - seen
+        for k, (seen, own) in enumerate(zip(s, usual, strict=True))
+        if _is_down(seen, own * fared / 2)
+    }
+    if halved and sum(halved.values()) >= _TAKEN_SHARE * items:
+        most = max(halved, key=lambda k: halved[k])
+        return _drift(most, usual[most] * fared, s[most])
     return Judgement(answer=Answer.NEW)
+
+
+def _drift(k: int, expected: float, seen: int) -> Judgement:
+    return Judgement(answer=Answer.DRIFT, drifted=k, missing=Missing(expected=round(expected, 6), seen=seen))
 
 
 def _is_down(seen: int, most: float) -> bool:

@@ -30,13 +30,14 @@ class _Items(msgspec.Struct, tag="items", tag_field="entry", forbid_unknown_fiel
     t: bytes
     nearest: bytes
     accepted: bytes
+    fed: bytes
     core: bytes
     claimed: bytes
     novelty: bytes
     distance: bytes
     features: bytes
     width: int
-    z_unknown: bytes
+    z_fed: bytes
     dim: int
     clusters: bytes
 
@@ -78,14 +79,15 @@ def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
             t=batch.t.astype("<f8").tobytes(),
             nearest=batch.nearest.astype("<i4").tobytes(),
             accepted=np.packbits(batch.accepted).tobytes(),
+            fed=np.packbits(batch.fed).tobytes(),
             core=batch.core.astype("<i4").tobytes(),
             claimed=batch.claimed.astype("<i8").tobytes(),
             novelty=batch.novelty.astype("<f8").tobytes(),
             distance=batch.distance.astype("<f8").tobytes(),
             features=batch.features.astype("<f2").tobytes(),
             width=batch.features.shape[1],
-            z_unknown=batch.z_unknown.astype("<f4").tobytes(),
-            dim=batch.z_unknown.shape[1],
+            z_fed=batch.z_fed.astype("<f4").tobytes(),
+            dim=batch.z_fed.shape[1],
             clusters=clusters.tobytes(),
         )
     )
@@ -122,20 +124,23 @@ def _unpack_refit(entry: _Refit) -> StreamFit:
 
 def _unpack_items(entry: _Items, first_seq: int) -> tuple[Observed, Int64s]:
     B = len(entry.ids)
-    accepted = np.unpackbits(np.frombuffer(entry.accepted, dtype=np.uint8), count=B).astype(np.bool_)
-    refused = B - int(accepted.sum())
+    accepted, fed = (
+        np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=B).astype(np.bool_)
+        for bits in (entry.accepted, entry.fed)
+    )
     batch = Observed(
         first_seq=first_seq,
         ids=entry.ids,
         t=np.frombuffer(entry.t, dtype="<f8").reshape(B),
         nearest=np.frombuffer(entry.nearest, dtype="<i4").reshape(B).astype(np.int64),
         accepted=accepted,
+        fed=fed,
         core=np.frombuffer(entry.core, dtype="<i4").reshape(B),
         claimed=np.frombuffer(entry.claimed, dtype="<i8").reshape(B),
         novelty=np.frombuffer(entry.novelty, dtype="<f8").reshape(B),
         distance=np.frombuffer(entry.distance, dtype="<f8").reshape(B),
         features=np.frombuffer(entry.features, dtype="<f2").reshape(B, entry.width),
-        z_unknown=np.frombuffer(entry.z_unknown, dtype="<f4").reshape(refused, entry.dim),
+        z_fed=np.frombuffer(entry.z_fed, dtype="<f4").reshape(int(fed.sum()), entry.dim),
     )
     return batch, np.frombuffer(entry.clusters, dtype="<i8").reshape(B)
 

@@ -52,7 +52,7 @@ class TableNet:
     def _one(self, value: float) -> Float32s:
         if value < 0.5:
             return self._known[int(value * 2 * len(self._known))]
-        jitter = np.random.default_rng(int(value * 1e6)).normal(size=len(self._far)) * 1e-3
+        jitter = np.random.default_rng(int(value * 1e6)).normal(size=len(self._far)) * 0.03
         return (self._far + jitter).astype(np.float32)
 
 

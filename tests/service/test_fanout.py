@@ -6,32 +6,13 @@ import pytest
 
 from service.events import ClusterEvent, EventKind
 from service.fanout import Fanout
-from service.records import Cluster, ClusterState, Evidence
+from tests.service.told import cluster
 
 
 def event(seq: int) -> ClusterEvent:
-    cluster = Cluster(
-        id=1,
-        state=ClusterState.EMERGING,
-        name=None,
-        items=8,
-        items_to_emerge=8,
-        weight=8.0,
-        micro_clusters=1,
-        born_seq=0,
-        emerged_seq=seq,
-        last_seq=seq,
-        first_t=0.0,
-        last_t=0.0,
-        nearest=None,
-        nearest_distance=None,
-        exemplars=(),
-        parent_id=None,
-        merged_into=None,
-        variant_of=None,
-        evidence=Evidence(trials=1, hits=1, p0=0.1, log10_e=1.0, log10_threshold=2.0),
+    return ClusterEvent(
+        kind=EventKind.EMERGED, seq=seq, t=0.0, cluster=cluster(emerged_seq=seq, last_seq=seq)
     )
-    return ClusterEvent(kind=EventKind.EMERGED, seq=seq, t=0.0, cluster=cluster)
 
 
 async def test_order() -> None:

@@ -351,7 +351,7 @@ async def test_a_switched_off_stream_gate(shared: Shared) -> None:
     """Started again without it, and again with it: no fits meanwhile, and replay is exact over all three."""
     at, state = 0, ""
     for is_on, more in ((True, 0), (False, 600), (True, 300)):
-        async with rig(FakeStore(shared), stream_gate=is_on).open() as one:
+        async with rig(FakeStore(shared), gates="both" if is_on else "items").open() as one:
             if not more:
                 at = await feed_until(one, 0, lambda: fits_of(shared))
                 seqs = fits_of(shared)

@@ -79,7 +79,7 @@ def test_entries_of_another_bundle_are_refused_by_their_place(what: str) -> None
     driven = Driven(with_stream_gate())
     driven.feed(z, makes_fits=False)
     fit = driven.engine.stream.solve(driven.engine.fit_job())
-    observed = with_stream_gate(stream_gate=False).decide(z[:2], ("a", "b"), np.zeros(2))
+    observed = with_stream_gate(gates="items").decide(z[:2], ("a", "b"), np.zeros(2))
     narrow = replace(fit, weights=fit.weights[1:])
     with pytest.raises(EntryUnreadable, match=r"seq 1 cannot be replayed: .*another bundle"):
         replay_entry(

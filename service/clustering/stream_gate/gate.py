@@ -17,7 +17,7 @@ from service.clustering.stream_gate.membership import Memberships, membership_od
 from service.clustering.stream_gate.records import FitJob, Judged, StreamFit, check_fit
 from service.clustering.stream_gate.tail import Tail
 from service.clustering.stream_gate.window import Window
-from service.records import NO_CLUSTER, Bools, Float16s, Float32s, Float64s, Int32s, Int64s
+from service.records import NO_CLUSTER, Float16s, Float32s, Float64s, Int32s, Int64s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class _Scale:
     ratio: Tail
     claim: Tail | None
     smallest: Tail
-    refused: Bools
+    p: Float64s
 
 
 class StreamGate:
@@ -59,6 +59,7 @@ class StreamGate:
     def __init__(self, known: KnownArrays, rate: float) -> None:
         self._space = FeatureSpace(known)
         self._rate = rate
+        self._is_alone = False
         fitted, self._judged = held_out.halves(known, self._space)
         self._fitter = Fitter(known, fitted)
         p = self._judged.p
@@ -94,7 +95,7 @@ class StreamGate:
             p_item: float64 (B,) p-values of the known gate.
             features: float16 (B, F).
         """
-        scale = self._scale
+        scale, p_item = self._scale, self._counted(p_item)
         if scale is None:
             p = self._unfitted.p_values(-p_item)
             return Judged(p=p, clusters=np.zeros(len(p_item), dtype=np.int64))
@@ -107,11 +108,16 @@ class StreamGate:
         """int64: the places of the held-out items that no fit sees."""
         return self._judged.places
 
-    def refused_held_out(self) -> Bools:
-        """Bool (len(judged),): which of the held-out items that no fit sees are refused now."""
+    @property
+    def held_out_p(self) -> Float64s:
+        """float64 (len(judged),): what `judge` says now of the held-out items that no fit sees."""
         if self._scale is None:
-            return np.asarray(self._unfitted.p_values(-self._judged.p) <= self._rate, dtype=np.bool_)
-        return self._scale.refused
+            return self._unfitted.p_values(-self._counted(self._judged.p))
+        return self._scale.p
+
+    def _counted(self, p_item: Float64s) -> Float64s:
+        """What the known gate says, where that counts."""
+        return np.ones_like(p_item) if self._is_alone else p_item
 
     def _see(self, features: Float16s, odds: list[Float64s]) -> _Seen:
         """What the fit says: `odds` are float64 (B,) of each membership."""
@@ -214,9 +220,9 @@ class StreamGate:
         self._since_fit = 0
         self._weigh()
 
-    def retune(self, rate: float) -> None:
-        """Call items new at another rate from the next item on."""
-        self._rate = rate
+    def retune(self, rate: float, *, alone: bool = False) -> None:
+        """Call items new at another rate from the next item on; or without the known gate, `alone`, if it is on."""
+        self._rate, self._is_alone = rate, alone and self.is_on
         if self._weights is not None:
             self._weigh()
 
@@ -228,13 +234,13 @@ class StreamGate:
         seen = self._see(judged.features, self._judged_odds())
         ratios = Tail(seen.ratio, mass)
         claims = None if seen.claim is None else Tail(seen.claim, mass)
-        smallest = self._smallest(judged.p, seen, ratios, claims)
+        smallest = self._smallest(self._counted(judged.p), seen, ratios, claims)
         combined = Tail(-smallest, mass)
         self._scale = _Scale(
             ratio=ratios,
             claim=claims,
             smallest=combined,
-            refused=np.asarray(combined.p_values(-smallest) <= self._rate, dtype=np.bool_),
+            p=combined.p_values(-smallest),
         )
 
     def _judged_odds(self) -> list[Float64s]:

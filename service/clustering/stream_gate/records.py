@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.clustering.stream_gate import constants
 from service.records import Bools, Float16s, Float32s, Float64s, Int32s, Int64s
 
 
@@ -64,8 +65,15 @@ class Judged:
     clusters: Int64s
 
 
+LEAST_SHARE = 1e-30
+"""No fit finds a share below (shares.py); by less, weights would leave what float32 can hold."""
+
+HIGHEST_ID = 2**62
+"""No cluster id comes near it."""
+
+
 class Misfit(ValueError):
-    """A fit, or features, that this stream gate cannot work with."""
+    """A fit, or a batch, that this stream cannot have made."""
 
 
 def membership_width(F: int) -> int:
@@ -92,8 +100,12 @@ def check_fit(fit: StreamFit, *, F: int, K: int) -> None:
             raise Misfit(f"a fit of the stream gate has {name} of shape {array.shape}, not {shape}.")
         if not np.isfinite(array).all():
             raise Misfit(f"a fit of the stream gate has {name} that are no numbers.")
-    if not (fit.shares > 0).all():
+    if not (fit.shares >= LEAST_SHARE).all():
         raise Misfit("a fit of the stream gate has shares that are not above 0.")
+    if m > constants.MOST_MEMBERSHIPS:
+        raise Misfit(f"a fit of the stream gate has {m} memberships; {constants.MOST_MEMBERSHIPS} are kept.")
+    if not (np.concatenate([fit.clusters, fit.joins.ravel()]) < HIGHEST_ID).all():
+        raise Misfit("a fit of the stream gate has ids that no cluster has.")
     if not (fit.members[:, -1] > 0).all():
         raise Misfit("a fit of the stream gate has a membership without reach.")
     if not (fit.clusters > 0).all() or len(np.unique(fit.clusters)) < m:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from service.clustering.state_check import demand, length, within
 from service.clustering.stream_gate import constants
 from service.clustering.stream_gate.membership import Memberships
-from service.clustering.stream_gate.records import membership_width
+from service.clustering.stream_gate.records import LEAST_SHARE, membership_width
 from service.clustering.stream_gate.window import Recent
 from service.records import Float32s
 
@@ -96,7 +96,7 @@ def check(arrays: Arrays, *, F: int, K: int, is_on: bool) -> None:
     demand(is_on or not (n or has_fit), "a window or a fit where there is no stream gate")
     demand(has_fit or not m, "memberships without a fit")
     demand(
-        not has_fit or within(arrays["fit.shares"], 1e-30, np.inf),
+        not has_fit or within(arrays["fit.shares"], LEAST_SHARE, np.inf),
         "the known classes' shares",
     )
     clusters = arrays["members.clusters"]

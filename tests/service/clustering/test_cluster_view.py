@@ -6,9 +6,8 @@ from service.clustering.cluster_view import items_of, view_of
 from service.clustering.kinship import Life
 from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import ClustererParams
-from service.records import Evidence
+from tests.service.told import EVIDENCE
 
-EVIDENCE = Evidence(trials=1, hits=1, p0=0.5, log10_e=0.0, log10_threshold=1.0)
 PROTOTYPES = np.array([[0.0, 0.0], [10.0, 0.0]])
 
 

@@ -12,12 +12,9 @@ from scipy.stats import binom
 from service.clustering.emergence import (
     MOST_STARTS,
     START_EVERY,
-    Background,
     Start,
     begin_anew,
-    clopper_pearson_upper,
     count_hit,
-    evidence_of,
     log_e_detector,
     log_e_value,
     log_threshold,
@@ -93,24 +90,6 @@ def test_the_budgets_of_all_candidates_sum_to_the_operators() -> None:
     total = sum(math.exp(-log_threshold(j, 0.01)) for j in range(1, 200_000))
 
     assert total == pytest.approx(0.01, rel=1e-4)
-
-
-def test_the_upper_bound_covers() -> None:
-    """Clopper-Pearson: at the bound, k or fewer hits have 5 % chance; on paper, 1 - .05^(1/n) for k = 0."""
-    assert clopper_pearson_upper(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
-    assert binom.cdf(3, 200, clopper_pearson_upper(3, 200)) == pytest.approx(0.05)
-    assert 1.0 == clopper_pearson_upper(0, 0)
-    assert 1.0 == clopper_pearson_upper(5, 5)
-
-
-def test_leaks_of_known_classes_raise_p0() -> None:
-    """Held-out known items inside the balls count, those outside do not."""
-    background = Background(np.array([[0.0, 0.0], [0.5, 0.0], [9.0, 0.0]]), total=100)
-
-    assert clopper_pearson_upper(2, 100) == background.p0(np.array([[0.1, 0.0]]), radius=1.0)
-    assert clopper_pearson_upper(0, 100) == background.p0(np.array([[5.0, 5.0]]), radius=1.0)
-    assert clopper_pearson_upper(0, 100) == background.p0(np.empty((0, 2)), radius=1.0)
-    assert clopper_pearson_upper(0, 100) == Background(np.empty((0, 2)), total=100).p0(np.zeros((1, 2)), 1.0)
 
 
 # Starts
@@ -189,13 +168,3 @@ def test_looking_at_all_starts_after_every_item_keeps_the_budget() -> None:
         crossed += reached
 
     assert binom.sf(crossed - 1, 300, a) > 0.01
-
-
-def test_what_is_shown_of_the_test() -> None:
-    """Base ten, rounded: the last bits of special functions differ between processors."""
-    evidence = evidence_of([Start(number=1, seq=10, hits=4)], 60, p0=0.01, ordinal=2, budget=0.05)
-
-    assert (50, 4, 0.01) == (evidence.trials, evidence.hits, evidence.p0)
-    assert evidence.log10_threshold == pytest.approx(log_threshold(2, 0.05) / math.log(10))
-    assert evidence.log10_e == round(evidence.log10_e, 9)
-    assert -1e6 / math.log(10) == pytest.approx(evidence_of([], 60, p0=0.01, ordinal=1, budget=0.05).log10_e)

@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.clustering import engine as engine_module
 from service.clustering import snapshot
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.engine import Engine, StepResult
 from service.clustering.stream_gate import Misfit, StreamFit, constants
-from service.clustering.variants import Answer, Judgement
 from service.events import EventKind
 from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Float32s, VerdictKind
 from service.recovery import replay_entry
@@ -24,6 +22,7 @@ from tests.service.clustering.overlapping import (
     FAR,
     HIDDEN,
     LABELS,
+    RATE,
     SHIFTED,
     D,
     Driven,
@@ -34,12 +33,6 @@ from tests.service.clustering.overlapping import (
 
 F = D
 """As many features as the embedding has dimensions."""
-
-
-@pytest.fixture(autouse=True)
-def _all_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These streams bring new items alone for a while, which looks like a drift; that has tests of its own."""
-    monkeypatch.setattr(engine_module, "judged", lambda *_: Judgement(answer=Answer.NEW))
 
 
 def stream(
@@ -178,7 +171,7 @@ def test_a_hidden_class_is_found_that_the_known_gate_lets_pass(shares: tuple[flo
     """Most of its items look known one by one; with the stream gate its one cluster gets most of them."""
     got = []
     for is_on in (True, False):
-        driven = Driven(engine(stream_gate=is_on))
+        driven = Driven(engine(gates="both" if is_on else "items", feeding_rate=RATE))
         driven.feed(stream(1, 1500, shares=shares))
         driven.feed(stream(2, 3000, HIDDEN, 0.2, shares=shares))
         assert 1 == len(announced(driven.engine))
@@ -349,18 +342,18 @@ def test_a_fit_older_than_a_merge_claims_for_the_heir() -> None:
 
 def test_switched_off_it_forgets_and_switched_on_it_begins_anew() -> None:
     """Meanwhile the known gate decides alone; nothing of a stream long past is decided by afterwards."""
-    driven = Driven(engine())
+    driven = Driven(engine(feeding_rate=RATE))
     driven.feed(stream(0, 900, HIDDEN, 0.2))
-    driven.engine.configure(driven.engine.params.with_changes(stream_gate=False))
+    driven.engine.configure(driven.engine.params.with_changes(gates="items"))
     z = stream(1, 600)
-    off, plain = driven.feed(z), Driven(engine(stream_gate=False)).feed(z)
+    off, plain = driven.feed(z), Driven(engine(gates="items", feeding_rate=RATE)).feed(z)
 
     assert [v.novelty for r in off for v in r.verdicts] == [v.novelty for r in plain for v in r.verdicts]
     assert not driven.engine.is_fit_due
     fits = len(driven.fits)
     again = snapshot.load(snapshot.dump(driven.engine), overlapping().known, LABELS)
     assert snapshot.dump(driven.engine) == snapshot.dump(again)
-    driven.engine.configure(driven.engine.params.with_changes(stream_gate=True))
+    driven.engine.configure(driven.engine.params.with_changes(gates="both"))
     driven.feed(stream(2, constants.FEWEST_ITEMS - 10))
     assert fits == len(driven.fits)
     driven.feed(stream(3, 50))
@@ -388,7 +381,7 @@ def test_features_are_kept_where_there_is_a_stream_gate() -> None:
     few = Engine(overlapping(held_out=400).known, LABELS, engine().params)
     widths = [
         e.decide(stream(0, 3), ("a", "b", "c"), np.zeros(3)).features.shape
-        for e in (engine(), engine(stream_gate=False), few)
+        for e in (engine(), engine(gates="items"), few)
     ]
 
     assert [(3, F), (3, 0), (3, 0)] == widths
@@ -398,7 +391,7 @@ def test_features_are_kept_where_there_is_a_stream_gate() -> None:
 @pytest.mark.parametrize("is_on", [True, False])
 def test_entries_of_another_stream_gate_are_refused(*, is_on: bool) -> None:
     """Items and fits of another width, or where there is none; nothing is changed by them."""
-    one = engine(stream_gate=is_on)
+    one = engine(gates="both" if is_on else "items")
     observed = one.decide(stream(0, 3), ("a", "b", "c"), np.zeros(3))
     before = snapshot.digest(one)
     for width in {0, 1, F - 1, F} - {F if is_on else 0}:
@@ -433,7 +426,7 @@ def test_a_window_where_the_stream_gate_is_off_is_refused() -> None:
     driven = Driven(engine())
     driven.feed(stream(0, 30))
     arrays, ledger = unpack(snapshot.dump(driven.engine), snapshot.MAGIC, snapshot.VERSION, snapshot._Ledger)
-    object.__setattr__(ledger.params, "stream_gate", False)
+    object.__setattr__(ledger.params, "gates", "items")
     with pytest.raises(SnapshotUnreadable, match="where the stream gate is off"):
         snapshot.load(pack(snapshot.MAGIC, snapshot.VERSION, arrays, ledger), overlapping().known, LABELS)
 
@@ -460,8 +453,11 @@ def test_starts_are_few_and_end_with_the_candidate() -> None:
 def test_no_cluster_is_claimed_by_what_is_known() -> None:
     """An accepted item has no claim, whatever a membership says."""
     driven, old, _ = with_two_clusters()
-    driven.use(fit(members=membership(place(0), driven, reach=1.0)[None], clusters=np.array([old])))
+    driven.use(fit(members=membership(place(0), driven, reach=1e4)[None], clusters=np.array([old])))
     z = stream(9, 500)
+    one = driven.engine
+    judged = one.stream.judge(one.gate.decide(z).p, one.stream.features(z))
+    assert (judged.clusters[judged.p > RATE] != NO_CLUSTER).any(), "the membership claims known items"
     observed = driven.engine.decide(z, tuple(map(str, range(500))), np.zeros(500))
 
     assert (observed.claimed[observed.accepted] == NO_CLUSTER).all()

@@ -112,3 +112,13 @@ def test_cores_remember_one_to_two_spans() -> None:
     assert cores.usual()[0] == 0
     assert cores.usual()[1] >= SPAN
     assert cores.counts == [SPAN, 2 * SPAN, 3 * SPAN]
+
+
+def test_the_class_that_drifted_is_named_and_no_larger_one_that_ebbs() -> None:
+    """A big class at 60 % misses more items than a small one that is all but gone; the small one is named."""
+    found = judged([1000, 40, 40, 1100], [600, 2, 40, 1100], 10)
+
+    assert Answer.DRIFT is found.answer
+    assert 1 == found.drifted
+    assert found.missing is not None
+    assert (24.0, 2) == (found.missing.expected, found.missing.seen)

@@ -3,33 +3,14 @@
 import pytest
 
 from service.events import ClusterEvent, EventKind
-from service.records import NO_CLUSTER, Cluster, ClusterState, Evidence
+from service.records import NO_CLUSTER
 from service.scoring.answers import NO_LABEL, Announcement, announcements, read_answers
+from tests.service import told
 from tests.service.answered import answers, truth, verdict, verdicts
 
 
 def event(kind: EventKind, seq: int, cluster: int, exemplars: tuple[str, ...]) -> ClusterEvent:
-    view = Cluster(
-        id=cluster,
-        state=ClusterState.EMERGING,
-        name=None,
-        items=9,
-        items_to_emerge=9,
-        weight=9.0,
-        micro_clusters=1,
-        born_seq=0,
-        emerged_seq=seq,
-        last_seq=seq,
-        first_t=0.0,
-        last_t=0.0,
-        nearest=None,
-        nearest_distance=None,
-        exemplars=exemplars,
-        parent_id=None,
-        merged_into=None,
-        variant_of=None,
-        evidence=Evidence(trials=1, hits=1, p0=0.1, log10_e=1.0, log10_threshold=1.0),
-    )
+    view = told.cluster(id=cluster, emerged_seq=seq, last_seq=seq, exemplars=exemplars)
     return ClusterEvent(kind=kind, seq=seq, t=0.0, cluster=view)
 
 

@@ -23,7 +23,7 @@ LABELS = ("cat", "dog", "äffchen")
 
 FLOATS = st.floats(allow_nan=False)
 
-COLUMNS = ("t", "nearest", "accepted", "core", "claimed", "novelty", "distance", "features", "z_unknown")
+COLUMNS = ("t", "nearest", "accepted", "fed", "core", "claimed", "novelty", "distance", "features", "z_fed")
 
 
 @st.composite
@@ -48,18 +48,20 @@ def batches(draw: st.DrawFn) -> tuple[Observed, list[Verdict]]:
     D = draw(st.integers(1, 5))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     accepted = rng.random(B) < 0.5
+    fed = ~accepted | (rng.random(B) < 0.3)
     batch = Observed(
         first_seq=draw(st.integers(0, 2**53)),
         ids=tuple(draw(st.lists(st.text(max_size=5), min_size=B, max_size=B))),
         t=rng.normal(size=B) * 1e9,
         nearest=rng.integers(0, len(LABELS), B),
         accepted=accepted,
+        fed=fed,
         core=rng.integers(-1, len(LABELS), B).astype(np.int32),
         claimed=np.where(accepted, NO_CLUSTER, rng.integers(0, 2**40, B)),
         novelty=rng.random(B),
         distance=rng.random(B) * 100,
         features=rng.normal(size=(B, draw(st.integers(0, 4)))).astype(np.float16),
-        z_unknown=rng.normal(size=(int((~accepted).sum()), D)).astype(np.float32),
+        z_fed=rng.normal(size=(int(fed.sum()), D)).astype(np.float32),
     )
     return batch, [draw(verdicts()) for _ in range(B)]
 
@@ -129,13 +131,15 @@ def test_refit(fit: StreamFit) -> None:
 def test_columns_of_another_length(drawn: tuple[Observed, list[Verdict]], data: st.DataObject) -> None:
     """One number too many, in any column: the entry is refused, and nothing is shared out among the items."""
     fields = msgspec.msgpack.decode(pack_items(*drawn))
-    name = data.draw(st.sampled_from([name for name in (*COLUMNS, "clusters") if name != "accepted"]))
+    name = data.draw(
+        st.sampled_from([name for name in (*COLUMNS, "clusters") if name not in ("accepted", "fed")])
+    )
     fields[name] += bytes(8)
     with pytest.raises(EntryUnreadable, match="seq 3 cannot be read"):
         unpack_entry(msgspec.msgpack.encode(fields), first_seq=3)
 
 
-@pytest.mark.parametrize("left_out", ["features", "width", "core", "claimed"])
+@pytest.mark.parametrize("left_out", ["features", "width", "core", "claimed", "fed"])
 def test_an_entry_of_before_there_was_a_stream_gate(left_out: str) -> None:
     """What an older firstseen wrote is refused in words, by its place."""
     batch = Observed(
@@ -144,12 +148,13 @@ def test_an_entry_of_before_there_was_a_stream_gate(left_out: str) -> None:
         t=np.zeros(1),
         nearest=np.zeros(1, dtype=np.int64),
         accepted=np.ones(1, dtype=np.bool_),
+        fed=np.zeros(1, dtype=np.bool_),
         core=np.zeros(1, dtype=np.int32),
         claimed=np.zeros(1, dtype=np.int64),
         novelty=np.zeros(1),
         distance=np.zeros(1),
         features=np.zeros((1, 2), dtype=np.float16),
-        z_unknown=np.empty((0, 3), dtype=np.float32),
+        z_fed=np.empty((0, 3), dtype=np.float32),
     )
     fields = msgspec.msgpack.decode(pack_items(batch, [_known()]))
     del fields[left_out]
@@ -200,12 +205,13 @@ def test_known_items_are_small() -> None:
         t=zeros,
         nearest=zeros.astype(np.int64),
         accepted=np.ones(B, dtype=np.bool_),
+        fed=np.zeros(B, dtype=np.bool_),
         core=zeros.astype(np.int32),
         claimed=zeros.astype(np.int64),
         novelty=zeros,
         distance=zeros,
         features=np.zeros((B, 96), dtype=np.float16),
-        z_unknown=np.empty((0, 256), dtype=np.float32),
+        z_fed=np.empty((0, 256), dtype=np.float32),
     )
 
     assert len(pack_items(batch, [_known()] * B)) < (57 + 2 * 96) * B

@@ -82,7 +82,7 @@ def test_of_the_held_out_items_no_more_are_refused_than_the_rate(rate: float) ->
     weight = fit.shares[labels] / np.bincount(labels)[labels]
 
     assert [3] == gate.memberships.clusters.tolist()
-    assert 0.3 * rate < weight[gate.refused_held_out()].sum() / weight.sum() <= rate
+    assert 0.3 * rate < weight[gate.held_out_p <= rate].sum() / weight.sum() <= rate
 
 
 @settings(max_examples=40, deadline=None)
