@@ -58,7 +58,13 @@ class Clusterer(Protocol):
                 assigned to; 1 if it founded that.
         """
 
-    def regroup(self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()) -> Matched:
+    def regroup(
+        self,
+        next_id: int,
+        announced: Collection[int] = (),
+        united: Collection[int] = (),
+        apart: Collection[int] = (),
+    ) -> Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 
         Args:
@@ -69,6 +75,9 @@ class Clusterer(Protocol):
 
     def adopt(self, cluster: int, into: int) -> None:
         """Give the micro-clusters of one cluster to another; from then on `regroup` is told that it is united."""
+
+    def part(self, births: Int64s, of: int, into: int) -> None:
+        """Give those micro-clusters of a cluster that have these births to another, a new one."""
 
     def drop(self, cluster: int) -> None:
         """Forget the micro-clusters of a cluster that is gone."""

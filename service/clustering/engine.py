@@ -168,7 +168,7 @@ class Engine:
         if not self.gates.has_stream:
             raise Misfit("there is a fit, and no stream gate.")
         self.stream.check(fit)
-        events = self._join(fit)
+        events = [*self._join(fit), *self._part(fit)]
         self.stream.use(fit, self._goes_by)
         self.gates.look_at_held_out()
         self._weigh_claims()
@@ -185,6 +185,24 @@ class Engine:
                 into.is_united = True
                 latest = max(ends, into, key=lambda life: life.last_seq)
                 self._merge(ends, into, latest.last_t, events)
+        return events
+
+    def _part(self, fit: StreamFit) -> list[ClusterEvent]:
+        """Make two of a cluster that a fit found to be two classes, if it is still there, and not these parts alone."""
+        events: list[ClusterEvent] = []
+        parent = self.lives.get(int(fit.partings[0, 0])) if len(fit.partings) else None
+        if parent is None or parent.state not in ANNOUNCED or self.params.backend != "firstseen":
+            return events
+        db, births = self.clusterer, fit.partings[:, 1]
+        leave = np.isin(db.births(db.rows_of(parent.id)), births)
+        if leave.any() and not leave.all():
+            child = self._born(self.next_cluster_id, parent.last_t, parent.id, exemplars=[])
+            self.next_cluster_id += 1
+            db.part(births, parent.id, child.id)
+            child.state, child.evidence = ClusterState.EMERGING, parent.evidence
+            child.emerged_seq, child.items_to_emerge = self.seq, self._items(child)
+            child.usual, child.cores, parent.is_united = [], [], False
+            events.append(self._event(EventKind.SPLIT, child, child.last_t, parent.id))
         return events
 
     # The step
@@ -331,28 +349,34 @@ class Engine:
         db = self.clusterer
         shown = {c for c, life in self.lives.items() if life.state in SHOWN}
         united = [c for c in shown if self.lives[c].is_united]
-        found = db.regroup(self.next_cluster_id, shown, united)
+        # Where a fit can tell that two are one, a chain does not.
+        apart = shown if self.gates.has_stream and len(shown) > 1 else set[int]()
+        found = db.regroup(self.next_cluster_id, shown, united, apart)
         self.next_cluster_id = found.next_id
         own = NO_CLUSTER if row is None else db.cluster_of(row)
         for cluster, parent in [*((c, None) for c in found.born), *found.split]:
-            self.candidates_tested += 1
-            self.lives[cluster] = Life(
-                id=cluster,
-                ordinal=self.candidates_tested,
-                born_seq=self.seq,
-                first_t=t,
-                last_seq=self.seq,
-                last_t=t,
-                parent_id=parent,
-                usual=self.cores.usual(),
-                cores=list(self.cores.counts),
-                exemplars=[id] if cluster == own else [],
-            )
-            self._idle_check_at = 0
+            self._born(cluster, t, parent, exemplars=[id] if cluster == own else [])
         for cluster, into in found.merged:
             self._merge(self.lives[cluster], self.lives[into], t, events)
         if found.born or found.split or found.merged:  # else it was looked at in vain, which must not show
             self._advance_all(t, events)
+
+    def _born(self, cluster: int, t: float, parent: int | None, *, exemplars: list[str]) -> Life:
+        self.candidates_tested += 1
+        self._idle_check_at = 0
+        self.lives[cluster] = Life(
+            id=cluster,
+            ordinal=self.candidates_tested,
+            born_seq=self.seq,
+            first_t=t,
+            last_seq=self.seq,
+            last_t=t,
+            parent_id=parent,
+            usual=self.cores.usual(),
+            cores=list(self.cores.counts),
+            exemplars=exemplars,
+        )
+        return self.lives[cluster]
 
     def _advance_all(self, t: float, events: list[ClusterEvent]) -> None:
         for life in list(self.lives.values()):

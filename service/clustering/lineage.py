@@ -60,6 +60,47 @@ def united_parts(before: Int64s, parts: Int64s, united: Collection[int]) -> Int6
     return np.where(joined >= 0, np.searchsorted(kept, joined), -1).astype(np.int64)
 
 
+def parted(
+    before: Int64s, parts: Int64s, weights: Float64s, centers: Float64s, apart: Collection[int]
+) -> Int64s:
+    """The partition with those parts cut in which clusters meet that stay apart, renumbered in order of birth.
+
+    Only clusters meet in a part that have their heaviest part there: the others would not end in it anyway. A
+    micro-cluster of one that meets stays with it; any other goes with the nearest of theirs.
+
+    Args:
+        before: int64 (M,) cluster id each micro-cluster had, NO_CLUSTER for none.
+        parts: int64 (M,) as `match` takes them.
+        weights: float64 (M,) faded weights, positive.
+        centers: float64 (M, d).
+        apart: Ids of clusters that no chain makes one.
+    """
+    n_parts = int(parts.max(initial=-1)) + 1
+    meeting: dict[int, list[int]] = {}
+    for cluster in apart:
+        is_own = (before == cluster) & (parts >= 0)
+        if is_own.any():
+            heaviest = int(np.bincount(parts[is_own], weights[is_own], minlength=n_parts).argmax())
+            meeting.setdefault(heaviest, []).append(cluster)
+    cut = np.zeros(len(parts), dtype=np.int64)
+    for part, clusters in meeting.items():
+        if len(clusters) < 2:
+            continue
+        held = np.flatnonzero((parts == part) & np.isin(before, clusters))
+        for row in np.flatnonzero(parts == part).tolist():
+            near = np.square(centers[held] - centers[row]).sum(axis=1)
+            cut[row] = before[held[int(near.argmin())]]  # its own, where it is one of these
+    if not cut.any():
+        return parts
+    there = np.flatnonzero(parts >= 0)
+    _, first, place = np.unique(
+        parts[there] * (int(cut.max()) + 1) + cut[there], return_index=True, return_inverse=True
+    )
+    found = np.full(len(parts), -1, dtype=np.int64)
+    found[there] = np.argsort(np.argsort(first))[place]
+    return found
+
+
 def match(
     before: Int64s,
     parts: Int64s,

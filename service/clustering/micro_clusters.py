@@ -315,7 +315,11 @@ class MicroClusters:
         self._take_removed()
 
     def regroup(
-        self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()
+        self,
+        next_id: int,
+        announced: Collection[int] = (),
+        united: Collection[int] = (),
+        apart: Collection[int] = (),
     ) -> lineage.Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 
@@ -323,6 +327,7 @@ class MicroClusters:
             next_id: The first cluster id not given yet.
             announced: Ids that people have seen; they are kept before others.
             united: Ids of clusters that stay one whatever the partition says.
+            apart: Ids of clusters that no chain makes one.
         """
         births, _, own, strong, _ = self._ids
         if self._whole[at.STATUS] & at.STALE_ALL:
@@ -335,6 +340,8 @@ class MicroClusters:
         rows = rows[np.argsort(births[rows])]
         parts = np.empty(len(rows), dtype=np.int64)
         entries.partition_rows(*self._arrays, rows, parts)
+        if apart:
+            parts = lineage.parted(self._ids[2, rows], parts, self.weights(rows), self.centers(rows), apart)
         found = lineage.match(self._ids[2, rows], parts, self.weights(rows), next_id, announced, united)
         self._ids[2, rows] = found.cluster_of
         self._whole[[at.STATUS, at.N_TOUCHED]] = 0
@@ -345,6 +352,10 @@ class MicroClusters:
         self._ids[2, self._ids[2] == cluster] = into
         touched = self._lists[at.TOUCHED, : self._whole[at.N_TOUCHED]]
         touched[touched == cluster] = into
+
+    def part(self, births: Int64s, of: int, into: int) -> None:
+        """Give those micro-clusters of a cluster that have these births to another, a new one."""
+        self._ids[2, (self._ids[2] == of) & (self._ids[0] > 0) & np.isin(self._ids[0], births)] = into
 
     def retune(self, params: ClustererParams) -> tuple[tuple[int, int], ...]:
         """Work with other parameters from now on; what is learnt stays.

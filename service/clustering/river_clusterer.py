@@ -277,7 +277,11 @@ class RiverClusterer:
         self._names = names
 
     def regroup(
-        self, next_id: int, announced: Collection[int] = (), united: Collection[int] = ()
+        self,
+        next_id: int,
+        announced: Collection[int] = (),
+        united: Collection[int] = (),
+        apart: Collection[int] = (),  # noqa: ARG002 - river has the word on what is one
     ) -> lineage.Matched:
         """Carry the ids of clusters over to river's macro-clusters.
 
@@ -302,6 +306,10 @@ class RiverClusterer:
 
     def adopt(self, cluster: int, into: int) -> None:
         """Not to be had: river's macro-clusters are what they are, and the engine asks for none."""
+        raise NotImplementedError
+
+    def part(self, births: Int64s, of: int, into: int) -> None:
+        """Not to be had either."""
         raise NotImplementedError
 
     def drop(self, cluster: int) -> None:

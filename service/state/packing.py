@@ -48,6 +48,7 @@ class _Refit(msgspec.Struct, tag="refit", tag_field="entry", forbid_unknown_fiel
     members: bytes
     clusters: bytes
     joins: bytes
+    partings: bytes
 
 
 class _Configure(msgspec.Struct, tag="configure", tag_field="entry", forbid_unknown_fields=True):
@@ -107,6 +108,7 @@ def pack_refit(fit: StreamFit) -> bytes:
             members=fit.members.astype("<f4").tobytes(),
             clusters=fit.clusters.astype("<i8").tobytes(),
             joins=fit.joins.astype("<i8").tobytes(),
+            partings=fit.partings.astype("<i8").tobytes(),
         )
     )
 
@@ -119,6 +121,7 @@ def _unpack_refit(entry: _Refit) -> StreamFit:
         members=np.frombuffer(entry.members, dtype="<f4").reshape(-1, 2 * len(weights)),
         clusters=np.frombuffer(entry.clusters, dtype="<i8"),
         joins=np.frombuffer(entry.joins, dtype="<i8").reshape(-1, 2),
+        partings=np.frombuffer(entry.partings, dtype="<i8").reshape(-1, 2),
     )
 
 

@@ -25,7 +25,8 @@ It is how an announced cluster gets its items that lie between the clusterer's b
 class. At most REFRESHED memberships are fitted anew at a time, the longest unfitted first: the time of a fit is
 bounded however many clusters there are.
 
-**Joins** (joins.py). The clusterer parts what no chain of balls connects; the same window shows which parts are one.
+**Joins and partings** (joins.py, partings.py). The clusterer parts what no chain of balls connects, and joins what one
+does; the same window shows which parts are one, and which cluster is two.
 
 **The operator's rate** (held_out.py, tail.py, gate.py). There are now three reasons to call an item new: its own
 p-value is small, r is large there, a cluster claims it. Half of the held-out items take no part in any fit, so they are

@@ -1,4 +1,4 @@
-"""A fit: shares, log r, memberships, joins. From a job alone, so it can be made beside everything else.
+"""A fit: shares, log r, memberships, joins, partings. From a job alone, so it can be made beside everything else.
 
 Its time is bounded, however long the stream and however many clusters there are: at most MOST_FITTED held-out items
 and WINDOW of the stream, REFRESHED memberships, and for each of these a look at no more than WINDOW / FEWEST_MEMBERS
@@ -13,6 +13,7 @@ from service.clustering.stream_gate import constants
 from service.clustering.stream_gate.held_out import Half
 from service.clustering.stream_gate.joins import find_joins, within_classes
 from service.clustering.stream_gate.membership import fit_membership
+from service.clustering.stream_gate.partings import find_partings, usual_distance
 from service.clustering.stream_gate.records import FitJob, StreamFit, check_fit, membership_width
 from service.clustering.stream_gate.shares import core_confusion, estimated_shares
 
@@ -30,6 +31,7 @@ class Fitter:
         self._features = held_out.features.astype(np.float32)
         self._confusion = core_confusion(known.calibration_p, known.calibration_labels)
         self._within = within_classes(self._features, held_out.labels)
+        self._usual = usual_distance(self._features, held_out.labels, self._within)
 
     def solve(self, job: FitJob) -> StreamFit:
         """Make a fit.
@@ -55,6 +57,7 @@ class Fitter:
             members=np.array(members, dtype=np.float32).reshape(-1, membership_width(F)),
             clusters=np.array(job.refreshed, dtype=np.int64),
             joins=find_joins(job, window, self._within),
+            partings=find_partings(job, window, self._within, constants.AS_FAR * self._usual),
         )
         check_fit(fit, F=F, K=len(self._confusion))
         return fit

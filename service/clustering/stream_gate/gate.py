@@ -190,6 +190,7 @@ class StreamGate:
         return FitJob(
             features=recent.features,
             cores=recent.cores,
+            births=recent.births,
             clusters=clusters,
             refused=recent.births != 0,
             refreshed=tuple(refreshed),

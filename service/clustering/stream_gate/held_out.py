@@ -46,6 +46,13 @@ def are_enough(known: KnownArrays) -> bool:
     return bool(items >= max(constants.FEWEST_HELD_OUT, constants.FEWEST_OF_CLASS * classes))
 
 
+def widened(radius: float, known: KnownArrays) -> float:
+    """The radius of micro-clusters with a stream gate, if there can be one; without, what it was."""
+    if not are_enough(known):
+        return radius
+    return max(radius, min(constants.WIDER * radius, constants.WIDEST))
+
+
 def halves(known: KnownArrays, space: FeatureSpace) -> tuple[Half, Half]:
     """The two halves of a bundle's held-out items, fitted and judged; if they are too few, all are in the second."""
     features = space.project_portably(known.calibration_embeddings)

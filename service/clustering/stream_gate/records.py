@@ -19,6 +19,8 @@ class StreamFit:
         members: float32 (m, 2 (F + 1)) of the memberships fitted anew; what a row holds says `membership.py`.
         clusters: int64 (m,) whose.
         joins: int64 (j, 2): clusters that are one class, as (the one that ends, the one that takes it in).
+        partings: int64 (p, 2): micro-clusters of a cluster that is two classes, as (the cluster, a birth): those that
+            leave, all of one cluster, to be another.
     """
 
     weights: Float32s
@@ -26,6 +28,7 @@ class StreamFit:
     members: Float32s
     clusters: Int64s
     joins: Int64s
+    partings: Int64s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +38,7 @@ class FitJob:
     Attributes:
         features: float16 (n, F) of the window.
         cores: int32 (n,) class in whose core an item lies, -1 for none.
+        births: int64 (n,) birth of the micro-cluster that an item went to, 0 for none.
         clusters: int64 (n,) announced cluster that an item is in, NO_CLUSTER for none.
         refused: bool (n,) whether no known class took the item.
         refreshed: clusters whose membership is to be fitted.
@@ -44,6 +48,7 @@ class FitJob:
 
     features: Float16s
     cores: Int32s
+    births: Int64s
     clusters: Int64s
     refused: Bools
     refreshed: tuple[int, ...]
@@ -94,6 +99,7 @@ def check_fit(fit: StreamFit, *, F: int, K: int) -> None:
         ("members", (m, membership_width(F))),
         ("clusters", (m,)),
         ("joins", (len(fit.joins), 2)),
+        ("partings", (len(fit.partings), 2)),
     ):
         array = getattr(fit, name)
         if array.shape != shape:
@@ -104,7 +110,9 @@ def check_fit(fit: StreamFit, *, F: int, K: int) -> None:
         raise Misfit("a fit of the stream gate has shares that are not above 0.")
     if m > constants.MOST_MEMBERSHIPS:
         raise Misfit(f"a fit of the stream gate has {m} memberships; {constants.MOST_MEMBERSHIPS} are kept.")
-    if not (np.concatenate([fit.clusters, fit.joins.ravel()]) < HIGHEST_ID).all():
+    if len(fit.partings) and (fit.partings[:, 0] != fit.partings[0, 0]).any():
+        raise Misfit("a fit of the stream gate parts more than one cluster.")
+    if not (np.concatenate([fit.clusters, fit.joins.ravel(), fit.partings.ravel()]) < HIGHEST_ID).all():
         raise Misfit("a fit of the stream gate has ids that no cluster has.")
     if not (fit.members[:, -1] > 0).all():
         raise Misfit("a fit of the stream gate has a membership without reach.")
