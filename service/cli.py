@@ -239,6 +239,7 @@ def train(
     asked = dict(locals())
     import dataclasses
 
+    from model.achieved import achieved
     from model.candidates import around
     from model.config import TrainConfig
     from model.configs import starting_config
@@ -274,6 +275,13 @@ def train(
     for name, value in manifest.metrics.items():
         shown = "-" if value is None else format(value, ".4f")
         screen.print(Text(f"    {name:<28} {shown}"), soft_wrap=True)
+    rate = achieved(manifest.metrics, manifest.calibration.known_error_rate)
+    if rate is not None and not rate.holds:
+        screen.print(
+            Text.assemble(("!", "yellow"), f" the known error rate does not hold on fresh items: {rate}"), soft_wrap=True
+        )
+    if wanted.rehearse and "expected/items" not in manifest.metrics:
+        screen.print(Text("  What to expect in a stream is not known: card.md says why."), soft_wrap=True)
     path = shlex.quote(str(out))
     screen.print(
         Text(f"  Look at it: firstseen inspect {path}\n  Serve it:   firstseen serve {path}"), soft_wrap=True
