@@ -85,7 +85,8 @@ def run(
     data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     config = config.settled(len(parts.fit))
-    check_count(len(parts.calibrate), config.known_error_rate)
+    known = len(np.unique(data.y[parts.calibrate]))
+    check_count(len(parts.calibrate), config.known_error_rate, classes=known)
     aside = len(np.unique(data.y[parts.aside]))
     progress("load", 1, 1, f"{len(data.y)} items" + (f", {aside} classes too small to know" if aside else ""))
     choice = None

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from model.calibrate import CLUSTER_RADIUS, calibrated, in_proportion
+from model.calibrate import CLUSTER_RADIUS, calibrated, in_proportion, ranked
 from model.config import TrainConfig
 from model.datasets import LabelledData
 from model.inputs import scale
@@ -188,6 +188,7 @@ def _met(
         name: np.array([order.get(data.labels[k], -1) for k in data.y[own].tolist()], dtype=np.int64)
         for name, own in parts.items()
     }
+    among = ranked(len(y["cal"]), len(trained.labels))
     found = calibrated(
         config,
         trained.embedder,
@@ -195,7 +196,7 @@ def _met(
         y_fit=y["fit"],
         z_cal=z["cal"],
         y_cal=y["cal"],
-        known_error_rate=max(config.known_error_rate, 1.5 / (len(y["cal"]) + 1)),
+        known_error_rate=max(config.known_error_rate, 1.5 / (len(y["cal"]) + 1), 1 / (among + 1)),
     )
     left_out, y_new = known_classes(data, parts["new"])
     place = {label: k for k, label in enumerate(left_out)}

@@ -5,10 +5,10 @@
 Both the classes that appear and those that are known are known to whoever trains; new are they only to the fold's
 net. The trainer cannot run the engine, which is the service's; so it is handed this function.
 
-**Small sets.** A tenth of a short stream is hardly more items than it takes to announce a class, and in which order they
-come is luck. So a fold that cannot fill a long stream is run as several short ones, of other items in another order, in
-which half of the items are new in the end. The streams share items, so their mean is steadier but rests on no more; the
-note says how many streams and items there were. Below `SHORTEST` nothing is said but that.
+**Small sets.** A tenth of a short stream is hardly more items than it takes to announce a class, and in which order
+they come is luck. So a fold that cannot fill a long stream is run as several short ones, of other items in another
+order, in which half of the items are new in the end. The streams share items, so their mean is steadier but rests on
+no more; the note says how many streams and items there were. Below `SHORTEST` nothing is said but that.
 """
 
 import math
@@ -85,7 +85,7 @@ def _none(reason: str) -> Expected:
 
 
 def _planned(fold: Rehearsed) -> tuple[Schedule, int]:
-    """The standard stream, once, where a fold can fill a long one; else a short one with more new items, and how often."""
+    """A fold's stream and how often it is run: the standard one once if that is long, else one with more new items."""
     usual = fitted(standard(fold.left_out), len(fold.z_fresh))
     if usual.length >= LONG:
         return usual, 1
