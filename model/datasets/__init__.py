@@ -26,8 +26,8 @@ import httpx
 from model.datasets.cifar import load_cifar10
 from model.datasets.clinc150 import load_clinc150
 from model.datasets.digits import load_digits
-from model.datasets.idx import load_idx
-from model.datasets.images import is_image_folder, load_images
+from model.datasets.idx import FILES, find_file, load_idx
+from model.datasets.images import LIST_FILE, is_image_folder, load_images
 from model.datasets.labelled import DataError, LabelledData
 from model.datasets.newsgroups import load_newsgroups
 from model.datasets.npz import holds_images, images_of, read_npz
@@ -143,6 +143,12 @@ def load_dataset(
     if is_image_folder(path):
         _check_options(name, given, takes=("label", "image-size"))
         return load_images(path, name=name, size=image_size, label=label)
+    if not any(find_file(path, file) for file in FILES):
+        raise DataError(
+            f"{path} has no PNG or JPEG in it or in a sub-folder, and no IDX file. Put the images of each class, as "
+            f".png, .jpg or .jpeg, into a sub-folder with its name (others, such as .webp, converted); or all of them, "
+            f"with a {LIST_FILE} of the columns file and label."
+        )
     _check_options(name, given, takes=())
     return load_idx(path, name=name, source=f"IDX files of the folder {name}")
 
