@@ -14,7 +14,7 @@ from model.achieved import achieved
 from model.bundle import CalibrationSpec, EmbeddingSpec
 from model.choice import Choice, as_markdown
 from model.config import TrainConfig
-from model.configs import starting_config
+from model.configs import CONFIGS, starting_config
 from model.datasets import LabelledData
 from model.datasets.split import FEWEST_ITEMS, Split
 from model.rehearse import Expected, Rehearsal
@@ -129,9 +129,19 @@ def write_card(
 
 
 def command(config: TrainConfig) -> str:
-    """Return the shell command that asks for this run, naming what differs from the defaults."""
-    default = starting_config(config.dataset, None, {} if config.text is None else {"text": config.text})
-    words = ["firstseen", "train", config.dataset]
+    """Return the shell command that asks for this run, naming what differs from the defaults.
+
+    Nothing on a command line takes a limit away that the defaults have. Where the run lacks one, the command starts
+    from the first named run that lacks it too.
+    """
+    bases = (_words(config, name) for name in (None, *CONFIGS))
+    return shlex.join(next(words for words in bases if words is not None))
+
+
+def _words(config: TrainConfig, name: str | None) -> list[str] | None:
+    """The command by what a run of that name, or the data set's own, has otherwise; None where it cannot be said."""
+    default = starting_config(config.dataset, name, {} if config.text is None else {"text": config.text})
+    words = ["firstseen", "train", config.dataset, *([] if name is None else ["--config", name])]
     if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
     if config.text is not None:
@@ -140,12 +150,14 @@ def command(config: TrainConfig) -> str:
         value = getattr(config, field.name)
         if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
+        if value is None:
+            return None
         option = field.name.replace("_", "-")
         if isinstance(value, bool):
             words += [f"--{option}" if value else f"--no-{option}"]
         else:
             words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
-    return shlex.join(words)
+    return words
 
 
 def _set_aside(data: LabelledData, split: Split) -> list[str]:
@@ -204,7 +216,9 @@ def _rehearsed(
     elif rehearsal is None:
         lines.append("What to expect in a stream: not rehearsed, as asked.")
     elif not rehearsal.folds:
-        lines.append("What to expect in a stream: not rehearsed, for too few known classes could be left out.")
+        lines.append(
+            "What to expect in a stream: not rehearsed, for too few known classes could be left out."
+        )
     else:
         lines.append("What to expect in a stream: not rehearsed, for no streams were run.")
     return lines
@@ -279,7 +293,11 @@ def _preparation(data: LabelledData) -> str:
 
 def _meaning(name: str) -> str:
     kind, _, label = name.partition("/")
-    return f"items of {label} called new at the default rate" if kind == "caught" else (_MEANINGS | _REHEARSED)[name]
+    return (
+        f"items of {label} called new at the default rate"
+        if kind == "caught"
+        else (_MEANINGS | _REHEARSED)[name]
+    )
 
 
 def _shown(value: float | None) -> str:

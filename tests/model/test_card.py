@@ -1,6 +1,7 @@
 """The card is made of the run's facts."""
 
 import dataclasses
+import shlex
 
 import numpy as np
 
@@ -46,7 +47,12 @@ def card(
         labels=[label for label in data.labels if label not in hold_out],
         embedding=EmbeddingSpec(layers=tuple(LayerSpec(name=n, dim=d) for n, d in layers), norm="l2"),
         calibration=calibration,
-        metrics={"known_accuracy": 0.98765, "auroc": 0.5 if hold_out else None, "caught/3": 0.25, **(more or {})},
+        metrics={
+            "known_accuracy": 0.98765,
+            "auroc": 0.5 if hold_out else None,
+            "caught/3": 0.25,
+            **(more or {}),
+        },
         choice=choice,
         rehearsal=rehearsal,
         expected=expected,
@@ -112,7 +118,9 @@ def test_without_held_out_classes_what_was_rehearsed_is_what_was_measured() -> N
 def test_it_says_why_nothing_was_rehearsed() -> None:
     """As asked, for too few classes, or for streams too short; and then there is no table."""
     nothing = Rehearsal(radius=1.6, reason="Too few.", folds=())
-    short = Expected(figures={}, note="not rehearsed: a fold's stream would have 96 items, and 300 are needed")
+    short = Expected(
+        figures={}, note="not rehearsed: a fold's stream would have 96 items, and 300 are needed"
+    )
 
     for own, why in (
         (section(card(()), "Rehearsed"), "not rehearsed, as asked"),
@@ -127,7 +135,9 @@ def test_the_rate_asked_for_is_held_against_fresh_items() -> None:
     """With its interval and the number of items; a rate outside it is a limit in bold."""
     fresh = {"known_error_rate_low": 0.03, "known_error_rate_high": 0.06, "fresh_items": 1234.0}
     holds = section(card((), more={"known_error_rate": 0.04, **fresh}), "Limits")
-    fails = section(card((), more={"known_error_rate": 0.04, **fresh, "known_error_rate_high": 0.045}), "Limits")
+    fails = section(
+        card((), more={"known_error_rate": 0.04, **fresh, "known_error_rate_high": 0.045}), "Limits"
+    )
 
     assert "fresh items: asked .05, found .04, 95 % interval .03 to .06, on 1,234 fresh items." in holds
     assert "**" not in holds
@@ -154,6 +164,18 @@ def test_the_command_lists_columns_between_commas() -> None:
     config = starting_config("nsl-kdd", None, {"drop": ("id", "time"), "categories": ("port",)})
 
     assert command(config) == "firstseen train nsl-kdd --categories port --drop id,time"
+
+
+def test_what_the_defaults_have_and_the_run_has_not_is_no_option() -> None:
+    """A folder named as a run that has a limit, trained on without: the command starts from a run without one."""
+    config = starting_config("original", "mnist", {})
+    words = shlex.split(command(config))
+
+    assert config.max_items is None
+    assert starting_config("original", None, {}).max_items is not None
+    assert "None" not in words
+    assert words[:4] == ["firstseen", "train", "original", "--config"]
+    assert starting_config("original", words[4], {}).max_items is None
 
 
 def test_a_switch_that_is_on_takes_no_value() -> None:
