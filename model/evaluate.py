@@ -18,6 +18,9 @@ The last two ask whether new classes come apart from *each other*; no online met
 better than one that is told k. What involves held-out classes is None where there are none, and the cluster
 measures where there is only one. How strange an item is, is its smallest score over the classes.
 
+`service/scoring/gate.py` and `ceiling.py` measure AUROC, FPR95 and the k-means partition of a stream, and neither side
+may import the other; they must agree, which their tests hold.
+
 The best class is the one with the largest p-value, ties going to the smallest score: the rule of the service.
 """
 
