@@ -34,8 +34,10 @@ def test_it_covers_the_true_rate_as_often_as_it_says() -> None:
         assert covered >= 0.95
 
 
-@pytest.mark.parametrize(("asked", "holds"), [(0.01, False), (0.011, True), (0.02, True), (0.026, True), (0.03, False)])
-def test_a_rate_outside_does_not_hold(asked: float, holds: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("asked", "holds"), [(0.01, False), (0.011, True), (0.02, True), (0.026, True), (0.03, False)]
+)
+def test_a_rate_outside_does_not_hold(asked: float, holds: bool) -> None:
     """Whether above or below."""
     found = Achieved(asked=asked, found=0.017, low=0.011, high=0.026, items=1234)
 
