@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import evaluate
@@ -72,6 +72,7 @@ def test_few_corners() -> None:
     assert ((0.0, 0.0), (1.0, 1.0)) == (curve[0], curve[-1])
 
 
+@settings(deadline=None)  # the first call of scikit-learn's takes long
 @given(SCORES, SCORES)
 def test_the_card_and_the_replay_measure_the_same(known: list[float], unseen: list[float]) -> None:
     """The trainer has both measures by itself, since neither side may import the other."""
