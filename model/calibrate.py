@@ -55,6 +55,8 @@ STREAM_DIM = 96
 MOST_CALIBRATION_EMBEDDINGS = 8000
 """Conformal scores count all calibration items; embeddings are kept of these many, every class in proportion."""
 _REFERENCES_PER_CLASS = 100
+_FEWEST_FOR_STREAM = 1500  # as service/clustering/stream_gate/constants.py has it
+_FEWEST_FOR_STREAM_OF_CLASS = 60
 _OUTPUT = "output"
 
 Float32s = NDArray[np.float32]
@@ -180,22 +182,42 @@ def fewest_own_scores(known_error_rate: float) -> int:
     return math.ceil(2 / known_error_rate) - 1
 
 
-def check_count(items: int, known_error_rate: float) -> None:
+def ranked(items: int, classes: int) -> int:
+    """Return how many held-out items the service ranks a fresh one among: what bounds its p-values from below.
+
+    It is told the embeddings of `MOST_CALIBRATION_EMBEDDINGS` at most, and where these are enough for a stream gate it
+    keeps half of them from the gate's fits, to rank among (`service/clustering/stream_gate/held_out.py`).
+
+    Args:
+        items: calibration items of all known classes together.
+        classes: K.
+    """
+    kept = items if items <= MOST_CALIBRATION_EMBEDDINGS else MOST_CALIBRATION_EMBEDDINGS - classes
+    return kept // 2 if kept >= max(_FEWEST_FOR_STREAM, _FEWEST_FOR_STREAM_OF_CLASS * classes) else kept
+
+
+def check_count(items: int, known_error_rate: float, *, classes: int) -> None:
     """Check that calibration can call anything new at all: worth knowing before a long training.
 
     Args:
-        items: n, calibration items of all known classes together.
+        items: calibration items of all known classes together.
         known_error_rate: the rate to be useful at, above 0 and below 1.
+        classes: K.
 
     Raises:
-        DataError: 1 / (n + 1), the smallest p-value, is above the rate; the message names a rate that works.
+        DataError: 1 / (n + 1), the smallest p-value among the n that are ranked, is above the rate; the message names
+            a rate that works.
     """
-    if 1 / (items + 1) > known_error_rate:
+    n = ranked(items, classes)
+    if 1 / (n + 1) > known_error_rate:
         fewest = math.ceil(1 / known_error_rate) - 1
-        smallest = Context(prec=3, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(items + 1))
+        smallest = Context(prec=3, rounding=ROUND_CEILING).divide(Decimal(1), Decimal(n + 1))
+        among = "" if n == items else f", of which {n} are ranked among"
+        most = ranked(MOST_CALIBRATION_EMBEDDINGS, classes)
+        add = "Add items, or raise" if fewest <= most else "So many are never ranked among: raise"
         raise DataError(
-            f"There are {items} items to calibrate with, and at a known error rate of {known_error_rate:g} "
-            f"at least {fewest} are needed: a quarter of the known items. Add items, or raise the known "
+            f"There are {items} items to calibrate with{among}, and at a known error rate of {known_error_rate:g} "
+            f"at least {fewest} are needed: a quarter of the known items. {add} the known "
             f"error rate to {smallest:f} or more."
         )
 
@@ -278,7 +300,7 @@ def conformal_scores(
     Raises:
         DataError: too few items in all for any to be called new at this rate.
     """
-    check_count(len(y), known_error_rate)
+    check_count(len(y), known_error_rate, classes=classes)
     pool = np.sort(true_class.astype(np.float32))
     parts, pooled = [], []
     for k in range(classes):

@@ -3,15 +3,19 @@
 The run that was asked for, and those that differ from it in one or more of these fields, unless whoever asked
 gave the field:
 
-    objective   proxy-anchor, supcon, normalised-softmax
+    objective   proxy-anchor, supcon, normalised-softmax, hinge, rbf
     auxiliary   none, two-views                           where items are augmented at all
-    layers      all, penultimate, penultimate and output  free: candidates share their trainings
-    gate        the default, Mahalanobis distances or nearest neighbours on each layer            free, likewise
+    layers      all, penultimate, penultimate and output
+    gate        the default, relative Mahalanobis distances; Mahalanobis distances, nearest neighbours or centre and
+                radius on each layer; energy on the output; the default with Mahalanobis distances, or with energy
 
-An asked value that is not listed comes on top. Candidates stand in the order of how many fields they change, so the
-asked run is first of all: it is what is taken where the best is not clearly better (`model/choice.py`), and a tie goes
-to fewer changes. The hinge and RBF heads are not tried unless asked for: they were behind in telling new classes from
-each other wherever that was measured (docs/decisions/020-objectives.md), and each costs as much as another.
+An asked value that is not listed comes on top; a gate that looks at a layer which a candidate has not is left out.
+Candidates stand in the order of how many fields they change, so the asked run is first of all: it is what is taken
+where the best is not clearly better (`model/choice.py`), and a tie goes to fewer changes.
+
+**Time.** Layers and gates cost little: their candidates share trainings. There are ten of these, five with two views,
+which take twice as long, in three folds, each of half the items and half the epochs: about a dozen times the training
+that follows. Whoever gives an objective, or an auxiliary, saves the trainings of the others.
 """
 
 import dataclasses
@@ -21,10 +25,18 @@ from typing import Any
 
 from model.auxiliary import AUXILIARIES
 from model.config import ConfigError, TrainConfig
+from model.objectives import OBJECTIVES
 
-_OBJECTIVES = ("proxy-anchor", "supcon", "normalised-softmax")
 _LAYERS = ((), ("penultimate",), ("penultimate", "output"))
-_GATES = ((), ("mahalanobis",), ("nearest-neighbour",))
+_GATES = (
+    (),
+    ("mahalanobis",),
+    ("nearest-neighbour",),
+    ("centre-radius",),
+    ("energy:output",),
+    ("relative-mahalanobis", "mahalanobis"),
+    ("relative-mahalanobis", "energy:output"),
+)
 
 
 def around(config: TrainConfig, given: Collection[str] = ()) -> tuple[TrainConfig, ...]:
@@ -41,7 +53,7 @@ def around(config: TrainConfig, given: Collection[str] = ()) -> tuple[TrainConfi
         raise ConfigError("leaving classes out shows when to stop, too; leave stop_at away, or do not choose")
     can_augment = config.augment and not config.tune  # an encoder that is tuned trains on tokens
     axes: dict[str, tuple[Any, ...]] = {
-        "objective": _OBJECTIVES,
+        "objective": tuple(OBJECTIVES),
         "auxiliary": AUXILIARIES if can_augment else (),
         "layers": () if any(":" in part for part in config.gate) else _LAYERS,  # which the gate then needs
         "gate": _GATES,
@@ -54,4 +66,13 @@ def around(config: TrainConfig, given: Collection[str] = ()) -> tuple[TrainConfi
     ordered = sorted(
         product(*choices), key=lambda chosen: sum(a != b for a, b in zip(chosen, asked, strict=True))
     )
-    return tuple(dataclasses.replace(config, **dict(zip(axes, chosen, strict=True))) for chosen in ordered)
+    named = [dict(zip(axes, chosen, strict=True)) for chosen in ordered]
+    return tuple(
+        dataclasses.replace(config, **one) for one in named if _are_there(one["gate"], one["layers"])
+    )
+
+
+def _are_there(gate: tuple[str, ...], layers: tuple[str, ...]) -> bool:
+    """Whether the layers that a gate names are in the embedding; all are where it names none."""
+    looked_at = {layer for part in gate if (layer := part.partition(":")[2])}
+    return not layers or looked_at <= set(layers)

@@ -10,29 +10,37 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from model.achieved import achieved
 from model.bundle import CalibrationSpec, EmbeddingSpec
 from model.choice import Choice, as_markdown
 from model.config import TrainConfig
-from model.configs import starting_config
+from model.configs import CONFIGS, starting_config
 from model.datasets import LabelledData
 from model.datasets.split import FEWEST_ITEMS, Split
-from model.rehearse import Rehearsal
+from model.rehearse import Expected, Rehearsal
 
 _MEANINGS = {
     "known_accuracy": "fresh items of known classes whose best class is their own",
     "known_error_rate": "fresh items of known classes called new at the default rate",
+    "known_error_rate_low": "its 95 % interval, from",
+    "known_error_rate_high": "its 95 % interval, to",
+    "fresh_items": "fresh items of known classes",
     "auroc": "chance that an item of a held-out class is stranger than a fresh known one",
     "fpr95": "items of held-out classes accepted where 95 % of fresh known ones are",
     "cluster_accuracy": "items of held-out classes put in the right cluster by k-means told k",
     "cluster_nmi": "the same partition's normalised mutual information",
-    "left_out_auroc": "the AUROC that runs without some of the known classes had on these, while choosing",
-    "left_out_cluster_accuracy": "their k-means accuracy",
-    "expected/found": "expected: share of new classes that are announced",
-    "expected/delay": "expected: items of a new class until it is announced, median",
-    "expected/false_per_10000": "expected: false clusters in 10,000 items",
-    "expected/caught": "expected: share of new items not taken for known",
-    "expected/known_called_new": "expected: share of known items called new",
 }
+_REHEARSED = {
+    "left_out_auroc": "while choosing: chance that a left-out item is stranger than a fresh known one",
+    "left_out_cluster_accuracy": "while choosing: left-out items put in the right cluster by k-means told k",
+    "expected/found": "share of new classes that are announced",
+    "expected/delay": "items of a new class until it is announced, median",
+    "expected/false_per_10000": "false clusters in 10,000 items",
+    "expected/caught": "new items not taken for known",
+    "expected/known_called_new": "known items called new",
+    "expected/items": "items of the streams",
+}
+"""Measured on fitting items and on such as calibrate, by nets that were trained without some classes."""
 
 
 def write_card(
@@ -46,6 +54,7 @@ def write_card(
     metrics: Mapping[str, float | None],
     choice: Choice | None = None,
     rehearsal: Rehearsal | None = None,
+    expected: Expected | None = None,
 ) -> str:
     """Write `card.md`.
 
@@ -55,9 +64,10 @@ def write_card(
         split: how that was divided.
         labels: the known classes.
         embedding, calibration: as in the manifest.
-        metrics: of `model.evaluate.evaluate`.
+        metrics: of `model.evaluate.evaluate`, and what choosing and rehearsing added.
         choice: how the run was chosen; None where it was made as asked.
         rehearsal: how the radius was found; None where none was made.
+        expected: what its folds came to as streams; None where they were not run.
 
     Returns:
         Markdown.
@@ -68,7 +78,8 @@ def write_card(
         "measured on, known": split.fresh,
         "measured on, unseen": split.unseen,
     }
-    rows = [f"| {_meaning(name)} | {_shown(value)} |" for name, value in metrics.items()]
+    fresh = {name: value for name, value in metrics.items() if name not in _REHEARSED}
+    is_rehearsed = len(fresh) < len(metrics)
     return "\n".join(
         [
             f"# Bundle: {data.name}, {len(labels)} known classes",
@@ -88,15 +99,17 @@ def write_card(
             "",
             "## Limits",
             "",
-            *_limits(config, data, calibration),
+            *_limits(config, data, calibration, metrics, is_rehearsed=is_rehearsed),
             "",
             "## Measured",
             "",
             "On items that neither fitting nor calibration has met.",
             "",
-            "| What | Value |",
-            "|---|---|",
-            *rows,
+            *_table(fresh),
+            "",
+            "## Rehearsed",
+            "",
+            *_rehearsed(metrics, rehearsal, expected),
             "",
             "## How it was made",
             "",
@@ -116,9 +129,19 @@ def write_card(
 
 
 def command(config: TrainConfig) -> str:
-    """Return the shell command that asks for this run, naming what differs from the defaults."""
-    default = starting_config(config.dataset, None, {} if config.text is None else {"text": config.text})
-    words = ["firstseen", "train", config.dataset]
+    """Return the shell command that asks for this run, naming what differs from the defaults.
+
+    Nothing on a command line takes a limit away that the defaults have. Where the run lacks one, the command starts
+    from the first named run that lacks it too.
+    """
+    bases = (_words(config, name) for name in (None, *CONFIGS))
+    return shlex.join(next(words for words in bases if words is not None))
+
+
+def _words(config: TrainConfig, name: str | None) -> list[str] | None:
+    """The command by what a run of that name, or the data set's own, has otherwise; None where it cannot be said."""
+    default = starting_config(config.dataset, name, {} if config.text is None else {"text": config.text})
+    words = ["firstseen", "train", config.dataset, *([] if name is None else ["--config", name])]
     if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
     if config.text is not None:
@@ -127,12 +150,14 @@ def command(config: TrainConfig) -> str:
         value = getattr(config, field.name)
         if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
             continue
+        if value is None:
+            return None
         option = field.name.replace("_", "-")
         if isinstance(value, bool):
             words += [f"--{option}" if value else f"--no-{option}"]
         else:
             words += [f"--{option}", ",".join(value) if isinstance(value, tuple) else str(value)]
-    return shlex.join(words)
+    return words
 
 
 def _set_aside(data: LabelledData, split: Split) -> list[str]:
@@ -172,13 +197,53 @@ def _chosen(choice: Choice | None) -> list[str]:
     return as_markdown(choice)
 
 
-def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpec) -> list[str]:
+def _rehearsed(
+    metrics: Mapping[str, float | None], rehearsal: Rehearsal | None, expected: Expected | None
+) -> list[str]:
+    """What nets that were trained without some known classes made of these, or why that is not known."""
+    own = {name: value for name, value in metrics.items() if name in _REHEARSED}
+    lines = []
+    if own:
+        lines += [
+            "On items of known classes, by other nets than the bundle's: each was trained without some of these "
+            "classes, which then were new to it. They had fewer classes and items to learn from and to calibrate with.",
+            "",
+            *_table(own),
+            "",
+        ]
+    if expected is not None:
+        lines.append(f"What to expect in a stream: {expected.note}.")
+    elif rehearsal is None:
+        lines.append("What to expect in a stream: not rehearsed, as asked.")
+    elif not rehearsal.folds:
+        lines.append(
+            "What to expect in a stream: not rehearsed, for too few known classes could be left out."
+        )
+    else:
+        lines.append("What to expect in a stream: not rehearsed, for no streams were run.")
+    return lines
+
+
+def _table(metrics: Mapping[str, float | None]) -> list[str]:
+    rows = [f"| {_meaning(name)} | {_shown(value)} |" for name, value in metrics.items()]
+    return ["| What | Value |", "|---|---|", *rows]
+
+
+def _limits(
+    config: TrainConfig,
+    data: LabelledData,
+    calibration: CalibrationSpec,
+    metrics: Mapping[str, float | None],
+    *,
+    is_rehearsed: bool,
+) -> list[str]:
     rate = f"{calibration.known_error_rate:.1%}"
     limits = [
         f"- About {rate} of items of known classes are called new, by choice; that holds for items drawn as "
         "the calibration items were. Where known classes themselves change, more are.",
+        *_checked(metrics, calibration.known_error_rate),
         "- An item of a new class that looks like a known one is taken for known. Item by item this cannot "
-        "be helped; the measured share below is for these held-out classes only, and others may be harder.",
+        "be helped; the shares measured below are for those classes only, and others may be harder.",
         _preparation(data),
     ]
     if calibration.pooled_labels:
@@ -186,9 +251,27 @@ def _limits(config: TrainConfig, data: LabelledData, calibration: CalibrationSpe
             f"- Too few calibration items of their own at {rate}: {', '.join(calibration.pooled_labels)}. "
             "They share pooled scores, so the rate holds over these together and not class by class."
         )
-    if not config.hold_out:
+    if not config.hold_out and is_rehearsed:
+        limits.append(
+            "- No class was held out, so how well new classes are found was measured on other nets than this one: "
+            "see what was rehearsed."
+        )
+    elif not config.hold_out:
         limits.append("- No class was held out, so how well new classes are found was not measured.")
     return limits
+
+
+def _checked(metrics: Mapping[str, float | None], asked: float) -> list[str]:
+    """How the rate asked for did on fresh items."""
+    found = achieved(metrics, asked)
+    if found is None:
+        return []
+    if found.holds:
+        return [f"- That rate was checked on fresh items: {found}."]
+    return [
+        f"- **That rate does not hold on fresh items**: {found}. They differ from the calibration items, or these were "
+        "too few; train with more items, or with another seed to see which."
+    ]
 
 
 def _preparation(data: LabelledData) -> str:
@@ -210,8 +293,14 @@ def _preparation(data: LabelledData) -> str:
 
 def _meaning(name: str) -> str:
     kind, _, label = name.partition("/")
-    return f"items of {label} called new at the default rate" if kind == "caught" else _MEANINGS[name]
+    return (
+        f"items of {label} called new at the default rate"
+        if kind == "caught"
+        else (_MEANINGS | _REHEARSED)[name]
+    )
 
 
 def _shown(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.3f}"
+    if value is None:
+        return "not measured"
+    return f"{value:,.0f}" if value > 1 and value == round(value) else f"{value:.3f}"

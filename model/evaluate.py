@@ -4,6 +4,9 @@ Two sets of items that played no part: `fresh` of known classes and `unseen`, ev
 
     known_accuracy        share of fresh items whose best class is their own
     known_error_rate      share of fresh items called new at the bundle's rate; should be near that rate
+    known_error_rate_low  its 95 % interval (`model/achieved.py`), in which the bundle's rate should lie
+    known_error_rate_high
+    fresh_items           how many there were
     auroc                 chance that a random unseen item is stranger than a random fresh one
     fpr95                 share of unseen items taken for known where 95 % of fresh ones are accepted
     caught/<label>        share of a held-out class called new at the bundle's rate
@@ -14,6 +17,9 @@ Two sets of items that played no part: `fresh` of known classes and `unseen`, ev
 The last two ask whether new classes come apart from *each other*; no online method may be expected to do
 better than one that is told k. What involves held-out classes is None where there are none, and the cluster
 measures where there is only one. How strange an item is, is its smallest score over the classes.
+
+`service/scoring/gate.py` and `ceiling.py` measure AUROC, FPR95 and the k-means partition of a stream, and neither side
+may import the other; they must agree, which their tests hold.
 
 The best class is the one with the largest p-value, ties going to the smallest score: the rule of the service.
 """
@@ -27,6 +33,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from model.achieved import interval
 from model.bundle import KnownArrays
 from model.calibrate import overall_p, p_values
 
@@ -62,14 +69,19 @@ def evaluate(
         seed: of k-means.
 
     Returns:
-        Shares in 0..1 by name.
+        By name; all but `fresh_items` are shares in 0..1.
     """
     stranger = known.gate(z_fresh)
     p = p_values(stranger, known)
     best = np.lexsort((stranger, -p), axis=-1)[:, 0]
+    refused = overall_p(p.max(1), known) <= known_error_rate
+    low, high = interval(int(refused.sum()), len(refused))
     metrics: dict[str, float | None] = {
         "known_accuracy": float((best == y_fresh).mean()),
-        "known_error_rate": float((overall_p(p.max(1), known) <= known_error_rate).mean()),
+        "known_error_rate": float(refused.mean()),
+        "known_error_rate_low": low,
+        "known_error_rate_high": high,
+        "fresh_items": float(len(refused)),
         "auroc": None,
         "fpr95": None,
         "cluster_accuracy": None,

@@ -1,15 +1,15 @@
 """The whole road from a configuration to a bundle on disk.
 
-    load ─► subsample ─► split ─► (choose ─►) train ─► embed ─► calibrate ─► evaluate ─► card ─► write
+    load ─► subsample ─► split ─► (choose ─►) (rehearse ─► simulate ─►) train ─► embed ─► calibrate ─► evaluate
+         ─► card ─► write
 
 `run` is what `firstseen train` calls. `build_contents` is its middle without the disk: the same
 configuration and data give contents with the same bytes, and so a bundle with the same id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from model.evaluate import evaluate
 from model.inputs import scale
 from model.leave_out import choose
 from model.networks import embed_items
-from model.rehearse import Rehearsal, Simulate, rehearse
+from model.rehearse import Expected, Rehearsal, Simulate, rehearse
 from model.train import Progress, Trained, known_classes, repeatable, train
 
 _GOLDEN_ITEMS = 8
@@ -60,7 +60,7 @@ def run(
             "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
-        candidates: runs to choose from by leaving known classes out, most preferred first, all on the data,
+        candidates: runs to choose from by leaving known classes out, the asked one first, all on the data,
             split and seed of `config` (see `model.candidates`); none makes `config` itself.
         simulate: runs rehearsals as streams, for the figures to expect; None leaves them out.
 
@@ -85,20 +85,21 @@ def run(
     data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)
     config = config.settled(len(parts.fit))
-    check_count(len(parts.calibrate), config.known_error_rate)
+    known = len(np.unique(data.y[parts.calibrate]))
+    check_count(len(parts.calibrate), config.known_error_rate, classes=known)
     aside = len(np.unique(data.y[parts.aside]))
     progress("load", 1, 1, f"{len(data.y)} items" + (f", {aside} classes too small to know" if aside else ""))
     choice = None
     if candidates:
         choice = choose(candidates, data, parts.fit, progress, effort=_FOLD_EFFORT)
         config = choice.winner
-    rehearsal, expected = None, dict[str, float | None]()
+    rehearsal, expected = None, None
     if config.rehearse:
-        rehearsal = rehearse(config, data, parts.fit, progress)
+        rehearsal = rehearse(config, data, parts.fit, progress, spare=parts.calibrate)
         if simulate is not None and rehearsal.folds:
-            progress("simulate", 0, 1, f"{len(rehearsal.folds)} streams")
-            expected = dict(simulate(rehearsal, config.known_error_rate))
-            progress("simulate", 1, 1, f"{len(rehearsal.folds)} streams")
+            progress("simulate", 0, 1, f"{len(rehearsal.folds)} folds")
+            expected = simulate(rehearsal, config.known_error_rate)
+            progress("simulate", 1, 1, expected.note)
     trained = train(config, data, parts, progress)
     contents = build_contents(
         config, data, parts, trained, progress, choice=choice, rehearsal=rehearsal, expected=expected
@@ -171,7 +172,7 @@ def build_contents(
     *,
     choice: Choice | None = None,
     rehearsal: Rehearsal | None = None,
-    expected: Mapping[str, float | None] = MappingProxyType({}),
+    expected: Expected | None = None,
 ) -> BundleContents:
     """Calibrate, evaluate and describe a trained embedder.
 
@@ -182,6 +183,8 @@ def build_contents(
         trained: of `model.train.train`.
         progress: told of "calibrate" and "evaluate".
         choice: how the run was chosen, for card and metrics; None where it was made as asked.
+        rehearsal: gives the radius, for the calibration, and the card its reason; None where none was made.
+        expected: what its folds came to as streams, for card and metrics; None where they were not run.
 
     Returns:
         All that a bundle holds.
@@ -236,7 +239,8 @@ def build_contents(
     if choice is not None and choice.expected is not None:
         metrics["left_out_auroc"] = choice.expected.auroc
         metrics["left_out_cluster_accuracy"] = choice.expected.cluster_accuracy
-    metrics |= expected
+    if expected is not None:
+        metrics |= expected.figures
     progress("evaluate", 1, 1, f"known accuracy {metrics['known_accuracy']:.3f}")
     return BundleContents(
         input=data.input,
@@ -260,5 +264,6 @@ def build_contents(
             metrics=metrics,
             choice=choice,
             rehearsal=rehearsal,
+            expected=expected,
         ),
     )

@@ -17,9 +17,10 @@ say in how it was made, nor have the classes of `hold_out`, which not even the f
 
 **When to stop.** In the final run no class is left out and nothing can tell when to stop it. So the folds tell: each
 of their nets is measured along the way, and the share of the schedule at which the chosen run did best is where the
-final one stops. The whole schedule is preferred, by the rule of `model/choice.py`: a learning rate that was not
-let down to 0 leaves a net where its last steps threw it. Along the way only the first candidate of each training is
-measured: what is a better embedding of a net is one question, when the net is trained enough another.
+final one stops. The whole schedule is preferred, by the rule of `model/choice.py` with two standard errors
+instead of one: a learning rate that was not let down to 0 leaves a net where its last steps threw it. Along the way
+only the first candidate of each training is measured: what is a better embedding of a net is one question, when the
+net is trained enough another.
 
 **Too few classes.** With fewer than five that have 12 fitting items or more there are no folds: one would learn from
 three classes at most, and what it shows is about other nets than the final one. With five a fold leaves a single class
@@ -45,7 +46,7 @@ from model.evaluate import auroc, cluster_accuracy, oracle_clusters
 from model.inputs import Payloads, scale
 from model.manifest import EmbeddingSpec, LayerSpec
 from model.networks import Embedder, Network, Rows
-from model.scores import Gate, layer_slices
+from model.scores import Gate, LayerSlice, layer_slices
 from model.train import Progress, known_classes, layers_of, train
 
 FEWEST_CLASSES = 5
@@ -60,6 +61,7 @@ _BATCH = 512
 _SHORTEST = 1e-12
 
 Float32s = NDArray[np.float32]
+Float64s = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 
 
@@ -203,26 +205,38 @@ def measure(
         One entry a candidate. Strangeness is the bundle's: the smallest score of the gate over the classes.
     """
     outputs = _outputs(net, jury, rows)
-    spaces: dict[tuple[tuple[str, ...], str], tuple[Float32s, float | None]] = {}
+    spaces: dict[tuple[tuple[str, ...], str], float | None] = {}
+    parts: dict[tuple[str, str, str], Float64s] = {}
     met = []
+    fresh = jury.fresh.stop - jury.fresh.start
     for candidate in candidates:
-        layers = layers_of(candidate, net)
-        if (layers, candidate.norm) not in spaces:
-            z = joined([outputs[layer] for layer in layers], norm=candidate.norm)
+        layers, norm = layers_of(candidate, net), candidate.norm
+        if (layers, norm) not in spaces:
+            z = joined([outputs[layer] for layer in layers], norm=norm)
             seen = clustered_numbers(layer_slices(_embedding(net, layers)))
-            spaces[layers, candidate.norm] = z, _apart(z, jury, candidate, seen)
-        z, apart = spaces[layers, candidate.norm]
-        gate = Gate.fit(
-            wanted_gate(candidate.gate, layers),
-            layer_slices(_embedding(net, layers)),
-            z_fit=z[jury.fit],
-            y_fit=jury.y[jury.fit],
-            z_cal=z[jury.fresh],
-            y_cal=jury.y[jury.fresh],
-        )
-        told = auroc(gate(z[jury.fresh]).min(1), gate(z[jury.unseen]).min(1))
-        met.append(Met(auroc=told, cluster_accuracy=apart))
+            spaces[layers, norm] = _apart(z, jury, candidate, seen)
+        wanted = wanted_gate(candidate.gate, layers)
+        for score, layer in wanted:
+            if (score, layer, norm) not in parts:
+                parts[score, layer, norm] = _part(score, layer, joined([outputs[layer]], norm=norm), jury)
+        # A gate is the mean of its parts, each on its own layer: parts are shared by all candidates that have them.
+        strange = np.mean([parts[score, layer, norm] for score, layer in wanted], axis=0).min(1)
+        told = auroc(strange[:fresh], strange[fresh:])
+        met.append(Met(auroc=told, cluster_accuracy=spaces[layers, norm]))
     return met
+
+
+def _part(score: str, layer: str, z: Float32s, jury: Jury) -> Float64s:
+    """What a part of a gate says of fresh and unseen items: float32 (N, H) to float64 (N - fitted, K)."""
+    gate = Gate.fit(
+        [(score, layer)],
+        [LayerSlice(name=layer, start=0, stop=z.shape[1])],
+        z_fit=z[jury.fit],
+        y_fit=jury.y[jury.fit],
+        z_cal=z[jury.fresh],
+        y_cal=jury.y[jury.fresh],
+    )
+    return gate(z[jury.fit.stop :])
 
 
 def _apart(z: Float32s, jury: Jury, candidate: TrainConfig, seen: NDArray[np.bool_]) -> float | None:

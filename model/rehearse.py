@@ -17,6 +17,10 @@ both medians over classes, then over folds, in the cluster space of the fold, wh
 the engine that will serve, and its figures go into the bundle's card. The nets of the folds have seen fewer classes and
 fewer items for a shorter time, and had fewer to calibrate with, so they are no better than the final one will be.
 
+**Small sets.** A fold of digits has ninety fresh items, and nothing can appear in a stream of a hundred. The items that
+calibrate the bundle are as new to a fold's net as those it left out, so they make its streams longer, up to
+`ENOUGH_FRESH`. They take part in nothing else: neither the radius nor anything that is served depends on them here.
+
 **Too few classes.** With fewer than five (`model/leave_out.py`) none is left out, and the radius is
 `model.calibrate.CLUSTER_RADIUS`, which did well on other data.
 """
@@ -29,13 +33,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from model.calibrate import CLUSTER_RADIUS, calibrated, in_proportion
+from model.calibrate import CLUSTER_RADIUS, calibrated, in_proportion, ranked
 from model.config import TrainConfig
 from model.datasets import LabelledData
 from model.inputs import scale
 from model.leave_out import FEWEST_CLASSES, Fold, folds
 from model.networks import embed_items
-from model.train import Progress, known_classes, train
+from model.train import Progress, known_classes, repeatable, train
 
 WIDTH = 1.0
 """The best radius was .85 to 1 times the distance measured in the final net, and folds see a little less than that."""
@@ -43,6 +47,8 @@ GAP = 0.58
 FOLDS = 2
 EFFORT = 0.75
 """Epochs of a fold's training as a share of the final one's. Half of them drew known classes together too little."""
+ENOUGH_FRESH = 1_000
+"""Items that a fold's streams are drawn from, beyond which no spare ones are added."""
 _MOST_FITTED = 12_000  # items that the folds divide: the fitting items come shuffled
 _MOST_ITEMS = 6000  # of each kind
 _MOST_PAIRED = 400  # items of a class whose distances are measured
@@ -61,7 +67,7 @@ class Rehearsed:
         labels: their names.
         z_fresh, y_fresh: float32 (N, D) and int64 (N,) items of theirs that neither fitted nor calibrated.
         left_out: the names of the classes left out.
-        z_new, y_new: float32 (U, D) and int64 (U,) their items.
+        z_new, y_new: float32 (U, D) and int64 (U,) their items, each class at least once.
     """
 
     known: KnownArrays
@@ -88,18 +94,39 @@ class Rehearsal:
     folds: tuple[Rehearsed, ...]
 
 
-Simulate = Callable[[Rehearsal, float], Mapping[str, float | None]]
-"""Runs the folds as streams at a known error rate; gives the figures to expect, by name."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Expected:
+    """What is to be expected of the bundle.
+
+    Attributes:
+        figures: by name; none where the folds could not be run.
+        note: on what they rest, or why there are none, without a full stop.
+    """
+
+    figures: Mapping[str, float | None]
+    note: str
 
 
-def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: Progress) -> Rehearsal:
+Simulate = Callable[[Rehearsal, float], Expected]
+"""Runs the folds as streams at a known error rate."""
+
+
+def rehearse(
+    config: TrainConfig,
+    data: LabelledData,
+    items: Int64s,
+    progress: Progress,
+    *,
+    spare: Int64s | None = None,
+) -> Rehearsal:
     """Train without some classes, and meet them.
 
     Args:
         config: the final run.
         data: the whole data set, raw values.
-        items: int64, positions of the fitting items of the known classes; nothing else of `data` is read.
+        items: int64, positions of the fitting items of the known classes; nothing else of `data` decides anything.
         progress: told of the stage "rehearse", once an epoch.
+        spare: int64, positions of items of the known classes that only lengthen the streams of small folds; None: none.
 
     Raises:
         ConfigError, DataError, TrainingError: as `model.train.train`.
@@ -129,8 +156,10 @@ def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: P
         ) -> None:
             progress("rehearse", number * total + done, len(made) * total, without)
 
-        one = _met(dataclasses.replace(short, seed=config.seed + number), data, fold, report)
-        rehearsed.append(one)
+        seeded = dataclasses.replace(short, seed=config.seed + number)
+        more = np.empty(0, dtype=np.int64) if spare is None else spare
+        one, lengthened = _met(seeded, data, fold, report, spare=more)
+        rehearsed.append(lengthened)
         radii.append(radius_of(one))
     radius = round(float(np.median(radii)), 2)
     sets = "; ".join(", ".join(fold.left_out) for fold in made)
@@ -141,18 +170,25 @@ def rehearse(config: TrainConfig, data: LabelledData, items: Int64s, progress: P
     )
 
 
-def _met(config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress) -> Rehearsed:
-    """Train on a fold, calibrate with half of what it has fresh, and embed the rest."""
+def _met(
+    config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress, *, spare: Int64s
+) -> tuple[Rehearsed, Rehearsed]:
+    """Train on a fold, calibrate with half of what it has fresh, and embed the rest: without and with spare items."""
     trained = train(config, data, fold.split, progress)
     cal, fresh = _halves(fold.split.fresh, data.y[fold.split.fresh])
     kinds = {"fit": fold.split.fit, "cal": cal, "fresh": fresh, "new": fold.split.unseen}
     parts = {name: own[in_proportion(data.y[own], _MOST_ITEMS)] for name, own in kinds.items()}
-    z = {name: embed_items(trained.embedder, scale(data.x[own], data.input)) for name, own in parts.items()}
+    parts |= _sorted_out(spare[: max(0, ENOUGH_FRESH - len(parts["fresh"]))], data, fold)
+    with repeatable(config.seed, config.threads, device="cpu"):
+        z = {
+            name: embed_items(trained.embedder, scale(data.x[own], data.input)) for name, own in parts.items()
+        }
     order = {label: k for k, label in enumerate(trained.labels)}
     y = {
         name: np.array([order.get(data.labels[k], -1) for k in data.y[own].tolist()], dtype=np.int64)
         for name, own in parts.items()
     }
+    among = ranked(len(y["cal"]), len(trained.labels))
     found = calibrated(
         config,
         trained.embedder,
@@ -160,10 +196,12 @@ def _met(config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress
         y_fit=y["fit"],
         z_cal=z["cal"],
         y_cal=y["cal"],
-        known_error_rate=max(config.known_error_rate, 1.5 / (len(y["cal"]) + 1)),
+        known_error_rate=max(config.known_error_rate, 1.5 / (len(y["cal"]) + 1), 1 / (among + 1)),
     )
     left_out, y_new = known_classes(data, parts["new"])
-    return Rehearsed(
+    place = {label: k for k, label in enumerate(left_out)}
+    y_more = np.array([place[data.labels[k]] for k in data.y[parts["more new"]].tolist()], dtype=np.int64)
+    one = Rehearsed(
         known=found.known,
         labels=trained.labels,
         z_fresh=z["fresh"],
@@ -172,6 +210,24 @@ def _met(config: TrainConfig, data: LabelledData, fold: Fold, progress: Progress
         z_new=z["new"],
         y_new=y_new,
     )
+    lengthened = dataclasses.replace(
+        one,
+        z_fresh=np.concatenate([z["fresh"], z["more fresh"]]),
+        y_fresh=np.concatenate([y["fresh"], y["more fresh"]]),
+        z_new=np.concatenate([z["new"], z["more new"]]),
+        y_new=np.concatenate([y_new, y_more]),
+    )
+    return one, lengthened
+
+
+def _sorted_out(spare: Int64s, data: LabelledData, fold: Fold) -> dict[str, Int64s]:
+    """Spare items of the classes that a fold's net knows, and of those it has not met; of others none."""
+    known = np.unique(data.y[fold.split.fit])
+    left_out = np.unique(data.y[fold.split.unseen])
+    return {
+        "more fresh": spare[np.isin(data.y[spare], known)],
+        "more new": spare[np.isin(data.y[spare], left_out)],
+    }
 
 
 def _halves(items: Int64s, y: Int64s) -> tuple[Int64s, Int64s]:

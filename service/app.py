@@ -15,7 +15,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -30,6 +29,7 @@ from service.api.schemas import add_examples
 from service.batching import Queue
 from service.embedding import Embedder
 from service.fanout import Fanout
+from service.fewest_scores import fewest_scores
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.precompile import Prepare
@@ -75,7 +75,7 @@ def create_app(
     params = settings.engine_params(
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
-        calibration_scores=int(np.diff(bundle.known.calibration_offsets).min()),
+        calibration_scores=fewest_scores(bundle.known),
     )
     metrics = Metrics(CollectorRegistry())
     release = version("firstseen")

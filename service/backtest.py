@@ -8,7 +8,6 @@ the same data is seen from its content: the bundle's golden inputs are the first
 under the name that the bundle was trained on and with other content is refused, for then nobody can tell what was used.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -29,6 +28,7 @@ from service.clustering.kernels.warm_up import are_kept, warm_up
 from service.drift import transforms_of
 from service.embedding import Embedder
 from service.errors import FirstseenError
+from service.fewest_scores import fewest_scores
 from service.labelled_stream import Stream, draw, fitted
 from service.progress import ReportsProgress
 from service.records import Float32s, Int64s
@@ -109,7 +109,7 @@ def backtest(config: BacktestConfig, settings: Settings, progress: ReportsProgre
     params = settings.engine_params(
         known_error_rate=manifest.calibration.known_error_rate,
         cluster_radius=manifest.calibration.cluster_radius,
-        calibration_scores=int(np.diff(bundle.known.calibration_offsets).min()),
+        calibration_scores=fewest_scores(bundle.known),
     )
     if not are_kept():
         progress("compile", 0, 1, "the clusterer, once for this machine")
@@ -150,19 +150,6 @@ def backtest(config: BacktestConfig, settings: Settings, progress: ReportsProgre
         runs=tuple(runs),
         summary=summarize(runs),
     )
-
-
-def check_writable(file: Path, option: str) -> None:
-    """Whether a result can be written at the end: worth knowing before the replay.
-
-    Raises:
-        InvalidReplay: It cannot be.
-    """
-    there = file.exists()
-    if file.is_dir() or not os.access(file if there else file.parent, os.W_OK):
-        raise InvalidReplay(
-            f"Cannot write {file}; give {option} a file in a folder that exists and can be written to."
-        )
 
 
 def pool_of(

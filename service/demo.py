@@ -11,7 +11,6 @@ mid-stream and started again, then the *whole* stream is sent again: every id mu
 
 import asyncio
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -45,6 +44,7 @@ from service.progress import ReportsProgress, stages
 from service.protocol import JSON
 from service.records import Verdict, VerdictKind
 from service.scoring import StreamScore, score
+from service.writable import check_writable
 
 DATASET = "digits"
 HOLD_OUT = ("3", "7")
@@ -87,11 +87,12 @@ def run_demo(config: DemoConfig, screen: Console) -> int:
     Training is done here, in the main thread and outside of asyncio, so that Ctrl-C ends it at once.
 
     Raises:
-        DemoFailed: The folder, the JSON file, or the service cannot be used; the message says what to do.
+        DemoFailed: The folder or the service cannot be used; the message says what to do.
+        CannotWrite: Nor the JSON file.
     """
     folder = _fresh_folder(config.folder)
     if config.json_file is not None:
-        _check_writable(config.json_file)
+        check_writable(config.json_file, "--json")
     _heading(screen, "1 Train", f"on handwritten digits, without {' and '.join(HOLD_OUT)}")
     train_config = TrainConfig(dataset=DATASET, hold_out=HOLD_OUT, seed=config.seed)
     with meanwhile() as compiling, stages(screen) as progress:
@@ -287,15 +288,6 @@ def _fresh_folder(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / _MARKER).touch()
     return folder
-
-
-def _check_writable(file: Path) -> None:
-    """Whether the results can be written at the end: worth knowing before the training."""
-    there = file.exists()
-    if file.is_dir() or not os.access(file if there else file.parent, os.W_OK):
-        raise DemoFailed(
-            f"Cannot write {file}; give --json a file in a folder that exists and can be written to."
-        )
 
 
 class _Service:

@@ -7,10 +7,12 @@ as it is.
     image, vector   noise        x + strength * N(0, 1), cut off at 0 and 1
                     brightness   x + strength, cut off; strength may be negative
     text            words        each word is dropped with a chance of `strength`
+                    vocabulary   each word is called by another, made-up one with a chance of `strength`
     table           noise        each number times 1 + strength * N(0, 1)
                     missing      each cell is missing with a chance of `strength`
 """
 
+import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -23,10 +25,13 @@ Transform = Callable[[Payloads, Float64s, np.random.Generator], Payloads]
 """(B payloads, strength: float64 (B,), rng) -> B payloads."""
 
 
+_SYLLABLES = tuple(consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou")
+
+
 def transforms_of(spec: InputSpec) -> Mapping[str, Transform]:
     """The drifts that such items can have, by kind of drift."""
     if isinstance(spec, TextInput):
-        return {"words": drop_words}
+        return {"words": drop_words, "vocabulary": rename_words}
     if isinstance(spec, TableInput):
         is_number = np.array([column.kind == "number" for column in spec.columns], dtype=np.bool_)
         return {"noise": partial(shake_numbers, is_number), "missing": partial(lose_cells, is_number)}
@@ -56,6 +61,30 @@ def drop_words(items: Payloads, strength: Float64s, rng: np.random.Generator) ->
         kept = [word for word, stays in zip(words, keep.tolist(), strict=True) if stays]
         found.append(text if len(kept) == len(words) else " ".join(kept))
     return found
+
+
+def rename_words(items: Payloads, strength: Float64s, rng: np.random.Generator) -> list[str]:
+    """Replace each word of a text by its made-up one, `new_word`, with a chance of `strength`."""
+    found = []
+    for text, chance in zip(map(str, items), strength.tolist(), strict=True):
+        words = text.split()
+        is_new = rng.random(len(words)) < chance
+        renamed = [new_word(word) if new else word for word, new in zip(words, is_new.tolist(), strict=True)]
+        found.append(" ".join(renamed) if is_new.any() else text)
+    return found
+
+
+def new_word(word: str) -> str:
+    """What a word is called after a change of vocabulary: always the same for the same word, as jargon is.
+
+    Three syllables of 70, picked by the word's letters, whatever their case: no language has most of these.
+    """
+    rest = zlib.crc32(word.lower().encode("utf-8", "surrogatepass"))
+    syllables = []
+    for _ in range(3):
+        rest, place = divmod(rest, len(_SYLLABLES))
+        syllables.append(_SYLLABLES[place])
+    return "".join(syllables)
 
 
 def shake_numbers(

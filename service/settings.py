@@ -179,8 +179,8 @@ class Settings(BaseSettings):
         Args:
             known_error_rate: The bundle's, which holds unless the operator set one.
             cluster_radius: The bundle's, in units of its cluster space.
-            calibration_scores: n, the smallest number of scores that any class of the bundle is calibrated
-                with; None leaves the rate unchecked.
+            calibration_scores: n, the fewest that a p-value rests on (`service/fewest_scores.py`); None leaves the
+                rate unchecked.
 
         Raises:
             InvalidSetting: The rate is below 1 / (n + 1), the smallest p-value there is (see

@@ -169,7 +169,7 @@ def test_the_trainer_never_imports_the_service(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("service/") and n not in COMPOSITION])
 def test_the_service_knows_the_trainer_by_its_contract_alone(name: str) -> None:
-    """Bundle, inputs and networks are what the two halves share; the composition files may know more."""
+    """Bundle, inputs, networks and scores are what the two halves share; the composition files may know more."""
     reached = {t for i in imports_of(tree_of(name)) if within(i.module, {"model"}) for t in targets(i)}
 
     assert {module for module in reached if not within(module, CONTRACT | BESIDES.get(name, set()))} == set()

@@ -26,8 +26,8 @@ import httpx
 from model.datasets.cifar import load_cifar10
 from model.datasets.clinc150 import load_clinc150
 from model.datasets.digits import load_digits
-from model.datasets.idx import load_idx
-from model.datasets.images import is_image_folder, load_images
+from model.datasets.idx import FILES, find_file, load_idx
+from model.datasets.images import LIST_FILE, is_image_folder, load_images
 from model.datasets.labelled import DataError, LabelledData
 from model.datasets.newsgroups import load_newsgroups
 from model.datasets.npz import holds_images, images_of, read_npz
@@ -139,12 +139,7 @@ def load_dataset(
             "images, a sub-folder a class, or with the four IDX files of a data set like MNIST; or of a file: csv, "
             "tsv, jsonl, parquet or npz."
         )
-    name = path.resolve().name
-    if is_image_folder(path):
-        _check_options(name, given, takes=("label", "image-size"))
-        return load_images(path, name=name, size=image_size, label=label)
-    _check_options(name, given, takes=())
-    return load_idx(path, name=name, source=f"IDX files of the folder {name}")
+    return _load_folder(path, given, size=image_size, label=label)
 
 
 def _load_published(name: str, folder: Path, *, client: httpx.Client, label: str | None) -> LabelledData:
@@ -155,6 +150,22 @@ def _load_published(name: str, folder: Path, *, client: httpx.Client, label: str
     if name == "nsl-kdd":
         return load_nsl_kdd(folder, client=client, label=label)
     return load_published(name, PUBLISHED[name], folder, client=client)
+
+
+def _load_folder(path: Path, given: set[str], *, size: int | None, label: str | None) -> LabelledData:
+    """Load images or IDX files."""
+    name = path.resolve().name
+    holds_idx = not is_image_folder(path) and any(find_file(path, file) for file in FILES)
+    _check_options(name, given, takes=() if holds_idx else ("label", "image-size"))
+    if holds_idx:
+        return load_idx(path, name=name, source=f"IDX files of the folder {name}")
+    if not is_image_folder(path):
+        raise DataError(
+            f"{path} has no PNG or JPEG in it or in a sub-folder, and no IDX file. Put the images of each class, as "
+            ".png, .jpg or .jpeg, into a sub-folder with its name (others, such as .webp, converted); or all of them, "
+            f"with a {LIST_FILE} of the columns file and label."
+        )
+    return load_images(path, name=name, size=size, label=label)
 
 
 def _load_file(

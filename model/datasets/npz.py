@@ -15,6 +15,8 @@ An .npz can hold pickled objects, which numpy would run; such arrays are refused
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,24 +42,13 @@ def read_npz(path: Path) -> Arrays:
     Raises:
         DataError: the file is no such archive, or x and y do not fit together.
     """
-    try:
-        with path.open("rb") as file:  # numpy leaves open what is no archive
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise _bad(path, "is one array, not an archive", "Write it with numpy.savez(x=..., y=...).")
-            names = _parts(path, archive.files)
-            extra = [name for name in ("class_names", "columns") if name in archive.files]
-            loaded = {name: archive[name] for name in [*names["x"], *names["y"], *extra]}
-    except DataError:
-        raise
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
-        raise _bad(
-            path, f"cannot be read as arrays ({error})", "Write it with numpy.savez, no objects."
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror or error}). Check it and its permissions."
-        ) from error
+    with _reading(path), path.open("rb") as file:  # numpy leaves open what is no archive
+        archive = np.load(file, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise _bad(path, "is one array, not an archive", "Write it with numpy.savez(x=..., y=...).")
+        names = _parts(path, archive.files)
+        extra = [name for name in ("class_names", "columns") if name in archive.files]
+        loaded = {name: archive[name] for name in [*names["x"], *names["y"], *extra]}
     x_parts = [loaded[name] for name in names["x"]]
     y_parts = [_column(path, name, loaded[name]) for name in names["y"]]
     for name, x, y in zip(names["x"], x_parts, y_parts, strict=True):
@@ -80,27 +71,16 @@ def holds_images(path: Path) -> bool:
     Raises:
         DataError: the file is no such archive.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [name.removesuffix(".npy") for name in archive.namelist()]
-            with archive.open(f"{_parts(path, members)['x'][0]}.npy") as member:
-                version = np.lib.format.read_magic(member)
-                read = (
-                    np.lib.format.read_array_header_1_0
-                    if version == (1, 0)
-                    else np.lib.format.read_array_header_2_0
-                )
-                return len(read(member)[0]) > _VECTORS
-    except DataError:
-        raise
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise _bad(
-            path, f"cannot be read as arrays ({error})", "Write it with numpy.savez, no objects."
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({error.strerror or error}). Check it and its permissions."
-        ) from error
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        members = [name.removesuffix(".npy") for name in archive.namelist()]
+        with archive.open(f"{_parts(path, members)['x'][0]}.npy") as member:
+            version = np.lib.format.read_magic(member)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            return len(read(member)[0]) > _VECTORS
 
 
 def images_of(arrays: Arrays, *, path: Path, name: str, source: str) -> LabelledData:
@@ -145,6 +125,23 @@ def classes_of(arrays: Arrays, *, path: Path) -> tuple[NDArray[np.int64], tuple[
     if len(found) and not 0 <= int(found[0]) <= int(found[-1]) < len(names):
         raise _bad(path, f"has classes {found[0]} to {found[-1]}, and {len(names)} class_names", "Name all.")
     return y.reshape(-1).astype(np.int64), tuple(str(names[k]) for k in found)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of whatever goes wrong inside what is wrong with the file."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError) as error:
+        raise _bad(
+            path, f"cannot be read as arrays ({error})", "Write it with numpy.savez, no objects."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror or error}). Check it and its permissions."
+        ) from error
 
 
 def _parts(path: Path, names: list[str]) -> dict[str, list[str]]:

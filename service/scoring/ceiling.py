@@ -8,6 +8,9 @@ gate's. Which of the two, macro-F1 tells:
     f1_this_gate   known items as they were answered, unseen ones that were not taken for known by k-means: what
                    the clusterer cost
     f1_any_gate    the same with all unseen items by k-means: what the gate cost, besides
+
+`model/evaluate.py` makes the same partition for the card, and neither may import the other; they must agree, which
+`tests/service/scoring/test_ceiling.py` holds.
 """
 
 import dataclasses

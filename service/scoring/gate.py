@@ -6,6 +6,9 @@
             (Liang, Li & Srikant 2018: known items are the positives); the lower, the better
     ROC     for every threshold, the share of unseen items above it against the share of known ones
 
+`model/evaluate.py` measures the first two for the card, and neither may import the other; they must agree, which
+`tests/service/scoring/test_gate.py` holds.
+
 They see the score and no verdict, so no choice of threshold, and no flag, can better them.
 """
 

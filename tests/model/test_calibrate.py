@@ -20,6 +20,7 @@ from model.calibrate import (
     in_proportion,
     overall_p,
     p_values,
+    ranked,
 )
 from model.datasets import DataError
 from model.scores import Gate, LayerSlice
@@ -318,15 +319,26 @@ def test_too_few_items_for_any_to_be_called_new_is_an_error() -> None:
         conformal_scores(np.zeros(8), y, classes=2, known_error_rate=0.02)
 
 
-@given(items=st.integers(1, 10**7))
-def test_the_rate_that_is_advised_is_accepted_and_hardly_larger_than_needed(items: int) -> None:
+@given(items=st.integers(1, 10**7), classes=st.integers(2, 150))
+def test_the_rate_that_is_advised_is_accepted_and_hardly_larger_than_needed(items: int, classes: int) -> None:
     """Rounded up, and by less than a hundredth of it."""
+    n = ranked(items, classes)
     with pytest.raises(DataError) as refused:
-        check_count(items, 0.5 / (items + 1))
+        check_count(items, 0.5 / (n + 1), classes=classes)
     advised = float(str(refused.value).removesuffix(" or more.").rpartition(" ")[2])
 
-    check_count(items, advised)
-    assert 1 <= advised * (items + 1) < 1.01
+    check_count(items, advised, classes=classes)
+    assert 1 <= advised * (n + 1) < 1.01
+
+
+def test_items_that_are_not_ranked_among_do_not_count() -> None:
+    """A million calibrate, 4,000 are ranked among: a rate of 1 in 10,000 would call nothing new, ever."""
+    with pytest.raises(
+        DataError, match=r"1000000 items .* 3995 are ranked .* So many are never ranked among"
+    ):
+        check_count(10**6, 1e-4, classes=10)
+
+    check_count(10**6, 3e-4, classes=10)
 
 
 def test_references_are_at_most_a_hundred_fitting_items_a_class() -> None:

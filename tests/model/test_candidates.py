@@ -5,6 +5,8 @@ import pytest
 from model.candidates import around
 from model.choice import differing
 from model.config import ConfigError, TrainConfig
+from model.objectives import OBJECTIVES
+from model.scores import SCORES
 
 
 def test_the_asked_run_comes_first_and_nothing_comes_twice() -> None:
@@ -20,8 +22,16 @@ def test_the_asked_run_comes_first_and_nothing_comes_twice() -> None:
 
 def test_all_combinations_are_tried() -> None:
     """Objectives, auxiliary, layers, gates; an asked value that is not among them comes on top."""
-    assert len(around(TrainConfig())) == 3 * 2 * 3 * 3
-    assert len(around(TrainConfig(objective="hinge"))) == 4 * 2 * 3 * 3
+    nets, here, without_output = 5 * 2, 7, 5
+
+    assert len(around(TrainConfig())) == nets * (here + without_output + here)
+    assert len(around(TrainConfig(objective="hinge"))) == nets * (here + without_output + here)
+    assert len(around(TrainConfig(layers=("pooled",)))) == nets * (
+        here + without_output + here + without_output
+    )
+    assert len(around(TrainConfig(gate=("centre-radius", "mahalanobis")))) == nets * (
+        here + without_output + here + 3
+    )
 
 
 def test_what_was_given_stays() -> None:
@@ -38,6 +48,25 @@ def test_a_gate_on_named_layers_keeps_the_layers() -> None:
     tried = around(TrainConfig(gate=("energy:output",)), {"gate"})
 
     assert {()} == {config.layers for config in tried}
+
+
+def test_a_gate_is_left_out_where_its_layer_is() -> None:
+    """Energy looks at the output, which a candidate of the layer before alone has not."""
+    tried = around(TrainConfig())
+    with_energy = {config.layers for config in tried if any("energy" in part for part in config.gate)}
+
+    assert {(), ("penultimate", "output")} == with_energy
+    assert ("penultimate",) in {config.layers for config in tried}
+
+
+def test_every_objective_and_every_score_is_tried() -> None:
+    """Alone or in a mean with others."""
+    tried = around(TrainConfig())
+    parts = {part.partition(":")[0] for config in tried for part in config.gate}
+
+    assert {config.objective for config in tried} == set(OBJECTIVES)
+    assert parts == set(SCORES)
+    assert any(len(config.gate) > 1 for config in tried)
 
 
 def test_an_encoder_that_is_tuned_has_no_two_views() -> None:

@@ -1,6 +1,7 @@
 """The card is made of the run's facts."""
 
 import dataclasses
+import shlex
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from model.config import TrainConfig
 from model.configs import starting_config
 from model.datasets import load_dataset
 from model.datasets.split import split
+from model.rehearse import Expected, Rehearsal
 
 
 def card(
@@ -22,6 +24,9 @@ def card(
     choice: Choice | None = None,
     scores: tuple[tuple[str, str], ...] = (("relative-mahalanobis", "output"),),
     layers: tuple[tuple[str, int], ...] = (("penultimate", 128), ("output", 32)),
+    more: dict[str, float | None] | None = None,
+    rehearsal: Rehearsal | None = None,
+    expected: Expected | None = None,
 ) -> str:
     data = load_dataset("digits", data_dir=None)
     if nines is not None:
@@ -42,8 +47,15 @@ def card(
         labels=[label for label in data.labels if label not in hold_out],
         embedding=EmbeddingSpec(layers=tuple(LayerSpec(name=n, dim=d) for n, d in layers), norm="l2"),
         calibration=calibration,
-        metrics={"known_accuracy": 0.98765, "auroc": 0.5 if hold_out else None, "caught/3": 0.25},
+        metrics={
+            "known_accuracy": 0.98765,
+            "auroc": 0.5 if hold_out else None,
+            "caught/3": 0.25,
+            **(more or {}),
+        },
         choice=choice,
+        rehearsal=rehearsal,
+        expected=expected,
     )
 
 
@@ -75,6 +87,63 @@ def test_it_admits_what_was_not_measured() -> None:
     assert "pooled" not in text
 
 
+def section(text: str, name: str) -> str:
+    """What stands under a heading."""
+    return text.partition(f"## {name}\n")[2].partition("\n## ")[0]
+
+
+def test_what_other_nets_showed_stands_apart_from_what_fresh_items_showed() -> None:
+    """Figures of choosing and of rehearsing have a table that says whose they are, and what they rest on."""
+    rehearsed = {"left_out_auroc": 0.875, "expected/found": 0.75, "expected/items": 2340.0}
+    expected = Expected(figures={}, note="rehearsed on 4 streams, 2,340 items in all")
+    text = card((), more=rehearsed, expected=expected)
+    measured, own = section(text, "Measured"), section(text, "Rehearsed")
+
+    assert "| 0.988 |" in measured
+    for value in ("| 0.875 |", "| 0.750 |", "| 2,340 |"):
+        assert value in own
+        assert value not in measured
+    assert "by other nets than the bundle's" in own
+    assert "4 streams, 2,340 items in all." in own
+
+
+def test_without_held_out_classes_what_was_rehearsed_is_what_was_measured() -> None:
+    """Finding new classes was measured then, on other nets; without a rehearsal it was not."""
+    limits = section(card((), more={"expected/found": 0.75}), "Limits")
+
+    assert "was not measured" not in limits
+    assert "measured on other nets than this one" in limits
+
+
+def test_it_says_why_nothing_was_rehearsed() -> None:
+    """As asked, for too few classes, or for streams too short; and then there is no table."""
+    nothing = Rehearsal(radius=1.6, reason="Too few.", folds=())
+    short = Expected(
+        figures={}, note="not rehearsed: a fold's stream would have 96 items, and 300 are needed"
+    )
+
+    for own, why in (
+        (section(card(()), "Rehearsed"), "not rehearsed, as asked"),
+        (section(card((), rehearsal=nothing), "Rehearsed"), "too few known classes could be left out"),
+        (section(card((), expected=short), "Rehearsed"), "would have 96 items, and 300 are needed."),
+    ):
+        assert why in own
+        assert "|" not in own
+
+
+def test_the_rate_asked_for_is_held_against_fresh_items() -> None:
+    """With its interval and the number of items; a rate outside it is a limit in bold."""
+    fresh = {"known_error_rate_low": 0.03, "known_error_rate_high": 0.06, "fresh_items": 1234.0}
+    holds = section(card((), more={"known_error_rate": 0.04, **fresh}), "Limits")
+    fails = section(
+        card((), more={"known_error_rate": 0.04, **fresh, "known_error_rate_high": 0.045}), "Limits"
+    )
+
+    assert "fresh items: asked .05, found .04, 95 % interval .03 to .06, on 1,234 fresh items." in holds
+    assert "**" not in holds
+    assert "**That rate does not hold on fresh items**: asked .05, found .04" in fails
+
+
 def test_it_names_the_classes_that_were_too_small() -> None:
     """What was set aside is said with its number of items, and not at all where nothing was."""
     assert "fewer than 15 items, so neither known nor measured: 9 (6)." in card((), nines=6)
@@ -95,6 +164,18 @@ def test_the_command_lists_columns_between_commas() -> None:
     config = starting_config("nsl-kdd", None, {"drop": ("id", "time"), "categories": ("port",)})
 
     assert command(config) == "firstseen train nsl-kdd --categories port --drop id,time"
+
+
+def test_what_the_defaults_have_and_the_run_has_not_is_no_option() -> None:
+    """A folder named as a run that has a limit, trained on without: the command starts from a run without one."""
+    config = starting_config("original", "mnist", {})
+    words = shlex.split(command(config))
+
+    assert config.max_items is None
+    assert starting_config("original", None, {}).max_items is not None
+    assert "None" not in words
+    assert words[:4] == ["firstseen", "train", "original", "--config"]
+    assert starting_config("original", words[4], {}).max_items is None
 
 
 def test_a_switch_that_is_on_takes_no_value() -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.achieved import interval
 from model.bundle import KnownArrays
 from model.calibrate import calibrate, fit
 from model.evaluate import auroc, cluster_accuracy, evaluate, fpr95, oracle_clusters
@@ -79,6 +80,16 @@ def test_without_held_out_classes_their_measures_are_none() -> None:
         n for n, v in metrics.items() if v is None
     }
     assert metrics["known_accuracy"] == 1
+
+
+def test_the_rate_that_fresh_items_show_has_an_interval() -> None:
+    """Around the share called new, on all fresh items."""
+    metrics = measured([])
+    found, low, high = (metrics[f"known_error_rate{end}"] for end in ("", "_low", "_high"))
+
+    assert metrics["fresh_items"] == 150
+    assert found is not None
+    assert (low, high) == interval(round(150 * found), 150)
 
 
 def test_a_single_new_class_has_nothing_to_come_apart_from() -> None:

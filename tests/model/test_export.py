@@ -17,7 +17,7 @@ from model.datasets import DataError, load_dataset
 from model.export import run, subsample
 from model.inputs import TextInput
 from model.networks import Sentence, embed_items, load_embedder
-from model.rehearse import Rehearsal
+from model.rehearse import Expected, Rehearsal
 from model.scores import layer_slices
 
 SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1, rehearse=False)
@@ -198,9 +198,9 @@ def test_a_rehearsal_sets_the_radius_and_says_what_to_expect(folder: Path, tmp_p
     seen: list[tuple[Rehearsal, float]] = []
     stages: list[str] = []
 
-    def simulate(rehearsal: Rehearsal, known_error_rate: float) -> dict[str, float | None]:
+    def simulate(rehearsal: Rehearsal, known_error_rate: float) -> Expected:
         seen.append((rehearsal, known_error_rate))
-        return {"expected/found": 0.75, "expected/delay": None}
+        return Expected(figures={"expected/found": 0.75, "expected/delay": None}, note="on so many items")
 
     def keep(stage: str, done: int, total: int, note: str) -> None:  # noqa: ARG001
         stages.append(stage)
@@ -215,6 +215,7 @@ def test_a_rehearsal_sets_the_radius_and_says_what_to_expect(folder: Path, tmp_p
     assert manifest.metrics["expected/found"] == 0.75
     assert manifest.metrics["expected/delay"] is None
     assert rehearsal.reason in read_bundle(out).card
+    assert "What to expect in a stream: on so many items." in read_bundle(out).card
     alone = read_bundle(folder).manifest
     assert alone.calibration.cluster_radius == CLUSTER_RADIUS
     assert not any(name.startswith("expected/") for name in alone.metrics)

@@ -9,11 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.calibrate import wanted_gate
 from model.config import TrainConfig
 from model.datasets import LabelledData
+from model.evaluate import auroc
 from model.inputs import ImageInput, TableColumn, TableInput, TextInput
 from model.leave_out import STOPS, Fold, Jury, choose, folds, joined, jury_of, measure
 from model.networks import Network
+from model.scores import Gate, LayerSlice
 
 QUICK = TrainConfig(epochs=5, augment=False, threads=1, batch_size=32)
 TINY = ImageInput(shape=(1, 4, 4), minimum=0, maximum=1)
@@ -169,6 +172,32 @@ def test_the_gate_that_is_asked_for_judges() -> None:
     assert seen.auroc == 1
     assert guessed.auroc == pytest.approx(0.5, abs=0.15)
     assert seen.cluster_accuracy == guessed.cluster_accuracy
+
+
+@pytest.mark.parametrize("norm", ["l2", "none"])
+@pytest.mark.parametrize("gate", [(), ("energy:output",), ("mahalanobis", "centre-radius:penultimate")])
+def test_the_gate_that_judges_is_the_one_a_bundle_would_have(gate: tuple[str, ...], norm: str) -> None:
+    """Fitted to the joined embedding, all parts at once; among other candidates and alone."""
+    near = jury({"fit": KNOWN, "fresh": KNOWN, "unseen": [(3.0, 3.0), (9.0, -9.0)]})
+    asked = dataclasses.replace(looking("penultimate", "output"), gate=gate, norm=norm)
+    other = dataclasses.replace(looking("output"), gate=("mahalanobis",), norm=norm)
+    net = Told().eval()
+    out = {name: part.detach().numpy() for name, part in net.layers(torch.from_numpy(near.items)).items()}
+    z = joined([out["penultimate"], out["output"]], norm=norm)
+    whole = Gate.fit(
+        wanted_gate(gate, ("penultimate", "output")),
+        [LayerSlice(name="penultimate", start=0, stop=2), LayerSlice(name="output", start=2, stop=4)],
+        z_fit=z[near.fit],
+        y_fit=near.y[near.fit],
+        z_cal=z[near.fresh],
+        y_cal=near.y[near.fresh],
+    )
+
+    expected = auroc(whole(z[near.fresh]).min(1), whole(z[near.unseen]).min(1))
+    assert 0.3 < expected < 1
+    assert [expected, expected] == [
+        measure(net, near, [*before, asked])[-1].auroc for before in ((), (other,))
+    ]
 
 
 def test_joined_layers_stand_side_by_side_each_of_length_one() -> None:

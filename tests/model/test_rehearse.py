@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 from model.calibrate import CLUSTER_RADIUS, calibrate, fit
 from model.config import TrainConfig
@@ -107,6 +109,46 @@ def test_folds_leave_known_classes_out_and_look_at_nothing_else() -> None:
         assert len(fold.z_new) == len(fold.y_new) > 0
         assert fold.known.prototypes.shape[0] == len(fold.labels)
         assert all(label in found.reason for label in fold.left_out)
+
+
+def test_spare_items_lengthen_the_streams_of_small_folds_and_decide_nothing() -> None:
+    """They come after a fold's own items, each with its class; radius and calibration stay as they are."""
+    data = load_dataset("digits", data_dir=None)
+    parts = split(data, SHORT.hold_out, seed=0)
+    alone = rehearse(SHORT, data, parts.fit, quiet)
+    longer = rehearse(SHORT, data, parts.fit, quiet, spare=parts.calibrate)
+
+    assert alone.radius == longer.radius
+    for before, after in zip(alone.folds, longer.folds, strict=True):
+        n, m = len(before.y_fresh), len(before.y_new)
+        added = len(after.y_fresh) - n + len(after.y_new) - m
+        assert added == len(parts.calibrate) == len(np.unique(parts.calibrate))
+        np.testing.assert_array_equal(before.known.calibration_scores, after.known.calibration_scores)
+        np.testing.assert_array_equal(before.z_new, after.z_new[:m])
+        np.testing.assert_array_equal(before.y_fresh, after.y_fresh[:n])
+        spare = [data.labels[k] for k in data.y[parts.calibrate].tolist()]
+        assert sorted(spare) == sorted(
+            [after.labels[k] for k in after.y_fresh[n:].tolist()]
+            + [after.left_out[k] for k in after.y_new[m:].tolist()]
+        )
+
+
+def test_the_threads_of_the_process_have_no_say() -> None:
+    """Every pass through a net is made on as many as the configuration says, and the process has its own back."""
+    data = load_dataset("digits", data_dir=None)
+    parts = split(data, SHORT.hold_out, seed=0)
+    before, threads = torch.get_num_threads(), set[int]()
+    watched = register_module_forward_hook(lambda *_: threads.add(torch.get_num_threads()))
+    torch.set_num_threads(3)
+    try:
+        rehearse(SHORT, data, parts.fit, quiet, spare=parts.calibrate)
+
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+        watched.remove()
+
+    assert {SHORT.threads} == threads
 
 
 def test_every_class_has_items_to_calibrate_a_rehearsal_with() -> None:

@@ -11,7 +11,7 @@ import pytest
 from model.bundle import Bundle
 from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
-from service.backtest import BacktestConfig, InvalidReplay, backtest, check_writable, pool_of
+from service.backtest import BacktestConfig, InvalidReplay, backtest, pool_of
 from service.report.records import Report
 from service.schedule import InvalidSchedule
 from service.settings import Settings
@@ -184,11 +184,3 @@ def test_items_that_do_not_fit(digits_dir: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "big.npz", x=np.kron(data.x[:, 0], np.ones((2, 2))).astype(np.uint8), y=data.y)
     with pytest.raises(InvalidReplay, match="Item 0 of big"):
         replayed(digits_dir, data=str(tmp_path / "big.npz"))
-
-
-def test_writable(tmp_path: Path) -> None:
-    """Asked before the replay, not after it."""
-    check_writable(tmp_path / "report.json", "--json")
-    for file in (tmp_path, tmp_path / "no" / "where.json"):
-        with pytest.raises(InvalidReplay, match="--json"):
-            check_writable(file, "--json")

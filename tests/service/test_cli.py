@@ -208,6 +208,30 @@ def test_errors(
     assert says in last
 
 
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("digits", "digits"),
+        (".", "photos"),
+        ("./", "photos"),
+        ("..", "sets"),
+        ("../other/", "other"),
+        (".hidden.csv", "hidden"),
+        ("tickets.v2.csv", "tickets"),
+        ("/", "bundle"),
+        ("...", "bundle"),
+    ],
+)
+def test_a_bundle_is_called_after_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, expected: str
+) -> None:
+    """By the last part of where a path leads; never by nothing, which would be the folder of all bundles."""
+    (tmp_path / "sets" / "photos").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "sets" / "photos")
+
+    assert expected == cli._bundle_name(dataset)
+
+
 def test_bundle_in_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from model.datasets import load_dataset
 from model.datasets.split import split
-from service.demo import HOLD_OUT, DemoConfig, DemoFailed, _wait_for_compiler, make_stream, run_demo
+from service.demo import HOLD_OUT, DemoConfig, _wait_for_compiler, make_stream, run_demo
+from service.writable import CannotWrite
 
 
 def test_fresh() -> None:
@@ -65,7 +66,7 @@ def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
         folder=tmp_path / "demo",
         seed=0,
     )
-    with pytest.raises(DemoFailed, match=r"Cannot write .* --json"):
+    with pytest.raises(CannotWrite, match=r"Cannot write .* --json"):
         run_demo(config, Console(file=screen))
 
     assert "" == screen.getvalue()

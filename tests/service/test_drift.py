@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.inputs import ImageInput, TableColumn, TableInput, TextInput
-from service.drift import drop_words, transforms_of
+from service.drift import drop_words, new_word, rename_words, transforms_of
 from service.records import Float32s
 
 TRANSFORMS = transforms_of(ImageInput(shape=(1, 4, 4), minimum=0, maximum=1))
@@ -69,6 +69,37 @@ def test_no_words_dropped() -> None:
     assert 1 == len(drop_words(["a b c"], np.ones(1), rng)[0].split())
 
 
+@given(st.lists(st.text("ab ", max_size=30), min_size=1, max_size=5), st.floats(0, 1), st.integers(0, 9))
+def test_vocabulary(texts: list[str], strength: float, seed: int) -> None:
+    """A text keeps its number of words; each is itself or what it is called now, and the same seed gives the same."""
+    found = rename_words(texts, np.full(len(texts), strength), np.random.default_rng(seed))
+
+    for before, after in zip(texts, found, strict=True):
+        for old, new in zip(before.split(), after.split(), strict=True):
+            assert new in {old, new_word(old)}
+    assert found == rename_words(texts, np.full(len(texts), strength), np.random.default_rng(seed))
+
+
+def test_vocabulary_changes_as_much_as_asked() -> None:
+    """Nothing at strength 0, spaces too; every word at 1; the share asked for between."""
+    text, rng = " ".join(f"word{n}" for n in range(2000)), np.random.default_rng(0)
+    none, some, all_new = rename_words([" a  b ", text, text], np.array([0.0, 0.3, 1.0]), rng)
+    kept = sum(a == b for a, b in zip(text.split(), some.split(), strict=True))
+
+    assert none == " a  b "
+    assert kept == pytest.approx(1400, abs=100)
+    assert not set(all_new.split()) & set(text.split())
+
+
+def test_a_word_gets_one_new_name() -> None:
+    """Whatever its case and wherever it stands; different words hardly ever share one."""
+    names = {new_word(f"word{n}") for n in range(1000)}
+
+    assert new_word("Card") == new_word("card") != "card"
+    assert len(names) > 990
+    assert all(name.isalpha() and len(name) == 6 for name in names)
+
+
 TABLE = TableInput(
     columns=(
         TableColumn(name="bytes", kind="number", example=1.0),
@@ -105,6 +136,6 @@ def test_cells_of_tables() -> None:
 
 def test_kinds() -> None:
     """Every kind of input has drifts of its own."""
-    assert ["words"] == list(transforms_of(TextInput()))
+    assert ["words", "vocabulary"] == list(transforms_of(TextInput()))
     assert ["noise", "brightness"] == list(TRANSFORMS)
     assert ["noise", "missing"] == list(transforms_of(TABLE))

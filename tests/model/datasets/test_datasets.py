@@ -211,3 +211,19 @@ def test_options_that_would_be_given_in_vain_are_refused(
 
     with pytest.raises(DataError, match=re.escape(problem)):
         load_dataset(dataset, data_dir=tmp_path, **options)
+
+
+@pytest.mark.parametrize("file", [None, "a/photo.webp", "photo.webp", "a/b/deep.png", "readme.txt"])
+def test_a_folder_without_images_is_told_what_to_hold(tmp_path: Path, file: str | None) -> None:
+    """Where there is no IDX file either, nobody meant these; where there is one, the others are asked for."""
+    if file is not None:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"x")
+    with pytest.raises(
+        DataError, match=r"no PNG or JPEG in it or in a sub-folder.*Put the images of each class"
+    ):
+        load_dataset(str(tmp_path), data_dir=None)
+
+    (tmp_path / FILES[0]).write_bytes(b"x")
+    with pytest.raises(DataError, match="idx"):
+        load_dataset(str(tmp_path), data_dir=None)

@@ -105,7 +105,7 @@ def test_cores_remember_one_to_two_spans() -> None:
     cores = Cores.of(2)
     for n in range(3 * SPAN):
         cores.count(0 if n < SPAN else 1)
-        assert cores.usual()[-1] == min(n + 1, cores.usual()[-1])
+        assert min(n + 1, SPAN) <= cores.usual()[-1] <= n + 1
         assert len(cores.marks) <= 2
         assert cores.usual()[-1] <= 2 * SPAN
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from model import evaluate
 from service.records import Float64s
 from service.scoring.ceiling import ceilings, oracle_clusters
 from service.scoring.matching import macro_f1
+from service.scoring.partition import compare
 from tests.service.answered import answers
 
 
@@ -35,6 +37,16 @@ def test_ceiling() -> None:
     assert macro_f1(said).all is not None
     assert top.f1_this_gate is not None
     assert macro_f1(said).all < top.f1_this_gate < 1.0  # type: ignore[operator]  # asserted above
+
+
+def test_the_card_and_the_replay_part_the_same() -> None:
+    """The trainer has k-means told k by itself, since neither side may import the other; and its accuracy."""
+    y = np.arange(90) % 3
+    points = 2.0 * np.eye(3)[y] + np.random.default_rng(2).normal(size=(90, 3))
+    ours, theirs = oracle_clusters(points, 3, seed=5), evaluate.oracle_clusters(points, clusters=3, seed=5)
+
+    assert (ours - 1).tolist() == theirs.tolist()
+    assert compare(y, ours).accuracy == evaluate.cluster_accuracy(y, theirs) < 1
 
 
 def test_best_space_first() -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model import evaluate
 from service.scoring.gate import auroc, fpr95, roc
 
 SCORES = st.lists(st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.99]), min_size=1, max_size=20)
@@ -69,3 +70,13 @@ def test_few_corners() -> None:
 
     assert len(curve) <= 51
     assert ((0.0, 0.0), (1.0, 1.0)) == (curve[0], curve[-1])
+
+
+@settings(deadline=None)  # the first call of scikit-learn's takes long
+@given(SCORES, SCORES)
+def test_the_card_and_the_replay_measure_the_same(known: list[float], unseen: list[float]) -> None:
+    """The trainer has both measures by itself, since neither side may import the other."""
+    k, u = np.array(known), np.array(unseen)
+
+    assert auroc(k, u) == pytest.approx(evaluate.auroc(k, u), abs=1e-12)
+    assert fpr95(k, u) == evaluate.fpr95(k, u)

@@ -1,0 +1,25 @@
+"""Asked before the work, not after it."""
+
+from pathlib import Path
+
+import pytest
+
+from service.writable import CannotWrite, check_writable
+
+
+def test_a_file_that_is_or_can_be_there_is_fine(tmp_path: Path) -> None:
+    """And asking leaves nothing behind."""
+    there = tmp_path / "there.json"
+    there.write_text("old")
+    check_writable(there, "--json")
+    check_writable(tmp_path / "report.json", "--json")
+
+    assert "old" == there.read_text()
+    assert [there] == list(tmp_path.iterdir())
+
+
+def test_a_folder_and_a_file_in_none_are_refused(tmp_path: Path) -> None:
+    """With the option to change."""
+    for file in (tmp_path, tmp_path / "no" / "where.json"):
+        with pytest.raises(CannotWrite, match=r"Cannot write .*; give --json a file"):
+            check_writable(file, "--json")
