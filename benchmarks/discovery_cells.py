@@ -5,7 +5,7 @@
     data set, the bundle's own split ──────────┘
 
 What the trainer and the engine look like from here is in this file and nowhere else in the discovery benchmark: a peer
-sees arrays, a gate that gives p-values, and the cluster space. A trained cell is kept in a folder, under a name that
+sees arrays, the gate that the service has, and the cluster space. A trained cell is kept in a folder, under a name that
 its configuration decides, so that a second run does not train.
 """
 
@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ import numpy as np
 
 from benchmarks.report import log
 from model.bundle import KnownArrays, NetworkSpec, read_bundle
-from model.calibrate import p_values
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import split
@@ -31,7 +31,9 @@ from model.inputs import scale
 from model.networks import Embedder, build_network, embed_items, load_embedder
 from model.train import known_classes
 from service.clustering.engine import ClusterSpace, Engine
+from service.clustering.known import KnownGate
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate import StreamGate
 from service.labelled_stream import Stream, draw, fitted
 from service.records import Float32s, Float64s, Int64s
 from service.replay import Steps
@@ -79,11 +81,20 @@ class Cell:
     made: dict[str, float] = field(default_factory=dict)
 
     def p(self, z: Float32s) -> tuple[Int64s, Float64s]:
-        """The known gate of the bundle: the class with the largest p-value, int64 (B,), and that, float64 (B,)."""
-        stranger = self.known.gate(z)
-        p = p_values(stranger, self.known)
-        nearest = np.lexsort((stranger, -p), axis=-1)[:, 0] if len(z) else np.empty(0, dtype=np.int64)
-        return nearest.astype(np.int64), p[np.arange(len(z)), nearest]
+        """The known gate as the service decides by it: the nearest class, int64 (B,), and p, float64 (B,).
+
+        p is the share of held-out items that fit their best class as badly, so a rate of these is refused, and not
+        less: it is what the engine says of an item before it has seen any.
+        """
+        known, ranked = self._gates
+        said = known.decide(z)
+        nothing_kept = np.empty((len(z), 0), dtype=np.float16)
+        return said.nearest, ranked.judge(said.p, nothing_kept).p
+
+    @cached_property
+    def _gates(self) -> tuple[KnownGate, StreamGate]:
+        """The engine's two, the second without a fit."""
+        return KnownGate(self.known), StreamGate(self.known, self.params.known_error_rate)
 
     def space(self, z: Float32s) -> Float64s:
         """Where the clusterer works: float32 (B, D) to float64 (B, C); known classes have radius 1 there."""
