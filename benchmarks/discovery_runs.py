@@ -1,6 +1,6 @@
 """One group of the discovery benchmark: train its splits, choose the peers' settings, send streams to everybody.
 
-    design split ──► cell ──► streams ──► each peer's best settings
+    design split ──► cell ──► shorter streams ──► each peer's best settings
     reported split, training seed ──► cell ──► items one by one
                                             └─► stream seed ──► firstseen, its variants, every peer ──► a run each
                                             └─► null stream, likewise
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.discovery_cells import VARIANTS, Cell, labels_of, trained
-from benchmarks.discovery_choice import PATIENCE, Design, answered, choose
+from benchmarks.discovery_choice import LENGTH, PATIENCE, Design, answered, choose, time_for
 from benchmarks.discovery_entries import ENTRIES, Entry, Settings
 from benchmarks.discovery_peers import Steps, TooSlow
 from benchmarks.discovery_suite import Group, splits_of
@@ -55,7 +55,7 @@ class Setup:
         data_dir: Where data sets lie.
         cache: The folder of trained cells.
         streams: Streams of each reported cell.
-        limit_s: Longest time of a peer for a design stream; on reported ones it has PATIENCE times as long.
+        limit_s: Longest time of a peer for 10,000 items of design streams; on reported ones, PATIENCE times as long.
         entries: The peers.
         changes: Fields of every training configuration that are different here, as the sentence encoder's path.
         progress: Told what is being done.
@@ -168,7 +168,9 @@ def _choices(
     designs = [
         Design(
             cell=cell,
-            stream=cell.stream(seed=_DESIGN_STREAM + n, length=group.length, arriving=group.arriving),
+            stream=cell.stream(
+                seed=_DESIGN_STREAM + n, length=min(group.length, LENGTH), arriving=group.arriving
+            ),
         )
         for n, cell in enumerate(cells)
     ]
@@ -201,7 +203,8 @@ def _answers_of_all(
             continue
         setup.progress(f"  {entry.name}")
         try:
-            steps = Steps(cell, entry.make(cell, settings), limit_s=PATIENCE * setup.limit_s)
+            limit_s = PATIENCE * time_for(stream, setup.limit_s)
+            steps = Steps(cell, entry.make(cell, settings), limit_s=limit_s)
             yield entry.name, stream_figures(steps, cell, stream, ceilings=False)
         except TooSlow:
             setup.progress(f"  {entry.name} took too long")

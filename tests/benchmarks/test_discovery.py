@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import discovery
-from benchmarks.discovery import main, measure, tables
+from benchmarks.discovery import main, measure
+from benchmarks.discovery_report import tables
 from benchmarks.discovery_runs import Setup
 from benchmarks.discovery_suite import Group
 
@@ -53,6 +54,25 @@ def test_the_report_is_printed_and_written(
     shown, report = capsys.readouterr().out, json.loads(file.read_text(encoding="utf-8"))
 
     assert shown.index(TINY.name) < shown.index("without anything new") < shown.index("Goals")
-    assert {"splits", "settings", "rows", "items", "runs", "nulls", "cells"} == set(
+    merge = ["--merge", str(file), "--json", str(tmp_path / "all.json")]
+    main(merge)
+    again, all_of_it = (
+        capsys.readouterr().out,
+        json.loads((tmp_path / "all.json").read_text(encoding="utf-8")),
+    )
+
+    assert shown == again
+    assert report == {key: value for key, value in all_of_it.items() if key != "machines"}
+    assert {"splits", "settings", "rows", "items", "goals", "runs", "nulls", "cells"} == set(
         report["groups"][TINY.name]
     )
+
+
+def test_a_file_that_is_not_there_cannot_be_merged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says which."""
+    with pytest.raises(SystemExit):
+        main(["--merge", str(tmp_path / "absent.json")])
+
+    assert "absent.json" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.discovery_cells import Cell
-from benchmarks.discovery_choice import Design, answered, choose
+from benchmarks.discovery_choice import ITEMS, Design, answered, choose, time_for
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, Steps, TooSlow
 from benchmarks.discovery_rbf import Blobs, blobs, cell_of, stream_of
@@ -62,6 +62,13 @@ def test_a_point_that_takes_too_long_is_out(cell: Cell, drawn: Blobs) -> None:
 
     assert {"share": 0.6} == choose(entry_of(drawn, slow=(1.0,)), [design], limit_s=10.0)
     assert choose(entry_of(drawn, slow=(0.2, 0.6, 1.0)), [design], limit_s=10.0) is None
+
+
+def test_a_short_stream_has_as_short_a_time(drawn: Blobs) -> None:
+    """In proportion: what is too slow for a long stream is too slow for a short one."""
+    stream = stream_of(drawn)
+
+    assert time_for(stream, 120.0) == pytest.approx(120.0 * len(stream) / ITEMS)
 
 
 def test_answers_meet_the_truth_item_by_item(cell: Cell, drawn: Blobs) -> None:

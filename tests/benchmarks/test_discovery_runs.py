@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import discovery_runs
 from benchmarks.discovery_cells import VARIANTS, Cell
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, BehindGate, TooSlow
@@ -49,6 +50,17 @@ GROUP = Group(
 )
 
 
+class Counts(Lone):
+    """Notes how many items went through it, of which the gate refused all."""
+
+    def __init__(self, seen: list[int]) -> None:
+        self._seen = seen
+        self._seen.append(0)
+
+    def learn_many(self, x: Float64s) -> None:
+        self._seen[-1] += len(x)
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cells")
@@ -68,6 +80,23 @@ def test_every_stream_has_a_run_of_every_method_that_has_settings(found: GroupRu
     for runs in (found.runs, found.nulls):
         assert expected * 2 == [run["method"] for run in runs]
         assert [0] * len(expected) + [1] * len(expected) == [run["stream"] for run in runs]
+
+
+def test_design_streams_are_shorter(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice takes a stream for each point of a grid; what is reported has its whole length."""
+    seen: list[int] = []
+    counting = Entry(
+        name="counts",
+        module="numpy",
+        make=lambda cell, _: BehindGate(cell, Counts(seen), rate=1.0),
+        grid={"rate": (0.1,)},
+    )
+    monkeypatch.setattr(discovery_runs, "LENGTH", 100)
+    run_group(GROUP, Setup(data_dir=None, cache=cache, streams=1, entries=(counting,), changes={}))
+    chosen, reported, null = seen
+
+    assert chosen <= 100 < reported
+    assert reported <= 150 >= null
 
 
 def test_what_was_chosen_is_told(found: GroupRuns) -> None:
