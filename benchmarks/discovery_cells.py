@@ -42,7 +42,8 @@ from service.settings import Settings
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "firstseen": {},
-    "firstseen, item gate alone": {"stream_gate": False},
+    "firstseen, item gate alone": {"gates": "items"},
+    "firstseen, stream gate alone": {"gates": "stream"},
 }
 """The engine as it ships, and with parameters changed to see what a part of it is worth."""
 

@@ -17,8 +17,8 @@ from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import BLOCK, Steps, TooSlow
 from service.labelled_stream import Stream
 from service.replay import Steps as Replayable
-from service.replay import run
-from service.scoring.answers import Answers, announcements, read_answers
+from service.replay import answered
+from service.scoring.answers import Answers
 from service.scoring.matching import macro_f1
 
 LENGTH = 4_000
@@ -40,18 +40,14 @@ class Design:
     stream: Stream
 
 
-def answered(engine: Replayable, cell: Cell, stream: Stream) -> Answers:
-    """Send a stream, and read what was said.
+def answers_of(engine: Replayable, cell: Cell, stream: Stream) -> Answers:
+    """Send a stream of a cell's pool, and read what was said; unseen are the classes that arrive.
 
     Raises:
         TooSlow: The peer's time was up.
     """
-    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(engine, cell.z_pool[stream.rows], ids, batch=BATCH)
-    announced_at, exemplars = announcements(emitted.events)
-    truth = dict(zip(ids, stream.truth, strict=True))
-    unseen = tuple(arrival.label for arrival in stream.schedule.arrivals if arrival.label is not None)
-    return read_answers(truth, unseen, emitted.verdicts, announced_at, exemplars)
+    arriving = tuple(arrival.label for arrival in stream.schedule.arrivals if arrival.label is not None)
+    return answered(engine, stream, cell.z_pool[stream.rows], unseen=arriving, batch=BATCH)
 
 
 def time_for(stream: Stream, limit_s: float) -> float:
@@ -72,7 +68,7 @@ def choose(entry: Entry, designs: Sequence[Design], *, limit_s: float) -> Settin
         try:
             found = [
                 macro_f1(
-                    answered(
+                    answers_of(
                         Steps(d.cell, entry.make(d.cell, settings), limit_s=time_for(d.stream, limit_s)),
                         d.cell,
                         d.stream,

@@ -36,7 +36,7 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.discovery_cells import Cell, params_of
-from benchmarks.discovery_choice import answered
+from benchmarks.discovery_choice import answers_of
 from benchmarks.discovery_peers import Classifies, OneByOne, verdicts_of
 from benchmarks.discovery_suite import Goal
 from benchmarks.report import Row
@@ -161,7 +161,7 @@ def stream_of(drawn: Blobs) -> Stream:
 
 def figures(engine: Replayable, cell: Cell, stream: Stream) -> dict[str, float | None]:
     """Both ways to count, and AUROC."""
-    answers = answered(engine, cell, stream)
+    answers = answers_of(engine, cell, stream)
     found = rates(answers, judge(answers))
     new = answers.is_unseen
     return {

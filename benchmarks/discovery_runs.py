@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.discovery_cells import VARIANTS, Cell, labels_of, trained
-from benchmarks.discovery_choice import LENGTH, PATIENCE, Design, answered, choose, time_for
+from benchmarks.discovery_choice import LENGTH, PATIENCE, Design, answers_of, choose, time_for
 from benchmarks.discovery_entries import ENTRIES, Entry, Settings
 from benchmarks.discovery_peers import Steps, TooSlow
 from benchmarks.discovery_suite import Group, splits_of
@@ -150,7 +150,7 @@ def stream_figures(engine: Replayable, cell: Cell, stream: Stream, *, ceilings: 
     Raises:
         TooSlow: The peer's time was up.
     """
-    answers = answered(engine, cell, stream)
+    answers = answers_of(engine, cell, stream)
     z = cell.z_pool[stream.rows]
     scored = measure(answers, {"embedding": z, "cluster space": cell.space(z)} if ceilings else None)
     found = [c for c in scored.classes if c.delay_items is not None]

@@ -14,9 +14,8 @@ from model.rehearse import Rehearsal, Rehearsed
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.labelled_stream import draw, fitted
-from service.replay import run
+from service.replay import answered
 from service.schedule import standard
-from service.scoring.answers import announcements, read_answers
 from service.scoring.measures import Measures, measure
 
 SHORTEST = 1_000
@@ -57,12 +56,8 @@ def _measured(fold: Rehearsed, radius: float, known_error_rate: float) -> Measur
     schedule = fitted(standard(fold.left_out), len(fold.z_fresh))
     stream = draw(schedule, labels, known=fold.labels, seed=0)
     params = EngineParams(clustering_threshold=radius, known_error_rate=known_error_rate)
-    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(Engine(fold.known, fold.labels, params), z[stream.rows], ids)
-    announced_at, exemplars = announcements(emitted.events)
-    truth = dict(zip(ids, stream.truth, strict=True))
-    answers = read_answers(truth, fold.left_out, emitted.verdicts, announced_at, exemplars)
-    return measure(answers).measures
+    engine = Engine(fold.known, fold.labels, params)
+    return measure(answered(engine, stream, z[stream.rows], unseen=fold.left_out)).measures
 
 
 def _caught(one: Measures) -> float | None:

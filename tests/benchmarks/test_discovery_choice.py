@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.discovery_cells import Cell
-from benchmarks.discovery_choice import ITEMS, Design, answered, choose, time_for
+from benchmarks.discovery_choice import ITEMS, Design, answers_of, choose, time_for
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, Steps, TooSlow
 from benchmarks.discovery_rbf import Blobs, blobs, cell_of, stream_of
@@ -74,7 +74,7 @@ def test_a_short_stream_has_as_short_a_time(drawn: Blobs) -> None:
 def test_answers_meet_the_truth_item_by_item(cell: Cell, drawn: Blobs) -> None:
     """A peer that is always right makes no error, and has found both new classes."""
     stream = stream_of(drawn)
-    answers = answered(Steps(cell, Right(drawn.stream_y, 1.0), limit_s=10.0), cell, stream)
+    answers = answers_of(Steps(cell, Right(drawn.stream_y, 1.0), limit_s=10.0), cell, stream)
 
     assert answers.is_right[~answers.is_unseen].all()
     assert ("2", "3") == answers.unseen
