@@ -8,6 +8,8 @@
                 embeddings; streams without anything new, too (discovery_runs.py)
     RandomRBF   the stream in streamndr's README, on raw numbers (discovery_rbf.py)
     intents     grouping a backlog: CLINC150 by DeepAligned's protocol (discovery_intents.py)
+    nulls       some of the cells again, with streams in which known classes change and nothing is new, ...
+    shares      ... and with new classes of 10, 5, 2 and 1 % (discovery_schedules.py)
 
 What the columns mean stands in service/scoring and discovery_tables.py; who the peers are in discovery_peers.py and
 discovery_entries.py. `--only` takes beginnings of names ("MNIST", "RandomRBF"). A training is kept in the cache folder,
@@ -19,7 +21,6 @@ processes of their own, each with `--only` and `--json`, and `--merge` makes one
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -41,8 +42,10 @@ from benchmarks.discovery_report import (
     tables,
 )
 from benchmarks.discovery_runs import Setup, run_group
+from benchmarks.discovery_schedules import KINDS, runs_of
 from benchmarks.discovery_suite import GROUPS, QUICK, Group
 from benchmarks.report import log, parser, publish
+from model.config import DEVICES
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument(
         "--encoder", metavar="NAME", help="of sentences: a name, or a folder, in place of the usual"
     )
+    options.add_argument("--device", choices=DEVICES, default=DEVICES[0], help="what trainings run on")
     options.add_argument(
         "--merge",
         nargs="+",
@@ -84,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             streams=1 if given.quick else given.streams,
             limit_s=given.limit,
             entries=ENTRIES[:1] if given.quick else ENTRIES,
-            changes={} if given.encoder is None else {"encoder": given.encoder},
+            encoder=given.encoder,
+            device=given.device,
             progress=log,
         )
         report = measure(QUICK if given.quick else GROUPS, setup, only=given.only, quick=given.quick)
@@ -103,19 +108,16 @@ def measure(
     report = empty_report(wanted, setup)
     with threadpool_limits(limits=1):
         for group in wanted:
-            report["groups"][group.name] = group_report(group, run_group(group, _of(setup, group)))
+            report["groups"][group.name] = group_report(group, run_group(group, setup))
         if is_wanted(RBF):
             report["rbf"] = [*rbf(progress=log, peers=not quick), *PUBLISHED]
         if is_wanted(INTENTS) and not quick:
             log("intents: encode")
-            z, y = encoded_intents(setup.data_dir, setup.cache, encoder=setup.changes.get("encoder"))
+            z, y = encoded_intents(setup.data_dir, setup.cache, encoder=setup.encoder)
             report["intents"] = intents(z, y, progress=log)
+        kinds = [kind for kind in KINDS if is_wanted(kind) and not quick]
+        report["schedules"] |= runs_of(kinds, groups, setup)
     return completed(report)
-
-
-def _of(setup: Setup, group: Group) -> Setup:
-    """Changes that are about sentences are for groups of sentences."""
-    return setup if group.config.endswith("minilm") else replace(setup, changes={})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
                                                ├─► Cell ─► streams ─► engine and peers, on the same embeddings
     data set, the bundle's own split ──────────┘
 
-What the trainer and the engine look like from here is in this file and nowhere else in the discovery benchmark: a peer
+What the trainer and the engine look like from here is in this file and in discovery_drift.py, and nowhere else in the
+discovery benchmark: a peer
 sees arrays, the gate that the service has, and the cluster space. A trained cell is kept in a folder, under a name that
 its configuration decides, so that a second run does not train.
 """
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import log
-from model.bundle import KnownArrays, NetworkSpec, read_bundle
+from model.bundle import Bundle, KnownArrays, NetworkSpec, read_bundle
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import split
@@ -114,10 +115,17 @@ class Cell:
             arriving: How many of the unseen classes come, at random; None is all.
             null: Nothing new comes.
         """
-        order = np.random.default_rng([seed, 7]).permutation(len(self.unseen)).tolist()
-        unseen = [] if null else [self.unseen[n] for n in order[:arriving]]
+        unseen = () if null else self.order(seed)[:arriving]
+        return self.drawn(Schedule(length=length) if null else standard(unseen, length=length), seed=seed)
+
+    def order(self, seed: int) -> tuple[str, ...]:
+        """The unseen classes in the order in which they arrive in a stream."""
+        order = np.random.default_rng([seed, 7]).permutation(len(self.unseen))
+        return tuple(self.unseen[n] for n in order.tolist())
+
+    def drawn(self, schedule: Schedule, *, seed: int) -> Stream:
+        """A stream of pool items by any schedule, shortened where the pool has not enough known items."""
         known = sum(label in self.labels for label in self.pool)
-        schedule = Schedule(length=length) if null else standard(unseen, length=length)
         return draw(fitted(schedule, known), self.pool, known=self.labels, seed=seed)
 
 
@@ -156,6 +164,11 @@ def trained(config: TrainConfig, *, data_dir: Path | None, cache: Path, apart: S
         )
         _keep(folder, config, data_dir, seconds=(datetime.now(UTC) - begun).total_seconds())
     return _read(folder, config, apart)
+
+
+def bundle_of(config: TrainConfig, cache: Path) -> Bundle:
+    """The bundle of a cell that has been trained."""
+    return read_bundle(cache / key_of(config) / _BUNDLE)
 
 
 def labels_of(config: TrainConfig, *, data_dir: Path | None) -> tuple[str, ...]:

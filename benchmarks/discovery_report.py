@@ -3,6 +3,7 @@
     groups       by name: splits, settings, rows, items, goals, and the runs behind them
     rbf          rows of RandomRBF
     intents      a row of each seed and method
+    schedules    by kind (nulls, shares), a run of each schedule, stream and variant of ours
     nulls        a row of each method, over the null streams of all groups   ─┐ made of the others, and made anew
     goals        a row of each goal                                          ─┘ when reports are merged
 
@@ -19,6 +20,8 @@ from benchmarks.discovery_intents import OURS as OUR_GROUPING
 from benchmarks.discovery_intents import mean_rows
 from benchmarks.discovery_rbf import GOAL as RBF_GOAL
 from benchmarks.discovery_runs import OURS, GroupRuns, Setup
+from benchmarks.discovery_schedules import KINDS, NULLS, SHARES
+from benchmarks.discovery_schedules import rows as schedule_rows
 from benchmarks.discovery_suite import Group
 from benchmarks.discovery_tables import (
     by_method,
@@ -67,6 +70,7 @@ def empty_report(groups: Sequence[Group], setup: Setup) -> Report:
         "groups": {},
         "rbf": [],
         "intents": [],
+        "schedules": {kind: [] for kind in KINDS},
         "nulls": [],
         "goals": [],
     }
@@ -130,6 +134,10 @@ def merged(reports: Sequence[Report]) -> Report:
     for key in ("rbf", "intents"):
         _check_apart("parts", [key for report in reports if report[key]])
         found[key] = [row for report in reports for row in report[key]]
+    found["schedules"] = {}
+    for kind in KINDS:
+        _check_apart("schedules", [kind for report in reports if report["schedules"][kind]])
+        found["schedules"][kind] = [run for report in reports for run in report["schedules"][kind]]
     return completed(found)
 
 
@@ -154,6 +162,12 @@ def tables(report: Report) -> Iterator[tuple[str, list[Row]]]:
     ):
         if report[key]:
             yield title, mean_rows(report[key]) if key == "intents" else report[key]
+    for kind, title in (
+        (NULLS, "Nothing new, and known classes change; all cells together, our gates together and alone"),
+        (SHARES, "Two new classes with a smaller share; our gates together and alone"),
+    ):
+        if report["schedules"][kind]:
+            yield title, schedule_rows(kind, report["schedules"][kind])
     if report["goals"]:
         yield "Goals (ratio: firstseen to the best peer in this run)", report["goals"]
     if report["not_installed"]:

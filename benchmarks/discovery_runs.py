@@ -39,6 +39,9 @@ _FIGURES = (
         "classes_found",
         "clusters_announced",
         "false_clusters",
+        "corrected",
+        "drifts_told",
+        "unseen_told_as_drift",
         "id_switches",
         "accuracy",
         "nmi",
@@ -57,7 +60,9 @@ class Setup:
         streams: Streams of each reported cell.
         limit_s: Longest time of a peer for 10,000 items of design streams; on reported ones, PATIENCE times as long.
         entries: The peers.
-        changes: Fields of every training configuration that are different here, as the sentence encoder's path.
+        encoder: Of sentences: a name or a folder; None is that of the configuration.
+        device: What trainings run on. On the processor they repeat exactly, and only there is what is kept from
+            another run of the benchmark found again.
         progress: Told what is being done.
     """
 
@@ -66,7 +71,8 @@ class Setup:
     streams: int = 3
     limit_s: float = 120.0
     entries: tuple[Entry, ...] = ENTRIES
-    changes: Mapping[str, Any]
+    encoder: str | None = None
+    device: str = "cpu"
     progress: Callable[[str], None] = lambda _: None
 
 
@@ -95,7 +101,7 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
     Raises:
         DataError, ConfigError, TrainingError, BundleError: A cell cannot be had; the message says what to do.
     """
-    base = replace(named_config(group.config), **{"threads": 1, **group.changes, **setup.changes})
+    base = base_of(group, setup)
     reported, design = splits_of(group, labels_of(base, data_dir=setup.data_dir))
     chosen = _choices(group, base, design, setup) if group.streams else {}
     items: list[Run] = []
@@ -122,6 +128,21 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
         settings=chosen,
         splits={"reported": reported, "design": design},
     )
+
+
+def base_of(group: Group, setup: Setup) -> TrainConfig:
+    """The configuration that a group's splits and training seeds are put into.
+
+    The encoder is an affair of groups of sentences; the device is one of all.
+    """
+    named = named_config(group.config)
+    encoder = {} if setup.encoder is None or named.network != "sentence" else {"encoder": setup.encoder}
+    return replace(named, **{"threads": 1, "device": setup.device, **group.changes, **encoder})
+
+
+def config_of(group: Group, base: TrainConfig, split: Sequence[str], seed: int) -> TrainConfig:
+    """The training of one split with one seed."""
+    return replace(base, hold_out=(*split, *group.apart), seed=seed)
 
 
 def item_figures(cell: Cell, apart: Sequence[str]) -> dict[str, float | None]:
@@ -183,7 +204,7 @@ def _choices(
 
 
 def _cell(group: Group, base: TrainConfig, split: tuple[str, ...], seed: int, setup: Setup) -> Cell:
-    config = replace(base, hold_out=(*split, *group.apart), seed=seed)
+    config = config_of(group, base, split, seed)
     setup.progress(f"{group.name}: without {', '.join(split[:6])}, training {seed}")
     return trained(config, data_dir=setup.data_dir, cache=setup.cache, apart=group.apart)
 

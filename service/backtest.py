@@ -115,7 +115,7 @@ def backtest(config: BacktestConfig, settings: Settings, progress: ReportsProgre
         progress("compile", 0, 1, "the clusterer, once for this machine")
         warm_up()
         progress("compile", 1, 1, "the clusterer, once for this machine")
-    embeddings = _Embeddings(bundle, data, Embedder(bundle, device=settings.device, threads=settings.threads))
+    embeddings = Embeddings(bundle, data, Embedder(bundle, device=settings.device, threads=settings.threads))
     space = ClusterSpace(bundle.known)
     runs: list[Run] = []
     for seed in range(config.seed, config.seed + config.seeds):
@@ -321,7 +321,7 @@ def _schedule(config: BacktestConfig, bundle: Bundle, pool: Pool) -> tuple[Sched
     ]
 
 
-class _Embeddings:
+class Embeddings:
     """Embeddings of a data set, each item embedded once for all seeds; items that drift, each time."""
 
     def __init__(self, bundle: Bundle, data: LabelledData, embedder: Embedder) -> None:

@@ -23,7 +23,7 @@ TINY = Group(
 
 
 def setup(cache: Path) -> Setup:
-    return Setup(data_dir=None, cache=cache, streams=1, entries=(), changes={"encoder": "none that there is"})
+    return Setup(data_dir=None, cache=cache, streams=1, entries=(), encoder="none that there is")
 
 
 def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:

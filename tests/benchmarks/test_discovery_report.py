@@ -20,7 +20,7 @@ def run(**changes: Any) -> dict[str, Any]:
 def part(name: str, *, streams: int = 3, **changes: Any) -> Report:
     """A report of one group."""
     group = Group(name=name, config="digits", reported=(("3",),), design=())
-    setup = Setup(data_dir=None, cache=None, streams=streams, entries=(), changes={})  # type: ignore[arg-type]
+    setup = Setup(data_dir=None, cache=None, streams=streams, entries=())  # type: ignore[arg-type]
     own = {"rows": [], "items": {"cells": 1}, "goals": [{"where": name}], "nulls": [run()]}
     return completed({**empty_report([group], setup), "groups": {name: own}, **changes})
 

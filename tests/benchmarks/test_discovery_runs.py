@@ -70,7 +70,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found(cache: Path) -> GroupRuns:
     """One reported cell, two streams, two peers of which one is too slow, and one that is not installed."""
     entries = (entry("quick"), entry("slow", slow=True), entry("absent", module="no_such_package"))
-    return run_group(GROUP, Setup(data_dir=None, cache=cache, streams=2, entries=entries, changes={}))
+    return run_group(GROUP, Setup(data_dir=None, cache=cache, streams=2, entries=entries))
 
 
 def test_every_stream_has_a_run_of_every_method_that_has_settings(found: GroupRuns) -> None:
@@ -92,7 +92,7 @@ def test_design_streams_are_shorter(cache: Path, monkeypatch: pytest.MonkeyPatch
         grid={"rate": (0.1,)},
     )
     monkeypatch.setattr(discovery_runs, "LENGTH", 100)
-    run_group(GROUP, Setup(data_dir=None, cache=cache, streams=1, entries=(counting,), changes={}))
+    run_group(GROUP, Setup(data_dir=None, cache=cache, streams=1, entries=(counting,)))
     chosen, reported, null = seen
 
     assert chosen <= 100 < reported
@@ -147,7 +147,7 @@ def test_without_streams_only_items_are_looked_at(cache: Path) -> None:
         apart=("9",),
         streams=False,
     )
-    found = run_group(group, Setup(data_dir=None, cache=cache, changes={}))
+    found = run_group(group, Setup(data_dir=None, cache=cache))
 
     assert ((), (), {}) == (found.runs, found.nulls, dict(found.settings))
     assert len(found.items) == 1
