@@ -61,7 +61,6 @@ class Cell:
         labels: The K known classes.
         unseen: The classes that training has not seen.
         z_fit, y_fit: float32 (N, D) and int64 (N,): known items that were trained on.
-        z_calibrate, y_calibrate: The same of known items that calibrated.
         z_pool: float32 (P, D): items that played no part, known and unseen ones; streams are drawn from these.
         pool: (P,) their classes.
         known: The arrays that the service would read from a bundle.
@@ -74,8 +73,6 @@ class Cell:
     unseen: tuple[str, ...]
     z_fit: Float32s
     y_fit: Int64s
-    z_calibrate: Float32s
-    y_calibrate: Int64s
     z_pool: Float32s
     pool: tuple[str, ...]
     known: KnownArrays
@@ -255,8 +252,6 @@ def _read(folder: Path, config: TrainConfig, apart: Sequence[str]) -> Cell:
             unseen=tuple(label for label in config.hold_out if label not in apart),
             z_fit=kept["fit_z"],
             y_fit=kept["fit_y"],
-            z_calibrate=kept["calibrate_z"],
-            y_calibrate=kept["calibrate_y"],
             z_pool=np.concatenate([kept["fresh_z"], kept["unseen_z"]]),
             pool=tuple(pool),
             known=bundle.known,

@@ -93,17 +93,16 @@ class Backlog:
     test: Int64s
 
 
-def backlog(y: Int64s, *, seed: int, known_share: float = KNOWN_SHARE) -> Backlog:
+def backlog(y: Int64s, *, seed: int) -> Backlog:
     """Draw the protocol.
 
     Args:
         y: int64 (N,) intents from 0.
         seed: Decides all of it.
-        known_share: Of the intents.
     """
     rng = np.random.default_rng(seed)
     K = int(y.max()) + 1
-    known = np.sort(rng.permutation(K)[: round(K * known_share)])
+    known = np.sort(rng.permutation(K)[: round(K * KNOWN_SHARE)])
     parts: dict[str, list[Int64s]] = {"labelled": [], "unlabelled": [], "test": []}
     for k in range(K):
         own = rng.permutation(np.flatnonzero(y == k))

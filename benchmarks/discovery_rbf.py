@@ -88,7 +88,7 @@ class Blobs:
     stream_y: Int64s
 
 
-def blobs(seed: int, *, training: int = TRAINING, items: int = STREAM) -> Blobs:
+def blobs(seed: int) -> Blobs:
     """Draw the protocol's stream, by the generator's seed."""
     from river.datasets import synth
 
@@ -96,12 +96,12 @@ def blobs(seed: int, *, training: int = TRAINING, items: int = STREAM) -> Blobs:
     x: list[list[float]] = []
     y: list[int] = []
     stream = iter(source)
-    while len(y) < training:
+    while len(y) < TRAINING:
         values, label = next(stream)
         if label in {0, 1}:
             x.append(list(values.values()))
             y.append(label)
-    then = list(islice(stream, items))
+    then = list(islice(stream, STREAM))
     return Blobs(
         x=np.array(x),
         y=np.array(y, dtype=np.int64),
@@ -110,14 +110,14 @@ def blobs(seed: int, *, training: int = TRAINING, items: int = STREAM) -> Blobs:
     )
 
 
-def cell_of(drawn: Blobs, *, rate: float, features: int = FEATURES) -> Cell:
+def cell_of(drawn: Blobs, *, rate: float) -> Cell:
     """The fixed embedding, calibrated; `rate` is the engine's one number.
 
     A quarter of the known items are the gate's references, the others are held out: nothing was trained on any.
     """
-    embed = _embedding(drawn.x, features)
+    embed = _embedding(drawn.x)
     z, d = embed(drawn.x), drawn.x.shape[1]
-    layers = (LayerSlice(name="raw", start=0, stop=d), LayerSlice(name="fourier", start=d, stop=d + features))
+    layers = (LayerSlice(name="raw", start=0, stop=d), LayerSlice(name="fourier", start=d, stop=d + FEATURES))
     z_fit, y_fit, z_cal, y_cal = z[:_FIT], drawn.y[:_FIT], z[_FIT:], drawn.y[_FIT:]
     gate = Gate.fit(
         tuple(("nearest-neighbour", layer.name) for layer in layers),
@@ -136,8 +136,6 @@ def cell_of(drawn: Blobs, *, rate: float, features: int = FEATURES) -> Cell:
         unseen=NEW,
         z_fit=z_fit,
         y_fit=y_fit,
-        z_calibrate=z_cal,
-        y_calibrate=y_cal,
         z_pool=embed(drawn.stream_x),
         pool=tuple(str(label) for label in drawn.stream_y.tolist()),
         known=known,
@@ -311,16 +309,16 @@ def rbf(*, peers: bool = True, progress: Callable[[str], None] = lambda _: None)
     return rows
 
 
-def _embedding(x: Float64s, features: int) -> Callable[[Float64s], Float32s]:
+def _embedding(x: Float64s) -> Callable[[Float64s], Float32s]:
     """Standardised numbers, and random Fourier features with as much variance in all."""
     mean, spread = x.mean(axis=0), x.std(axis=0)
     first = x[:200]
     apart = np.sqrt(np.square(first[:, None] - first).sum(axis=2))
     width = WIDTH * float(np.median(apart[np.triu_indices(len(first), k=1)]))
     rng = np.random.default_rng(0)
-    frequencies = rng.normal(scale=1.0 / width, size=(x.shape[1], features))
-    phases = rng.uniform(0.0, 2.0 * np.pi, size=features)
-    unit = np.sqrt(2.0 * x.shape[1] / features)
+    frequencies = rng.normal(scale=1.0 / width, size=(x.shape[1], FEATURES))
+    phases = rng.uniform(0.0, 2.0 * np.pi, size=FEATURES)
+    unit = np.sqrt(2.0 * x.shape[1] / FEATURES)
 
     def embed(x: Float64s) -> Float32s:
         parts = [(x - mean) / spread, unit * np.cos(x @ frequencies + phases)]

@@ -7,19 +7,19 @@ from benchmarks.discovery_cells import Cell
 from benchmarks.discovery_choice import ITEMS, Design, answers_of, choose, time_for
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, Steps, TooSlow
-from benchmarks.discovery_rbf import Blobs, blobs, cell_of, stream_of
+from benchmarks.discovery_rbf import Blobs, cell_of, stream_of
 from benchmarks.streams import Float64s, Int64s
 from service.records import Float32s
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Blobs:
-    return blobs(8, training=400, items=200)
+def drawn(few_blobs: Blobs) -> Blobs:
+    return few_blobs
 
 
 @pytest.fixture(scope="module")
 def cell(drawn: Blobs) -> Cell:
-    return cell_of(drawn, rate=0.1, features=8)
+    return cell_of(drawn, rate=0.1)
 
 
 class Right:
