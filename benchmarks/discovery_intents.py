@@ -49,7 +49,11 @@ OURS = "map, seeded k-means, breathing"
 GOALS = (
     Goal(figure="acc", sense="at least", value=0.868),
     Goal(figure="nmi", sense="at least", value=0.939),
+    Goal(figure="acc_unseen", sense="at least", value=0.868),
+    Goal(figure="nmi_unseen", sense="at least", value=0.939),
 )
+"""DeepAligned's published figures, which are over all intents; and the same for the unseen ones by themselves, as the
+goal can be read."""
 PUBLISHED = (
     ("DeepAligned, BERT-base tuned (published)", 0.868, 0.939, 0.799),
     ("USNID, BERT-base tuned (published)", 0.904, 0.964, 0.868),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from river.datasets import synth
 
+from benchmarks import discovery_rbf
 from benchmarks.discovery_rbf import (
     KNOWN,
     PUBLISHED,
@@ -15,9 +16,11 @@ from benchmarks.discovery_rbf import (
     blobs,
     cell_of,
     figures,
+    rbf,
     stream_of,
 )
 from benchmarks.streams import Float64s, Int64s
+from model.calibrate import default_gate
 
 
 class Says:
@@ -109,3 +112,22 @@ def test_published_figures_have_the_columns_of_ours(few_blobs: Blobs) -> None:
     ours = figures(InOrder(Says(0), few_blobs), cell_of(few_blobs, rate=0.1), stream_of(few_blobs))
 
     assert [set(row) for row in PUBLISHED] == [{"method", *ours}] * 3
+
+
+def test_the_gate_is_the_one_that_ships(few_blobs: Blobs) -> None:
+    """Of both layers, by the trainer's own choice."""
+    specs = cell_of(few_blobs, rate=0.1).known.gate.specs
+
+    assert default_gate(("raw", "fourier")) == tuple((spec.score, spec.layer) for spec in specs)
+
+
+def test_what_the_shipped_rate_gives_stands_beside_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, where it is the one that was chosen."""
+    monkeypatch.setattr(discovery_rbf, "ours", lambda _, rate: {"err_flag": rate})
+    monkeypatch.setattr(discovery_rbf, "DESIGN_SEEDS", (13,))
+    chosen = [row["method"] for row in rbf(peers=False)]
+    monkeypatch.setattr(discovery_rbf, "choose_rate", lambda _: 0.05)
+    both = [row["method"] for row in rbf(peers=False)]
+
+    assert ["firstseen at 0.02, as it ships"] == chosen
+    assert ["firstseen at 0.05", "firstseen at 0.02, as it ships"] == both

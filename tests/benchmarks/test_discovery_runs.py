@@ -1,17 +1,19 @@
 """A group is trained, its peers' settings are chosen on design streams, and every stream goes through everybody."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import discovery_runs
-from benchmarks.discovery_cells import VARIANTS, Cell
+from benchmarks.discovery_cells import VARIANTS, Cell, key_of
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, BehindGate, TooSlow
-from benchmarks.discovery_runs import OURS, GroupRuns, Setup, run_group
+from benchmarks.discovery_runs import OURS, GroupRuns, Setup, base_of, run_group
 from benchmarks.discovery_suite import Group
 from benchmarks.streams import Float64s, Int64s
+from model.configs import named_config
 from service.records import Float32s
 
 
@@ -151,3 +153,18 @@ def test_without_streams_only_items_are_looked_at(cache: Path) -> None:
 
     assert ((), (), {}) == (found.runs, found.nulls, dict(found.settings))
     assert len(found.items) == 1
+
+
+def test_a_device_is_for_all_trainings_and_an_encoder_for_sentences() -> None:
+    """On the processor with the usual encoder nothing changes, so what was trained before is found again."""
+    sentences, images = (
+        Group(name=name, config=name, changes={"epochs": 3}, reported=(), design=())
+        for name in ("clinc150-minilm", "mnist")
+    )
+    plain = Setup(data_dir=None, cache=Path())
+    other = Setup(data_dir=None, cache=Path(), device="cuda", encoder="a folder")
+
+    assert replace(named_config("mnist"), threads=1, epochs=3) == base_of(images, plain)
+    assert replace(base_of(images, plain), device="cuda") == base_of(images, other)
+    assert replace(base_of(sentences, plain), device="cuda", encoder="a folder") == base_of(sentences, other)
+    assert key_of(base_of(images, plain)) != key_of(base_of(images, other))
