@@ -3,9 +3,10 @@
     python -m benchmarks.cluster_space [--quick] [--json FILE]
 
 One training for each pair of held-out digits; then the same stream of embeddings (two thirds of the fresh known
-digits, then the rest among the unseen ones) goes through the engine once for each setting of C, r and alpha. The
-settings that `model/calibrate.py` and `service/clustering/params.py` ship are the first row. All of it is about
-digits, and picking the best row is picking on these pairs: a sweep informs, it does not prove.
+digits, then the rest among the unseen ones) goes through the engine once for each setting of C, r and alpha. What ships
+is the first row: the C of `model/config.py`, the radius that the trainer's rehearsal found for the bundle
+(`model/rehearse.py`), which is another for each training, and the alpha of `service/clustering/params.py`. All of it is
+about digits, and picking the best row is picking on these pairs: a sweep informs, it does not prove.
 """
 
 import argparse
@@ -21,19 +22,24 @@ import numpy as np
 
 from benchmarks.report import Row, machine, parser, publish
 from benchmarks.training import train_digits
-from model.bundle import Bundle, read_bundle
-from model.calibrate import fit
+from model.bundle import Bundle, KnownArrays, read_bundle
+from model.calibrate import clustered_numbers, fit
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import Split, split
 from model.inputs import scale
 from model.networks import embed_items, load_embedder
+from model.scores import layer_slices
 from model.train import known_classes
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
+from service.records import Float32s, Int64s
 from service.scoring import StreamScore, score
 
-SHIPPED = (TrainConfig().cluster_dim, EngineParams().clustering_threshold, EngineParams().intersection_factor)
+Setting = tuple[int, float | None, float]
+"""(C, r, alpha); r None is the bundle's own radius."""
+
+SHIPPED: Setting = (TrainConfig().cluster_dim, None, EngineParams().intersection_factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,7 @@ class Sizes:
         (2, ("4", "9")),
         (3, ("0", "6")),
     )
-    settings: tuple[tuple[int, float, float], ...] = (
+    settings: tuple[Setting, ...] = (
         SHIPPED,
         (64, 1.7, 0.3),
         (64, 2.1, 0.3),
@@ -76,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(sizes: Sizes) -> dict[str, Any]:
     """All of it, as the report that `--json` writes."""
-    found: dict[tuple[int, float, float], list[tuple[StreamScore, float]]] = {s: [] for s in sizes.settings}
+    found: dict[Setting, list[tuple[StreamScore, float]]] = {s: [] for s in sizes.settings}
     data = load_dataset("digits", data_dir=None)
     for seed, pair in sizes.trainings:
         with tempfile.TemporaryDirectory() as scratch:
@@ -100,7 +106,7 @@ def replay(
     parts: Split,
     pair: tuple[str, str],
     *,
-    setting: tuple[int, float, float],
+    setting: Setting,
     seed: int,
 ) -> tuple[StreamScore, float]:
     """The stream's score under one (C, r, alpha), and the purity of what was answered with a cluster."""
@@ -111,16 +117,8 @@ def replay(
         return embed_items(embedder, scale(data.x[rows], data.input))
 
     _, y_fit = known_classes(data, parts.fit)
-    geometry = fit(embed(parts.fit), y_fit, cluster_dim=C)
-    known = replace(
-        bundle.known, cluster_mean=geometry.cluster_mean, cluster_projection=geometry.cluster_projection
-    )
-    params = EngineParams(
-        known_error_rate=bundle.manifest.calibration.known_error_rate,
-        clustering_threshold=radius,
-        intersection_factor=alpha,
-    )
-    engine = Engine(known, bundle.manifest.labels, params)
+    known = in_space(bundle, embed(parts.fit), y_fit, C=C)
+    engine = Engine(known, bundle.manifest.labels, params_of(bundle, radius=radius, alpha=alpha))
     order = np.random.default_rng(seed)
     fresh = order.permutation(parts.fresh)
     first, rest = np.split(fresh, [len(fresh) * 2 // 3])
@@ -140,13 +138,39 @@ def replay(
     return score(truth, pair, result.verdicts, announced, exemplars), pure
 
 
-def _row(setting: tuple[int, float, float], results: Sequence[tuple[StreamScore, float]]) -> Row:
+def in_space(bundle: Bundle, z_fit: Float32s, y_fit: Int64s, *, C: int) -> KnownArrays:
+    """The bundle's arrays with a cluster space of another dimension, made as the trainer makes it.
+
+    Args:
+        bundle: Says of which layers.
+        z_fit: float32 (N, D) embeddings of its fitting items.
+        y_fit: int64 (N,) their classes.
+        C: The dimension.
+    """
+    clustered = clustered_numbers(layer_slices(bundle.manifest.embedding))
+    geometry = fit(z_fit, y_fit, cluster_dim=C, clustered=clustered)
+    return replace(
+        bundle.known, cluster_mean=geometry.cluster_mean, cluster_projection=geometry.cluster_projection
+    )
+
+
+def params_of(bundle: Bundle, *, radius: float | None, alpha: float) -> EngineParams:
+    """The engine's parameters; a radius of None is the bundle's own."""
+    calibration = bundle.manifest.calibration
+    return EngineParams(
+        known_error_rate=calibration.known_error_rate,
+        clustering_threshold=calibration.cluster_radius if radius is None else radius,
+        intersection_factor=alpha,
+    )
+
+
+def _row(setting: Setting, results: Sequence[tuple[StreamScore, float]]) -> Row:
     classes = [own for result, _ in results for own in result.classes.values()]
     delays = [own.delay_items for own in classes if own.delay_items is not None]
     hits = [own for own in classes if own.delay_items is not None]
     return {
         "C": setting[0],
-        "r": setting[1],
+        "r": "the bundle's" if setting[1] is None else f"{setting[1]:g}",
         "alpha": setting[2],
         "found": len(hits),
         "classes": len(classes),

@@ -4,8 +4,9 @@
                                                ├─► Cell ─► streams ─► engine and peers, on the same embeddings
     data set, the bundle's own split ──────────┘
 
-What the trainer and the engine look like from here is in this file and nowhere else in the discovery benchmark: a peer
-sees arrays, a gate that gives p-values, and the cluster space. A trained cell is kept in a folder, under a name that
+What the trainer and the engine look like from here is in this file and in discovery_drift.py, and nowhere else in the
+discovery benchmark: a peer
+sees arrays, the gate that the service has, and the cluster space. A trained cell is kept in a folder, under a name that
 its configuration decides, so that a second run does not train.
 """
 
@@ -14,14 +15,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.report import log
-from model.bundle import KnownArrays, NetworkSpec, read_bundle
-from model.calibrate import p_values
+from model.bundle import Bundle, KnownArrays, NetworkSpec, read_bundle
 from model.config import TrainConfig
 from model.datasets import LabelledData, load_dataset
 from model.datasets.split import split
@@ -31,16 +32,20 @@ from model.inputs import scale
 from model.networks import Embedder, build_network, embed_items, load_embedder
 from model.train import known_classes
 from service.clustering.engine import ClusterSpace, Engine
+from service.clustering.known import KnownGate
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate import StreamGate
 from service.labelled_stream import Stream, draw, fitted
 from service.records import Float32s, Float64s, Int64s
 from service.replay import Steps
 from service.schedule import Schedule, standard
 from service.settings import Settings
+from service.starting import starting_params
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "firstseen": {},
     "firstseen, item gate alone": {"gates": "items"},
+    "firstseen, stream gate alone": {"gates": "stream"},
 }
 """The engine as it ships, and with parameters changed to see what a part of it is worth."""
 
@@ -57,7 +62,6 @@ class Cell:
         labels: The K known classes.
         unseen: The classes that training has not seen.
         z_fit, y_fit: float32 (N, D) and int64 (N,): known items that were trained on.
-        z_calibrate, y_calibrate: The same of known items that calibrated.
         z_pool: float32 (P, D): items that played no part, known and unseen ones; streams are drawn from these.
         pool: (P,) their classes.
         known: The arrays that the service would read from a bundle.
@@ -70,8 +74,6 @@ class Cell:
     unseen: tuple[str, ...]
     z_fit: Float32s
     y_fit: Int64s
-    z_calibrate: Float32s
-    y_calibrate: Int64s
     z_pool: Float32s
     pool: tuple[str, ...]
     known: KnownArrays
@@ -79,11 +81,20 @@ class Cell:
     made: dict[str, float] = field(default_factory=dict)
 
     def p(self, z: Float32s) -> tuple[Int64s, Float64s]:
-        """The known gate of the bundle: the class with the largest p-value, int64 (B,), and that, float64 (B,)."""
-        stranger = self.known.gate(z)
-        p = p_values(stranger, self.known)
-        nearest = np.lexsort((stranger, -p), axis=-1)[:, 0] if len(z) else np.empty(0, dtype=np.int64)
-        return nearest.astype(np.int64), p[np.arange(len(z)), nearest]
+        """The known gate as the service decides by it: the nearest class, int64 (B,), and p, float64 (B,).
+
+        p is the share of held-out items that fit their best class as badly, so a rate of these is refused, and not
+        less: it is what the engine says of an item before it has seen any.
+        """
+        known, ranked = self._gates
+        said = known.decide(z)
+        nothing_kept = np.empty((len(z), 0), dtype=np.float16)
+        return said.nearest, ranked.judge(said.p, nothing_kept).p
+
+    @cached_property
+    def _gates(self) -> tuple[KnownGate, StreamGate]:
+        """The engine's two, the second without a fit."""
+        return KnownGate(self.known), StreamGate(self.known, self.params.known_error_rate)
 
     def space(self, z: Float32s) -> Float64s:
         """Where the clusterer works: float32 (B, D) to float64 (B, C); known classes have radius 1 there."""
@@ -102,19 +113,24 @@ class Cell:
             arriving: How many of the unseen classes come, at random; None is all.
             null: Nothing new comes.
         """
-        order = np.random.default_rng([seed, 7]).permutation(len(self.unseen)).tolist()
-        unseen = [] if null else [self.unseen[n] for n in order[:arriving]]
+        unseen = () if null else self.order(seed)[:arriving]
+        return self.drawn(Schedule(length=length) if null else standard(unseen, length=length), seed=seed)
+
+    def order(self, seed: int) -> tuple[str, ...]:
+        """The unseen classes in the order in which they arrive in a stream."""
+        order = np.random.default_rng([seed, 7]).permutation(len(self.unseen))
+        return tuple(self.unseen[n] for n in order.tolist())
+
+    def drawn(self, schedule: Schedule, *, seed: int) -> Stream:
+        """A stream of pool items by any schedule, shortened where the pool has not enough known items."""
         known = sum(label in self.labels for label in self.pool)
-        schedule = Schedule(length=length) if null else standard(unseen, length=length)
         return draw(fitted(schedule, known), self.pool, known=self.labels, seed=seed)
 
 
 def params_of(known: KnownArrays, *, known_error_rate: float, cluster_radius: float) -> EngineParams:
     """What the service sets out with where nobody has set anything."""
-    return Settings.read({}).engine_params(
-        known_error_rate=known_error_rate,
-        cluster_radius=cluster_radius,
-        calibration_scores=int(np.diff(known.calibration_offsets).min()),
+    return starting_params(
+        Settings.read({}), known, known_error_rate=known_error_rate, cluster_radius=cluster_radius
     )
 
 
@@ -144,6 +160,11 @@ def trained(config: TrainConfig, *, data_dir: Path | None, cache: Path, apart: S
         )
         _keep(folder, config, data_dir, seconds=(datetime.now(UTC) - begun).total_seconds())
     return _read(folder, config, apart)
+
+
+def bundle_of(config: TrainConfig, cache: Path) -> Bundle:
+    """The bundle of a cell that has been trained."""
+    return read_bundle(cache / key_of(config) / _BUNDLE)
 
 
 def labels_of(config: TrainConfig, *, data_dir: Path | None) -> tuple[str, ...]:
@@ -230,8 +251,6 @@ def _read(folder: Path, config: TrainConfig, apart: Sequence[str]) -> Cell:
             unseen=tuple(label for label in config.hold_out if label not in apart),
             z_fit=kept["fit_z"],
             y_fit=kept["fit_y"],
-            z_calibrate=kept["calibrate_z"],
-            y_calibrate=kept["calibrate_y"],
             z_pool=np.concatenate([kept["fresh_z"], kept["unseen_z"]]),
             pool=tuple(pool),
             known=bundle.known,

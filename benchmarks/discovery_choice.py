@@ -3,7 +3,9 @@
 The figure is the one that everybody is judged by, and the streams are of splits that are not reported, so this is what
 a careful user could do who has labels of new classes, which nobody has in practice. Time is bounded: a stream that
 takes a peer longer than the limit ends, and the point is out; when all points are, the peer has no figures, and the
-table says "too slow". A chosen peer gets three times as long on reported streams, for these may have more in them.
+table says "too slow". The limit is for so many items, in proportion for a stream of fewer. A chosen peer gets three
+times as long on reported streams: these may have more in them, and some peers take the longer for an item the more
+came before.
 """
 
 from collections.abc import Sequence
@@ -15,10 +17,16 @@ from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import BLOCK, Steps, TooSlow
 from service.labelled_stream import Stream
 from service.replay import Steps as Replayable
-from service.replay import run
-from service.scoring.answers import Answers, announcements, read_answers
+from service.replay import answered
+from service.scoring.answers import Answers
 from service.scoring.matching import macro_f1
 
+LENGTH = 4_000
+"""Items of a design stream, at most. A grid has up to 24 points, and six peers have one: with the 10,000 of a reported
+stream the choice would take longer than everything that is reported. The new classes come at 20 % and at 50 % of it all
+the same, and have 300 and 200 items at 10 % each: several times what any peer takes to announce one."""
+ITEMS = 10_000
+"""What a time limit is for."""
 PATIENCE = 3.0
 BATCH = 4 * BLOCK
 """Items a step: whole blocks. MINAS forgets when a block ends at a multiple of its window, and only then."""
@@ -32,18 +40,19 @@ class Design:
     stream: Stream
 
 
-def answered(engine: Replayable, cell: Cell, stream: Stream) -> Answers:
-    """Send a stream, and read what was said.
+def answers_of(engine: Replayable, cell: Cell, stream: Stream) -> Answers:
+    """Send a stream of a cell's pool, and read what was said; unseen are the classes that arrive.
 
     Raises:
         TooSlow: The peer's time was up.
     """
-    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(engine, cell.z_pool[stream.rows], ids, batch=BATCH)
-    announced_at, exemplars = announcements(emitted.events)
-    truth = dict(zip(ids, stream.truth, strict=True))
-    unseen = tuple(arrival.label for arrival in stream.schedule.arrivals if arrival.label is not None)
-    return read_answers(truth, unseen, emitted.verdicts, announced_at, exemplars)
+    arriving = tuple(arrival.label for arrival in stream.schedule.arrivals if arrival.label is not None)
+    return answered(engine, stream, cell.z_pool[stream.rows], unseen=arriving, batch=BATCH)
+
+
+def time_for(stream: Stream, limit_s: float) -> float:
+    """Seconds that a peer may take for a stream, where it may take `limit_s` for ITEMS items."""
+    return limit_s * len(stream) / ITEMS
 
 
 def choose(entry: Entry, designs: Sequence[Design], *, limit_s: float) -> Settings | None:
@@ -52,14 +61,18 @@ def choose(entry: Entry, designs: Sequence[Design], *, limit_s: float) -> Settin
     Args:
         entry: Whose.
         designs: Streams to choose on; the mean over them counts.
-        limit_s: Longest time of one stream.
+        limit_s: Longest time for ITEMS items; in proportion for a stream.
     """
     done: list[tuple[float, Settings]] = []
     for settings in entry.settings():
         try:
             found = [
                 macro_f1(
-                    answered(Steps(d.cell, entry.make(d.cell, settings), limit_s=limit_s), d.cell, d.stream)
+                    answers_of(
+                        Steps(d.cell, entry.make(d.cell, settings), limit_s=time_for(d.stream, limit_s)),
+                        d.cell,
+                        d.stream,
+                    )
                 ).all
                 for d in designs
             ]

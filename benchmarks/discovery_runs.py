@@ -1,6 +1,6 @@
 """One group of the discovery benchmark: train its splits, choose the peers' settings, send streams to everybody.
 
-    design split ──► cell ──► streams ──► each peer's best settings
+    design split ──► cell ──► shorter streams ──► each peer's best settings
     reported split, training seed ──► cell ──► items one by one
                                             └─► stream seed ──► firstseen, its variants, every peer ──► a run each
                                             └─► null stream, likewise
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.discovery_cells import VARIANTS, Cell, labels_of, trained
-from benchmarks.discovery_choice import PATIENCE, Design, answered, choose
+from benchmarks.discovery_choice import LENGTH, PATIENCE, Design, answers_of, choose, time_for
 from benchmarks.discovery_entries import ENTRIES, Entry, Settings
 from benchmarks.discovery_peers import Steps, TooSlow
 from benchmarks.discovery_suite import Group, splits_of
@@ -39,6 +39,9 @@ _FIGURES = (
         "classes_found",
         "clusters_announced",
         "false_clusters",
+        "corrected",
+        "drifts_told",
+        "unseen_told_as_drift",
         "id_switches",
         "accuracy",
         "nmi",
@@ -55,9 +58,11 @@ class Setup:
         data_dir: Where data sets lie.
         cache: The folder of trained cells.
         streams: Streams of each reported cell.
-        limit_s: Longest time of a peer for a design stream; on reported ones it has PATIENCE times as long.
+        limit_s: Longest time of a peer for 10,000 items of design streams; on reported ones, PATIENCE times as long.
         entries: The peers.
-        changes: Fields of every training configuration that are different here, as the sentence encoder's path.
+        encoder: Of sentences: a name or a folder; None is that of the configuration.
+        device: What trainings run on. On the processor they repeat exactly, and only there is what is kept from
+            another run of the benchmark found again.
         progress: Told what is being done.
     """
 
@@ -66,7 +71,8 @@ class Setup:
     streams: int = 3
     limit_s: float = 120.0
     entries: tuple[Entry, ...] = ENTRIES
-    changes: Mapping[str, Any]
+    encoder: str | None = None
+    device: str = "cpu"
     progress: Callable[[str], None] = lambda _: None
 
 
@@ -95,7 +101,7 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
     Raises:
         DataError, ConfigError, TrainingError, BundleError: A cell cannot be had; the message says what to do.
     """
-    base = replace(named_config(group.config), **{"threads": 1, **group.changes, **setup.changes})
+    base = base_of(group, setup)
     reported, design = splits_of(group, labels_of(base, data_dir=setup.data_dir))
     chosen = _choices(group, base, design, setup) if group.streams else {}
     items: list[Run] = []
@@ -124,6 +130,21 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
     )
 
 
+def base_of(group: Group, setup: Setup) -> TrainConfig:
+    """The configuration that a group's splits and training seeds are put into.
+
+    The encoder is an affair of groups of sentences; the device is one of all.
+    """
+    named = named_config(group.config)
+    encoder = {} if setup.encoder is None or named.network != "sentence" else {"encoder": setup.encoder}
+    return replace(named, **{"threads": 1, "device": setup.device, **group.changes, **encoder})
+
+
+def config_of(group: Group, base: TrainConfig, split: Sequence[str], seed: int) -> TrainConfig:
+    """The training of one split with one seed."""
+    return replace(base, hold_out=(*split, *group.apart), seed=seed)
+
+
 def item_figures(cell: Cell, apart: Sequence[str]) -> dict[str, float | None]:
     """How the bundle's known gate tells fresh items from unseen ones, each by itself.
 
@@ -150,7 +171,7 @@ def stream_figures(engine: Replayable, cell: Cell, stream: Stream, *, ceilings: 
     Raises:
         TooSlow: The peer's time was up.
     """
-    answers = answered(engine, cell, stream)
+    answers = answers_of(engine, cell, stream)
     z = cell.z_pool[stream.rows]
     scored = measure(answers, {"embedding": z, "cluster space": cell.space(z)} if ceilings else None)
     found = [c for c in scored.classes if c.delay_items is not None]
@@ -168,7 +189,9 @@ def _choices(
     designs = [
         Design(
             cell=cell,
-            stream=cell.stream(seed=_DESIGN_STREAM + n, length=group.length, arriving=group.arriving),
+            stream=cell.stream(
+                seed=_DESIGN_STREAM + n, length=min(group.length, LENGTH), arriving=group.arriving
+            ),
         )
         for n, cell in enumerate(cells)
     ]
@@ -181,7 +204,7 @@ def _choices(
 
 
 def _cell(group: Group, base: TrainConfig, split: tuple[str, ...], seed: int, setup: Setup) -> Cell:
-    config = replace(base, hold_out=(*split, *group.apart), seed=seed)
+    config = config_of(group, base, split, seed)
     setup.progress(f"{group.name}: without {', '.join(split[:6])}, training {seed}")
     return trained(config, data_dir=setup.data_dir, cache=setup.cache, apart=group.apart)
 
@@ -201,7 +224,8 @@ def _answers_of_all(
             continue
         setup.progress(f"  {entry.name}")
         try:
-            steps = Steps(cell, entry.make(cell, settings), limit_s=PATIENCE * setup.limit_s)
+            limit_s = PATIENCE * time_for(stream, setup.limit_s)
+            steps = Steps(cell, entry.make(cell, settings), limit_s=limit_s)
             yield entry.name, stream_figures(steps, cell, stream, ceilings=False)
         except TooSlow:
             setup.progress(f"  {entry.name} took too long")

@@ -8,8 +8,10 @@ seed, one for either kind, so that nobody has picked them:
     split n of kind s = the first U of numpy.random.default_rng([s, n]).permutation(classes)
 
 A design split that has the same unseen classes as a reported one is passed over, and the next n taken. So is a reported
-split that is one of those firstseen's own defaults were looked at on while they were made (`LOOKED_AT`); MNIST's 3 and
-7, which the project set out with, is reported all the same, on trainings with other seeds.
+split that is one of those firstseen's own defaults were looked at on while they were made (`LOOKED_AT`). Two of these
+are shown all the same: MNIST's 3 and 7, which the project set out with, on trainings with other seeds; and the attacks
+of NSL-KDD that its training file has not, which is the task that this data set is known for, under a name that says
+"design". Beside it stands a group of NSL-KDD whose unseen attacks nobody had looked at.
 
 The goals are those the project set itself before it began; they stand beside the results whatever these are.
 """
@@ -19,6 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+
+from model.configs.clinc150 import HELD_OUT as CLINC150_HELD_OUT
+from model.datasets.clinc150 import OUT_OF_SCOPE
+from model.datasets.nsl_kdd import NEW
 
 REPORTED, DESIGN = 1, 2
 """Seeds of the generator of random splits."""
@@ -43,10 +49,11 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Random:
-    """So many random splits with so many unseen classes."""
+    """So many random splits with so many unseen classes, drawn from all classes or from the ones named."""
 
     unseen: int
     count: int
+    among: tuple[str, ...] = ()
 
 
 Splits = tuple[tuple[str, ...], ...] | Random
@@ -104,6 +111,7 @@ def _drawn(
 ) -> tuple[tuple[str, ...], ...]:
     if not isinstance(splits, Random):
         return splits
+    labels = [label for label in labels if not splits.among or label in splits.among]
     taken = {frozenset(split) for split in avoid}
     found: list[tuple[str, ...]] = []
     n = 0
@@ -122,8 +130,12 @@ LOOKED_AT = (
     ("0", "2", "4", "6", "8"),
     ("Sandal", "Bag", "Coat", "Trouser", "Shirt"),
     ("T-shirt/top", "Sneaker", "Pullover", "Bag", "Dress"),
+    tuple(intent for intent in CLINC150_HELD_OUT if intent != OUT_OF_SCOPE),
+    NEW,
 )
-"""Unseen classes of the splits that firstseen's defaults were chosen on by hand."""
+"""Unseen classes of the splits that firstseen's defaults were looked at on while they were made: those of images for
+all of it, every fourth intent of CLINC150 for texts (docs/decisions/013, 016, 018), NSL-KDD's new attacks for tables
+(014)."""
 
 _DIGITS = tuple("0123456789")
 
@@ -136,11 +148,16 @@ SIX_KNOWN = (
 )
 """The known digits of the open-set literature's five splits of MNIST (Neal et al. 2018)."""
 
-NSL_KDD_NEW = (
+NSL_KDD_FREQUENT = (
     *("apache2", "httptunnel", "mailbomb", "mscan", "processtable", "saint", "snmpgetattack", "snmpguess"),
-    *("named", "perl", "ps", "sendmail", "sqlattack", "udpstorm", "worm", "xlock", "xsnoop", "xterm"),
 )
-"""Attacks that the test file of NSL-KDD has and its training file has not; the first eight with 100 items or more."""
+"""Attacks that the training file of NSL-KDD has not, with 100 items or more in the test file."""
+
+NSL_KDD_DESIGN = ("neptune", "satan", "guess_passwd")
+"""Attacks of the training file that peers' settings are chosen with."""
+
+NSL_KDD_TRAINED = ("back", "ipsweep", "nmap", "portsweep", "smurf", "warezmaster")
+"""All others of the training file with 300 items or more in both files together: enough to come in a stream."""
 
 
 def _at_least(figure: str, value: float) -> Goal:
@@ -233,12 +250,18 @@ GROUPS: tuple[Group, ...] = (
         arriving=3,
     ),
     Group(
-        name="NSL-KDD, attacks that training has not",
+        name="NSL-KDD, attacks that training has not (design)",
         config="nsl-kdd",
-        reported=(NSL_KDD_NEW[:8],),
-        design=(("neptune", "satan", "guess_passwd"),),
-        apart=NSL_KDD_NEW[8:],
+        reported=(NSL_KDD_FREQUENT,),
+        design=(NSL_KDD_DESIGN,),
+        apart=tuple(attack for attack in NEW if attack not in NSL_KDD_FREQUENT),
         seeds=(1, 2, 3),
+    ),
+    Group(
+        name="NSL-KDD, 3 attacks unseen",
+        config="nsl-kdd",
+        reported=Random(unseen=3, count=3, among=NSL_KDD_TRAINED),
+        design=(NSL_KDD_DESIGN,),
     ),
 )
 

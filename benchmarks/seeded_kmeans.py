@@ -61,25 +61,21 @@ class _Problem:
 
 
 def seeded_kmeans(
-    z: Float32s, rows: Int64s, y: Int64s, *, k: int, seed: int, starts: int = 1, split: int = SPLIT
+    z: Float32s, rows: Int64s, y: Int64s, *, k: int, seed: int, split: int = SPLIT
 ) -> Partition:
-    """The best of some starts.
+    """Part all items, those without a class too.
 
     Args:
         z: float32 (N, D) of length one.
         rows: int64 (n,) items with a class; may be none.
         y: int64 (n,) these classes, 0 .. K-1, each occurring: centre j is class j's.
         k: Centres in all, K or more.
-        seed: Of the starts.
-        starts: How many.
+        seed: Of the start.
         split: m at first; 0 is plain k-means.
     """
     problem = _Problem(z=z, rows=rows, y=y)
-    found = []
-    for start in range(starts):
-        rng = np.random.default_rng([seed, start])
-        found.append(_breathe(problem, _settle(problem, _begin(problem, k, rng)), split, rng))
-    return max(found, key=lambda partition: partition.total)
+    rng = np.random.default_rng([seed, 0])
+    return _breathe(problem, _settle(problem, _begin(problem, k, rng)), split, rng)
 
 
 def _begin(problem: _Problem, k: int, rng: np.random.Generator) -> Float32s:

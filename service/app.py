@@ -29,11 +29,11 @@ from service.api.schemas import add_examples
 from service.batching import Queue
 from service.embedding import Embedder
 from service.fanout import Fanout
-from service.fewest_scores import fewest_scores
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.precompile import Prepare
 from service.settings import Settings
+from service.starting import starting_params
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
 from service.state.store import StreamStore, connect
@@ -72,10 +72,11 @@ def create_app(
     """
     embedder = Embedder(bundle, device=settings.device, threads=settings.threads)
     calibration = bundle.manifest.calibration
-    params = settings.engine_params(
+    params = starting_params(
+        settings,
+        bundle.known,
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
-        calibration_scores=fewest_scores(bundle.known),
     )
     metrics = Metrics(CollectorRegistry())
     release = version("firstseen")

@@ -28,7 +28,6 @@ from service.clustering.kernels.warm_up import are_kept, warm_up
 from service.drift import transforms_of
 from service.embedding import Embedder
 from service.errors import FirstseenError
-from service.fewest_scores import fewest_scores
 from service.labelled_stream import Stream, draw, fitted
 from service.progress import ReportsProgress
 from service.records import Float32s, Int64s
@@ -36,6 +35,7 @@ from service.replay import BATCH, replay
 from service.report.records import Report, Run, summarize
 from service.schedule import InvalidSchedule, Schedule, read_schedule, standard
 from service.settings import Settings
+from service.starting import starting_params
 
 LENGTH = 10_000
 """Items of a standard stream, as long as the data has so many."""
@@ -106,16 +106,17 @@ def backtest(config: BacktestConfig, settings: Settings, progress: ReportsProgre
     progress("load", 1, 1, f"{len(pool.rows):,} items to draw from")
     schedule, notes = _schedule(config, bundle, pool)
     manifest = bundle.manifest
-    params = settings.engine_params(
+    params = starting_params(
+        settings,
+        bundle.known,
         known_error_rate=manifest.calibration.known_error_rate,
         cluster_radius=manifest.calibration.cluster_radius,
-        calibration_scores=fewest_scores(bundle.known),
     )
     if not are_kept():
         progress("compile", 0, 1, "the clusterer, once for this machine")
         warm_up()
         progress("compile", 1, 1, "the clusterer, once for this machine")
-    embeddings = _Embeddings(bundle, data, Embedder(bundle, device=settings.device, threads=settings.threads))
+    embeddings = Embeddings(bundle, data, Embedder(bundle, device=settings.device, threads=settings.threads))
     space = ClusterSpace(bundle.known)
     runs: list[Run] = []
     for seed in range(config.seed, config.seed + config.seeds):
@@ -308,7 +309,7 @@ def _schedule(config: BacktestConfig, bundle: Bundle, pool: Pool) -> tuple[Sched
     ]
 
 
-class _Embeddings:
+class Embeddings:
     """Embeddings of a data set, each item embedded once for all seeds; items that drift, each time."""
 
     def __init__(self, bundle: Bundle, data: LabelledData, embedder: Embedder) -> None:

@@ -18,12 +18,12 @@ import numpy as np
 from model.rehearse import Expected, Rehearsal, Rehearsed
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate.held_out import widened
 from service.fewest_scores import fewest_scores
 from service.labelled_stream import draw, fitted
 from service.records import Float32s
-from service.replay import run
+from service.replay import answered
 from service.schedule import Schedule, standard
-from service.scoring.answers import announcements, read_answers
 from service.scoring.measures import Measures, measure
 
 SHORTEST = 300
@@ -57,12 +57,12 @@ def simulate(rehearsal: Rehearsal, known_error_rate: float) -> Expected:
     if 1 / (scores + 1) > known_error_rate:
         needed = math.ceil(1 / known_error_rate) - 1
         return _none(f"a fold has {scores:,} items to calibrate with, and {needed:,} are needed")
-    params = EngineParams(clustering_threshold=rehearsal.radius, known_error_rate=known_error_rate)
-    measured = [
-        one
-        for fold, (schedule, count) in zip(rehearsal.folds, planned, strict=True)
-        for one in _streams(fold, schedule, count, params)
-    ]
+    measured: list[Measures] = []
+    for fold, (schedule, count) in zip(rehearsal.folds, planned, strict=True):
+        params = EngineParams(
+            clustering_threshold=widened(rehearsal.radius, fold.known), known_error_rate=known_error_rate
+        )
+        measured += _streams(fold, schedule, count, params)
     delays = [one.delay_median for one in measured if one.delay_median is not None]
     items = sum(one.items for one in measured)
     figures = {
@@ -104,12 +104,8 @@ def _measured(
     fold: Rehearsed, z: Float32s, labels: list[str], schedule: Schedule, params: EngineParams, *, seed: int
 ) -> Measures:
     stream = draw(schedule, labels, known=fold.labels, seed=seed)
-    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(Engine(fold.known, fold.labels, params), z[stream.rows], ids)
-    announced_at, exemplars = announcements(emitted.events)
-    truth = dict(zip(ids, stream.truth, strict=True))
-    answers = read_answers(truth, fold.left_out, emitted.verdicts, announced_at, exemplars)
-    return measure(answers).measures
+    engine = Engine(fold.known, fold.labels, params)
+    return measure(answered(engine, stream, z[stream.rows], unseen=fold.left_out)).measures
 
 
 def _caught(one: Measures) -> float | None:

@@ -1,6 +1,6 @@
 """A labelled stream through an engine, as if it were live: every item is decided before it is learnt.
 
-    schedule, seed ─► stream ─► embed ─► run(engine) ─► answers ─► measures ─► Report
+    schedule, seed ─► stream ─► embed ─► answered(engine) ─► measures ─► Report
 
 Prequential evaluation (Gama, Sebastião & Rodrigues 2013): no item is judged by a state that has seen it. The engine
 gets embeddings, ids and times and never a label; truth meets verdicts only after the last one was emitted.
@@ -19,7 +19,7 @@ from service.labelled_stream import Stream
 from service.records import Float32s, Float64s, Verdict
 from service.report.pictures import pictures
 from service.report.records import Run
-from service.scoring.answers import announcements, read_answers
+from service.scoring.answers import Answers, read_answers, told
 from service.scoring.measures import measure
 
 BATCH = 64
@@ -79,6 +79,39 @@ def run(
     return Emitted(verdicts=tuple(verdicts), events=tuple(events))
 
 
+def answered(
+    engine: Steps,
+    stream: Stream,
+    z: Float32s,
+    *,
+    unseen: Sequence[str],
+    batch: int = BATCH,
+    tell: Tell = lambda _: None,
+) -> Answers:
+    """Send a labelled stream through an engine, and put what it said beside the truth.
+
+    Args:
+        engine: In its first state.
+        stream: What to send.
+        z: float32 (N, D) the embeddings of its items.
+        unseen: Classes the engine does not know, in order of arrival.
+        batch: Items a step.
+        tell: Told how many items are done.
+    """
+    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
+    emitted = run(engine, z, ids, batch=batch, tell=tell)
+    said = told(emitted.events)
+    return read_answers(
+        dict(zip(ids, stream.truth, strict=True)),
+        unseen,
+        emitted.verdicts,
+        said.announced_at,
+        said.exemplars,
+        said.drifted_at,
+        said.heirs,
+    )
+
+
 def replay(
     engine: Steps,
     stream: Stream,
@@ -89,7 +122,6 @@ def replay(
     spaces: Mapping[str, NDArray[np.floating[Any]]] | None = None,
     batch: int = BATCH,
     tell: Tell = lambda _: None,
-    notes: Sequence[str] = (),
 ) -> Run:
     """Send a labelled stream through an engine, and measure what came of it.
 
@@ -102,21 +134,17 @@ def replay(
         spaces: By name, more embeddings of the same items in which the oracle may look for its ceiling.
         batch: Items a step.
         tell: Told how many items are done.
-        notes: What a reader should know of the stream, besides classes that ran out.
     """
-    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(engine, z, ids, batch=batch, tell=tell)
-    announced_at, exemplars = announcements(emitted.events)
-    truth = dict(zip(ids, stream.truth, strict=True))
-    answers = read_answers(truth, unseen, emitted.verdicts, announced_at, exemplars)
+    answers = answered(engine, stream, z, unseen=unseen, batch=batch, tell=tell)
     scored = measure(answers, {"embedding": z, **(spaces or {})}, seed=seed)
     return Run(
         seed=seed,
         schedule=stream.schedule,
-        notes=(*notes, *notes_of(stream)),
+        notes=notes_of(stream),
         measures=scored.measures,
         classes=scored.classes,
         clusters=scored.clusters,
+        drifts=scored.drifts,
         ceilings=scored.ceilings,
         pictures=pictures(answers, scored.clusters, z),
     )

@@ -143,6 +143,10 @@ def _run(report: Report, run: Run) -> Iterable[Markup]:
         yield _class_table(run)
     if run.clusters:
         yield _cluster_table(run)
+    if run.drifts:
+        yield _drift_table(run)
+    if run.ceilings:
+        yield _ceiling_table(run)
 
 
 def _class_table(run: Run) -> Markup:
@@ -180,11 +184,43 @@ def _cluster_table(run: Run) -> Markup:
             shortened(c.stands_for, 40) if c.stands_for else "-",
             f"{c.items:,}",
             "-" if c.purity is None else f"{c.purity:.1%}",
-            _JUDGED[c.judgement],
+            _JUDGED[c.judgement]
+            + ("" if c.retracted_at is None else f", then told to be a drift, at {c.retracted_at:,}"),
         )
         for c in run.clusters
     ]
     return _table("Clusters", ("cluster", "announced at", "stands for", "items", "purity", "judged"), rows)
+
+
+def _drift_table(run: Run) -> Markup:
+    rows = [
+        (
+            str(drift.cluster),
+            f"{drift.told_at:,}",
+            shortened(drift.mostly, 40) if drift.mostly else "-",
+            f"{drift.items:,}",
+            "wrong: it is new" if drift.is_unseen else "right: it is known",
+        )
+        for drift in run.drifts
+    ]
+    return _table(
+        "Told to be a known class that drifted", ("cluster", "at", "mostly", "items", "judged"), rows
+    )
+
+
+def _ceiling_table(run: Run) -> Markup:
+    rows = [
+        (
+            c.space,
+            *(
+                written(MEASURES[f"oracle_{name}"], getattr(c, name))
+                for name in ("accuracy", "nmi", "ari", "f1_this_gate", "f1_any_gate")
+            ),
+        )
+        for c in run.ceilings
+    ]
+    head = ("space", "ACC", "NMI", "ARI", "F1, this gate", "F1, any gate")
+    return _table("The oracle, k-means told k, in each space; the measures have the first", head, rows)
 
 
 def _closing(report: Report) -> Markup:

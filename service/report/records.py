@@ -15,10 +15,10 @@ import msgspec
 from service.errors import FirstseenError
 from service.schedule import Schedule
 from service.scoring.ceiling import Ceiling
-from service.scoring.clusters import ClassScore, ClusterScore
+from service.scoring.clusters import ClassScore, ClusterScore, DriftScore
 from service.scoring.measures import Measures
 
-VERSION = 1
+VERSION = 2
 
 _LEAF_LIST = re.compile(rb"\[\n[^\[\]{}\"]*\]")
 """A list of numbers, as it is indented: a thousand of them are one line of the file, not a thousand."""
@@ -107,6 +107,7 @@ class Run:
         measures: All figures.
         classes: By unseen class.
         clusters: Every cluster that was announced, in order.
+        drifts: Every cluster that was told to be a known class that drifted, in order.
         ceilings: What k-means that is told k makes of the unseen items, best space first.
         pictures: For the figures.
     """
@@ -117,6 +118,7 @@ class Run:
     measures: Measures
     classes: tuple[ClassScore, ...]
     clusters: tuple[ClusterScore, ...]
+    drifts: tuple[DriftScore, ...]
     ceilings: tuple[Ceiling, ...]
     pictures: Pictures
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from service.scoring.answers import Answers
 from service.scoring.ceiling import NO_CEILING, Ceiling, ceilings
-from service.scoring.clusters import ClassScore, ClusterScore, classes, judge
+from service.scoring.clusters import ClassScore, ClusterScore, DriftScore, classes, judge, judge_drifts
 from service.scoring.gate import auroc, fpr95
 from service.scoring.matching import macro_f1
 from service.scoring.partition import id_switches, partition_of
@@ -50,6 +50,9 @@ class Measures:
     clusters_announced: int
     false_clusters: int
     false_per_10k: float
+    corrected: int
+    drifts_told: int
+    unseen_told_as_drift: int
     id_switches: float | None
     accuracy: float | None
     nmi: float | None
@@ -108,7 +111,7 @@ MEASURES: Mapping[str, Measure] = dict(
             "classes_found",
             "classes found",
             "more",
-            "those with a right cluster of 5 own items or more",
+            "those with a right cluster of 5 own items or more that was not retracted",
             "count",
         ),
         _m(
@@ -124,10 +127,27 @@ MEASURES: Mapping[str, Measure] = dict(
             "false_clusters",
             "false clusters",
             "less",
-            "half known, or before their class came, or empty",
+            "half known, or before their class came, or empty; corrected ones too",
             "count",
         ),
         _m("false_per_10k", "false / 10,000", "less", "10,000 false clusters / N", "number"),
+        _m(
+            "corrected",
+            "corrected",
+            "neither",
+            "false clusters of known items, then told to be a drift",
+            "count",
+        ),
+        _m(
+            "drifts_told", "drifts told", "neither", "clusters told to be a known class that drifted", "count"
+        ),
+        _m(
+            "unseen_told_as_drift",
+            "unseen told as drift",
+            "less",
+            "those of them with more unseen items than known ones",
+            "count",
+        ),
         _m("id_switches", "id switches", "less", "consecutive clustered items of a found class with two ids"),
         _m("accuracy", "ACC, unseen", "more", "unseen items in their class's cluster, one cluster a class"),
         _m("nmi", "NMI, unseen", "more", "2 I(class; cluster) / (H + H), no cluster being one answer"),
@@ -154,6 +174,7 @@ class Scored:
     classes: tuple[ClassScore, ...]
     clusters: tuple[ClusterScore, ...]
     ceilings: tuple[Ceiling, ...]
+    drifts: tuple[DriftScore, ...]
 
 
 def measure(
@@ -167,6 +188,7 @@ def measure(
         seed: Of the oracle.
     """
     clusters = judge(answers)
+    drifts = judge_drifts(answers)
     own = classes(answers, clusters)
     found = [c for c in own if c.delay_items is not None]
     unseen = answers.is_unseen
@@ -197,6 +219,9 @@ def measure(
         clusters_announced=len(clusters),
         false_clusters=false,
         false_per_10k=10_000 * false / len(answers) if len(answers) else 0.0,
+        corrected=sum(c.is_corrected for c in clusters),
+        drifts_told=len(drifts),
+        unseen_told_as_drift=sum(drift.is_unseen for drift in drifts),
         id_switches=id_switches(answers, own),
         accuracy=partition.accuracy,
         nmi=partition.nmi,
@@ -207,7 +232,7 @@ def measure(
         oracle_f1_this_gate=top.f1_this_gate,
         oracle_f1_any_gate=top.f1_any_gate,
     )
-    return Scored(measures=measures, classes=own, clusters=clusters, ceilings=tops)
+    return Scored(measures=measures, classes=own, clusters=clusters, ceilings=tops, drifts=drifts)
 
 
 def written(measure: Measure, value: float | None) -> str:

@@ -5,7 +5,7 @@ Class Detection in Concept-Drifting Data Streams under Time Constraints"):
 
     FP     known items whose verdict is no known class: a cluster, or outlier
     FE     known items whose verdict is another known class
-    FN     unseen items whose verdict is no right cluster: a known class, outlier, or a false cluster
+    FN     unseen items whose verdict is no right cluster: a known class, outlier, or a false or retracted cluster
     Fnew = FP / N_k        Mnew = FN / N_u        Err = (FP + FN + FE) / N
 
 An outlier is an error for both kinds of items: a known item did not get its name, and an unseen one was not found.
@@ -64,8 +64,8 @@ def rates(answers: Answers, clusters: tuple[ClusterScore, ...]) -> Rates:
 
 
 def in_right_cluster(answers: Answers, clusters: tuple[ClusterScore, ...]) -> Bools:
-    """Whether an item was answered with a cluster that is not false, of whatever class: bool (N,)."""
-    right = [c.cluster for c in clusters if c.is_right]
+    """Whether an item was answered with a cluster that is not false and not retracted, of whatever class: (N,)."""
+    right = [c.cluster for c in clusters if c.stands]
     return np.isin(answers.cluster, right)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.discovery_rbf import Blobs, blobs
 from model.config import TrainConfig
 from model.export import run as train_bundle
 
@@ -21,3 +22,12 @@ def bundle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         created=datetime(2026, 1, 1, tzinfo=UTC),
     )
     return out
+
+
+@pytest.fixture(scope="session")
+def few_blobs() -> Blobs:
+    """400 known items of RandomRBF, and the first 200 of what comes then."""
+    whole = blobs(8)
+    return Blobs(
+        x=whole.x[:400], y=whole.y[:400], stream_x=whole.stream_x[:200], stream_y=whole.stream_y[:200]
+    )

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import discovery
-from benchmarks.discovery import main, measure, tables
+from benchmarks.discovery import main, measure
+from benchmarks.discovery_cells import VARIANTS
+from benchmarks.discovery_report import tables
 from benchmarks.discovery_runs import Setup
 from benchmarks.discovery_suite import Group
 
@@ -21,7 +23,7 @@ TINY = Group(
 
 
 def setup(cache: Path) -> Setup:
-    return Setup(data_dir=None, cache=cache, streams=1, entries=(), changes={"encoder": "none that there is"})
+    return Setup(data_dir=None, cache=cache, streams=1, entries=(), encoder="none that there is")
 
 
 def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
@@ -30,7 +32,7 @@ def test_only_what_is_asked_for_is_measured(tmp_path: Path) -> None:
 
     assert [TINY.name] == list(report["groups"])
     assert ([], []) == (report["rbf"], report["intents"])
-    assert ["firstseen", "firstseen, item gate alone"] == [row["method"] for row in report["nulls"]]
+    assert list(VARIANTS) == [row["method"] for row in report["nulls"]]
     json.dumps(report)
 
 
@@ -53,6 +55,25 @@ def test_the_report_is_printed_and_written(
     shown, report = capsys.readouterr().out, json.loads(file.read_text(encoding="utf-8"))
 
     assert shown.index(TINY.name) < shown.index("without anything new") < shown.index("Goals")
-    assert {"splits", "settings", "rows", "items", "runs", "nulls", "cells"} == set(
+    merge = ["--merge", str(file), "--json", str(tmp_path / "all.json")]
+    main(merge)
+    again, all_of_it = (
+        capsys.readouterr().out,
+        json.loads((tmp_path / "all.json").read_text(encoding="utf-8")),
+    )
+
+    assert shown == again
+    assert report == {key: value for key, value in all_of_it.items() if key != "machines"}
+    assert {"splits", "settings", "rows", "items", "goals", "runs", "nulls", "cells"} == set(
         report["groups"][TINY.name]
     )
+
+
+def test_a_file_that_is_not_there_cannot_be_merged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command says which."""
+    with pytest.raises(SystemExit):
+        main(["--merge", str(tmp_path / "absent.json")])
+
+    assert "absent.json" in capsys.readouterr().err

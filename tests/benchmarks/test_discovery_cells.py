@@ -74,6 +74,25 @@ def test_embeddings_and_gate_are_the_bundles(cell: Cell, cache: Path) -> None:
     assert cell.space(cell.z_pool[:3]).shape == (3, bundle.manifest.calibration.cluster_dim)
 
 
+def test_the_gate_of_peers_is_the_one_that_the_engine_begins_with(cell: Cell) -> None:
+    """Item by item the same class, the same p and the same decision: nobody gets a weaker gate than ours."""
+    nearest, p = cell.p(cell.z_pool)
+    ids = tuple(map(str, range(len(cell.pool))))
+    said = cell.engine().decide(cell.z_pool, ids, np.zeros(len(ids)))  # type: ignore[attr-defined]
+
+    assert np.array_equal(said.nearest, nearest)
+    assert np.array_equal(said.novelty, 1.0 - p)
+    assert np.array_equal(said.accepted, p > cell.params.known_error_rate)
+
+
+def test_the_gate_refuses_the_share_that_it_was_asked_to(cell: Cell) -> None:
+    """Of held-out known items, at every rate, to one item: the largest of many p-values alone would refuse fewer."""
+    _, p = cell.p(cell.known.calibration_embeddings)
+
+    for rate in (0.05, 0.1, 0.2):
+        assert rate - 0.02 <= float((p <= rate).mean()) <= rate + 0.02
+
+
 def test_no_item_is_asked_of_an_empty_batch(cell: Cell) -> None:
     """No answer, no error."""
     nearest, p = cell.p(cell.z_pool[:0])

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 
 from benchmarks.discovery_cells import Cell
-from benchmarks.discovery_choice import Design, answered, choose
+from benchmarks.discovery_choice import ITEMS, Design, answers_of, choose, time_for
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, Steps, TooSlow
-from benchmarks.discovery_rbf import Blobs, blobs, cell_of, stream_of
+from benchmarks.discovery_rbf import Blobs, cell_of, stream_of
 from benchmarks.streams import Float64s, Int64s
 from service.records import Float32s
 
 
 @pytest.fixture(scope="module")
-def drawn() -> Blobs:
-    return blobs(8, training=400, items=200)
+def drawn(few_blobs: Blobs) -> Blobs:
+    return few_blobs
 
 
 @pytest.fixture(scope="module")
 def cell(drawn: Blobs) -> Cell:
-    return cell_of(drawn, rate=0.1, features=8)
+    return cell_of(drawn, rate=0.1)
 
 
 class Right:
@@ -64,10 +64,17 @@ def test_a_point_that_takes_too_long_is_out(cell: Cell, drawn: Blobs) -> None:
     assert choose(entry_of(drawn, slow=(0.2, 0.6, 1.0)), [design], limit_s=10.0) is None
 
 
+def test_a_short_stream_has_as_short_a_time(drawn: Blobs) -> None:
+    """In proportion: what is too slow for a long stream is too slow for a short one."""
+    stream = stream_of(drawn)
+
+    assert time_for(stream, 120.0) == pytest.approx(120.0 * len(stream) / ITEMS)
+
+
 def test_answers_meet_the_truth_item_by_item(cell: Cell, drawn: Blobs) -> None:
     """A peer that is always right makes no error, and has found both new classes."""
     stream = stream_of(drawn)
-    answers = answered(Steps(cell, Right(drawn.stream_y, 1.0), limit_s=10.0), cell, stream)
+    answers = answers_of(Steps(cell, Right(drawn.stream_y, 1.0), limit_s=10.0), cell, stream)
 
     assert answers.is_right[~answers.is_unseen].all()
     assert ("2", "3") == answers.unseen

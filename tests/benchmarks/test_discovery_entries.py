@@ -6,13 +6,13 @@ import pytest
 from benchmarks.discovery_cells import Cell
 from benchmarks.discovery_entries import ENTRIES, Entry
 from benchmarks.discovery_peers import Steps
-from benchmarks.discovery_rbf import blobs, cell_of
+from benchmarks.discovery_rbf import Blobs, cell_of
 
 
 @pytest.fixture(scope="module")
-def cell() -> Cell:
+def cell(few_blobs: Blobs) -> Cell:
     """As in test_discovery_peers.py."""
-    return cell_of(blobs(8, training=400, items=200), rate=0.1, features=8)
+    return cell_of(few_blobs, rate=0.1)
 
 
 def test_grids_have_some_points_and_names_are_distinct() -> None:

@@ -6,6 +6,7 @@ import torch
 
 from benchmarks.discovery_intents import (
     DESIGN_SEEDS,
+    GOALS,
     OURS,
     SEEDS,
     TEST,
@@ -114,6 +115,13 @@ def test_unseen_intents_are_scored_by_themselves_too() -> None:
     result = scores(y, found, np.array([0, 1]))
 
     assert (0.75, 1.0, 1.0) == (result["acc"], result["acc_unseen"], result["nmi_unseen"])
+
+
+def test_goals_are_columns() -> None:
+    """Over all intents, and over the unseen ones: the goal can be read either way."""
+    (row, *_) = intents(sentences(), Y, seeds=(0,), settings=MapSettings(epochs=1))
+
+    assert {"acc", "nmi", "acc_unseen", "nmi_unseen"} == {goal.figure for goal in GOALS} <= set(row)
 
 
 def test_rows_are_means_over_seeds_and_published_ones_stand_below() -> None:

@@ -20,7 +20,7 @@ from benchmarks.discovery_peers import (
     owners,
     verdicts_of,
 )
-from benchmarks.discovery_rbf import blobs, cell_of
+from benchmarks.discovery_rbf import Blobs, cell_of
 from benchmarks.streams import Float64s, Int64s, drifting
 from service.records import Float32s, VerdictKind
 
@@ -28,9 +28,9 @@ X = drifting(items=300, seed=0, d=3, classes=4, travel=1.0).x
 
 
 @pytest.fixture(scope="module")
-def cell() -> Cell:
+def cell(few_blobs: Blobs) -> Cell:
     """Two known classes of scattered blobs, on raw numbers and a few features of them."""
-    return cell_of(blobs(8, training=400, items=200), rate=0.1, features=8)
+    return cell_of(few_blobs, rate=0.1)
 
 
 class Noting:

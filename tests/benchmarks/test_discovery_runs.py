@@ -1,16 +1,19 @@
 """A group is trained, its peers' settings are chosen on design streams, and every stream goes through everybody."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.discovery_cells import VARIANTS, Cell
+from benchmarks import discovery_runs
+from benchmarks.discovery_cells import VARIANTS, Cell, key_of
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import Answers, BehindGate, TooSlow
-from benchmarks.discovery_runs import OURS, GroupRuns, Setup, run_group
+from benchmarks.discovery_runs import OURS, GroupRuns, Setup, base_of, run_group
 from benchmarks.discovery_suite import Group
 from benchmarks.streams import Float64s, Int64s
+from model.configs import named_config
 from service.records import Float32s
 
 
@@ -49,6 +52,17 @@ GROUP = Group(
 )
 
 
+class Counts(Lone):
+    """Notes how many items went through it, of which the gate refused all."""
+
+    def __init__(self, seen: list[int]) -> None:
+        self._seen = seen
+        self._seen.append(0)
+
+    def learn_many(self, x: Float64s) -> None:
+        self._seen[-1] += len(x)
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cells")
@@ -58,7 +72,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def found(cache: Path) -> GroupRuns:
     """One reported cell, two streams, two peers of which one is too slow, and one that is not installed."""
     entries = (entry("quick"), entry("slow", slow=True), entry("absent", module="no_such_package"))
-    return run_group(GROUP, Setup(data_dir=None, cache=cache, streams=2, entries=entries, changes={}))
+    return run_group(GROUP, Setup(data_dir=None, cache=cache, streams=2, entries=entries))
 
 
 def test_every_stream_has_a_run_of_every_method_that_has_settings(found: GroupRuns) -> None:
@@ -68,6 +82,23 @@ def test_every_stream_has_a_run_of_every_method_that_has_settings(found: GroupRu
     for runs in (found.runs, found.nulls):
         assert expected * 2 == [run["method"] for run in runs]
         assert [0] * len(expected) + [1] * len(expected) == [run["stream"] for run in runs]
+
+
+def test_design_streams_are_shorter(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The choice takes a stream for each point of a grid; what is reported has its whole length."""
+    seen: list[int] = []
+    counting = Entry(
+        name="counts",
+        module="numpy",
+        make=lambda cell, _: BehindGate(cell, Counts(seen), rate=1.0),
+        grid={"rate": (0.1,)},
+    )
+    monkeypatch.setattr(discovery_runs, "LENGTH", 100)
+    run_group(GROUP, Setup(data_dir=None, cache=cache, streams=1, entries=(counting,)))
+    chosen, reported, null = seen
+
+    assert chosen <= 100 < reported
+    assert reported <= 150 >= null
 
 
 def test_what_was_chosen_is_told(found: GroupRuns) -> None:
@@ -118,7 +149,22 @@ def test_without_streams_only_items_are_looked_at(cache: Path) -> None:
         apart=("9",),
         streams=False,
     )
-    found = run_group(group, Setup(data_dir=None, cache=cache, changes={}))
+    found = run_group(group, Setup(data_dir=None, cache=cache))
 
     assert ((), (), {}) == (found.runs, found.nulls, dict(found.settings))
     assert len(found.items) == 1
+
+
+def test_a_device_is_for_all_trainings_and_an_encoder_for_sentences() -> None:
+    """On the processor with the usual encoder nothing changes, so what was trained before is found again."""
+    sentences, images = (
+        Group(name=name, config=name, changes={"epochs": 3}, reported=(), design=())
+        for name in ("clinc150-minilm", "mnist")
+    )
+    plain = Setup(data_dir=None, cache=Path())
+    other = Setup(data_dir=None, cache=Path(), device="cuda", encoder="a folder")
+
+    assert replace(named_config("mnist"), threads=1, epochs=3) == base_of(images, plain)
+    assert replace(base_of(images, plain), device="cuda") == base_of(images, other)
+    assert replace(base_of(sentences, plain), device="cuda", encoder="a folder") == base_of(sentences, other)
+    assert key_of(base_of(images, plain)) != key_of(base_of(images, other))

@@ -1,9 +1,26 @@
 """Splits are nobody's pick, and what settings are chosen on is not what is reported."""
 
+import os
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from benchmarks.discovery_suite import GROUPS, NSL_KDD_NEW, SIX_KNOWN, Goal, Group, Random, splits_of
+from benchmarks.discovery_suite import (
+    GROUPS,
+    LOOKED_AT,
+    NSL_KDD_DESIGN,
+    NSL_KDD_FREQUENT,
+    NSL_KDD_TRAINED,
+    SIX_KNOWN,
+    Goal,
+    Group,
+    Random,
+    splits_of,
+)
 from model.configs import CONFIGS
+from model.datasets import load_dataset
+from model.datasets.nsl_kdd import NEW
 
 LETTERS = tuple("abcdefghij")
 
@@ -96,6 +113,48 @@ def test_the_literatures_splits_are_six_digits_each() -> None:
     assert [6] * 5 == [len(set(known)) for known in SIX_KNOWN]
 
 
-def test_no_attack_is_named_twice() -> None:
-    """Eighteen are in the test file alone."""
-    assert len(NSL_KDD_NEW) == len(set(NSL_KDD_NEW)) == 18
+def test_random_splits_are_drawn_from_the_classes_that_are_named() -> None:
+    """Where any are; the others stay known."""
+    reported, _ = splits_of(group(reported=Random(unseen=2, count=5, among=("c", "h", "a", "j"))), LETTERS)
+
+    assert {"a", "c", "h", "j"} == {label for split in reported for label in split}
+
+
+def test_a_split_that_was_looked_at_is_shown_under_a_name_that_says_so() -> None:
+    """But for MNIST's 3 and 7, on trainings of their own; and what is random can be none of them by accident."""
+    looked_at = {frozenset(split) for split in LOOKED_AT}
+    shown = [
+        own.name
+        for own in GROUPS
+        if not isinstance(own.reported, Random)
+        and any(frozenset((*split, *own.apart)) in looked_at for split in own.reported)
+    ]
+
+    assert ["MNIST, 3 and 7 unseen", "NSL-KDD, attacks that training has not (design)"] == shown
+
+
+def test_attacks_are_looked_at_or_drawn() -> None:
+    """The reported ones of the training file are none that settings or defaults were chosen with."""
+    assert set(NSL_KDD_TRAINED).isdisjoint({*NEW, *NSL_KDD_DESIGN})
+    assert set(NSL_KDD_FREQUENT) < set(NEW)
+
+
+@pytest.mark.skipif("FIRSTSEEN_DATA" not in os.environ, reason="needs NSL-KDD: set FIRSTSEEN_DATA")
+def test_attacks_are_drawn_from_all_that_are_large_enough() -> None:
+    """Nobody has picked them: 300 items or more, but for what is normal, new or the peers'."""
+    data = load_dataset("nsl-kdd", data_dir=Path(os.environ["FIRSTSEEN_DATA"]))
+    counts = dict(zip(data.labels, np.bincount(data.y).tolist(), strict=True))
+    large = {label for label, count in counts.items() if count >= 300}
+
+    assert large - {"normal", *NEW, *NSL_KDD_DESIGN} == set(NSL_KDD_TRAINED)
+    assert {label for label in NEW if counts[label] >= 100} == set(NSL_KDD_FREQUENT)
+
+
+def test_trainings_that_were_kept_are_found_again() -> None:
+    """The order of held-out classes is part of a training's name: large new attacks first, then the small ones."""
+    own = next(own for own in GROUPS if "training has not" in own.name)
+    large = "apache2 httptunnel mailbomb mscan processtable saint snmpgetattack snmpguess"
+    small = "named perl ps sendmail sqlattack udpstorm worm xlock xsnoop xterm"
+
+    assert (tuple(large.split()),) == own.reported
+    assert tuple(small.split()) == own.apart

@@ -68,14 +68,6 @@ def test_the_total_is_that_of_the_partition() -> None:
     assert np.linalg.norm(found.centres, axis=1) == pytest.approx(np.ones(5), abs=1e-5)
 
 
-def test_more_starts_are_never_worse() -> None:
-    """The best one counts."""
-    z, _ = groups(20, d=6, noise=0.2)
-    few, many = (seeded_kmeans(z, NOBODY, NOBODY, k=20, seed=0, starts=n, split=0) for n in (1, 5))
-
-    assert many.total >= few.total
-
-
 def test_the_same_seed_gives_the_same_partition() -> None:
     """To the bit."""
     z, _ = groups(10)

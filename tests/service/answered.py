@@ -10,8 +10,10 @@ was taken for a known class and .9 else, unless given.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from service.events import ClusterEvent, EventKind
 from service.records import Verdict, VerdictKind
 from service.scoring.answers import Answers, read_answers
+from tests.service.told import cluster as cluster_as_told
 
 
 def verdict(seq: int, answer: str, novelty: float | None = None) -> Verdict:
@@ -33,6 +35,14 @@ def verdict(seq: int, answer: str, novelty: float | None = None) -> Verdict:
     )
 
 
+def event(
+    kind: EventKind, seq: int, cluster: int, exemplars: tuple[str, ...] = (), other: int | None = None
+) -> ClusterEvent:
+    """Something that happened to a cluster, with the items it was shown with."""
+    view = cluster_as_told(id=cluster, emerged_seq=seq, last_seq=seq, exemplars=exemplars)
+    return ClusterEvent(kind=kind, seq=seq, t=0.0, cluster=view, other_id=other)
+
+
 def truth(labels: str) -> dict[str, str]:
     """By id, the class; an item a letter, spaces left out."""
     return {f"i{n}": label for n, label in enumerate(labels.replace(" ", ""))}
@@ -50,10 +60,14 @@ def answers(
     *,
     at: Mapping[int, int] | None = None,
     exemplars: Mapping[int, Iterable[str]] | None = None,
+    drifted_at: Mapping[int, int] | None = None,
+    heirs: Mapping[int, tuple[int, int]] | None = None,
     unseen: str | None = None,
     novelty: Sequence[float] | None = None,
 ) -> Answers:
     """A stream; `unseen` are the unseen classes, those of the stream unless given."""
     own = truth(labels)
     new = sorted({*own.values()} & {*"nopqrstuvwxyz"}) if unseen is None else list(unseen)
-    return read_answers(own, new, verdicts(said, novelty), at or {}, exemplars or {})
+    return read_answers(
+        own, new, verdicts(said, novelty), at or {}, exemplars or {}, drifted_at or {}, heirs or {}
+    )

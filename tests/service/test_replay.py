@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from model.bundle import Bundle
-from service.clustering.engine import Engine
+from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
+from service.events import EventKind
 from service.labelled_stream import draw
-from service.replay import notes_of, replay, run
+from service.records import Float32s, Float64s
+from service.replay import answered, notes_of, replay, run
 from service.schedule import Schedule, standard
+from tests.service.answered import event
 from tests.service.replayed import KNOWN, UNSEEN, WAITS, Omniscient, a_run, embed, stream
 
 
@@ -69,6 +72,37 @@ def test_batch_size_changes_nothing(digits_bundle: Bundle) -> None:
     ]
 
     assert runs[0] == runs[1] == runs[2]
+
+
+def test_the_oracle_looks_in_the_embedding_and_in_other_spaces() -> None:
+    """All of them are told, the best one first."""
+    drawn = stream()
+    z = embed(drawn.truth)
+    noise = np.random.default_rng(0).normal(size=(len(z), 1))
+    found = replay(Omniscient(), drawn, z, unseen=UNSEEN, seed=0, spaces={"noise": noise})
+
+    assert ["embedding", "noise"] == [ceiling.space for ceiling in found.ceilings]
+    assert found.measures.oracle_accuracy == found.ceilings[0].accuracy
+
+
+def test_answers_meet_the_truth_item_by_item() -> None:
+    """With what events said of clusters: told to be a drift, a class is not found."""
+
+    class Regrets(Omniscient):
+        """Announces as `Omniscient` does, and takes the first cluster back at the end."""
+
+        def step(self, z: Float32s, ids: tuple[str, ...], t: Float64s) -> StepResult:
+            result = super().step(z, ids, t)
+            if self.seq < len(drawn):
+                return result
+            regret = event(EventKind.DRIFTED, self.seq - 1, 1)
+            return StepResult(verdicts=result.verdicts, events=(regret,))
+
+    drawn = stream()
+    found = answered(Regrets(), drawn, embed(drawn.truth), unseen=UNSEEN)
+
+    assert list(drawn.truth) == [(*found.known, *found.unseen)[k] for k in found.y.tolist()]
+    assert [(1, len(drawn) - 1), (2, None)] == [(a.cluster, a.retracted_at) for a in found.announced]
 
 
 def test_a_seed_decides_everything() -> None:

@@ -78,8 +78,8 @@ WIDER = 1.4
 """The micro-clusters' radius may be so much wider than the rehearsed one where a fit parts what a chain joins ..."""
 
 WIDEST = 1.6
-"""... up to this. On pairs of unseen digits (MNIST, 12 streams) macro-F1 was .930 / .952 / .962 at radii 1.15 / 1.4 / 1.6,
-and the median delay 55 / 38 / 26; on Fashion-MNIST (20 streams) .80 at 1.15 and at 1.6."""
+"""... up to this. On pairs of unseen digits (MNIST, 12 streams) macro-F1 was .930 / .952 / .962 at radii 1.15 / 1.4 /
+1.6, and the median delay 55 / 38 / 26; on Fashion-MNIST (20 streams) .80 at 1.15 and at 1.6."""
 
 BAND = 0.15
 """Items are at a centre, or half-way, if no farther from there than this, the centres being 1 apart."""

@@ -9,6 +9,7 @@ import pytest
 
 from service.report.page import draw_page
 from service.report.records import Report, from_json, to_json
+from service.scoring.clusters import DriftScore
 from service.scoring.measures import MEASURES
 from tests.service.replayed import UNSEEN, a_null_report, a_report
 from tests.service.report.drawn import parsed
@@ -142,3 +143,29 @@ def test_notes_of_a_stream() -> None:
     run = dataclasses.replace(a_report().runs[0], notes=("Class q ran out.",))
 
     assert "Class q ran out." in words(dataclasses.replace(a_report(), runs=(run,)))
+
+
+def test_what_was_taken_back_and_what_was_told_to_be_a_drift() -> None:
+    """A cluster that was retracted says so beside its judgement; every drift is told, right or wrong."""
+    (run, *_) = a_report().runs
+    gone = dataclasses.replace(run.clusters[0], retracted_at=350)
+    wrong = DriftScore(cluster=gone.cluster, told_at=350, mostly=gone.stands_for, items=9, is_unseen=True)
+    right = DriftScore(cluster=77, told_at=360, mostly="a", items=8, is_unseen=False)
+    changed = dataclasses.replace(run, clusters=(gone, *run.clusters[1:]), drifts=(wrong, right))
+    said = words(dataclasses.replace(a_report(), runs=(changed,)))
+
+    assert "right, then told to be a drift, at 350" in said
+    assert "wrong: it is new" in said
+    assert "right: it is known" in said
+    assert "drift, at" not in words(a_report())
+
+
+def test_every_space_of_the_oracle_is_shown() -> None:
+    """The measures have the best one's figures."""
+    (run, *_) = a_report().runs
+    other = dataclasses.replace(run.ceilings[0], space="another space", accuracy=0.123)
+    changed = dataclasses.replace(run, ceilings=(*run.ceilings, other))
+    said = words(dataclasses.replace(a_report(), runs=(changed,)))
+
+    assert "another space 0.123" in said
+    assert f"{run.ceilings[0].space} {run.ceilings[0].accuracy:.3f}" in said

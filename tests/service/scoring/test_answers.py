@@ -2,16 +2,10 @@
 
 import pytest
 
-from service.events import ClusterEvent, EventKind
+from service.events import EventKind
 from service.records import NO_CLUSTER
-from service.scoring.answers import NO_LABEL, Announcement, announcements, read_answers
-from tests.service import told
-from tests.service.answered import answers, truth, verdict, verdicts
-
-
-def event(kind: EventKind, seq: int, cluster: int, exemplars: tuple[str, ...]) -> ClusterEvent:
-    view = told.cluster(id=cluster, emerged_seq=seq, last_seq=seq, exemplars=exemplars)
-    return ClusterEvent(kind=kind, seq=seq, t=0.0, cluster=view)
+from service.scoring.answers import NO_LABEL, Announcement, Drift, read_answers, told
+from tests.service.answered import answers, event, truth, verdict, verdicts
 
 
 def test_codes() -> None:
@@ -60,7 +54,7 @@ def test_same_id_twice() -> None:
 
 def test_events() -> None:
     """Clusters are announced when they emerge or split off; later events bring exemplars, not a new time."""
-    announced_at, exemplars = announcements(
+    said = told(
         [
             event(EventKind.EMERGED, 5, 1, ("i1", "i2")),
             event(EventKind.SPLIT, 7, 2, ("i3",)),
@@ -69,5 +63,42 @@ def test_events() -> None:
         ]
     )
 
-    assert {1: 5, 2: 7} == announced_at
-    assert {1: {"i1", "i2", "i8"}, 2: {"i3"}} == exemplars
+    assert {1: 5, 2: 7} == said.announced_at
+    assert {1: {"i1", "i2", "i8"}, 2: {"i3"}} == said.exemplars
+    assert {} == said.drifted_at == said.heirs
+
+
+def test_drifts_and_merges() -> None:
+    """A drift that nobody announced is no announcement; what a cluster was merged into is remembered."""
+    said = told(
+        [
+            event(EventKind.EMERGED, 5, 1),
+            event(EventKind.DRIFTED, 6, 2, ("i3",)),
+            event(EventKind.DRIFTED, 8, 1),
+            event(EventKind.MERGED, 9, 1, other=2),
+        ]
+    )
+
+    assert ({1: 5}, {2: 6, 1: 8}, {1: (2, 9)}) == (said.announced_at, said.drifted_at, said.heirs)
+
+
+def test_retracted() -> None:
+    """An announcement ends where its cluster is told to be a drift; a drift alone is none."""
+    found = answers("axxxx", "a . 1 1 .", at={1: 1}, exemplars={2: ["i4"]}, drifted_at={1: 3, 2: 4})
+
+    assert [(1, 3)] == [(a.cluster, a.retracted_at) for a in found.announced]
+    assert (
+        Drift(cluster=1, at=3, exemplars=()),
+        Drift(cluster=2, at=4, exemplars=(4,)),
+    ) == found.drifts
+
+
+def test_merged_into_a_drift() -> None:
+    """Then it is one, from the merge or from what its heir was told, whichever is later; into another it is not."""
+
+    def ends(drifted_at: dict[int, int], heirs: dict[int, tuple[int, int]]) -> int | None:
+        return answers("xxxxx", "1 1 1 1 1", drifted_at=drifted_at, heirs=heirs).announced[0].retracted_at
+
+    assert 3 == ends({3: 1}, {1: (2, 2), 2: (3, 3)})
+    assert 4 == ends({2: 4}, {1: (2, 2)})
+    assert ends({3: 1}, {1: (2, 2)}) is None

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.scoring.answers import Answers
-from service.scoring.clusters import FEWEST_ITEMS, ClassScore, ClusterScore, classes, judge
+from service.scoring.clusters import FEWEST_ITEMS, ClassScore, ClusterScore, classes, judge, judge_drifts
 from tests.service.answered import answers
 
 
@@ -75,6 +75,49 @@ def test_fragments() -> None:
 
     assert {1: ("right", "x"), 2: ("right", "x")} == judged(found)
     assert ((1, 2), 2) == (one(found).clusters, one(found).delay_items)
+
+
+def test_a_retracted_cluster_stands_for_nothing() -> None:
+    """A new class announced and then told to be a drift is not found: its one cluster is right, and has ended."""
+    labels, said = "axxxxxx", "a . 1 1 1 1 1"
+    kept, gone = one(answers(labels, said)), one(answers(labels, said, drifted_at={1: 6}))
+    (cluster,) = judge(answers(labels, said, drifted_at={1: 6}))
+
+    assert (2, (1,)) == (kept.found_at, kept.clusters)
+    assert (None, None, (), 0.0) == (gone.found_at, gone.delay_items, gone.clusters, gone.in_cluster)
+    assert (True, False, False) == (cluster.is_right, cluster.stands, cluster.is_corrected)
+
+
+def test_the_next_cluster_of_a_class_finds_it_after_all() -> None:
+    """Counted from there: the first one was taken back."""
+    found = answers("x" * 12, "1 " * 6 + "2 " * 6, drifted_at={1: 6})
+
+    assert ((2,), 6, 7) == (one(found).clusters, one(found).found_at, one(found).delay_items)
+
+
+def test_a_corrected_cluster_stays_false() -> None:
+    """Somebody was called for nothing, and that it was taken back is told besides."""
+    (cluster,) = judge(answers("aaaa", "a 1 1 .", drifted_at={1: 3}, unseen="x"))
+
+    assert ("known", False, True, 3) == (
+        cluster.judgement,
+        cluster.is_right,
+        cluster.is_corrected,
+        cluster.retracted_at,
+    )
+
+
+def test_what_is_told_to_be_a_drift() -> None:
+    """Rightly where half of its items or more are known, by those it was shown with if nobody was answered with it."""
+    found = answers(
+        "aax xbx", ". . . . . .", exemplars={1: ["i0", "i2"], 2: ["i3", "i4", "i5"], 3: []},
+        drifted_at={2: 5, 1: 2, 3: 5},
+    )  # fmt: skip
+
+    assert [(1, 2, 2, False), (2, 5, 3, True), (3, 5, 0, False)] == [
+        (d.cluster, d.told_at, d.items, d.is_unseen) for d in judge_drifts(found)
+    ]
+    assert ["a", "x", None] == [d.mostly for d in judge_drifts(found)]
 
 
 def test_too_few_items_find_nothing() -> None:

@@ -69,6 +69,27 @@ def test_alarms_are_counted() -> None:
     assert 1 == CHEATS["everything in one cluster"].false_clusters
 
 
+def test_taking_back_does_not_pay() -> None:
+    """Announce everything, take back what is known: as many false clusters, and found is what stayed.
+
+    Take back what is new, too, and nothing is found, with every item of it missed.
+    """
+    said = " ".join({"a": "3", "b": "4", "x": "1", "y": "2"}[label] for label in LABELS)
+    end = len(LABELS) - 1
+    kept, known, all_of_it = (
+        measure(answers(LABELS, said, drifted_at=dict.fromkeys(clusters, end))).measures
+        for clusters in ((), (3, 4), (1, 2, 3, 4))
+    )
+
+    assert 2 == kept.false_clusters == known.false_clusters == all_of_it.false_clusters
+    assert [0, 2, 2] == [m.corrected for m in (kept, known, all_of_it)]
+    assert [0, 2, 4] == [m.drifts_told for m in (kept, known, all_of_it)]
+    assert [0, 0, 2] == [m.unseen_told_as_drift for m in (kept, known, all_of_it)]
+    assert [2, 2, 0] == [m.classes_found for m in (kept, known, all_of_it)]
+    assert [0.0, 0.0, 1.0] == [m.mnew for m in (kept, known, all_of_it)]
+    assert kept.macro_f1 == known.macro_f1 == all_of_it.macro_f1
+
+
 def test_null_stream() -> None:
     """Without anything new, what is about new items is none, and every cluster is false."""
     found = measure(answers("aab", "a 1 b"), {"z": np.zeros((3, 2))}).measures
