@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -239,7 +240,6 @@ def train(
     asked = dict(locals())
     import dataclasses
 
-    from model.achieved import achieved
     from model.candidates import around
     from model.config import TrainConfig
     from model.configs import starting_config
@@ -275,14 +275,10 @@ def train(
     for name, value in manifest.metrics.items():
         shown = "-" if value is None else format(value, ".4f")
         screen.print(Text(f"    {name:<28} {shown}"), soft_wrap=True)
-    rate = achieved(manifest.metrics, manifest.calibration.known_error_rate)
-    if rate is not None and not rate.holds:
-        screen.print(
-            Text.assemble(("!", "yellow"), f" the known error rate does not hold on fresh items: {rate}"),
-            soft_wrap=True,
-        )
-    if wanted.rehearse and "expected/items" not in manifest.metrics:
-        screen.print(Text("  What to expect in a stream is not known: card.md says why."), soft_wrap=True)
+    for warning in _warnings(
+        manifest.metrics, manifest.calibration.known_error_rate, is_rehearsed=wanted.rehearse
+    ):
+        screen.print(Text.assemble(("!", "yellow"), " ", warning), soft_wrap=True)
     path = shlex.quote(str(out))
     screen.print(
         Text(f"  Look at it: firstseen inspect {path}\n  Serve it:   firstseen serve {path}"), soft_wrap=True
@@ -291,6 +287,19 @@ def train(
 
 _LISTS = ("hold_out", "categories", "drop", "layers", "gate")
 """What a person lists between commas."""
+
+
+def _warnings(metrics: Mapping[str, float | None], asked: float, *, is_rehearsed: bool) -> list[str]:
+    """What whoever trained a bundle should know before it serves; the card says more."""
+    from model.achieved import achieved
+
+    found = []
+    rate = achieved(metrics, asked)
+    if rate is not None and not rate.holds:
+        found.append(f"the known error rate does not hold on fresh items: {rate}")
+    if is_rehearsed and "expected/items" not in metrics:
+        found.append("what to expect in a stream is not known; card.md says why")
+    return found
 
 
 def _bundle_name(dataset: str) -> str:

@@ -232,6 +232,22 @@ def test_a_bundle_is_called_after_its_data(
     assert expected == cli._bundle_name(dataset)
 
 
+def test_a_rate_that_does_not_hold_and_a_missing_rehearsal_are_warned_of() -> None:
+    """And nothing where all is well, or where no rehearsal was asked for."""
+    fresh = {
+        "known_error_rate": 0.04,
+        "known_error_rate_low": 0.03,
+        "known_error_rate_high": 0.05,
+        "fresh_items": 900.0,
+    }
+    off, unknown = cli._warnings(fresh, 0.02, is_rehearsed=True)
+
+    assert "asked .02, found .04, 95 % interval .03 to .05, on 900 fresh items" in off
+    assert "card.md says why" in unknown
+    assert [] == cli._warnings(fresh, 0.04, is_rehearsed=False)
+    assert [] == cli._warnings({**fresh, "expected/items": 3000.0}, 0.04, is_rehearsed=True)
+
+
 def test_bundle_in_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
