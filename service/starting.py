@@ -1,4 +1,4 @@
-"""What a stream sets out with: the bundle's calibration, under what the operator has set, as far as the bundle carries."""
+"""What a stream sets out with: the calibration of its bundle, under what the operator has set."""
 
 from model.bundle import KnownArrays
 from service.clustering.params import EngineParams

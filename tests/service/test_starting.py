@@ -5,9 +5,10 @@ import pytest
 from service.clustering.stream_gate import constants
 from service.settings import InvalidSetting, Settings
 from service.starting import starting_params
-from tests.service.clustering.conftest import World
-from tests.service.clustering.conftest import world as world  # a fixture
+from tests.service.clustering.conftest import World, world
 from tests.service.clustering.overlapping import overlapping
+
+__all__ = ["world"]  # a fixture
 
 
 def radius(settings: dict[str, str], world: World | None = None, of: float = 1.0) -> float:
