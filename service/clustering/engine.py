@@ -199,7 +199,7 @@ class Engine:
             child = self._born(self.next_cluster_id, parent.last_t, parent.id, exemplars=[])
             self.next_cluster_id += 1
             db.part(births, parent.id, child.id)
-            child.state, child.evidence = ClusterState.EMERGING, parent.evidence
+            child.state, child.evidence, child.p0 = ClusterState.EMERGING, parent.evidence, parent.p0
             child.emerged_seq, child.items_to_emerge = self.seq, self._items(child)
             child.usual, child.cores, parent.is_united = [], [], False
             events.append(self._event(EventKind.SPLIT, child, child.last_t, parent.id))

@@ -87,9 +87,10 @@ def parted(
         if len(clusters) < 2:
             continue
         held = np.flatnonzero((parts == part) & np.isin(before, clusters))
-        for row in np.flatnonzero(parts == part).tolist():
+        cut[held] = before[held]
+        for row in np.flatnonzero((parts == part) & (cut == 0)).tolist():
             near = np.square(centers[held] - centers[row]).sum(axis=1)
-            cut[row] = before[held[int(near.argmin())]]  # its own, where it is one of these
+            cut[row] = before[held[int(near.argmin())]]
     if not cut.any():
         return parts
     there = np.flatnonzero(parts >= 0)

@@ -19,6 +19,7 @@ FIT = StreamFit(
     members=np.empty((0, 4), np.float32),
     clusters=np.empty(0, np.int64),
     joins=np.empty((0, 2), np.int64),
+    partings=np.empty((0, 2), np.int64),
 )
 
 

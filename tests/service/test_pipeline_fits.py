@@ -340,6 +340,7 @@ async def test_a_fit_of_another_bundle_in_the_log(shared: Shared, store: FakeSto
         members=np.empty((0, 6), np.float32),
         clusters=np.empty(0, np.int64),
         joins=np.empty((0, 2), np.int64),
+        partings=np.empty((0, 2), np.int64),
     )
     shared.log.append(Append(first_seq=shared.seq, count=1, payload=pack_refit(other), verdicts=()))
 

@@ -1,9 +1,12 @@
 """Everything at once to an engine with a stream gate, with clusters that turn out to be variants: nothing is lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from service.clustering import snapshot
+from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit, constants
 from service.events import EventKind
@@ -19,6 +22,18 @@ def joined(young: int, old: int) -> StreamFit:
         members=np.empty((0, 2 * (D + 1)), np.float32),
         clusters=np.empty(0, np.int64),
         joins=np.array([[young, old]]),
+        partings=np.empty((0, 2), np.int64),
+    )
+
+
+def parted(cluster: int, one: Engine, rng: np.random.Generator) -> StreamFit:
+    """Any of its micro-clusters leave, and some that are long gone."""
+    births = one.clusterer.births(one.clusterer.rows_of(cluster))
+    leave = np.append(births[rng.random(len(births)) < 0.5], [1, 10**9])
+    return replace(
+        joined(cluster, cluster),
+        joins=np.empty((0, 2), np.int64),
+        partings=np.stack([np.full(len(leave), cluster), leave], axis=1).astype(np.int64),
     )
 
 
@@ -43,6 +58,8 @@ def test_whatever_happens_nothing_is_lost(seed: int) -> None:
         told = [life.id for life in one.lives.values() if life.state in ANNOUNCED]
         if len(told) > 1 and one.params.gates != "items" and rng.random() < 0.3:
             results.append(driven.use(joined(*(int(c) for c in rng.choice(told, 2, replace=False)))))
+        if told and one.params.gates != "items" and rng.random() < 0.3:
+            results.append(driven.use(parted(int(rng.choice(told)), one, rng)))
         if rng.random() < 0.3:
             blob = snapshot.dump(one)
             driven.engine = one = snapshot.load(blob, overlapping().known, LABELS)

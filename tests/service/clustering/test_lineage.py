@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.clustering.lineage import Matched, match, united_parts
+from service.clustering.lineage import Matched, match, parted, united_parts
 from service.records import NO_CLUSTER
 
 
@@ -176,3 +176,70 @@ def test_the_work_is_that_of_what_meets() -> None:
 
     assert many.tolist() == found.cluster_of.tolist()
     assert peak < 50_000_000
+
+
+# What stays apart
+
+
+def cut(
+    before: list[int],
+    parts: list[int],
+    at: list[float],
+    apart: tuple[int, ...],
+    weights: list[float] | None = None,
+) -> list[int]:
+    centers = np.array(at, dtype=np.float64)[:, None]
+    heavy = np.array(weights or [1.0] * len(before), dtype=np.float64)
+    return parted(np.array(before), np.array(parts), heavy, centers, apart).tolist()
+
+
+def test_a_chain_does_not_make_one_of_what_stays_apart() -> None:
+    """Each keeps its own; what is new on the way goes with the nearer."""
+    before, parts, at = [5, 5, 0, 0, 6, 6], [0, 0, 0, 0, 0, 0], [0.0, 1.0, 2.0, 4.0, 5.0, 6.0]
+    found = cut(before, parts, at, (5, 6))
+
+    assert [0, 0, 0, 1, 1, 1] == found
+    kept = match(np.array(before), np.array(found), np.ones(6), next_id=10, announced={5, 6})
+    assert [5, 5, 5, 6, 6, 6] == kept.cluster_of.tolist()
+    assert ((), ()) == (kept.merged, kept.split)
+
+
+def test_others_meet_as_ever() -> None:
+    """One alone, one that only strayed into the part of another, and parts that have nothing to do with it."""
+    before, at = [5, 5, 6, 6, 6, 0], [0.0, 1.0, 2.0, 8.0, 9.0, 20.0]
+
+    assert [0, 0, 0, 0, 0, 1] == cut(before, [0, 0, 0, 0, 0, 1], at, (5,))
+    assert [0, 0, 0, 1, 1, -1] == cut(before, [0, 0, 0, 1, 1, -1], at, (5, 6))
+    assert [0, 0, 1, 1, 1, 2] == cut(before, [0, 0, 0, 0, 0, 1], at, (5, 6))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 3), st.floats(0, 9)), max_size=20),
+    st.sets(st.integers(1, 4)),
+)
+def test_what_is_cut_is_a_finer_partition_in_order_of_birth(
+    rows: list[tuple[int, int, float]], apart: set[int]
+) -> None:
+    """Nothing is joined; no two that stay apart have their heaviest part in common; none of them ends."""
+    order = {part: n for n, part in enumerate(dict.fromkeys(part for _, part, _ in rows if part >= 0))}
+    parts = [order.get(part, -1) for _, part, _ in rows]
+    before = [cluster for cluster, _, _ in rows]
+    found = cut(before, parts, [at for _, _, at in rows], tuple(sorted(apart)))
+
+    assert [part < 0 for part in parts] == [part < 0 for part in found]
+    assert all(
+        parts[a] == parts[b]
+        for a, b in itertools.combinations(range(len(rows)), 2)
+        if found[a] == found[b] >= 0
+    )
+    first = list(dict.fromkeys(part for part in found if part >= 0))
+    assert first == sorted(first) == list(range(len(first)))
+    there = {c for c, part in zip(before, parts, strict=True) if part >= 0} & apart
+    kept = match(
+        np.array(before, dtype=np.int64),
+        np.array(found, dtype=np.int64),
+        np.ones(len(rows)),
+        next_id=10,
+        announced=apart,
+    )
+    assert not {gone for gone, _ in kept.merged} & there

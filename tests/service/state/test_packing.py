@@ -113,16 +113,17 @@ def fits(draw: st.DrawFn) -> StreamFit:
         members=rng.normal(size=(m, 2 * (F + 1))).astype(np.float32),
         clusters=rng.integers(1, 2**60, m),
         joins=rng.integers(1, 2**60, (j, 2)),
+        partings=rng.integers(1, 2**60, (j, 2)),
     )
 
 
 @given(fit=fits())
 def test_refit(fit: StreamFit) -> None:
-    """A fit comes back to the bit, with memberships and joins or without."""
+    """A fit comes back to the bit, with memberships, joins and partings or without."""
     back = unpack_entry(pack_refit(fit), first_seq=0)
 
     assert isinstance(back, StreamFit)
-    for name in ("weights", "shares", "members", "clusters", "joins"):
+    for name in ("weights", "shares", "members", "clusters", "joins", "partings"):
         there, here = getattr(fit, name), getattr(back, name)
         assert (there.dtype, there.shape, there.tobytes()) == (here.dtype, here.shape, here.tobytes())
 

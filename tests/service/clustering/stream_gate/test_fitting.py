@@ -32,6 +32,7 @@ def job_of(
     return FitJob(
         features=FeatureSpace(known).project(z),
         cores=cores(np.minimum(said.nearest, known.calibration_p.shape[1] - 1), said.p),
+        births=clusters,
         clusters=clusters,
         refused=clusters != NO_CLUSTER,
         refreshed=(3,) if at else (),

@@ -16,6 +16,7 @@ def job_of(window: Float32s, clusters: Int64s, refreshed: tuple[int, ...] = (2,)
     return FitJob(
         features=window.astype(np.float16),
         cores=np.full(len(window), -1, dtype=np.int32),
+        births=clusters.astype(np.int64),
         clusters=clusters.astype(np.int64),
         refused=np.ones(len(window), dtype=np.bool_),
         refreshed=refreshed,

@@ -29,6 +29,7 @@ def job_of(parts: Mapping[int, Float32s], earlier: Mapping[int, Float32s] | None
     return FitJob(
         features=window.astype(np.float16),
         cores=np.zeros(len(window), dtype=np.int32),
+        births=clusters,
         clusters=clusters,
         refused=clusters != NO_CLUSTER,
         refreshed=tuple(c for c in parts if c != NO_CLUSTER),
@@ -54,6 +55,7 @@ def fit_of(rows: Mapping[int, float]) -> StreamFit:
         members=np.array([[value] * WIDTH for value in rows.values()], np.float32).reshape(-1, WIDTH),
         clusters=np.array(list(rows), dtype=np.int64),
         joins=np.empty((0, 2), dtype=np.int64),
+        partings=np.empty((0, 2), dtype=np.int64),
     )
 
 

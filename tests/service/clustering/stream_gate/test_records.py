@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.clustering.stream_gate import Misfit, StreamFit
+from service.clustering.stream_gate import Misfit, StreamFit, constants
 from service.clustering.stream_gate.records import check_fit, membership_width
 
 F, K = 3, 2
@@ -20,6 +20,7 @@ def fit(**changes: Any) -> StreamFit:
         members=members,
         clusters=np.array([4, 2]),
         joins=np.array([[4, 2]]),
+        partings=np.array([[4, 9], [4, 11]]),
     )
     return replace(sound, **changes)
 
@@ -35,7 +36,10 @@ def test_a_sound_one_passes() -> None:
     check_fit(fit(), F=F, K=K)
     check_fit(
         fit(
-            members=np.empty((0, membership_width(F))), clusters=np.empty(0, int), joins=np.empty((0, 2), int)
+            members=np.empty((0, membership_width(F))),
+            clusters=np.empty(0, int),
+            joins=np.empty((0, 2), int),
+            partings=np.empty((0, 2), int),
         ),
         F=F,
         K=K,
@@ -56,6 +60,17 @@ def test_a_sound_one_passes() -> None:
         ({"clusters": np.array([0, 2])}, "of no cluster"),
         ({"clusters": np.array([2, 2])}, "two of one"),
         ({"joins": np.array([4, 2])}, "joins of shape"),
+        ({"joins": np.array([[4, 2**62]])}, "ids that no cluster has"),
+        ({"partings": np.array([4, 2])}, "partings of shape"),
+        ({"partings": np.array([[4, 9], [2, 11]])}, "parts more than one cluster"),
+        ({"shares": np.array([1, 1e-31], np.float32)}, "shares that are not above 0"),
+        (
+            {
+                "clusters": np.arange(1, constants.MOST_MEMBERSHIPS + 2),
+                "members": np.ones((constants.MOST_MEMBERSHIPS + 1, membership_width(F)), np.float32),
+            },
+            "memberships; 64 are kept",
+        ),
     ],
 )
 def test_others_are_refused(changes: dict[str, Any], what: str) -> None:
