@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.datasets.labelled import DataError, LabelledData
+from model.datasets.labelled import LONGEST_NAME, DataError, LabelledData, is_unicode, shown
 from model.datasets.npz import Arrays, classes_of
 from model.datasets.table_file import TableSource
 from model.inputs import TableColumn, TableInput
@@ -36,7 +36,6 @@ from model.inputs.table import MOST_COLUMNS, MOST_VALUES, NotACell, category_of,
 
 _MOST_DISTINCT = 10_000
 _FEW_DISTINCT = 50
-_LONGEST_NAME = 200
 _FEWEST_COUNTED = 10
 _SHOWN = 10
 
@@ -229,7 +228,7 @@ def _decide(
     for name, found in seen.items():
         if not _can_be_named(name):
             raise DataError(
-                f"{called} has a column called {name[:40]!r}..., which is too long or no text. Rename it."
+                f"{called} has a column called {shown(name)}, which is too long or no text. Rename it."
             )
         if not found.present:
             left_out.append(f"{name} (empty)")
@@ -315,15 +314,15 @@ def _label_of(cell: Any, called: str, label: str) -> str:  # noqa: ANN401  # wha
         ) from error
     if not _can_be_named(name):
         raise DataError(
-            f"The column {label!r} of {called} has the label {name[:40]!r}..., and a class has a name of at most "
-            f"{_LONGEST_NAME} characters. Name the column that has the classes with --label."
+            f"The column {label!r} of {called} has the label {shown(name)}, and a class has a name of at most "
+            f"{LONGEST_NAME} characters. Name the column that has the classes with --label."
         )
     return name
 
 
 def _can_be_named(text: str) -> bool:
     """Whether a manifest can hold the text: not endless, and valid Unicode."""
-    return len(text) <= _LONGEST_NAME and not any("\ud800" <= c <= "\udfff" for c in text)
+    return len(text) <= LONGEST_NAME and is_unicode(text)
 
 
 def _middle(values: Sequence[float]) -> int | float | None:
