@@ -19,6 +19,7 @@ is fitted on, what calibrates, and what stays unseen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from os.path import isdir, isfile  # which call a name that no path can have absent, and pathlib fails of it
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,7 @@ from model.datasets.clinc150 import load_clinc150
 from model.datasets.digits import load_digits
 from model.datasets.idx import load_idx
 from model.datasets.images import is_image_folder, load_images
-from model.datasets.labelled import DataError, LabelledData
+from model.datasets.labelled import DataError, LabelledData, shown
 from model.datasets.newsgroups import load_newsgroups
 from model.datasets.npz import holds_images, images_of, read_npz
 from model.datasets.nsl_kdd import load_nsl_kdd
@@ -66,9 +67,9 @@ def input_kind(name_or_path: str, *, text: str | None = None) -> str:
     path = Path(name_or_path)
     if name_or_path in TEXTS or text is not None:
         return "text"
-    if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and path.is_file() and is_table(path)):
+    if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and isfile(path) and is_table(path)):
         return "table"
-    if name_or_path not in DATASETS and path.is_file() and path.suffix.lower() == _ARRAYS:
+    if name_or_path not in DATASETS and isfile(path) and path.suffix.lower() == _ARRAYS:
         return "image" if holds_images(path) else "table"
     return "image"
 
@@ -124,7 +125,7 @@ def load_dataset(
             )
         with httpx.Client(transport=transport, follow_redirects=True, timeout=_DOWNLOAD_TIMEOUT_S) as client:
             return _load_published(name_or_path, data_dir / name_or_path, client=client, label=label)
-    if path.is_file():
+    if isfile(path):
         if text is not None and form_of(path) is not None:
             _check_options(path.name, given, takes=("label", "text"))
             if label is None:
@@ -133,9 +134,9 @@ def load_dataset(
                 )
             return load_text_file(path, text=text, label=label)
         return _load_file(path, given, label=label, categories=categories, drop=drop)
-    if not path.is_dir():
+    if not isdir(path):
         raise DataError(
-            f"There is no data set {name_or_path!r}. Give one of {', '.join(DATASETS)}; the path of a folder of "
+            f"There is no data set {shown(name_or_path)}. Give one of {', '.join(DATASETS)}; the path of a folder of "
             "images, a sub-folder a class, or with the four IDX files of a data set like MNIST; or of a file: csv, "
             "tsv, jsonl, parquet or npz."
         )
