@@ -34,6 +34,7 @@ app = typer.Typer(
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT
+_LARGEST_SEED = 2**32 - 1
 
 
 def main() -> None:
@@ -79,8 +80,10 @@ def _mendable(error: Exception) -> str | None:
 
 
 def _say(message: str) -> None:
-    """One line, as text: what looks like markup may be part of a path."""
-    screen.print(Text.assemble(("firstseen:", "bold red"), " ", message), soft_wrap=True)
+    """One line, as text: what looks like markup may be part of a path, and what drives a terminal of a label."""
+    from model.manifest import escaped
+
+    screen.print(Text.assemble(("firstseen:", "bold red"), " ", escaped(message)), soft_wrap=True)
 
 
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - typed by the settings
@@ -252,7 +255,7 @@ def train(
     changes |= {name: _names(changes[name]) for name in _LISTS if name in changes}
     wanted = starting_config(dataset, config, changes)
     out = out or Path("bundles") / Path(wanted.dataset).name.partition(".")[0]
-    if not replace and out.is_dir() and any(out.iterdir()):
+    if not replace and os.path.isdir(out) and any(out.iterdir()):  # noqa: PTH112 - of a name that is too long, too
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
         )
@@ -349,7 +352,9 @@ def replay(
         bool, typer.Option("--null", help="Leave the new classes out: what is announced then is false.")
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many streams; gives mean and spread.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first stream; the others follow.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_LARGEST_SEED, help="Of the first stream; the others follow.")
+    ] = 0,
     known_error_rate: Annotated[
         float | None,
         typer.Option(help=r"Rate at which known items may be called new \[default: the bundle's]."),
@@ -465,7 +470,8 @@ def demo(
         "firstseen-demo"
     ),
     seed: Annotated[
-        int, typer.Option(min=0, help="Decides split, training and the order of the stream.")
+        int,
+        typer.Option(min=0, max=_LARGEST_SEED, help="Decides split, training and the order of the stream."),
     ] = 0,
 ) -> None:
     """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.

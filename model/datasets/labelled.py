@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.inputs import Column, InputSpec
+from model.manifest import escaped
 
 
 LONGEST_NAME = 200
@@ -24,7 +25,13 @@ _SHOWN = 40
 
 
 class DataError(ValueError):
-    """A data set cannot be had. The message says what is wrong and what to do."""
+    """A data set cannot be had. The message says what is wrong and what to do.
+
+    What it quotes of the data, names of columns say, is escaped, so that it cannot drive a terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,6 +161,8 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("inspect", "/nowhere/x[bold]y"), "/nowhere/x[bold]y"),
         (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
+        (("train", "digits", "--seed", str(2**32)), "seed must be at most 4,294,967,295"),
+        (("train", "red\x1b[31m\n.csv"), r"red\x1b[31m\n.csv"),
         (("train", "digits", "--choose", "--stop-at", "0.5"), "leaving classes out shows when to stop"),
         (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
         (("train", "digits", "--gate", "softmax"), "a score of gate must be one of relative-mahalanobis"),
