@@ -12,14 +12,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from os.path import isdir, isfile  # which call a name that no path can have absent, and pathlib fails of it
 from pathlib import Path
 
 import numpy as np
 
 from model.bundle import Bundle, read_bundle
 from model.config import ConfigError
-from model.datasets import DataError, LabelledData, load_dataset
+from model.datasets import DataError, LabelledData, is_file, is_folder, load_dataset
 from model.datasets.split import split
 from model.export import chosen, subset
 from model.inputs import InputSpec, InvalidInput, Payloads, decode_item, scale
@@ -228,7 +227,7 @@ def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
             "The bundle does not say what it was trained on: name a labelled data set with --data."
         )
     path = Path(name)
-    is_same, is_rows = _is_named_so(config, bundle), isfile(path) and path.suffix.lower() != ".npz"
+    is_same, is_rows = _is_named_so(config, bundle), is_file(path) and path.suffix.lower() != ".npz"
     # Another file of rows has the same columns, unless told.
     columns = trained if is_same or is_rows else TrainedOn()
     data = load_dataset(
@@ -238,7 +237,7 @@ def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
         text=config.text or columns.text,
         categories=columns.categories or (),
         drop=columns.drop or (),
-        image_size=trained.image_size if is_same or isdir(path) else None,
+        image_size=trained.image_size if is_same or is_folder(path) else None,
     )
     wanted = bundle.manifest.input
     if data.input.kind != wanted.kind:

@@ -133,9 +133,7 @@ def replay(
     )
 
 
-def notes_of(
-    stream: Stream, unseen: Sequence[str] = (), *, failures: Sequence[str] = ()
-) -> tuple[str, ...]:
+def notes_of(stream: Stream, unseen: Sequence[str] = (), *, failures: Sequence[str] = ()) -> tuple[str, ...]:
     """What did not go as the schedule says, or as a fit should."""
     notes = [
         f"Class {label} ran out of items at item {at:,}: from there on it is missing."

@@ -29,7 +29,6 @@ As a file, JSON or TOML, with the fields' names:
 
 import dataclasses
 import json
-import math
 import tomllib
 from collections import Counter
 from collections.abc import Sequence

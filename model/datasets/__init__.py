@@ -18,8 +18,8 @@ Every loader returns the whole set in memory, official test part included; `mode
 is fitted on, what calibrates, and what stays unseen.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from os.path import isdir, isfile  # which call a name that no path can have absent, and pathlib fails of it
 from pathlib import Path
 
 import httpx
@@ -40,7 +40,16 @@ from model.datasets.table import load_table, table_of_vectors
 from model.datasets.table_file import is_table, open_table
 from model.datasets.text_file import load_text_file
 
-__all__ = ["DATASETS", "TEXTS", "DataError", "LabelledData", "input_kind", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "TEXTS",
+    "DataError",
+    "LabelledData",
+    "input_kind",
+    "is_file",
+    "is_folder",
+    "load_dataset",
+]
 
 TEXTS: Mapping[str, Callable[..., LabelledData]] = {
     "clinc150": load_clinc150,
@@ -52,6 +61,16 @@ TEXTS: Mapping[str, Callable[..., LabelledData]] = {
 DATASETS = ("digits", *PUBLISHED, "cifar10", *TEXTS, "nsl-kdd")
 _DOWNLOAD_TIMEOUT_S = 30.0
 _ARRAYS = ".npz"
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no path can have is one that is not there, where pathlib fails."""
+    return os.path.isfile(path)  # noqa: PTH113  # see above
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder, likewise."""
+    return os.path.isdir(path)  # noqa: PTH112  # see above
 
 
 def input_kind(name_or_path: str, *, text: str | None = None) -> str:
@@ -67,9 +86,9 @@ def input_kind(name_or_path: str, *, text: str | None = None) -> str:
     path = Path(name_or_path)
     if name_or_path in TEXTS or text is not None:
         return "text"
-    if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and isfile(path) and is_table(path)):
+    if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and is_file(path) and is_table(path)):
         return "table"
-    if name_or_path not in DATASETS and isfile(path) and path.suffix.lower() == _ARRAYS:
+    if name_or_path not in DATASETS and is_file(path) and path.suffix.lower() == _ARRAYS:
         return "image" if holds_images(path) else "table"
     return "image"
 
@@ -125,7 +144,7 @@ def load_dataset(
             )
         with httpx.Client(transport=transport, follow_redirects=True, timeout=_DOWNLOAD_TIMEOUT_S) as client:
             return _load_published(name_or_path, data_dir / name_or_path, client=client, label=label)
-    if isfile(path):
+    if is_file(path):
         if text is not None and form_of(path) is not None:
             _check_options(path.name, given, takes=("label", "text"))
             if label is None:
@@ -134,7 +153,7 @@ def load_dataset(
                 )
             return load_text_file(path, text=text, label=label)
         return _load_file(path, given, label=label, categories=categories, drop=drop)
-    if not isdir(path):
+    if not is_folder(path):
         raise DataError(
             f"There is no data set {shown(name_or_path)}. Give one of {', '.join(DATASETS)}; the path of a folder of "
             "images, a sub-folder a class, or with the four IDX files of a data set like MNIST; or of a file: csv, "

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from model.inputs import Column, InputSpec
 from model.manifest import escaped
 
-
 LONGEST_NAME = 200
 """Characters that the name of a class or a column may have: what a manifest holds."""
 

@@ -5,8 +5,8 @@
     name.jsonl name.ndjson UTF-8; one JSON object a line; blank lines are passed over
     ... and each with .gz behind it
 
-A file is never in memory whole, and a line or a value that has no end is not read to it: 16 MiB are the most. Every refusal is a `DataError`
-that begins with file and line.
+A file is never in memory whole, and a line or a value that has no end is not read to it: 16 MiB are the most. Every
+refusal is a `DataError` that begins with file and line.
 """
 
 import csv

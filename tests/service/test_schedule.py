@@ -186,7 +186,10 @@ def test_files(tmp_path: Path) -> None:
         ({"arrivals": [{"share": 0.1, "spans": [[5, 9], [8, 12]]}]}, "in order and apart"),
         ({"arrivals": [{"share": 0.1, "spans": []}]}, "has no span"),
         ({"arrivals": [{"share": 0.1, "spans": [[0, 10**400]]}]}, "none beyond item"),
-        ({"length": 500, "arrivals": [{"share": 0.1, "spans": [[500, 5000]]}]}, "comes at item 500, and the stream"),
+        (
+            {"length": 500, "arrivals": [{"share": 0.1, "spans": [[500, 5000]]}]},
+            "comes at item 500, and the stream",
+        ),
         ({"arrivals": [{"share": 1.0, "spans": [[0, 5]]}]}, "above 0 and below 1"),
         ({"arrivals": [{"spans": [[0, 5]]}]}, "arrivals.0.share"),
         ({"arrivals": [{"share": 0.1, "spans": [[0, 5]], "label": "x"}] * 2}, "'x' twice"),

@@ -150,7 +150,7 @@ def test_a_column_that_no_manifest_can_name_is_refused(path: Path, name: str) ->
     """Before anything is trained."""
     arrays = {"x": np.zeros((2, 2)), "y": np.array([0, 1]), "columns": np.array(["a", name])}
 
-    with pytest.raises(DataError, match="has a column called .* Rename it"):
+    with pytest.raises(DataError, match=r"has a column called .* Rename it"):
         table_of_vectors(arrays, path=path, name="set", source="tests")
 
 
