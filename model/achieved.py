@@ -68,3 +68,14 @@ def _short(rate: float) -> str:
     """Two figures that tell, without the leading 0."""
     shown = f"{rate:.2g}" if rate >= 1e-4 else f"{rate:.4f}"
     return shown.removeprefix("0") if shown.startswith("0.") else shown
+
+
+def warnings(metrics: Mapping[str, float | None], asked: float, *, is_rehearsed: bool) -> list[str]:
+    """Return what whoever trained a bundle should know before it serves; the card says more."""
+    found = []
+    rate = achieved(metrics, asked)
+    if rate is not None and not rate.holds:
+        found.append(f"the known error rate does not hold on fresh items: {rate}")
+    if is_rehearsed and "expected/items" not in metrics:
+        found.append("what to expect in a stream is not known; card.md says why")
+    return found

@@ -16,6 +16,10 @@ from model.objectives import OBJECTIVES
 from model.scores import SCORES
 
 NORMS = ("l2", "none")
+_LARGEST_SEED = 2**32 - 1
+"""What every generator takes that a run has: numpy's, torch's and scikit-learn's."""
+_LARGEST_DIM = 4096
+"""A bundle has matrices of this squared."""
 _STEPS = 800
 _EPOCHS = (5, 100)
 DEVICES = ("cpu", "cuda")
@@ -143,6 +147,12 @@ class TrainConfig:
         ):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if self.embedding_dim > _LARGEST_DIM:
+            raise ConfigError(f"embedding_dim must be at most {_LARGEST_DIM:,}, not {self.embedding_dim:,}")
+        if self.seed > _LARGEST_SEED:
+            raise ConfigError(
+                f"seed must be at most {_LARGEST_SEED:,}, not one of {self.seed.bit_length()} bits"
+            )
         if self.max_items is not None and self.max_items < 1:
             raise ConfigError(f"max_items must be at least 1, or left out for all; not {self.max_items}")
         if not (0 < self.learning_rate < math.inf):

@@ -44,6 +44,8 @@ REQUIRED_FILES = (CARD, GOLDEN, KNOWN, WEIGHTS)
 NETWORK_FILES = (ENCODER, TOKENIZER, VOCABULARY)
 OPTIONAL_FILES = (ONNX, *NETWORK_FILES)
 LARGEST_MANIFEST_BYTES = 16 * 2**20
+_MOST_DIGITS = 4000
+"""Python itself makes no number of more than 4,300."""
 
 
 class BundleError(Exception):
@@ -127,7 +129,8 @@ class CalibrationSpec(_Strict):
         scores: the parts of the known-class score, averaged.
         known_error_rate: default rate, inside 0..1, at which items of known classes may be called new.
         cluster_dim: C, the dimension of the cluster space.
-        cluster_radius: radius of a micro-cluster there, in units of the known classes' median RMS radius.
+        cluster_radius: radius of a micro-cluster there, in units of the known classes' median RMS radius; from a
+            millionth to a million of these.
         stream_dim: F, how many features the stream gate looks at.
         pooled_labels: classes with too few calibration items of their own, which use the pooled scores.
     """
@@ -135,7 +138,7 @@ class CalibrationSpec(_Strict):
     scores: Annotated[tuple[ScoreSpec, ...], pydantic.Field(min_length=1)]
     known_error_rate: Annotated[float, pydantic.Field(gt=0, lt=1)]
     cluster_dim: pydantic.PositiveInt
-    cluster_radius: pydantic.PositiveFloat
+    cluster_radius: Annotated[float, pydantic.Field(ge=1e-6, le=1e6)]
     stream_dim: pydantic.PositiveInt
     pooled_labels: tuple[Label, ...]
 
@@ -239,7 +242,7 @@ def parse_manifest(raw: bytes, *, folder: Path) -> Manifest:
 
 
 def strict_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON can hold
-    """Parse JSON so that two readers cannot see two things: UTF-8, no key twice, only finite numbers.
+    """Parse JSON so that two readers cannot see two things: UTF-8, no key twice, only numbers that can be had.
 
     Raises:
         ValueError: it is not so (a UnicodeDecodeError is one).
@@ -250,6 +253,7 @@ def strict_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON can hold
         object_pairs_hook=_distinct_keys,
         parse_constant=_no_constant,
         parse_float=_finite,
+        parse_int=_whole,
     )
 
 
@@ -307,6 +311,12 @@ def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not a number JSON has")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"the whole number {text[:20]}... has {len(text)} digits, more than {_MOST_DIGITS}")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from model.bundle import Bundle, read_bundle
 from model.config import ConfigError
-from model.datasets import DataError, LabelledData, load_dataset
+from model.datasets import DataError, LabelledData, is_file, is_folder, load_dataset
 from model.datasets.split import split
 from model.export import chosen, subset
 from model.inputs import InputSpec, InvalidInput, Payloads, decode_item, scale
+from model.manifest import escaped
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.engine import Engine
 from service.clustering.kernels.warm_up import are_kept, warm_up
@@ -36,6 +36,7 @@ from service.report.records import Report, Run, summarize
 from service.schedule import InvalidSchedule, Schedule, read_schedule, standard
 from service.settings import Settings
 from service.starting import starting_params
+from service.trained_on import TrainedOn, trained_on
 
 LENGTH = 10_000
 """Items of a standard stream, as long as the data has so many."""
@@ -44,7 +45,10 @@ _AT_ONCE = 512
 
 
 class InvalidReplay(FirstseenError):
-    """A replay cannot be as asked. The message says what to change."""
+    """A replay cannot be as asked. The message says what to change; names from bundle and data are escaped in it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +101,10 @@ def backtest(config: BacktestConfig, settings: Settings, progress: ReportsProgre
         InvalidReplay, InvalidSchedule, InvalidSetting: It cannot be as asked; the message says what to change.
         BundleError, DataError: Bundle or data cannot be read.
     """
+    if config.null and config.unseen:
+        raise InvalidReplay(
+            "A null stream has nothing new, so no class can be named as unseen for it: leave --unseen or --null out."
+        )
     progress("load", 0, 1, str(config.bundle))
     bundle = read_bundle(config.bundle)
     data = _load(config, bundle)
@@ -200,23 +208,24 @@ def pool_of(
 
 def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
     """The one place where data comes from, and is seen to fit the bundle."""
-    trained: dict[str, Any] = dict(bundle.manifest.config)
-    name = config.data or trained.get("dataset")
-    if not isinstance(name, str):
+    trained = _trained_on(bundle)
+    name = config.data or trained.dataset
+    if name is None:
         raise InvalidReplay(
             "The bundle does not say what it was trained on: name a labelled data set with --data."
         )
     path = Path(name)
-    is_same, is_rows = _is_named_so(config, bundle), path.is_file() and path.suffix.lower() != ".npz"
-    columns = trained if is_same or is_rows else {}  # another file of rows has the same columns, unless told
+    is_same, is_rows = _is_named_so(config, bundle), is_file(path) and path.suffix.lower() != ".npz"
+    # Another file of rows has the same columns, unless told.
+    columns = trained if is_same or is_rows else TrainedOn()
     data = load_dataset(
         name,
         data_dir=config.data_dir,
-        label=config.label or columns.get("label"),
-        text=config.text or columns.get("text"),
-        categories=tuple(columns.get("categories") or ()),
-        drop=tuple(columns.get("drop") or ()),
-        image_size=trained.get("image_size") if is_same or path.is_dir() else None,
+        label=config.label or columns.label,
+        text=config.text or columns.text,
+        categories=columns.categories or (),
+        drop=columns.drop or (),
+        image_size=trained.image_size if is_same or is_folder(path) else None,
     )
     wanted = bundle.manifest.input
     if data.input.kind != wanted.kind:
@@ -242,16 +251,22 @@ def _check_each(data: LabelledData, wanted: InputSpec) -> None:
 
 
 def _is_named_so(config: BacktestConfig, bundle: Bundle) -> bool:
-    return config.data is None or config.data == bundle.manifest.config.get("dataset")
+    return config.data is None or config.data == _trained_on(bundle).dataset
+
+
+def _trained_on(bundle: Bundle) -> TrainedOn:
+    return trained_on(bundle.manifest.config, bundle=bundle.path)
 
 
 def _used(bundle: Bundle, data: LabelledData) -> Int64s | None:
     """The rows that the bundle was fitted and calibrated with; None where it was trained on other data."""
-    config: dict[str, Any] = dict(bundle.manifest.config)
+    trained = _trained_on(bundle)
+    if trained.seed is None or trained.hold_out is None:
+        return None
     try:
-        rows = chosen(data, config.get("max_items"), seed=config["seed"])
-        parts = split(subset(data, rows), config["hold_out"], seed=config["seed"])
-    except (KeyError, TypeError, ConfigError, DataError):
+        rows = chosen(data, trained.max_items, seed=trained.seed)
+        parts = split(subset(data, rows), trained.hold_out, seed=trained.seed)
+    except (ConfigError, DataError):
         return None  # classes or sizes are not those it was trained on
     golden = bundle.golden.items
     first = rows[parts.fresh[: len(golden)]]

@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +34,7 @@ app = typer.Typer(
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT
+_LARGEST_SEED = 2**32 - 1
 
 
 def main() -> None:
@@ -80,8 +80,10 @@ def _mendable(error: Exception) -> str | None:
 
 
 def _say(message: str) -> None:
-    """One line, as text: what looks like markup may be part of a path."""
-    screen.print(Text.assemble(("firstseen:", "bold red"), " ", message), soft_wrap=True)
+    """One line, as text: what looks like markup may be part of a path, and what drives a terminal of a label."""
+    from model.manifest import escaped
+
+    screen.print(Text.assemble(("firstseen:", "bold red"), " ", escaped(message)), soft_wrap=True)
 
 
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - typed by the settings
@@ -240,20 +242,22 @@ def train(
     asked = dict(locals())
     import dataclasses
 
+    from model.achieved import warnings
     from model.candidates import around
     from model.config import TrainConfig
     from model.configs import starting_config
     from model.export import run
     from model.manifest import BundleError
     from service.rehearsal import simulate
+    from service.writable import bundle_name
 
     # Options have the names of the fields they set.
     settable = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "dataset"]
     changes = {name: asked[name] for name in settable if asked.get(name) is not None}
     changes |= {name: _names(changes[name]) for name in _LISTS if name in changes}
     wanted = starting_config(dataset, config, changes)
-    out = out or Path("bundles") / _bundle_name(wanted.dataset)
-    if not replace and out.is_dir() and any(out.iterdir()):
+    out = out or Path("bundles") / bundle_name(wanted.dataset)
+    if not replace and os.path.isdir(out) and any(out.iterdir()):  # noqa: PTH112 - of a name that is too long, too
         raise BundleError(
             f"{out} is not empty. Give another --out, or --replace to overwrite the bundle in it."
         )
@@ -275,9 +279,8 @@ def train(
     for name, value in manifest.metrics.items():
         shown = "-" if value is None else format(value, ".4f")
         screen.print(Text(f"    {name:<28} {shown}"), soft_wrap=True)
-    for warning in _warnings(
-        manifest.metrics, manifest.calibration.known_error_rate, is_rehearsed=wanted.rehearse
-    ):
+    rate = manifest.calibration.known_error_rate
+    for warning in warnings(manifest.metrics, rate, is_rehearsed=wanted.rehearse):
         screen.print(Text.assemble(("!", "yellow"), " ", warning), soft_wrap=True)
     path = shlex.quote(str(out))
     screen.print(
@@ -287,24 +290,6 @@ def train(
 
 _LISTS = ("hold_out", "categories", "drop", "layers", "gate")
 """What a person lists between commas."""
-
-
-def _warnings(metrics: Mapping[str, float | None], asked: float, *, is_rehearsed: bool) -> list[str]:
-    """What whoever trained a bundle should know before it serves; the card says more."""
-    from model.achieved import achieved
-
-    found = []
-    rate = achieved(metrics, asked)
-    if rate is not None and not rate.holds:
-        found.append(f"the known error rate does not hold on fresh items: {rate}")
-    if is_rehearsed and "expected/items" not in metrics:
-        found.append("what to expect in a stream is not known; card.md says why")
-    return found
-
-
-def _bundle_name(dataset: str) -> str:
-    """What a bundle is called by its data: the file or folder's name, wherever a path leads, without dots."""
-    return Path(dataset).resolve().name.lstrip(".").partition(".")[0] or "bundle"
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -373,7 +358,9 @@ def replay(
         bool, typer.Option("--null", help="Leave the new classes out: what is announced then is false.")
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many streams; gives mean and spread.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the first stream; the others follow.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=_LARGEST_SEED, help="Of the first stream; the others follow.")
+    ] = 0,
     known_error_rate: Annotated[
         float | None,
         typer.Option(help=r"Rate at which known items may be called new \[default: the bundle's]."),
@@ -490,7 +477,8 @@ def demo(
         "firstseen-demo"
     ),
     seed: Annotated[
-        int, typer.Option(min=0, help="Decides split, training and the order of the stream.")
+        int,
+        typer.Option(min=0, max=_LARGEST_SEED, help="Decides split, training and the order of the stream."),
     ] = 0,
 ) -> None:
     """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.

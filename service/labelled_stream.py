@@ -54,8 +54,9 @@ def fitted(schedule: Schedule, known_items: int) -> Schedule:
     """
     if known_items < 1:
         raise InvalidSchedule("The data has no item of a known class to make a stream of: give other --data.")
-    rate = 1.0 - schedule.shares().sum(axis=0)
-    mean, sd = float(rate.mean()), _MARGIN_SD * float(np.sqrt((rate * (1.0 - rate)).mean()))
+    starts, shares = schedule.share_of_new()
+    rate, weights = 1.0 - shares, np.diff(starts, append=schedule.length) / schedule.length
+    mean, sd = float(weights @ rate), _MARGIN_SD * float(np.sqrt(weights @ (rate * (1.0 - rate))))
     # The most items n for which mean n + sd sqrt(n), what it needs nearly always, is there.
     most = int(((np.sqrt(sd**2 + 4.0 * mean * known_items) - sd) / (2.0 * mean)) ** 2 + 1e-6)
     if most >= schedule.length:
@@ -103,6 +104,11 @@ def draw(schedule: Schedule, labels: Sequence[str], *, known: Sequence[str], see
             break
         rows.append(piles[label].pop())
         truth.append(label)
+    if not rows:
+        raise InvalidSchedule(
+            "The stream would have no item: at its first one no known class that has items left may come. Give some "
+            "known class a weight above 0 there."
+        )
     if schedule.mix == "uniform":  # else a class that is used up is so by the mix that was asked for
         last = {label: n for n, label in enumerate(truth)}
         ran_out |= {k: last[k] + 1 for k in names if not piles[k] and last[k] + 1 < len(rows)}

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.clustering.engine import Engine, StepResult
+from service.clustering.stream_gate import constants
 from service.events import ClusterEvent
 from service.labelled_stream import Stream
 from service.records import Float32s, Float64s, Verdict
@@ -38,10 +39,11 @@ class Steps(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Emitted:
-    """Everything an engine said of a stream, in order."""
+    """Everything an engine said of a stream, in order, and why fits of its stream gate failed."""
 
     verdicts: tuple[Verdict, ...]
     events: tuple[ClusterEvent, ...]
+    failures: tuple[str, ...] = ()
 
 
 def run(
@@ -68,15 +70,24 @@ def run(
     times = np.arange(len(z), dtype=np.float64) if t is None else t
     verdicts: list[Verdict] = []
     events: list[ClusterEvent] = []
+    failures: list[str] = []
+    not_before = 0
     for start in range(0, len(z), batch):
         part = slice(start, start + batch)
-        if isinstance(engine, Engine) and engine.is_fit_due:  # live, a fit is made beside the stream
-            events += engine.refit(engine.stream.solve(engine.fit_job())).events
+        if isinstance(engine, Engine) and engine.is_fit_due and engine.seq >= not_before:
+            job = engine.fit_job()
+            try:  # live, a fit is made beside the stream, and one that fails is treated so, too (fits.py)
+                fit = engine.stream.solve(job)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told in the report
+                failures.append(f"{type(error).__name__}: {error}")
+                not_before = engine.seq + constants.EVERY
+            else:
+                events += engine.refit(fit).events
         result = engine.step(z[part], tuple(ids[part]), times[part])
         verdicts += result.verdicts
         events += result.events
         tell(len(verdicts))
-    return Emitted(verdicts=tuple(verdicts), events=tuple(events))
+    return Emitted(verdicts=tuple(verdicts), events=tuple(events), failures=tuple(failures))
 
 
 def answered(
@@ -98,9 +109,16 @@ def answered(
         batch: Items a step.
         tell: Told how many items are done.
     """
-    ids = tuple(f"item-{row}" for row in stream.rows.tolist())
-    emitted = run(engine, z, ids, batch=batch, tell=tell)
-    said = told(emitted.events)
+    return beside_truth(stream, run(engine, z, _ids(stream), batch=batch, tell=tell), unseen)
+
+
+def _ids(stream: Stream) -> tuple[str, ...]:
+    return tuple(f"item-{row}" for row in stream.rows.tolist())
+
+
+def beside_truth(stream: Stream, emitted: Emitted, unseen: Sequence[str]) -> Answers:
+    """Put what an engine said of a stream beside the truth; arguments as of `answered`."""
+    ids, said = _ids(stream), told(emitted.events)
     return read_answers(
         dict(zip(ids, stream.truth, strict=True)),
         unseen,
@@ -135,12 +153,13 @@ def replay(
         batch: Items a step.
         tell: Told how many items are done.
     """
-    answers = answered(engine, stream, z, unseen=unseen, batch=batch, tell=tell)
+    emitted = run(engine, z, _ids(stream), batch=batch, tell=tell)
+    answers = beside_truth(stream, emitted, unseen)
     scored = measure(answers, {"embedding": z, **(spaces or {})}, seed=seed)
     return Run(
         seed=seed,
         schedule=stream.schedule,
-        notes=notes_of(stream),
+        notes=notes_of(stream, unseen, failures=emitted.failures),
         measures=scored.measures,
         classes=scored.classes,
         clusters=scored.clusters,
@@ -150,12 +169,23 @@ def replay(
     )
 
 
-def notes_of(stream: Stream) -> tuple[str, ...]:
-    """What did not go as the schedule says."""
+def notes_of(stream: Stream, unseen: Sequence[str] = (), *, failures: Sequence[str] = ()) -> tuple[str, ...]:
+    """What did not go as the schedule says, or as a fit should."""
     notes = [
         f"Class {label} ran out of items at item {at:,}: from there on it is missing."
         for label, at in sorted(stream.ran_out.items(), key=lambda entry: entry[1])
     ]
+    came = set(stream.truth)
+    notes += [
+        f"No item of the unseen class {label} came: give it an arrival, a larger share, or a longer stream."
+        for label in unseen
+        if label not in came
+    ]
+    if failures:
+        notes.append(
+            f"Fits of the stream gate that failed: {len(failures):,}. The fit before was used in their place, or none. "
+            f"The last error was {failures[-1][:200]}."
+        )
     if len(stream) < stream.schedule.length:
         notes.append(
             f"The stream ends at item {len(stream):,} of {stream.schedule.length:,}: no known item was left."

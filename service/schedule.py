@@ -29,7 +29,6 @@ As a file, JSON or TOML, with the fields' names:
 
 import dataclasses
 import json
-import math
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -41,9 +40,14 @@ import numpy as np
 import pydantic
 
 from service.errors import FirstseenError
-from service.records import Bools, Float64s
+from service.records import Bools, Float64s, Int64s
+
+LONGEST = 10**8
+"""Items of a schedule, at most; replays are of thousands."""
 
 _MOST_DESCRIBED = 8
+_LARGEST_VALUE = 1e6
+_LAST_PLACE = 10**15
 
 _STRICT = pydantic.ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -123,14 +127,14 @@ class Schedule:
     mix: Literal["pool", "uniform"] = "pool"
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise InvalidSchedule(f"length must be 1 item or more, not {self.length}.")
+        if not 1 <= self.length <= LONGEST:
+            raise InvalidSchedule(f"length must be 1 to {LONGEST:,} items, not {_counted(self.length)}.")
         for arrival in self.arrivals:
-            _check_arrival(arrival)
+            _check_arrival(arrival, self.length)
         for shift in self.shifts:
             _check_knots(f"The weight of {shift.label!r}", shift.weight, least=0.0)
         for drift in self.drifts:
-            _check_knots(f"The strength of the drift {drift.kind!r}", drift.strength, least=-math.inf)
+            _check_knots(f"The strength of the drift {drift.kind!r}", drift.strength, least=-_LARGEST_VALUE)
         _check_distinct("arrivals", [a.label for a in self.arrivals if a.label is not None])
         _check_distinct("shifts", [shift.label for shift in self.shifts])
         named = sum(arrival.label is not None for arrival in self.arrivals)
@@ -138,10 +142,10 @@ class Schedule:
             raise InvalidSchedule(
                 "Some arrivals have a label and some have none: give all of them one, or none."
             )
-        shares = self.shares().sum(axis=0)
-        if shares.max(initial=0.0) >= 1.0:
+        starts, shares = self.share_of_new()
+        if shares.max() >= 1.0:
             raise InvalidSchedule(
-                f"At item {int(shares.argmax())} the new classes together have a share of {shares.max():.3g}, "
+                f"At item {starts[shares.argmax()]} the new classes together have a share of {shares.max():.3g}, "
                 "which leaves nothing to the known ones: lower some share, or let them come at different times."
             )
 
@@ -150,8 +154,24 @@ class Schedule:
         rows = [arrival.share * arrival.is_in(self.length) for arrival in self.arrivals]
         return np.asarray(rows, dtype=np.float64).reshape(len(rows), self.length)
 
+    def share_of_new(self) -> tuple[Int64s, Float64s]:
+        """The share of all arrivals together: int64 (P,) items from which it is another one, and it, float64 (P,).
+
+        The first is item 0. However long the stream, there are two at most for each span.
+        """
+        ends = {min(end, self.length) for a in self.arrivals for span in a.spans for end in span}
+        starts = np.array(sorted({0, *ends} - {self.length}), dtype=np.int64)
+        shares = np.zeros(len(starts))
+        for arrival in self.arrivals:
+            for start, stop in arrival.spans:
+                shares[(starts >= start) & (starts < min(stop, self.length))] += arrival.share
+        return starts, shares
+
     def scaled(self, length: int) -> Self:
-        """The same stream at another length: all positions in proportion, each span at least one item."""
+        """The same stream at another length: all positions in proportion, each span at least one item.
+
+        Where spans of one item do not all fit, the last ones go, but never the first.
+        """
 
         def to(position: int) -> int:
             return round(position * length / self.length)
@@ -163,9 +183,9 @@ class Schedule:
         def spans(given: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
             moved: list[tuple[int, int]] = []
             for start, stop in given:
-                first = max(to(start), moved[-1][1] if moved else 0)
+                first = max(min(to(start), length - 1), moved[-1][1] if moved else 0)
                 moved.append((first, max(to(stop), first + 1)))
-            return tuple(moved)
+            return tuple(span for span in moved if span[0] < length)
 
         return dataclasses.replace(
             self,
@@ -257,7 +277,7 @@ def read_schedule(path: Path) -> Schedule:
         document: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise InvalidSchedule(f"{path} cannot be read ({error.strerror}); give --schedule a file.") from error
-    except ValueError as error:  # of both formats, and of UTF-8
+    except (ValueError, RecursionError) as error:  # of both formats, and of UTF-8; nested without end
         raise InvalidSchedule(
             f"{path} is not {'JSON' if path.suffix == '.json' else 'TOML'}: {error}. "
             "A schedule is a .json or .toml file; service/schedule.py opens with an example."
@@ -279,6 +299,8 @@ def as_schedule(document: object, *, source: str) -> Schedule:
     """
     try:
         return _FROM_FILE.validate_json(json.dumps(document, default=str), strict=True)
+    except RecursionError:
+        raise InvalidSchedule(f"{source} is nested too deeply to be a schedule.") from None
     except InvalidSchedule as error:
         raise InvalidSchedule(f"{source}: {error}") from None
     except pydantic.ValidationError as error:
@@ -292,7 +314,11 @@ def _shown(knots: Knots) -> str:
     return ", ".join(f"{value:.3g} at {at:,}" for at, value in knots)
 
 
-def _check_arrival(arrival: Arrival) -> None:
+def _counted(items: int) -> str:
+    return f"{items:,}" if abs(items) < 10**18 else "a number of more than 18 digits"
+
+
+def _check_arrival(arrival: Arrival, length: int) -> None:
     who = f"The arrival of {arrival.label!r}" if arrival.label is not None else "An arrival"
     if not 0.0 < arrival.share < 1.0:
         raise InvalidSchedule(f"{who} has a share of {arrival.share}; it must be above 0 and below 1.")
@@ -300,19 +326,30 @@ def _check_arrival(arrival: Arrival) -> None:
         raise InvalidSchedule(f"{who} has no span: give it [[start, stop]], in items.")
     before = 0
     for start, stop in arrival.spans:
-        if not before <= start < stop:
+        if not before <= start < stop <= _LAST_PLACE:
             raise InvalidSchedule(
-                f"{who} has the span [{start}, {stop}]: spans are in order and apart, none empty."
+                f"{who} has the span [{_counted(start)}, {_counted(stop)}]: spans are in order and apart, none empty, "
+                f"none beyond item {_LAST_PLACE:,}."
             )
         before = stop
+    last = arrival.spans[-1][0]
+    if last >= length:
+        raise InvalidSchedule(
+            f"{who} comes at item {_counted(last)}, and the stream ends before it: let it come earlier, or make the "
+            f"stream longer than its {length:,} items."
+        )
 
 
 def _check_knots(who: str, knots: Knots, *, least: float) -> None:
     at = [place for place, _ in knots]
-    if not knots or at != sorted(set(at)) or at[0] < 0:
-        raise InvalidSchedule(f"{who} needs knots [item, value] at places that rise from 0 or more.")
-    if not all(least <= value < math.inf for _, value in knots):
-        raise InvalidSchedule(f"{who} has a value that cannot be: each must be a number, {least:g} or more.")
+    if not knots or at != sorted(set(at)) or not 0 <= at[0] <= at[-1] <= _LAST_PLACE:
+        raise InvalidSchedule(
+            f"{who} needs knots [item, value] at places that rise from 0 or more, none beyond item {_LAST_PLACE:,}."
+        )
+    if not all(least <= value <= _LARGEST_VALUE for _, value in knots):
+        raise InvalidSchedule(
+            f"{who} has a value that cannot be: each must be a number from {least:,.0f} to {_LARGEST_VALUE:,.0f}."
+        )
 
 
 def _check_distinct(what: str, labels: Sequence[str]) -> None:

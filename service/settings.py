@@ -193,7 +193,8 @@ class Settings(BaseSettings):
             )
             raise InvalidSetting(
                 f"This bundle has {calibration_scores} items to calibrate with, and at a known error rate of "
-                f"{rate:g} at least {math.ceil(1 / rate) - 1} are needed, or nothing would ever be called new. "
+                f"{rate:g} at least {math.ceil(min(1 / rate, 1e300)) - 1:.15g} are needed, or nothing would ever be "
+                f"called new. "
                 f"Raise the known error rate (--known-error-rate or {PREFIX}KNOWN_ERROR_RATE) to {smallest:f} "
                 "or more, or train with more items."
             )

@@ -1,4 +1,4 @@
-"""Whether a result can be written at the end: worth knowing before the work that gives it."""
+"""Where a result goes: what it is called, and whether it can be written, which is worth knowing before the work."""
 
 import os
 from pathlib import Path
@@ -24,3 +24,8 @@ def check_writable(file: Path, option: str) -> None:
         raise CannotWrite(
             f"Cannot write {file}; give {option} a file in a folder that exists and can be written to."
         )
+
+
+def bundle_name(dataset: str) -> str:
+    """What a bundle is called by its data: the file or folder's name, wherever a path leads, without dots."""
+    return Path(dataset).resolve().name.lstrip(".").partition(".")[0] or "bundle"

@@ -18,6 +18,7 @@ Every loader returns the whole set in memory, official test part included; `mode
 is fitted on, what calibrates, and what stays unseen.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from model.datasets.clinc150 import load_clinc150
 from model.datasets.digits import load_digits
 from model.datasets.idx import FILES, find_file, load_idx
 from model.datasets.images import LIST_FILE, is_image_folder, load_images
-from model.datasets.labelled import DataError, LabelledData
+from model.datasets.labelled import DataError, LabelledData, shown
 from model.datasets.newsgroups import load_newsgroups
 from model.datasets.npz import holds_images, images_of, read_npz
 from model.datasets.nsl_kdd import load_nsl_kdd
@@ -39,7 +40,16 @@ from model.datasets.table import load_table, table_of_vectors
 from model.datasets.table_file import is_table, open_table
 from model.datasets.text_file import load_text_file
 
-__all__ = ["DATASETS", "TEXTS", "DataError", "LabelledData", "input_kind", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "TEXTS",
+    "DataError",
+    "LabelledData",
+    "input_kind",
+    "is_file",
+    "is_folder",
+    "load_dataset",
+]
 
 TEXTS: Mapping[str, Callable[..., LabelledData]] = {
     "clinc150": load_clinc150,
@@ -51,6 +61,16 @@ TEXTS: Mapping[str, Callable[..., LabelledData]] = {
 DATASETS = ("digits", *PUBLISHED, "cifar10", *TEXTS, "nsl-kdd")
 _DOWNLOAD_TIMEOUT_S = 30.0
 _ARRAYS = ".npz"
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no path can have is one that is not there, where pathlib fails."""
+    return os.path.isfile(path)  # noqa: PTH113  # see above
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder, likewise."""
+    return os.path.isdir(path)  # noqa: PTH112  # see above
 
 
 def input_kind(name_or_path: str, *, text: str | None = None) -> str:
@@ -66,9 +86,9 @@ def input_kind(name_or_path: str, *, text: str | None = None) -> str:
     path = Path(name_or_path)
     if name_or_path in TEXTS or text is not None:
         return "text"
-    if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and path.is_file() and is_table(path)):
+    if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and is_file(path) and is_table(path)):
         return "table"
-    if name_or_path not in DATASETS and path.is_file() and path.suffix.lower() == _ARRAYS:
+    if name_or_path not in DATASETS and is_file(path) and path.suffix.lower() == _ARRAYS:
         return "image" if holds_images(path) else "table"
     return "image"
 
@@ -124,7 +144,7 @@ def load_dataset(
             )
         with httpx.Client(transport=transport, follow_redirects=True, timeout=_DOWNLOAD_TIMEOUT_S) as client:
             return _load_published(name_or_path, data_dir / name_or_path, client=client, label=label)
-    if path.is_file():
+    if is_file(path):
         if text is not None and form_of(path) is not None:
             _check_options(path.name, given, takes=("label", "text"))
             if label is None:
@@ -133,9 +153,9 @@ def load_dataset(
                 )
             return load_text_file(path, text=text, label=label)
         return _load_file(path, given, label=label, categories=categories, drop=drop)
-    if not path.is_dir():
+    if not is_folder(path):
         raise DataError(
-            f"There is no data set {name_or_path!r}. Give one of {', '.join(DATASETS)}; the path of a folder of "
+            f"There is no data set {shown(name_or_path)}. Give one of {', '.join(DATASETS)}; the path of a folder of "
             "images, a sub-folder a class, or with the four IDX files of a data set like MNIST; or of a file: csv, "
             "tsv, jsonl, parquet or npz."
         )

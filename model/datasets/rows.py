@@ -5,8 +5,8 @@
     name.jsonl name.ndjson UTF-8; one JSON object a line; blank lines are passed over
     ... and each with .gz behind it
 
-A file is never in memory whole, and a line that has no end is not read to it. Every refusal is a `DataError`
-that begins with file and line.
+A file is never in memory whole, and a line or a value that has no end is not read to it: 16 MiB are the most. Every
+refusal is a `DataError` that begins with file and line.
 """
 
 import csv
@@ -102,12 +102,21 @@ def _csv_rows(lines: Iterator[str], path: Path, delimiter: str) -> Iterator[tupl
     first = next(lines, "")
     if delimiter == "," and ";" in first and "," not in first:
         delimiter = ";"
+    csv.field_size_limit(
+        max(csv.field_size_limit(), LONGEST_LINE)
+    )  # the module's own is 128 KiB, for all readers
     reader = csv.reader(itertools.chain([first], lines), delimiter=delimiter, strict=True)
     columns: list[str] | None = None
     while True:
         try:
             values = next(reader, None)
         except csv.Error as error:
+            if "field limit" in str(error):
+                raise wrong(
+                    path,
+                    reader.line_num,
+                    f"it has a value of more than {LONGEST_LINE} characters. Is a quote not closed?",
+                ) from error
             raise wrong(
                 path, reader.line_num, f"it is no row: {error}. Quote values that hold quotes or line breaks."
             ) from error

@@ -28,16 +28,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.datasets.labelled import DataError, LabelledData
-from model.datasets.npz import Arrays, classes_of
+from model.datasets.labelled import LONGEST_NAME, DataError, LabelledData, is_unicode, shown
+from model.datasets.npz import Arrays, classes_of, names_of
 from model.datasets.table_file import TableSource
 from model.inputs import TableColumn, TableInput
 from model.inputs.table import MOST_COLUMNS, MOST_VALUES, NotACell, category_of, number_of
 
 _MOST_DISTINCT = 10_000
 _FEW_DISTINCT = 50
-_LONGEST_NAME = 200
 _FEWEST_COUNTED = 10
+_COUNTABLE = 2**53
+"""From here on a float and the next row's, one more, may be the same number."""
 _SHOWN = 10
 
 
@@ -126,7 +127,9 @@ def table_of_vectors(arrays: Arrays, *, path: Path, name: str, source: str) -> L
     """
     x = np.asarray(arrays["x"], dtype=np.float64)
     names = (
-        [f"x{i}" for i in range(x.shape[1])] if "columns" not in arrays else list(map(str, arrays["columns"]))
+        names_of(arrays, "columns", path=path)
+        if "columns" in arrays
+        else [f"x{i}" for i in range(x.shape[1])]
     )
     if len(names) != x.shape[1] or len(set(names)) != len(names) or not all(names):
         raise DataError(
@@ -134,6 +137,11 @@ def table_of_vectors(arrays: Arrays, *, path: Path, name: str, source: str) -> L
         )
     if not 1 <= len(names) <= MOST_COLUMNS:
         raise DataError(f"{path} has vectors of {len(names)} values. Give them 1 to {MOST_COLUMNS}.")
+    for column in names:
+        if not _can_be_named(column):
+            raise DataError(
+                f"{path} has a column called {shown(column)}, which is too long or no text. Rename it."
+            )
     y, labels = classes_of(arrays, path=path)
     limit = float(np.finfo(np.float32).max)
     examples = [_middle([v for v in x[:1000, i].tolist() if math.isfinite(v)]) for i in range(x.shape[1])]
@@ -205,7 +213,8 @@ def _look_at(seen: _Seen, cells: Sequence[object], rows_before: int) -> None:
     if seen.is_count:
         values = [numbers[cell] for cell in cells]
         seen.first = values[0] if seen.first is None else seen.first
-        seen.is_count = values == [seen.first + rows_before + i for i in range(len(values))]
+        expected = [seen.first + rows_before + i for i in range(len(values))]
+        seen.is_count = values == expected and abs(values[-1]) < _COUNTABLE
     if seen.is_number and not seen.sample:
         seen.sample = [v for v in (numbers[cell] for cell in cells) if not math.isnan(v)]
     for cell, times in counted.items():
@@ -229,7 +238,7 @@ def _decide(
     for name, found in seen.items():
         if not _can_be_named(name):
             raise DataError(
-                f"{called} has a column called {name[:40]!r}..., which is too long or no text. Rename it."
+                f"{called} has a column called {shown(name)}, which is too long or no text. Rename it."
             )
         if not found.present:
             left_out.append(f"{name} (empty)")
@@ -315,15 +324,15 @@ def _label_of(cell: Any, called: str, label: str) -> str:  # noqa: ANN401  # wha
         ) from error
     if not _can_be_named(name):
         raise DataError(
-            f"The column {label!r} of {called} has the label {name[:40]!r}..., and a class has a name of at most "
-            f"{_LONGEST_NAME} characters. Name the column that has the classes with --label."
+            f"The column {label!r} of {called} has the label {shown(name)}, and a class has a name of at most "
+            f"{LONGEST_NAME} characters. Name the column that has the classes with --label."
         )
     return name
 
 
 def _can_be_named(text: str) -> bool:
     """Whether a manifest can hold the text: not endless, and valid Unicode."""
-    return len(text) <= _LONGEST_NAME and not any("\ud800" <= c <= "\udfff" for c in text)
+    return len(text) <= LONGEST_NAME and is_unicode(text)
 
 
 def _middle(values: Sequence[float]) -> int | float | None:

@@ -8,6 +8,7 @@ columns that others have: their cells are None.
 Parquet needs pyarrow, an extra: pip install 'firstseen[parquet]'.
 """
 
+import datetime
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -88,7 +89,7 @@ class _Parquet:
             ) from error
         self._path = path
         self._open = parquet.ParquetFile
-        self._broken = (pyarrow.ArrowException, OSError)
+        self._broken = (pyarrow.ArrowException, OSError, ValueError)
         self._is_decimal, self._float = pyarrow.types.is_decimal, pyarrow.float64()
         with self._reading() as file:
             self.columns: tuple[str, ...] = tuple(file.schema_arrow.names)
@@ -104,7 +105,7 @@ class _Parquet:
         with self._reading() as file:
             for batch in file.iter_batches(CHUNK_ROWS):
                 yield {
-                    name: (column.cast(self._float) if self._is_decimal(column.type) else column).to_pylist()
+                    name: _cells(column.cast(self._float) if self._is_decimal(column.type) else column)
                     for name, column in zip(self.columns, batch.columns, strict=True)
                 }
 
@@ -116,3 +117,18 @@ class _Parquet:
         except self._broken as error:
             why = " ".join(str(error).split())[:200]
             raise DataError(f"{self._path} is no sound parquet file ({why}). Write it anew.") from error
+
+
+def _cells(column: Any) -> list[object]:  # noqa: ANN401  # an array of pyarrow, which has no types
+    """Return an array's cells as Python has them.
+
+    Times to the nanosecond, as pandas writes them, far dates and unknown time zones it has not: they become some time,
+    since no time is a cell, whichever it is, and the column may be one to leave out.
+    """
+    try:
+        found: list[object] = column.to_pylist()
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, OverflowError):
+        return [datetime.time() if is_there else None for is_there in column.is_valid().to_pylist()]
+    return found

@@ -6,8 +6,13 @@ choose from. A bundle comes from a disk, so none of this is a programming error.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from model.bundle import NetworkSpec
 from model.inputs import InputSpec
@@ -25,6 +30,9 @@ NETWORKS: dict[str, type[Cnn | Mlp | Sentence | Table | TfIdf]] = {
     "table": Table,
     "tfidf": TfIdf,
 }
+LARGEST_OPTION = 10**6
+"""Of options that are whole numbers: widths, depths, counts."""
+
 _TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -62,7 +70,58 @@ def build_network(
             raise ValueError(
                 f"the option {name} of the network {spec.name} must be {_TYPES[wanted]}, not {value!r}"
             )
+        if type(value) is int and not abs(value) <= LARGEST_OPTION:
+            raise ValueError(
+                f"the option {name} of the network {spec.name} must be at most {LARGEST_OPTION:,}; it is larger"
+            )
         options[name] = value
     if takes_files:
         options["files"] = files
-    return kind(input, **options)
+    try:
+        return kind(input, **options)
+    except (
+        RuntimeError,
+        MemoryError,
+        OverflowError,
+    ) as error:  # torch's word for no memory is a RuntimeError
+        raise ValueError(
+            f"the network {spec.name} is too large with {_options(spec)} ({_first_line(error)})"
+        ) from error
+
+
+def _options(spec: NetworkSpec) -> str:
+    """Return the options a spec gives, such as "width 520, depth 7"."""
+    return ", ".join(f"{name} {value}" for name, value in spec.options.items()) or "its own options"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+@contextmanager
+def no_larger_than(arrays: Mapping[str, NDArray[Any]]) -> Iterator[None]:
+    """While a net is built inside, stop it once it has clearly more parameters than there are arrays to fill it.
+
+    The options in a manifest are a few digits, and the net that they ask for may be larger than any memory; the arrays
+    beside them are as long as they are. A parameter is counted when it has its place in the net and no values yet, so
+    nothing is spent on one that is too large. Twice as many are let pass: `load_state_dict` is what compares exactly.
+
+    Raises:
+        ValueError: by what is built inside.
+    """
+    most_numbers = 2 * sum(array.size for array in arrays.values())
+    most_parameters = 2 * len(arrays)
+    numbers = parameters = 0
+
+    def count(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal numbers, parameters
+        if parameter is not None:
+            numbers, parameters = numbers + parameter.numel(), parameters + 1
+            if numbers > most_numbers or parameters > most_parameters:
+                raise ValueError("it has far more weights than the bundle")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()

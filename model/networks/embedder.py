@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from model.bundle import Bundle, BundleError
 from model.inputs import Payloads
-from model.networks.build import build_network
+from model.networks.build import build_network, no_larger_than
 from model.networks.network import Batch, Network, to_device
 
 _SHORTEST = 1e-12
@@ -95,7 +95,8 @@ def load_embedder(bundle: Bundle) -> Embedder:
     """
     manifest = bundle.manifest
     try:
-        net = build_network(manifest.network, manifest.input, bundle.files)
+        with no_larger_than(bundle.weights):
+            net = build_network(manifest.network, manifest.input, bundle.files)
     except ValueError as error:
         raise BundleError(
             f"{bundle.path}: manifest.json describes a network that cannot be built: {error}. "

@@ -20,14 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import clusterer, moments
+from service.clustering import clusterer
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
-from service.clustering.emergence import begin_anew, count_hit, rounded
+from service.clustering.emergence import begin_anew, rounded
 from service.clustering.evidence import evidence_of
 from service.clustering.gates import Gates
-from service.clustering.kinship import Life, Lives, absorb, elder, forget, forget_oldest, heir
+from service.clustering.kinship import Life, Lives, absorb, count_item, elder, forget, forget_oldest, heir
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.observed_check import check_observed
 from service.clustering.params import EngineParams
@@ -296,7 +296,7 @@ class Engine:
         claimant = self._goes_by(claimed)
         verdict = self._announced(home) or claimant
         if home != NO_CLUSTER and claimant == NO_CLUSTER:  # what one claims is no evidence for another
-            self._count_hit(self.lives[home], x)
+            count_item(self.lives[home], x, self.seq)
         for cluster in {home, verdict} - {NO_CLUSTER}:
             life = self.lives[cluster]
             life.last_seq, life.last_t = self.seq, t
@@ -311,17 +311,6 @@ class Engine:
             if left is not None:  # it may have gone since, and its micro-clusters with it
                 self._advance(left, t, events, had_item=True)
         return verdict, birth
-
-    def _count_hit(self, life: Life, x: Float64s) -> None:
-        """An item fell into a candidate's region, as that was before the item."""
-        if life.state is not ClusterState.CANDIDATE:
-            return
-        if moments.is_repeat(life.moments, x, self.seq):
-            life.repeats += 1
-            return
-        moments.remember(life.moments, x, self.seq)
-        count_hit(life.starts, self.seq)
-        life.shape.add(x)
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
         """Items of micro-clusters that left still count for their cluster."""
@@ -457,16 +446,9 @@ class Engine:
         )
 
     def _p0(self, life: Life) -> float:
-        seen = [self.cores.usual(), self._since_birth(life)]
+        seen = [self.cores.usual(), self.cores.since(life.cores)]
         return self.gates.background.p0(
             self._inside(life.id), *(np.array(counts[:-1], dtype=np.float64) for counts in seen if counts)
-        )
-
-    def _since_birth(self, life: Life) -> list[int]:
-        return (
-            [now - then for now, then in zip(self.cores.counts, life.cores, strict=True)]
-            if life.cores
-            else []
         )
 
     def _evidence(self, life: Life) -> Evidence:
@@ -496,16 +478,10 @@ class Engine:
         """Variant or new, by what came since its birth; one that was past the question and came back is new."""
         if not life.cores:
             return Judgement(answer=Answer.NEW)
-        return judged(life.usual, self._since_birth(life), self._items(life))
+        return judged(life.usual, self.cores.since(life.cores), self._items(life))
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
-        return ClusterEvent(
-            kind=kind,
-            seq=self.seq,
-            t=t,
-            cluster=self._view(life),
-            other_id=other,
-        )
+        return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
 
     # Views
 

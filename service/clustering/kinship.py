@@ -9,10 +9,10 @@ No way is a circle. A cluster that ended stays listed, so that its id leads to i
 
 from dataclasses import dataclass, field
 
-from service.clustering.emergence import Start
-from service.clustering.moments import Moment
+from service.clustering.emergence import Start, count_hit
+from service.clustering.moments import Moment, is_repeat, remember
 from service.clustering.shape import Shape
-from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Evidence, Missing
+from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Evidence, Float64s, Missing
 
 MAX_GONE = 1_000
 """Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
@@ -57,6 +57,18 @@ class Life:
 
 Lives = dict[int, Life]
 """By id, in order of birth."""
+
+
+def count_item(life: Life, x: Float64s, seq: int) -> None:
+    """An item, float64 (C,) at `seq`, fell into a candidate's region, as that was before the item."""
+    if life.state is not ClusterState.CANDIDATE:
+        return
+    if is_repeat(life.moments, x, seq):
+        life.repeats += 1
+        return
+    remember(life.moments, x, seq)
+    count_hit(life.starts, seq)
+    life.shape.add(x)
 
 
 def elder(lives: Lives, cluster: int) -> int:

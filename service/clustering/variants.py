@@ -73,6 +73,10 @@ class Cores(msgspec.Struct):
         if self.counts[-1] - self.marks[-1][-1] >= SPAN:
             self.marks = [*self.marks[-1:], list(self.counts)]
 
+    def since(self, then: list[int]) -> list[int]:
+        """Counts of the items since these were the counts; none where there are none."""
+        return [now - before for now, before in zip(self.counts, then, strict=True)] if then else []
+
     def usual(self) -> list[int]:
         """Counts of the latest SPAN to 2 SPAN items, or of fewer where there were no more."""
         return [now - then for now, then in zip(self.counts, self.marks[0], strict=True)]

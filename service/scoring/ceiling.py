@@ -29,6 +29,8 @@ from service.scoring.matching import macro_f1
 from service.scoring.partition import compare
 
 _STARTS = 10
+_SEEDS = 2**32
+"""k-means takes no others; streams do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +74,7 @@ def ceilings(
 def oracle_clusters(points: NDArray[np.floating[Any]], k: int, *, seed: int) -> Int64s:
     """k-means told k, best of ten starts: (U, D) -> int64 (U,) clusters from 1."""
     with threadpool_limits(limits=1):  # partial sums of several threads may be added in any order
-        found = KMeans(n_clusters=k, n_init=_STARTS, random_state=seed).fit_predict(points)
+        found = KMeans(n_clusters=k, n_init=_STARTS, random_state=seed % _SEEDS).fit_predict(points)
     return np.asarray(found, dtype=np.int64) + 1
 
 

@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binom
 
-from model.achieved import Achieved, achieved, interval
+from model.achieved import Achieved, achieved, interval, warnings
 
 
 @pytest.mark.parametrize(("called", "items"), [(1, 50), (21, 1234), (7, 356), (49, 50)])
@@ -54,3 +54,19 @@ def test_it_is_said_in_a_line() -> None:
 def test_bundles_without_the_interval_are_not_judged() -> None:
     """The figures of bundles made before have none."""
     assert achieved({"known_error_rate": 0.02}, 0.02) is None
+
+
+def test_a_rate_that_does_not_hold_and_a_missing_rehearsal_are_warned_of() -> None:
+    """And nothing where all is well, or where no rehearsal was asked for."""
+    fresh = {
+        "known_error_rate": 0.04,
+        "known_error_rate_low": 0.03,
+        "known_error_rate_high": 0.05,
+        "fresh_items": 900.0,
+    }
+    off, unknown = warnings(fresh, 0.02, is_rehearsed=True)
+
+    assert "asked .02, found .04, 95 % interval .03 to .05, on 900 fresh items" in off
+    assert "card.md says why" in unknown
+    assert [] == warnings(fresh, 0.04, is_rehearsed=False)
+    assert [] == warnings({**fresh, "expected/items": 3000.0}, 0.04, is_rehearsed=True)

@@ -39,6 +39,8 @@ def test_the_defaults_are_a_valid_run_on_digits() -> None:
         ({"threads": 0}, "threads must be at least 1"),
         ({"cluster_dim": 0}, "cluster_dim must be at least 1"),
         ({"embedding_dim": 0}, "embedding_dim must be at least 1"),
+        ({"embedding_dim": 10**8}, "embedding_dim must be at most 4,096, not 100,000,000"),
+        ({"seed": 2**32}, "seed must be at most 4,294,967,295"),
         ({"max_items": 0}, "max_items must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be above 0"),

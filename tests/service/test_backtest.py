@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.bundle import Bundle
+from model.bundle import Bundle, BundleError
 from model.datasets import DataError, LabelledData, load_dataset
 from model.datasets.split import split
 from service.backtest import BacktestConfig, InvalidReplay, backtest, pool_of
@@ -94,6 +94,28 @@ def test_strange_data(digits_bundle: Bundle) -> None:
         pool_of(digits_bundle, strange, None)
 
 
+def test_labels_drive_no_terminal(digits_bundle: Bundle) -> None:
+    """A bundle may come from anywhere; what a message quotes of it is escaped."""
+    labels = ("\x1b[31mred\n", *digits_bundle.manifest.labels[1:])
+    manifest = digits_bundle.manifest.model_copy(update={"labels": labels})
+    strange = dataclasses.replace(digits(), labels=tuple(f"d{n}" for n in range(10)))
+    with pytest.raises(InvalidReplay, match=r"knows \(\\x1b\[31mred\\n, 1, 2"):
+        pool_of(dataclasses.replace(digits_bundle, manifest=manifest), strange, None)
+
+
+@pytest.mark.parametrize("field", ["dataset", "categories", "drop", "hold_out", "seed"])
+def test_a_bundle_that_tells_nonsense_of_its_training(
+    digits_bundle: Bundle, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """Is refused before anything is done by it."""
+    config = {**digits_bundle.manifest.config, field: {"no": "sense"}}
+    manifest = digits_bundle.manifest.model_copy(update={"config": config})
+    other = dataclasses.replace(digits_bundle, manifest=manifest)
+    monkeypatch.setattr("service.backtest.read_bundle", lambda _: other)
+    with pytest.raises(BundleError, match=f"config.{field}"):
+        replayed(digits_bundle.path)
+
+
 def test_report(digits_dir: Path, digits_bundle: Bundle) -> None:
     """Two short streams: shortened to the pool, which is said, and summed up."""
     report = replayed(digits_dir, share=0.3, seeds=2, seed=5)
@@ -139,6 +161,10 @@ def test_schedule_file(digits_dir: Path, tmp_path: Path) -> None:
         ({"share": 0.6}, InvalidSchedule, "lower some share"),
         ({"schedule": Path("s.json"), "length": 5}, InvalidSchedule, "leave --length"),
         ({"schedule": Path("nowhere.json")}, InvalidSchedule, "nowhere.json"),
+        ({"length": 10**12}, InvalidSchedule, "100,000,000 items"),
+        ({"null": True, "unseen": ("3",)}, InvalidReplay, "leave --unseen or --null out"),
+        ({"data": "a/" * 5000}, DataError, "There is no data set 'a/a/"),
+        ({"data": "a" * 300}, DataError, "There is no data set 'aaa"),
     ],
 )
 def test_refused(digits_dir: Path, options: dict[str, Any], error: type[Exception], says: str) -> None:

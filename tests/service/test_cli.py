@@ -161,6 +161,8 @@ def test_inspect(digits_dir: Path, digits_bundle: Bundle) -> None:
         (("inspect", "/nowhere/x[bold]y"), "/nowhere/x[bold]y"),
         (("inspect", "/nowhere/[/x]"), "/nowhere/[/x]"),
         (("train", "digits", "--seed", "-1"), "seed must be at least 0"),
+        (("train", "digits", "--seed", str(2**32)), "seed must be at most 4,294,967,295"),
+        (("train", "red\x1b[31m\n.csv"), r"red\x1b[31m\n.csv"),
         (("train", "digits", "--choose", "--stop-at", "0.5"), "leaving classes out shows when to stop"),
         (("train", "digits", "--auxiliary", "rotation"), "auxiliary must be one of none, two-views"),
         (("train", "digits", "--gate", "softmax"), "a score of gate must be one of relative-mahalanobis"),
@@ -206,46 +208,6 @@ def test_errors(
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("firstseen:")
     assert says in last
-
-
-@pytest.mark.parametrize(
-    ("dataset", "expected"),
-    [
-        ("digits", "digits"),
-        (".", "photos"),
-        ("./", "photos"),
-        ("..", "sets"),
-        ("../other/", "other"),
-        (".hidden.csv", "hidden"),
-        ("tickets.v2.csv", "tickets"),
-        ("/", "bundle"),
-        ("...", "bundle"),
-    ],
-)
-def test_a_bundle_is_called_after_its_data(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, expected: str
-) -> None:
-    """By the last part of where a path leads; never by nothing, which would be the folder of all bundles."""
-    (tmp_path / "sets" / "photos").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "sets" / "photos")
-
-    assert expected == cli._bundle_name(dataset)
-
-
-def test_a_rate_that_does_not_hold_and_a_missing_rehearsal_are_warned_of() -> None:
-    """And nothing where all is well, or where no rehearsal was asked for."""
-    fresh = {
-        "known_error_rate": 0.04,
-        "known_error_rate_low": 0.03,
-        "known_error_rate_high": 0.05,
-        "fresh_items": 900.0,
-    }
-    off, unknown = cli._warnings(fresh, 0.02, is_rehearsed=True)
-
-    assert "asked .02, found .04, 95 % interval .03 to .05, on 900 fresh items" in off
-    assert "card.md says why" in unknown
-    assert [] == cli._warnings(fresh, 0.04, is_rehearsed=False)
-    assert [] == cli._warnings({**fresh, "expected/items": 3000.0}, 0.04, is_rehearsed=True)
 
 
 def test_bundle_in_the_way(

@@ -27,7 +27,7 @@ def share(stream: Stream, label: str, start: int, stop: int) -> float:
 def small(draw_: st.DrawFn) -> tuple[Schedule, list[str]]:
     """A schedule of one or two arrivals, and a pool that may be too small for it."""
     length = draw_(st.integers(1, 120))
-    start, stop = sorted(draw_(st.sets(st.integers(0, 120), min_size=2, max_size=2)))
+    start, stop = draw_(st.integers(0, length - 1)), draw_(st.integers(length, 120))
     arrivals = [Arrival(label="x", share=draw_(st.floats(0.05, 0.5)), spans=((start, stop),))]
     if draw_(st.booleans()):
         arrivals.append(Arrival(label="y", share=0.3, spans=((0, length),)))
@@ -128,6 +128,20 @@ def test_all_known_gone() -> None:
     assert 101 == len(drawn(Schedule(length=500, shifts=shifts)))
 
 
+def test_an_empty_stream_is_refused() -> None:
+    """No known class may come from the start: there would be nothing to measure."""
+    shifts = tuple(Shift(label=k, weight=((0, 0.0),)) for k in KNOWN)
+    with pytest.raises(InvalidSchedule, match="The stream would have no item"):
+        drawn(Schedule(length=500, shifts=shifts))
+
+
+def test_the_largest_weights_can_be_drawn_by() -> None:
+    """Chances stay numbers, and every item comes."""
+    shifts = tuple(Shift(label=k, weight=((0, 1e6), (10, 1e6))) for k in KNOWN)
+
+    assert 500 == len(drawn(Schedule(length=500, shifts=shifts)))
+
+
 def test_drift() -> None:
     """Drift has its strength at the items of its classes, and none at others."""
     drift = Drift(kind="noise", strength=((100, 0.0), (200, 1.0)), labels=("a",))
@@ -186,6 +200,17 @@ def test_fitted_when_there_is_enough() -> None:
     assert schedule is fitted(schedule, 1000)
     with pytest.raises(InvalidSchedule, match="no item of a known class"):
         fitted(schedule, 0)
+
+
+@given(small(), st.integers(1, 200))
+def test_fitted_goes_by_the_share_of_known_items(given_: tuple[Schedule, list[str]], items: int) -> None:
+    """Mean and spread over the pieces of a schedule are those over its items."""
+    schedule, _ = given_
+    rate = 1.0 - schedule.shares().sum(axis=0)
+    mean, sd = rate.mean(), 3.0 * np.sqrt((rate * (1.0 - rate)).mean())
+    n = fitted(schedule, items).length
+
+    assert n == schedule.length or abs(mean * n + sd * np.sqrt(n) - items) <= mean + sd
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from model.bundle import Bundle
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
+from service.clustering.stream_gate import constants
 from service.events import EventKind
 from service.labelled_stream import draw
 from service.records import Float32s, Float64s
@@ -132,6 +133,38 @@ def test_notes() -> None:
     assert notes[0].startswith("Class x ran out of items at item")
     assert notes[1].startswith("The stream ends at item 6")
     assert () == notes_of(draw(Schedule(length=20), pool, known=KNOWN, seed=0))
+
+
+def test_what_never_came_is_noted() -> None:
+    """A class that is to be found and is not in the stream: no figure tells of it."""
+    pool = ["a"] * 60 + ["x", "y"]
+    drawn = draw(standard(["x"], length=40, share=1e-300), pool, known=KNOWN, seed=0)
+
+    assert [f"No item of the unseen class {label} came" for label in "xy"] == [
+        note.partition(":")[0] for note in notes_of(drawn, ["x", "y"])
+    ]
+
+
+def test_a_fit_that_fails_ends_no_replay(digits_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As live: it is counted, told, and tried again EVERY items later, not at the next batch."""
+    tried: list[int] = []
+    engine = Engine(digits_bundle.known, digits_bundle.manifest.labels, EngineParams())
+    far = np.zeros((600, digits_bundle.manifest.embedding.dim), dtype=np.float32)
+    monkeypatch.setattr(Engine, "is_fit_due", property(lambda _: True))
+    monkeypatch.setattr(Engine, "fit_job", lambda _: None)
+
+    def fails(_: object) -> None:
+        tried.append(engine.seq)
+        raise np.linalg.LinAlgError("singular")
+
+    monkeypatch.setattr(engine.stream, "solve", fails)
+    emitted = run(engine, far, [f"i{n}" for n in range(600)], batch=10)
+
+    assert 600 == len(emitted.verdicts)
+    assert 6 == len(tried) == len(emitted.failures)
+    assert {constants.EVERY} == {*np.diff(tried).tolist()}
+    assert "failed: 6." in notes_of(stream(), failures=emitted.failures)[0]
+    assert "singular" in notes_of(stream(), failures=emitted.failures)[0]
 
 
 def test_more_spaces() -> None:

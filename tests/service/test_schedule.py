@@ -42,8 +42,9 @@ def schedules(draw: st.DrawFn) -> Schedule:
     length = draw(st.integers(1, 400))
     arrivals = []
     for n in range(draw(st.integers(0, 4))):
-        cuts = sorted(draw(st.sets(st.integers(0, 500), min_size=2, max_size=6)))
-        spans = tuple(zip(cuts[::2], cuts[1::2], strict=False))
+        cuts = sorted(draw(st.sets(st.integers(0, length), min_size=2, max_size=6)))
+        *whole, (start, stop) = zip(cuts[::2], cuts[1::2], strict=False)
+        spans = (*whole, (start, stop + draw(st.integers(0, 100))))
         arrivals.append(Arrival(label=f"n{n}", share=draw(st.floats(0.01, 0.24)), spans=spans))
     return Schedule(length=length, arrivals=tuple(arrivals))
 
@@ -107,14 +108,43 @@ def test_names() -> None:
 
 @given(schedules(), st.integers(1, 600))
 def test_scaled(made: Schedule, length: int) -> None:
-    """Another length, the same stream: as many arrivals, spans in order, none empty; and to its own length, itself."""
+    """Another length, the same stream: as many arrivals, spans in order, none empty; and to its own length, itself.
+
+    A shorter one may have no room for all spans, but for one of each arrival.
+    """
     other = made.scaled(length)
 
     assert length == other.length
     assert made == made.scaled(made.length)
-    assert [(a.label, a.share, len(a.spans)) for a in made.arrivals] == [
-        (a.label, a.share, len(a.spans)) for a in other.arrivals
-    ]
+    assert [(a.label, a.share) for a in made.arrivals] == [(a.label, a.share) for a in other.arrivals]
+    for before, after in zip(made.arrivals, other.arrivals, strict=True):
+        assert 1 <= len(after.spans) <= len(before.spans)
+        assert length < made.length or len(after.spans) == len(before.spans)
+
+
+@given(schedules())
+def test_share_of_new(made: Schedule) -> None:
+    """In pieces it is what the sum over arrivals is item by item."""
+    starts, shares = made.share_of_new()
+    lengths = np.diff(starts, append=made.length)
+
+    assert (lengths > 0).all()
+    assert np.allclose(made.shares().sum(axis=0), np.repeat(shares, lengths), rtol=0, atol=1e-12)
+
+
+def test_a_long_schedule_takes_no_memory() -> None:
+    """A stream is cut to its pool before anything as long as the schedule is made."""
+    made = standard([str(n) for n in range(150)], length=module.LONGEST)
+
+    assert made.scaled(1000).length == 1000
+    assert len(made.share_of_new()[0]) == 151
+
+
+def test_an_arrival_at_the_very_end_stays_when_scaled() -> None:
+    """Its place rounds to the end, and it keeps the last item."""
+    made = Schedule(length=1000, arrivals=(Arrival(label="x", share=0.1, spans=((999, 1000),)),))
+
+    assert ((9, 10),) == made.scaled(10).arrivals[0].spans
 
 
 def test_scaled_down_to_nothing() -> None:
@@ -148,11 +178,18 @@ def test_files(tmp_path: Path) -> None:
     [
         ({"lenght": 10}, "lenght: Unexpected keyword"),
         ({"length": "10"}, "length: Input should be a valid integer"),
-        ({"length": 0}, "1 item or more"),
+        ({"length": 0}, "1 to 100,000,000 items, not 0"),
+        ({"length": 10**12}, "1 to 100,000,000 items, not 1,000,000,000,000"),
+        ({"length": 10**30}, "not a number of more than 18 digits"),
         ([], "the document"),
         ({"arrivals": [{"share": 0.1, "spans": [[5, 5]]}]}, "spans are in order"),
         ({"arrivals": [{"share": 0.1, "spans": [[5, 9], [8, 12]]}]}, "in order and apart"),
         ({"arrivals": [{"share": 0.1, "spans": []}]}, "has no span"),
+        ({"arrivals": [{"share": 0.1, "spans": [[0, 10**400]]}]}, "none beyond item"),
+        (
+            {"length": 500, "arrivals": [{"share": 0.1, "spans": [[500, 5000]]}]},
+            "comes at item 500, and the stream",
+        ),
         ({"arrivals": [{"share": 1.0, "spans": [[0, 5]]}]}, "above 0 and below 1"),
         ({"arrivals": [{"spans": [[0, 5]]}]}, "arrivals.0.share"),
         ({"arrivals": [{"share": 0.1, "spans": [[0, 5]], "label": "x"}] * 2}, "'x' twice"),
@@ -160,7 +197,10 @@ def test_files(tmp_path: Path) -> None:
             {"arrivals": [{"share": 0.1, "spans": [[0, 5]], "label": n} for n in ("x", None)]},
             "all of them one, or none",
         ),
-        ({"shifts": [{"label": "a", "weight": [[0, -1.0]]}]}, "0 or more"),
+        ({"shifts": [{"label": "a", "weight": [[0, -1.0]]}]}, "a number from 0 to 1,000,000"),
+        ({"shifts": [{"label": "a", "weight": [[0, 1e308]]}]}, "a number from 0 to 1,000,000"),
+        ({"shifts": [{"label": "a", "weight": [[0, 1.0], [10**400, 1.0]]}]}, "none beyond item"),
+        ({"drifts": [{"kind": "noise", "strength": [[0, 1e308]]}]}, "a number from -1,000,000 to 1,000,000"),
         ({"shifts": [{"label": "a", "weight": []}]}, "needs knots"),
         ({"drifts": [{"kind": "noise", "strength": [[5, 0.1], [5, 0.2]]}]}, "places that rise"),
         ({"drifts": [{"kind": "noise", "strength": [[5, float("inf")]]}]}, "strength"),
@@ -176,7 +216,17 @@ def test_refused(document: Any, says: str) -> None:
     assert str(error.value).startswith("s.toml: ")
 
 
-@pytest.mark.parametrize(("name", "text"), [("s.json", "{"), ("s.toml", "length ="), ("none.toml", None)])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.json", "{"),
+        ("s.json", "[" * 200_000),
+        ("s.json", "[" * 900 + "]" * 900),
+        ("s.toml", "length ="),
+        ("s.toml", "length = " + "[" * 200_000),
+        ("none.toml", None),
+    ],
+)
 def test_unreadable(tmp_path: Path, name: str, text: str | None) -> None:
     """A file that is none names itself."""
     if text is not None:

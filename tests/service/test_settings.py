@@ -179,6 +179,15 @@ def test_backend() -> None:
     assert "river" == settings.engine_params(known_error_rate=0.03, cluster_radius=1.5).backend
 
 
+@pytest.mark.parametrize("rate", [1e-9, 1e-300, 5e-324])
+def test_no_message_has_hundreds_of_digits(rate: float) -> None:
+    """However small the rate that nothing can be calibrated for."""
+    with pytest.raises(InvalidSetting, match=r"at least (999999999|1e\+300) are needed") as refused:
+        Settings.read({}).engine_params(known_error_rate=rate, cluster_radius=1.0, calibration_scores=9)
+
+    assert len(str(refused.value)) < 400
+
+
 @given(scores=st.integers(1, 10**7))
 def test_the_smallest_rate_of_a_bundle(scores: int) -> None:
     """A rate under 1 / (n + 1) would switch novelty off: it is refused, and the rate that is advised is not."""

@@ -44,6 +44,49 @@ def test_parts_that_do_not_fit_are_refused(part: dict[str, Any], problem: str) -
         LabelledData(**{**SOUND, **part})
 
 
+@pytest.mark.parametrize(
+    ("label", "shown", "problem"),
+    [
+        ("", "''", "blank"),
+        (" \u2003", "' \\\\u2003'", "blank"),
+        ("x" * 201, "'" + "x" * 40 + "'...", "201 characters are too many"),
+        ("caf\udce9", "'caf\\\\udce9'", "no valid Unicode"),
+        ("\x1b[31mred", "'\\\\x1b", "control character"),
+        ("two\nlines", "'two\\\\nlines'", "control character"),
+        ("two\u2028lines", "'two\\\\u2028lines'", "control character"),
+        ("\x7f", "'\\\\x7f'", "control character"),
+    ],
+)
+def test_a_class_that_cannot_be_named_is_refused_before_anything_is_trained(
+    label: str, shown: str, problem: str
+) -> None:
+    """Its name is shown escaped and cut, and the message says what a name is."""
+    with pytest.raises(
+        DataError, match=f"(?s)'pets' has a class called {shown}.*{problem}.*Rename it"
+    ) as refused:
+        LabelledData(**{**SOUND, "labels": ("cat", label)})
+
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "x" * 200,
+        "0",
+        "Äpfel & Birnen",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "🙂",
+        "<script>",
+        " a",
+    ],
+)
+def test_any_other_name_is_one(label: str) -> None:
+    """Whatever the language, joiners included."""
+    assert LabelledData(**{**SOUND, "labels": ("cat", label)}).labels == ("cat", label)
+
+
 TEXTS = np.array(["a cat", "a dog\n", "Ein größerer Hund"], dtype=np.dtypes.StringDType())
 
 

@@ -1,13 +1,19 @@
 """Arrays in a file: shapes, ranges, classes, and no pickle."""
 
+import contextlib
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.lib.format as npy
 import pytest
 
 from model.datasets import DataError, LabelledData
+from model.datasets import npz as module
 from model.datasets.npz import classes_of, holds_images, images_of, read_npz
+from model.datasets.table import table_of_vectors
 
 
 def load(path: Path, **arrays: Any) -> LabelledData:
@@ -105,6 +111,131 @@ def test_arrays_that_do_not_fit_are_named(path: Path, arrays: dict[str, Any], pr
     """What is wrong and what to write instead."""
     with pytest.raises(DataError, match=problem):
         load(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        ([1e300, 0], r"has a class 0 or 1e\+300 in y.*Number them from 0"),
+        ([-1e19, 0], r"has a class -1e\+19 or 0 in y"),
+        (np.array([2**64 - 1, 0], dtype=np.uint64), r"has a class 0 or 1.84467e\+19 in y"),
+    ],
+)
+def test_class_numbers_that_no_int64_holds_are_refused(path: Path, y: Any, problem: str) -> None:
+    """They would come back as other numbers, negative ones even."""
+    with pytest.raises(DataError, match=problem):
+        load(path, x=np.zeros((2, 2, 2)), y=y)
+
+
+@pytest.mark.parametrize(
+    "names", [np.array("ab"), np.array([["a"], ["b"]]), np.array([b"a", b"b"]), np.array([0.5, 1])]
+)
+@pytest.mark.parametrize("which", ["class_names", "columns"])
+def test_names_that_are_no_list_of_texts_are_refused(path: Path, which: str, names: Any) -> None:
+    """One text, a table of texts, bytes, fractions."""
+    np.savez(path, x=np.zeros((2, 2)), y=[0, 1], **{which: names})
+    arrays = read_npz(path)
+
+    with pytest.raises(DataError, match=rf"has {which} as .* Write one text a name"):
+        table_of_vectors(arrays, path=path, name="set", source="tests")
+
+
+def test_whole_numbers_can_be_names(path: Path) -> None:
+    """Of classes: they become their text."""
+    assert ("7", "9") == load(path, x=np.zeros((2, 2, 2)), y=[0, 1], class_names=[7, 9]).labels
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "half a character \ud800"])
+def test_a_column_that_no_manifest_can_name_is_refused(path: Path, name: str) -> None:
+    """Before anything is trained."""
+    arrays = {"x": np.zeros((2, 2)), "y": np.array([0, 1]), "columns": np.array(["a", name])}
+
+    with pytest.raises(DataError, match=r"has a column called .* Rename it"):
+        table_of_vectors(arrays, path=path, name="set", source="tests")
+
+
+def as_npy(array: Any) -> bytes:
+    raw = io.BytesIO()
+    np.save(raw, array)
+    return raw.getvalue()
+
+
+def header(shape: str, data: bytes = b"") -> bytes:
+    """An .npy whose header says what it likes."""
+    words = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    words += b" " * (-(len(words) + 11) % 64) + b"\n"
+    return npy.magic(1, 0) + len(words).to_bytes(2, "little") + words + data
+
+
+Y = as_npy(np.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("members", "problem"),
+    [
+        (
+            {"x.npy": header("(2, 1099511627776)")},
+            r"has arrays of 16,384\.0 GiB, and at most 16 GiB are read",
+        ),
+        ({"x.npy": header(f"({2**62}, {2**62})")}, r"has arrays of 2\^60 bytes and more"),
+        ({"x.npy": header("(2, True)", b"\0" * 16)}, r"has the shape \(2, True\)"),
+        ({"x.npy": header("(-1, 5)")}, r"has the shape \(-1, 5\)"),
+        ({"x.npy": header("(2, 1.5)")}, "cannot be read as arrays"),
+        ({"x.npy": header("(" * 4000 + ")" * 4000)}, "cannot be read as arrays"),
+        ({"x.npy": header("(2, 3)", b"\0" * 8)}, "cannot be read as arrays"),
+        ({"x.npy": npy.MAGIC_PREFIX + b"\x09\x00" + b"\0" * 100}, "cannot be read as arrays"),
+        ({"x.npy": b"hello"}, "cannot be read as arrays"),
+        ({"x.npy": b""}, "cannot be read as arrays"),
+        ({"x": b"hello", "y": b""}, "has the arrays y.*Name the items x"),
+        ({"x": as_npy(np.zeros((2, 2)))}, "has the arrays y.*Name the items x"),
+    ],
+)
+def test_hostile_members_are_refused(path: Path, members: dict[str, bytes], problem: str) -> None:
+    """By the header, before anything as large as it says is asked for, and by both readers of it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, raw in ({"y.npy": Y} | members).items():
+            archive.writestr(name, raw)
+
+    with pytest.raises(DataError, match=problem):
+        read_npz(path)
+    with contextlib.suppress(DataError):
+        holds_images(path)  # a header may be sound, and the rest not
+
+
+@pytest.mark.parametrize(("place", "value"), [(8, 1), (10, 99)])
+def test_an_archive_that_is_encrypted_or_packed_oddly_is_refused(path: Path, place: int, value: int) -> None:
+    """By both readers, with the file."""
+    np.savez(path, x=np.zeros((2, 2)), y=[0, 1])
+    raw = bytearray(path.read_bytes())
+    raw[raw.find(b"PK\x01\x02") + place] |= value
+    path.write_bytes(raw)
+
+    for read in (read_npz, holds_images):
+        with pytest.raises(DataError, match=r"set\.npz cannot be read as arrays"):
+            read(path)
+
+
+def test_what_unpacks_to_more_than_the_bound_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All arrays that are wanted count together; others do not."""
+    np.savez_compressed(path, x=np.zeros((2, 1000)), y=[0, 1], other=np.zeros(10_000))
+    monkeypatch.setattr(module, "LARGEST_BYTES", 16_016)
+    assert read_npz(path)["x"].shape == (2, 1000)
+
+    monkeypatch.setattr(module, "LARGEST_BYTES", 16_015)
+    with pytest.raises(DataError, match="Write fewer items, or a smaller dtype"):
+        read_npz(path)
+
+
+def test_what_memory_does_not_hold_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may have less than the bound."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    np.savez(path, x=np.zeros((2, 2)), y=[0, 1])
+    monkeypatch.setattr(module.np.lib.format, "read_array", fails)
+    with pytest.raises(DataError, match="does not fit into memory"):
+        read_npz(path)
 
 
 def test_pickled_objects_are_refused(path: Path) -> None:

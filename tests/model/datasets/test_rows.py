@@ -47,7 +47,17 @@ def test_every_form_gives_the_same_rows(tmp_path: Path, name: str, text: str, li
         ("a.csv", b'a,b\n1,"2"x\n', "line 2: it is no row"),
         ("a.csv", b"a,b,a\n1,2,3\n", "line 1: two columns are called 'a'"),
         ("a.csv", b"a,b\n1,\xff\n", "line 2: it is not UTF-8 (byte 2)"),
-        ("a.csv", b"a,b\n1," + b"x" * 200_000 + b"\n", "line 2: it is no row: field larger than"),
+        ("a.csv", b'a,b\n1,"' + b"x" * 999_999 * 17 + b'"\n', "line 2: it has more than 16777216 bytes"),
+        (
+            "a.csv",
+            b'a,b\n1,"' + (b"x" * 2**23 + b"\n") * 3,
+            f"it has a value of more than {LONGEST_LINE} characters",
+        ),
+        (
+            "a.jsonl",
+            b'{"a": ' + b"9" * 5000 + b"}\n",
+            "the whole number 99999999999999999999... has 5000 digits",
+        ),
         ("a.jsonl", b'{"a": 1}\n{"a": 1\n', "a.jsonl, line 2: it is not JSON"),
         ("a.jsonl", b'{"a": 1}\n\n[1]\n', "line 3: it is no JSON object"),
         ("a.jsonl", b'{"a": 1, "a": 2}\n', "line 1: it is not JSON: the key 'a' appears twice"),
@@ -67,6 +77,15 @@ def test_a_bad_line_is_named(tmp_path: Path, name: str, raw: bytes, says: str) -
     with pytest.raises(DataError) as refused:
         list(read_rows(tmp_path / name))
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "raw"), [("a.csv", b'a\n"%s"\n'), ("a.jsonl", b'{"a": "%s"}\n')])
+def test_a_value_may_be_long(tmp_path: Path, name: str, raw: bytes) -> None:
+    """As long in one form as in the other: a text of a megabyte is a text."""
+    text = "word " * 200_000
+    (tmp_path / name).write_bytes(raw.replace(b"%s", text.encode()))
+
+    assert [{"a": text}] == [row for _, row in read_rows(tmp_path / name)]
 
 
 def test_rows_before_a_bad_line_have_been_read(tmp_path: Path) -> None:

@@ -234,3 +234,14 @@ def test_vectors_with_names_need_one_for_each_value(columns: list[str]) -> None:
 
     with pytest.raises(DataError, match="Give each value its own name"):
         table_of_vectors(arrays, path=Path("v.npz"), name="v", source="tests")
+
+
+@pytest.mark.parametrize("cell", [10**18, 10**400, "9" * 5000, 2.0**53, 1e300])
+def test_a_huge_number_again_and_again_does_not_number_the_rows(cell: object) -> None:
+    """One more is the same number to a float, so it would look like a count, and the column be left out."""
+    table: dict[str, list[object]] = {"a": [cell] * 20, "b": list(range(5)) * 4, "class": ["x", "y"] * 10}
+
+    data = load(table)
+
+    assert kinds(data) == {"a": "number", "b": "number"}
+    assert len(set(data.x[:, 0].tolist())) == 1

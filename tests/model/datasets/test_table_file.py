@@ -8,6 +8,7 @@ import pytest
 
 from model.datasets import DataError
 from model.datasets.table_file import CHUNK_ROWS, is_table, open_table
+from model.inputs.table import NotACell, number_of
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:
@@ -115,3 +116,21 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, raw: bytes) -> None:
 
     with pytest.raises(DataError, match=r"t\.parquet is no sound parquet file"):
         open_table(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("unit", ["timestamp", "duration", "time64", "date32"])
+def test_times_that_python_has_not_are_cells_to_leave_out(tmp_path: Path, unit: str) -> None:
+    """As pandas writes times, to the nanosecond; that one column says so must not cost the others."""
+    pyarrow = pytest.importorskip("pyarrow", reason="parquet is an extra")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="parquet is an extra")
+    dtype = pyarrow.date32() if unit == "date32" else getattr(pyarrow, unit)("ns")
+    times = pyarrow.array([2**30 + 1, None], dtype)
+    parquet.write_table(pyarrow.table({"a": [1, 2], "when": times}), tmp_path / "a.parquet")
+
+    (chunk,) = open_table(tmp_path / "a.parquet").chunks()
+
+    assert [1, 2] == chunk["a"]
+    assert chunk["when"][0] is not None
+    assert chunk["when"][1] is None
+    with pytest.raises(NotACell):
+        number_of(chunk["when"][0])

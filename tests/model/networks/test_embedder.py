@@ -218,3 +218,15 @@ def test_a_layer_that_the_net_does_not_have_is_refused() -> None:
         BundleError, match=r"manifest\.json.*no layer 'pooled'; choose among penultimate, output"
     ):
         load_embedder(bundle)
+
+
+@pytest.mark.parametrize(
+    "options", [{"width": 10**6, "depth": 10**4}, {"width": 10**18}, {"depth": 10**6}, {"output_dim": 10**6}]
+)
+def test_a_net_too_large_for_the_weights_is_refused_before_it_is_made(options: dict[str, int]) -> None:
+    """A few digits in a manifest cannot take all memory."""
+    network = NetworkSpec(name="mlp", options={"output_dim": 2, "width": 8, "depth": 2, **options})
+    bundle = bundle_of(small_embedder(), network=network)
+
+    with pytest.raises(BundleError, match=r"here: manifest\.json describes a network that cannot be built"):
+        load_embedder(bundle)

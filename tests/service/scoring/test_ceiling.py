@@ -26,6 +26,11 @@ def test_apart() -> None:
     assert 1 == len(set(found[1::2].tolist()))
 
 
+def test_any_seed() -> None:
+    """A stream may have a seed that k-means does not take."""
+    assert {1, 2} == set(oracle_clusters(apart("xy" * 10), 2, seed=10**40).tolist())
+
+
 def test_ceiling() -> None:
     """All known are right, half of the unseen caught, none clustered: the gate costs the one, clustering the other."""
     labels = "aa" + "xy" * 4
