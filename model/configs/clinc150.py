@@ -2,8 +2,8 @@
 
 Settings are also those for any other texts.
 
-Command:  firstseen train --config clinc150 --no-rehearse
-Duration: 75 s of CPU time; three times as long with the rehearsal.
+Command:  firstseen train --config clinc150
+Duration: 75 s of CPU time without the rehearsal (--no-rehearse), as measured here.
 Expected, seed 0:
 
     known accuracy (112 intents)     .943

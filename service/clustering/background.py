@@ -116,4 +116,4 @@ class Background:
             return 1.0
         below = m[m < m[allowed]]
         between = ((below[-1] if len(below) else 0.0) + m[allowed]) / 2.0
-        return float(between / rate)
+        return max(float(between / rate), 1e-9)

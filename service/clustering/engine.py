@@ -201,7 +201,7 @@ class Engine:
             db.part(births, parent.id, child.id)
             child.state, child.evidence, child.p0 = ClusterState.EMERGING, parent.evidence, parent.p0
             child.emerged_seq, child.items_to_emerge = self.seq, self._items(child)
-            child.usual, child.cores, parent.is_united = [], [], False
+            child.usual, child.cores = [], []
             events.append(self._event(EventKind.SPLIT, child, child.last_t, parent.id))
         return events
 
@@ -231,7 +231,8 @@ class Engine:
         """
         assert batch.first_seq == self.seq
         width = self.stream.dim if self.gates.has_stream else 0
-        check_observed(batch, D=self.gate.dim, K=len(self.labels), F=width)
+        rate = self.params.known_error_rate
+        check_observed(batch, D=self.gate.dim, K=len(self.labels), F=width, rate=rate)
         births = np.zeros(len(batch), dtype=np.int64)
         xs = iter(self.space.project(batch.z_fed))
         verdicts: list[Verdict] = []

@@ -98,8 +98,9 @@ class Gates:
         """
         rate, feeding = self._params.known_error_rate, self.feeding_rate
         if feeding > rate:  # then clusters have claims: background.py
-            p = (1.0 - novelty) * (rate / feeding if cluster != NO_CLUSTER else 1.0)
-            accepted = p > rate * self.squeeze
+            # Rounded: 1 - (1 - p) is not p to the last bit, and p is often the rate itself.
+            p = round((1.0 - novelty) * (rate / feeding if cluster != NO_CLUSTER else 1.0), 12)
+            accepted = p > round(rate * self.squeeze, 12)
             novelty = 1.0 - min(1.0, p / self.squeeze)
         if accepted:
             return VerdictKind.KNOWN, NO_CLUSTER, novelty

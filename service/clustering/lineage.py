@@ -61,12 +61,18 @@ def united_parts(before: Int64s, parts: Int64s, united: Collection[int]) -> Int6
 
 
 def parted(
-    before: Int64s, parts: Int64s, weights: Float64s, centers: Float64s, apart: Collection[int]
+    before: Int64s,
+    parts: Int64s,
+    weights: Float64s,
+    centers: Float64s,
+    apart: Collection[int],
+    united: Collection[int] = (),
 ) -> Int64s:
     """The partition with those parts cut in which clusters meet that stay apart, renumbered in order of birth.
 
-    Only clusters meet in a part that have their heaviest part there: the others would not end in it anyway. A
-    micro-cluster of one that meets stays with it; any other goes with the nearest of theirs.
+    Only clusters meet in a part that have their heaviest part there, the others would not end in it anyway; and united
+    ones wherever they are, since they bring the parts together. A micro-cluster of one that meets stays with it; any
+    other goes with the nearest of theirs.
 
     Args:
         before: int64 (M,) cluster id each micro-cluster had, NO_CLUSTER for none.
@@ -74,14 +80,17 @@ def parted(
         weights: float64 (M,) faded weights, positive.
         centers: float64 (M, d).
         apart: Ids of clusters that no chain makes one.
+        united: Ids of clusters that stay one whatever the partition says.
     """
     n_parts = int(parts.max(initial=-1)) + 1
     meeting: dict[int, list[int]] = {}
     for cluster in apart:
         is_own = (before == cluster) & (parts >= 0)
         if is_own.any():
-            heaviest = int(np.bincount(parts[is_own], weights[is_own], minlength=n_parts).argmax())
-            meeting.setdefault(heaviest, []).append(cluster)
+            held_there = np.bincount(parts[is_own], weights[is_own], minlength=n_parts)
+            where = np.flatnonzero(held_there).tolist() if cluster in united else [int(held_there.argmax())]
+            for place in where:
+                meeting.setdefault(place, []).append(cluster)
     cut = np.zeros(len(parts), dtype=np.int64)
     for part, clusters in meeting.items():
         if len(clusters) < 2:

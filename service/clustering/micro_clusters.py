@@ -330,7 +330,8 @@ class MicroClusters:
             apart: Ids of clusters that no chain makes one.
         """
         births, _, own, strong, _ = self._ids
-        if self._whole[at.STATUS] & at.STALE_ALL:
+        # What stays apart though it is linked is no component: then all has to be looked at.
+        if apart or self._whole[at.STATUS] & at.STALE_ALL:
             concerned = births > 0
         else:
             concerned = (own == NO_CLUSTER) & (strong > 0)
@@ -341,7 +342,9 @@ class MicroClusters:
         parts = np.empty(len(rows), dtype=np.int64)
         entries.partition_rows(*self._arrays, rows, parts)
         if apart:
-            parts = lineage.parted(self._ids[2, rows], parts, self.weights(rows), self.centers(rows), apart)
+            parts = lineage.parted(
+                self._ids[2, rows], parts, self.weights(rows), self.centers(rows), apart, united
+            )
         found = lineage.match(self._ids[2, rows], parts, self.weights(rows), next_id, announced, united)
         self._ids[2, rows] = found.cluster_of
         self._whole[[at.STATUS, at.N_TOUCHED]] = 0

@@ -13,8 +13,8 @@ from service.records import Observed
 _HUGE = 2**62
 
 
-def check_observed(batch: Observed, *, D: int, K: int, F: int) -> None:
-    """Is it of D dimensions, K known classes and F features, and is everything in it possible?
+def check_observed(batch: Observed, *, D: int, K: int, F: int, rate: float) -> None:
+    """Is it of D dimensions, K known classes and F features, and is everything in it possible at the operator's rate?
 
     Raises:
         Misfit: no; the message says what is wrong.
@@ -39,5 +39,6 @@ def check_observed(batch: Observed, *, D: int, K: int, F: int) -> None:
             raise Misfit(f"items have {name} outside {lowest} to {highest}.")
     if not ((batch.novelty >= 0.0) & (batch.novelty <= 1.0)).all():
         raise Misfit("items have novelty outside 0 to 1.")
-    if not (batch.accepted | batch.fed).all():
+    is_refused = ~batch.accepted | (1.0 - batch.novelty < rate - 1e-9)
+    if not (~is_refused | batch.fed).all():
         raise Misfit("items were refused, and yet did not go to the clusterer.")

@@ -38,7 +38,7 @@ def test_the_first_setting_is_what_a_user_of_the_bundle_gets(bundle_dir: Path) -
 
 
 def test_a_radius_no_item_fits_into_finds_nothing(bundle_dir: Path) -> None:
-    """And the known gate, which the sweep does not touch, says the same as under any other setting."""
+    """And the gates say the same as under any other setting, but for what clusters claim."""
     data = load_dataset("digits", data_dir=None)
     pair = ("3", "7")
     parts = split(data, pair, seed=0)
@@ -50,4 +50,4 @@ def test_a_radius_no_item_fits_into_finds_nothing(bundle_dir: Path) -> None:
     assert tiny.clusters_announced == 0
     assert purity == 0.0
     assert tiny.known_accuracy == shipped.known_accuracy
-    assert tiny.unseen_caught == shipped.unseen_caught
+    assert 0.8 < tiny.unseen_caught < shipped.unseen_caught

@@ -213,6 +213,17 @@ def test_others_meet_as_ever() -> None:
     assert [0, 0, 1, 1, 1, 2] == cut(before, [0, 0, 0, 0, 0, 1], at, (5, 6))
 
 
+def test_a_united_cluster_stays_apart_wherever_it_is() -> None:
+    """Its lighter piece lies in another's part: no chain makes one of the two by way of that piece."""
+    before, at = np.array([1, 1, 2, 2]), np.array([[0.0], [9.0], [10.0], [11.0]])
+    weights = np.array([5.0, 1.0, 4.0, 4.0])
+    found = parted(before, np.array([0, 1, 1, 1]), weights, at, {1, 2}, {1})
+    kept = match(before, found, weights, next_id=10, announced={1, 2}, united={1})
+
+    assert [1, 1, 2, 2] == kept.cluster_of.tolist()
+    assert ((), ()) == (kept.merged, kept.split)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 3), st.floats(0, 9)), max_size=20),
     st.sets(st.integers(1, 4)),

@@ -34,9 +34,13 @@ def batch(**changes: Any) -> Observed:
 
 
 def test_a_batch_that_could_be() -> None:
-    check_observed(batch(), D=D, K=K, F=F)
+    check_observed(batch(), D=D, K=K, F=F, rate=0.02)
     check_observed(
-        batch(fed=np.ones(2, dtype=np.bool_), z_fed=np.zeros((2, D), dtype=np.float32)), D=D, K=K, F=F
+        batch(fed=np.ones(2, dtype=np.bool_), z_fed=np.zeros((2, D), dtype=np.float32)),
+        D=D,
+        K=K,
+        F=F,
+        rate=0.02,
     )
 
 
@@ -63,11 +67,12 @@ NAN = float("nan")
         ({"claimed": np.array([0, -5])}, "claimed outside"),
         ({"t": np.zeros(3)}, "t of shape"),
         ({"accepted": np.zeros(2, dtype=np.bool_)}, "did not go to the clusterer"),
+        ({"novelty": np.array([0.99, 0.99])}, "did not go to the clusterer"),
     ],
 )
 def test_one_that_could_not(changes: dict[str, Any], wrong: str) -> None:
     with pytest.raises(Misfit, match=wrong):
-        check_observed(batch(**changes), D=D, K=K, F=F)
+        check_observed(batch(**changes), D=D, K=K, F=F, rate=0.02)
 
 
 def test_nothing_is_changed_by_one_that_is_refused() -> None:
