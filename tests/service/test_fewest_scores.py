@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from model.bundle import KnownArrays
-from model.calibrate import calibrate, fit, ranked
-from model.scores import Gate, LayerSlice
+from model.calibrate import ranked
 from service.clustering.stream_gate.gate import StreamGate
 from service.errors import InvalidSetting
 from service.fewest_scores import fewest_scores
 from service.settings import Settings
+from tests.service.known_of import known_of
 
 D = 3
 
@@ -26,16 +26,7 @@ def arrays(held_out: int) -> KnownArrays:
 
     z, y = drawn(50)
     z_cal, y_cal = drawn(held_out)
-    gate = Gate.fit(
-        [("mahalanobis", "output")],
-        [LayerSlice(name="output", start=0, stop=D)],
-        z_fit=z,
-        y_fit=y,
-        z_cal=z_cal,
-        y_cal=y_cal,
-    )
-    geometry = fit(z, y, cluster_dim=D)
-    return calibrate(geometry, gate, z_cal, y_cal, z_fit=z, y_fit=y, known_error_rate=0.02)[0]
+    return known_of(z, y, z_cal, y_cal)
 
 
 @pytest.mark.parametrize("held_out", [40, 499, 500, 1001, 3500])

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from model.calibrate import calibrate, fit
-from model.scores import Gate, LayerSlice
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
 from service.records import Float32s
 from service.state.packing import pack_items, pack_refit
+from tests.service.known_of import known_of
 
 LABELS = ("ant", "bee", "cow", "dog")
 D, K = 16, 4
@@ -69,16 +68,7 @@ def overlapping(held_out: int = 3000, seed: int = 0) -> Overlapping:
     y_fit, y_cal = np.repeat(np.arange(K), 200), np.arange(held_out) % K
     y_cal = rng.permutation(y_cal)
     z_fit, z_cal = world.items(rng, y_fit), world.items(rng, y_cal)
-    gate = Gate.fit(
-        [("mahalanobis", "embedding")],
-        [LayerSlice(name="embedding", start=0, stop=D)],
-        z_fit=z_fit,
-        y_fit=y_fit,
-        z_cal=z_cal,
-        y_cal=y_cal,
-    )
-    geometry = fit(z_fit, y_fit, cluster_dim=D)
-    known, _ = calibrate(geometry, gate, z_cal, y_cal, z_fit=z_fit, y_fit=y_fit, known_error_rate=RATE)
+    known = known_of(z_fit, y_fit, z_cal, y_cal, rate=RATE)
     return Overlapping(known=known, centers=centers)
 
 

@@ -5,14 +5,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from model.calibrate import calibrate, fit
-from model.scores import Gate, LayerSlice
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.events import ClusterEvent, EventKind
 from service.records import Float32s, VerdictKind
 from tests.service.clustering.conftest import LABELS, MakeEngine, World
 from tests.service.clustering.fed import feed
+from tests.service.known_of import known_of
 
 
 def test_the_operators_rate_holds_while_clusters_claim_items(make_engine: MakeEngine, world: World) -> None:
@@ -92,23 +91,7 @@ def test_a_leak_of_one_class_is_no_news_when_that_class_prevails(world: World) -
 
     y_fit, y_cal = np.repeat(np.arange(K), 200), np.arange(900) % K
     z_fit, z_cal = items(y_fit), items(y_cal)
-    gate = Gate.fit(
-        [("mahalanobis", "output")],
-        [LayerSlice(name="output", start=0, stop=D)],
-        z_fit=z_fit,
-        y_fit=y_fit,
-        z_cal=z_cal,
-        y_cal=y_cal,
-    )
-    known, _ = calibrate(
-        fit(z_fit, y_fit, cluster_dim=D),
-        gate,
-        z_cal,
-        y_cal,
-        z_fit=z_fit,
-        y_fit=y_fit,
-        known_error_rate=0.02,
-    )
+    known = known_of(z_fit, y_fit, z_cal, y_cal)
     engine = Engine(known, LABELS, EngineParams(clustering_threshold=1.6))
     (result,) = feed(engine, items(np.full(4000, 2)))
 
