@@ -56,7 +56,7 @@ class Fitter:
             shares=shares.astype(np.float32),
             members=np.array(members, dtype=np.float32).reshape(-1, membership_width(F)),
             clusters=np.array(job.refreshed, dtype=np.int64),
-            joins=find_joins(job, window, self._within),
+            joins=find_joins(job, window, self._within, constants.AS_NEAR * self._usual),
             partings=find_partings(job, window, self._within, constants.AS_FAR * self._usual),
         )
         check_fit(fit, F=F, K=len(self._confusion))

@@ -1,7 +1,10 @@
 """Joins: pieces of one class are one, two classes are two, and an accident is no reason."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy.linalg import cho_solve
 
 from service.clustering.stream_gate import constants
 from service.clustering.stream_gate.joins import are_one, find_joins, within_classes
@@ -48,14 +51,14 @@ def test_pieces_of_one_class_are_one(seed: int) -> None:
     """The younger ends, the older takes it in."""
     window, clusters = pieces(seed)
 
-    assert [[2, 1]] == find_joins(job_of(window, clusters), window, within()).tolist()
+    assert [[2, 1]] == find_joins(job_of(window, clusters), window, within(), math.inf).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_two_classes_are_two(seed: int) -> None:
     """There is a valley between them."""
     window, clusters = classes(seed, apart=6.0)
-    joins = find_joins(job_of(window, clusters), window, within())
+    joins = find_joins(job_of(window, clusters), window, within(), math.inf)
 
     assert (0, 2) == joins.shape
     assert np.int64 == joins.dtype
@@ -66,9 +69,40 @@ def test_a_few_items_between_are_an_accident() -> None:
     one = []
     for n in (400, 24):
         window, clusters = pieces(0, n=n)
-        one.append(are_one(window, job_of(window, clusters), 2, 1, within()))
+        one.append(are_one(window, job_of(window, clusters), 2, 1, within(), math.inf))
 
     assert [True, False] == one
+
+
+def bridged(between: int) -> tuple[Float32s, Int64s]:
+    """Two clusters of forty items, 4 apart and 4 wide in another direction, with so many items of none half-way."""
+    clusters = np.repeat([1, 2, NONE], [40, 40, between])
+    window = np.random.default_rng(0).normal(0, 0.01, (len(clusters), F)).astype(np.float32)
+    window[:, 0] += np.select([clusters == 1, clusters == 2], [0.0, 4.0], 2.0)
+    window[:80, 1] += np.where(np.arange(80) % 2 == 0, 2.0, -2.0)
+    return window, clusters
+
+
+def test_it_is_for_certain_or_not_at_all() -> None:
+    """Half as many items between as at the centres, and two standard errors of their number more."""
+    enough = next(n for n in range(20, 100) if n - constants.SURE * math.sqrt(n) >= constants.NO_VALLEY * 40)
+    one = []
+    for between in (20, enough - 1, enough):
+        window, clusters = bridged(between)
+        one.append(are_one(window, job_of(window, clusters), 2, 1, within(), math.inf))
+
+    assert [False, False, True] == one
+
+
+def test_what_is_farther_apart_than_known_classes_is_two() -> None:
+    """However many items there are between."""
+    window, clusters = pieces(0)
+    a, b = (window[clusters == k].mean(axis=0).astype(np.float64) for k in (1, 2))
+    apart = float((b - a) @ cho_solve(within(), b - a))
+    job = job_of(window, clusters)
+
+    assert are_one(window, job, 2, 1, within(), 1.01 * apart)
+    assert not are_one(window, job, 2, 1, within(), 0.99 * apart)
 
 
 def test_only_a_refreshed_one_is_looked_at_and_only_with_an_older_one() -> None:
@@ -78,17 +112,17 @@ def test_only_a_refreshed_one_is_looked_at_and_only_with_an_older_one() -> None:
     few[np.flatnonzero(clusters == 1)[constants.FEWEST_MEMBERS - 1 :]] = NONE
     thrice = np.where(clusters == NONE, 3, clusters)
 
-    assert 0 == len(find_joins(job_of(window, clusters, refreshed=(1,)), window, within()))
-    assert 0 == len(find_joins(job_of(window, clusters, refreshed=()), window, within()))
-    assert 0 == len(find_joins(job_of(window, few), window, within()))
-    assert 1 == len(find_joins(job_of(window, thrice, refreshed=(2, 3)), window, within()))
+    assert 0 == len(find_joins(job_of(window, clusters, refreshed=(1,)), window, within(), math.inf))
+    assert 0 == len(find_joins(job_of(window, clusters, refreshed=()), window, within(), math.inf))
+    assert 0 == len(find_joins(job_of(window, few), window, within(), math.inf))
+    assert 1 == len(find_joins(job_of(window, thrice, refreshed=(2, 3)), window, within(), math.inf))
 
 
 def test_items_in_one_place_are_one() -> None:
     """Nothing tells the two centres apart, and nothing is divided by that."""
     window = np.ones((60, F), dtype=np.float32)
 
-    assert are_one(window, job_of(window, np.arange(60) % 2 + 1), 2, 1, within())
+    assert are_one(window, job_of(window, np.arange(60) % 2 + 1), 2, 1, within(), math.inf)
 
 
 @pytest.mark.parametrize("spread", [0.0, 1e-6, 1e3])
@@ -98,7 +132,7 @@ def test_the_unit_is_that_of_known_classes(spread: float) -> None:
     window, clusters = classes(0, apart=6.0)
 
     assert np.isfinite(factor).all()
-    assert not are_one(window, job_of(window, clusters), 2, 1, within(spread))
+    assert not are_one(window, job_of(window, clusters), 2, 1, within(spread), math.inf)
 
 
 def test_the_covariance_is_that_within_classes() -> None:
