@@ -51,8 +51,15 @@ LOW = 0.2
 """Weight of a known class that got rare."""
 MOST_CLASSES = 20
 """Known classes from which on two of them have too few items for half a stream."""
-STRENGTHS: Mapping[str, float] = {"noise": 0.3, "brightness": 0.3, "words": 0.3, "missing": 0.2}
-"""Of each kind of drift, at its end: an image with it can still be read, a text lacks every third word."""
+STRENGTHS: Mapping[str, float] = {
+    "noise": 0.3,
+    "brightness": 0.3,
+    "words": 0.3,
+    "vocabulary": 0.3,
+    "missing": 0.2,
+}
+"""Of each kind of drift, at its end: an image with it can still be read, a text lacks every third word or has another
+for it."""
 RARE = (0.1, 0.05, 0.02, 0.01)
 """Shares of a new class."""
 ARRIVING = 2

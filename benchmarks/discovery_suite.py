@@ -193,6 +193,7 @@ GROUPS: tuple[Group, ...] = (
         reported=Random(unseen=5, count=5),
         design=Random(unseen=5, count=1),
         arriving=2,
+        seeds=(1, 2, 3),
         goals=(_at_least("auroc", 0.995), _at_least("macro_f1", 0.95)),
     ),
     Group(
@@ -209,6 +210,7 @@ GROUPS: tuple[Group, ...] = (
         reported=Random(unseen=5, count=5),
         design=Random(unseen=5, count=1),
         arriving=2,
+        seeds=(1, 2, 3),
         goals=(
             _at_least("auroc", 0.96),
             _at_least("macro_f1", 0.85),
@@ -224,6 +226,7 @@ GROUPS: tuple[Group, ...] = (
             reported=Random(unseen=unseen, count=3),
             design=Random(unseen=unseen, count=1),
             apart=("oos",),
+            arriving=10,
             goals=(
                 _at_least("known_accuracy", 0.96),
                 _at_least("oos_auroc", 0.985),
@@ -232,6 +235,13 @@ GROUPS: tuple[Group, ...] = (
             ),
         )
         for share, unseen in ((25, 38), (50, 75))
+    ),
+    Group(
+        name="CLINC150, 25 % unseen, all 38 in one stream",
+        config="clinc150-minilm",
+        reported=Random(unseen=38, count=3),
+        design=Random(unseen=38, count=1),
+        apart=("oos",),
     ),
     Group(
         name="20 Newsgroups, 6 unseen",

@@ -21,6 +21,8 @@ from benchmarks.discovery_schedules import (
     shares,
 )
 from benchmarks.discovery_suite import GROUPS, Group
+from model.inputs import ImageInput, InputSpec, TableColumn, TableInput, TextInput, VectorInput
+from service.drift import transforms_of
 from service.labelled_stream import draw
 from service.schedule import along
 
@@ -73,6 +75,23 @@ def test_every_drift_that_items_can_have_is_sent() -> None:
     assert {"noise", "brightness"} <= set(found)
     assert () == drift.labels
     assert strength[LENGTH // 4] == 0.0 < strength[LENGTH // 2] < strength[-1]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ImageInput(shape=(1, 8, 8), minimum=0, maximum=1),
+        VectorInput(shape=(3,), minimum=0, maximum=1),
+        TextInput(),
+        TableInput(columns=(TableColumn(name="a", kind="number"),)),
+    ],
+    ids=lambda spec: spec.kind,
+)
+def test_it_is_known_how_strong_each_drift_of_every_kind_of_item_is(spec: InputSpec) -> None:
+    """Of images, vectors, texts and tables alike."""
+    kinds = tuple(transforms_of(spec))
+
+    assert set(kinds) <= set(nulls(KNOWN, kinds, length=LENGTH))
 
 
 @pytest.mark.parametrize("share", RARE)
