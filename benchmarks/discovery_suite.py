@@ -228,7 +228,7 @@ GROUPS: tuple[Group, ...] = (
             apart=("oos",),
             arriving=10,
             goals=(
-                _at_least("known_accuracy", 0.96),
+                _at_least("item_accuracy", 0.96),
                 _at_least("oos_auroc", 0.985),
                 _at_least("found", 0.85),
                 _at_most("false_a_stream", 1.0),
