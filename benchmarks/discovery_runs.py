@@ -115,7 +115,7 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
             if not group.streams:
                 continue
             for stream in range(setup.streams):
-                for is_null, into in ((False, runs), (True, nulls)):
+                for is_null, into in ((False, runs), *(((True, nulls),) if group.nulls else ())):
                     sent = cell.stream(
                         seed=stream, length=group.length, arriving=group.arriving, null=is_null
                     )

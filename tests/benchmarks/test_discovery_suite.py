@@ -108,6 +108,25 @@ def test_the_groups_can_be_made() -> None:
             assert {*map(frozenset, own.reported)}.isdisjoint(map(frozenset, own.design))
 
 
+def test_no_null_stream_is_counted_twice() -> None:
+    """Groups of the same trainings are other schedules: one of them sends streams without anything new."""
+    senders = [
+        (own.config, str(own.changes), own.reported, own.apart, own.length)
+        for own in GROUPS
+        if own.streams and own.nulls
+    ]
+
+    assert len(senders) == len(set(senders))
+    assert len(senders) < sum(own.streams for own in GROUPS)
+
+
+def test_no_name_begins_another() -> None:
+    """`--only` takes beginnings of names, and each group can be measured alone."""
+    names = [own.name for own in GROUPS]
+
+    assert [] == [(a, b) for a in names for b in names if a != b and b.startswith(a)]
+
+
 def test_the_literatures_splits_are_six_digits_each() -> None:
     """And no digit twice."""
     assert [6] * 5 == [len(set(known)) for known in SIX_KNOWN]

@@ -1,7 +1,7 @@
 """Joins: which clusters are one class?
 
 The clusterer parts what no chain of overlapping balls connects, and in many dimensions a class can fall into pieces.
-If two pieces are one class, the refused items are as dense between their centres as at them; if they are two, there
+If two pieces are one class, the refused items are dense between their centres, too; if they are two, there
 is a valley. Seen along the direction that tells the two apart best, given how known classes vary (Fisher's
 discriminant): t = 0 at one centre, 1 at the other.
 

@@ -1,5 +1,6 @@
 """A fit finds what is new in a window and nothing else, and comes to numbers whatever it is given."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,23 @@ def test_a_fit_depends_on_its_job_alone() -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(again, name))
     np.testing.assert_allclose(one.weights, on.weights, atol=1e-3)
     np.testing.assert_allclose(one.members, on.members, atol=1e-2)
+
+
+@pytest.mark.parametrize(("near", "joins"), [(math.inf, [[4, 3]]), (0.0, [])])
+def test_pieces_of_a_class_are_joined_if_they_are_as_near_as_known_classes_are(
+    near: float, joins: list[list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class cut in two where it is densest has no valley there; how far apart is too far, a constant says."""
+    monkeypatch.setattr(constants, "AS_NEAR", near)
+    job = job_of(at=0.3)
+    own = np.flatnonzero(job.clusters == 3)
+    order = np.argsort(job.features[own, 0], kind="stable")
+    clusters = job.clusters.copy()
+    clusters[own[order[: len(own) // 2]]] = 4
+
+    fit = fitter().solve(replace(job, clusters=clusters, births=clusters, refreshed=(3, 4)))
+
+    assert joins == fit.joins.tolist()
 
 
 CONSTANT = replace(

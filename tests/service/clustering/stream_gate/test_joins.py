@@ -64,22 +64,12 @@ def test_two_classes_are_two(seed: int) -> None:
     assert np.int64 == joins.dtype
 
 
-def test_a_few_items_between_are_an_accident() -> None:
-    """No valley, but no more than a handful of items in all: nothing is concluded."""
-    one = []
-    for n in (400, 24):
-        window, clusters = pieces(0, n=n)
-        one.append(are_one(window, job_of(window, clusters), 2, 1, within(), math.inf))
-
-    assert [True, False] == one
-
-
-def bridged(between: int) -> tuple[Float32s, Int64s]:
-    """Two clusters of forty items, 4 apart and 4 wide in another direction, with so many items of none half-way."""
-    clusters = np.repeat([1, 2, NONE], [40, 40, between])
+def bridged(between: int, ends: int = 40) -> tuple[Float32s, Int64s]:
+    """Two clusters of so many items, 4 apart and 4 wide in another direction, with items of none half-way."""
+    clusters = np.repeat([1, 2, NONE], [ends, ends, between])
     window = np.random.default_rng(0).normal(0, 0.01, (len(clusters), F)).astype(np.float32)
     window[:, 0] += np.select([clusters == 1, clusters == 2], [0.0, 4.0], 2.0)
-    window[:80, 1] += np.where(np.arange(80) % 2 == 0, 2.0, -2.0)
+    window[: 2 * ends, 1] += np.where(np.arange(2 * ends) % 2 == 0, 2.0, -2.0)
     return window, clusters
 
 
@@ -92,6 +82,17 @@ def test_it_is_for_certain_or_not_at_all() -> None:
         one.append(are_one(window, job_of(window, clusters), 2, 1, within(), math.inf))
 
     assert [False, False, True] == one
+
+
+def test_a_few_items_between_are_an_accident() -> None:
+    """Ten are more than half of six, surely; so are nine, but nine are few."""
+    one = []
+    for between in (constants.FEWEST_BETWEEN - 1, constants.FEWEST_BETWEEN):
+        window, clusters = bridged(between, ends=6)
+        assert between - constants.SURE * math.sqrt(between) >= constants.NO_VALLEY * 6
+        one.append(are_one(window, job_of(window, clusters), 2, 1, within(), math.inf))
+
+    assert [False, True] == one
 
 
 def test_what_is_farther_apart_than_known_classes_is_two() -> None:
