@@ -121,6 +121,14 @@ def test_null_streams_have_nothing_new_and_the_others_all_of_it(found: GroupRuns
     assert all(run["auroc"] is None for run in found.nulls)
 
 
+def test_a_group_whose_null_streams_another_sends_has_none(cache: Path) -> None:
+    """The others go on as ever."""
+    found = run_group(replace(GROUP, nulls=False), Setup(data_dir=None, cache=cache, streams=1, entries=()))
+
+    assert () == found.nulls
+    assert list(VARIANTS) == [run["method"] for run in found.runs]
+
+
 def test_the_ceiling_is_looked_for_once(found: GroupRuns) -> None:
     """It depends on the stream and the embedding, not on the method."""
     assert [run["method"] == OURS for run in found.runs] == [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.discovery_runs import OURS
-from benchmarks.discovery_suite import Goal, Group, Random
+from benchmarks.discovery_suite import GROUPS, Goal, Group, Random
 from benchmarks.discovery_tables import (
     by_method,
     goal_row,
@@ -123,6 +123,14 @@ def test_figures_of_items_can_be_goals_too() -> None:
 
     assert ("yes", 0.99, None, "-") == (row["met"], row["firstseen"], row["best peer"], row["which"])
     assert items["oos_auroc"] is None
+
+
+def test_every_goal_is_of_a_figure_that_there_is() -> None:
+    """One that is misspelt would be missed for ever, and nobody would see why."""
+    items = item_row([{"item_accuracy": 0.9, "item_auroc": 0.99, "oos_auroc": 0.9, "seconds": 60.0}])
+    row = {**items, **stream_row(OURS, [run()])}
+
+    assert {goal.figure for own in GROUPS for goal in own.goals} <= set(row)
 
 
 def test_a_figure_that_is_missing_is_no_success() -> None:
