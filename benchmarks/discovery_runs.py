@@ -107,6 +107,7 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
     items: list[Run] = []
     runs: list[Run] = []
     nulls: list[Run] = []
+    kinds = [(False, runs), (True, nulls)] if group.nulls else [(False, runs)]
     for n, split in enumerate(reported):
         for seed in group.seeds:
             cell = _cell(group, base, split, seed, setup)
@@ -115,7 +116,7 @@ def run_group(group: Group, setup: Setup) -> GroupRuns:
             if not group.streams:
                 continue
             for stream in range(setup.streams):
-                for is_null, into in ((False, runs), *(((True, nulls),) if group.nulls else ())):
+                for is_null, into in kinds:
                     sent = cell.stream(
                         seed=stream, length=group.length, arriving=group.arriving, null=is_null
                     )
