@@ -34,6 +34,7 @@ from service.pipeline import Pipeline
 from service.precompile import Prepare
 from service.settings import Settings
 from service.starting import starting_params
+from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
 from service.state.store import StreamStore, connect
@@ -78,6 +79,7 @@ def create_app(
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
     )
+    durability = Durability(tier=settings.durability, replicas=settings.replicas)
     metrics = Metrics(CollectorRegistry())
     release = version("firstseen")
 
@@ -88,7 +90,7 @@ def create_app(
             url: str = settings.redis_url or ""
             try:
                 if not url:
-                    server = await stack.enter_async_context(_embedded(settings.data_dir))
+                    server = await stack.enter_async_context(_embedded(settings.data_dir, durability))
                     url, revive = server.url, partial(_revive, server, asyncio.Lock())
                 client = connect(url)
             except (
@@ -106,6 +108,7 @@ def create_app(
                 lease_ms=settings.lease_ms,
                 horizon=settings.dedup_horizon,
                 allow_unsafe=settings.allow_unsafe_redis,
+                durability=durability,
             )
             queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
             fanout = Fanout(settings.watch_queue)
@@ -174,9 +177,9 @@ async def drain(app: FastAPI) -> None:
 
 
 @asynccontextmanager
-async def _embedded(data_dir: Path) -> AsyncIterator[EmbeddedServer]:
+async def _embedded(data_dir: Path, durability: Durability) -> AsyncIterator[EmbeddedServer]:
     """The store that comes with firstseen, for as long as the context is open."""
-    server = EmbeddedServer(data_dir)
+    server = EmbeddedServer(data_dir, appendfsync=durability.appendfsync)
     try:
         await server.start()
     except OSError as error:

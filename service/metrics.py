@@ -25,6 +25,11 @@ class Metrics:
         )
         self.refused = Counter("firstseen_refused", "Items refused as invalid.", registry=registry)
         self.failed = Counter("firstseen_failed", "Items that failed by a fault of ours.", registry=registry)
+        self.forgotten = Counter(
+            "firstseen_forgotten",
+            "Durable entries that Redis came back without; only in the tier `relaxed`.",
+            registry=registry,
+        )
         self.batch_items = Histogram(
             "firstseen_batch_items", "Items a batch.", buckets=_ITEMS, registry=registry
         )

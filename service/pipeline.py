@@ -44,7 +44,13 @@ from service.metrics import Metrics
 from service.readiness import Readiness
 from service.records import Float32s, Item, Observed, Verdict, auto_id
 from service.recovery import replay_entry
-from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreError, StoreUnavailable
+from service.state.errors import (
+    Fenced,
+    LeaseHeld,
+    SequenceConflict,
+    StoreError,
+    StoreUnavailable,
+)
 from service.state.packing import (
     EntryUnreadable,
     pack_configure,
@@ -55,6 +61,7 @@ from service.state.packing import (
     unpack_verdict,
 )
 from service.state.store import Append, StreamStore
+from service.store_check import StoreCheck
 from service.stream_view import StreamView, view_of
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -129,11 +136,13 @@ class Pipeline:
         self._engine: Engine | None = None
         self._view: StreamView | None = None
         self._snapshot_seq = 0
-        self._durable_seq = 0  # never falls, not even when the memory is dropped
-        self._warnings: tuple[str, ...] = ()
+        self._durable_seq = (
+            0  # falls only where the durability lets Redis forget, not when the memory is dropped
+        )
         self._is_serving = False
         self._readiness = Readiness(queue, metrics)
         self._asking = Asking(store, self._readiness, revive_store)
+        self._store_check = StoreCheck(store, self._asking, self._readiness)
         self.epoch = 0
 
     @property
@@ -144,7 +153,7 @@ class Pipeline:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know although the stream is served."""
-        return self._warnings
+        return self._store_check.warnings
 
     @property
     def last_durable_seq(self) -> int:
@@ -200,9 +209,7 @@ class Pipeline:
 
     async def _own(self) -> None:
         """Become the owner and bring the engine to the state of the store."""
-        self._warnings = tuple((await self._asking.until_answered(self._store.open)).warnings)
-        for warning in self._warnings:
-            log.warning("redis_unsafe", warning=warning)
+        await self._store_check.open()
         while True:
             try:
                 self.epoch = await self._asking.until_answered(lambda: self._store.acquire(steal=self._alone))
@@ -235,7 +242,13 @@ class Pipeline:
             entry = unpack_entry(record.payload, first_seq=record.first_seq)
             await self._in_worker(partial(replay_entry, engine, entry))
             entries += 1
-        if engine.seq < self._durable_seq:
+        forgotten = self._durable_seq - engine.seq
+        if forgotten > 0 and self._store.durability.may_forget:
+            log.error(
+                "forgotten", entries=forgotten, seq=engine.seq, durability=self._store.durability.tier.value
+            )
+            self._metrics.forgotten.inc(forgotten)
+        elif forgotten > 0:
             raise StoreError(
                 f"Redis came back with {engine.seq} entries where {self._durable_seq} had been confirmed: it was "
                 "emptied, or a replica that lagged took over. Restore it from a backup, or start firstseen again to go "
@@ -282,6 +295,7 @@ class Pipeline:
         while True:
             await asyncio.sleep(self._lease_s / 3)
             await self._asking.until_answered(self._store.renew)
+            await self._store_check.again()
 
     async def _serve(self) -> None:
         while batch := await self._queue.take():

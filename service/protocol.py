@@ -49,10 +49,13 @@ class Problem(msgspec.Struct, omit_defaults=True, rename={"type_": "type"}):
 
 
 class Welcome(msgspec.Struct, tag="welcome", tag_field="type", frozen=True):
-    """The first message: what is served, and how much may be sent at once: items a window, items and bytes a frame."""
+    """The first message: what is served, what an ack promises (`durability`: fsync, relaxed or replicated), and how
+    much may be sent at once: items a window, items and bytes a frame.
+    """
 
     stream: str
     bundle_id: str
+    durability: str
     epoch: int
     last_durable_seq: int
     credits: int
@@ -97,11 +100,12 @@ class Verdicts(msgspec.Struct, tag="verdicts", tag_field="type", frozen=True):
 
 class Ack(msgspec.Struct, tag="ack", tag_field="type", frozen=True):
     """Cumulative. accepted: items received on this connection; durable: how many of them, from the first on, are
-    answered (by a verdict or a nack); credits: how many may be sent beyond `accepted`.
+    answered (by a verdict or a nack); durability: what that promises; credits: how many may be sent beyond `accepted`.
     """
 
     accepted: int
     durable: int
+    durability: str
     credits: int
 
 

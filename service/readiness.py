@@ -1,7 +1,8 @@
 """Is the stream served right now, and if not, why? Told to readers, and to the queue, which then refuses new work.
 
-Two things can be in the way: our own state (starting, replaying, another owner, stopping) and a store that is away.
-The store's absence is told first, since it is what an operator can mend. Once stopping, nothing makes it ready again.
+Three things can be in the way: our own state (starting, replaying, another owner, stopping), a store that is away, and
+one that was set up to forget what is acknowledged. The store is told first, since it is what an operator can mend.
+Once stopping, nothing makes it ready again.
 """
 
 import structlog
@@ -12,6 +13,7 @@ from service.metrics import Metrics
 
 log = structlog.get_logger("firstseen.pipeline")
 
+_STORE_UNSAFE = "Redis may forget what is acknowledged: {}. Nothing is taken until that is mended."
 _STORE_AWAY = "Redis does not answer ({}). Nothing is lost; send the same again in a moment."
 
 
@@ -28,13 +30,14 @@ class Readiness:
         self._metrics = metrics
         self._state: str | None = "starting"
         self._away: str | None = None
+        self._unsafe: str | None = None
         self.is_stopping = False
         self._show()
 
     @property
     def reason(self) -> str | None:
         """Why the stream is not served right now; None when it is."""
-        return self._away or self._state
+        return self._away or self._unsafe or self._state
 
     def unready(self, reason: str) -> None:
         """It is not served, for this reason."""
@@ -61,6 +64,13 @@ class Readiness:
         self._away = reason
         self._show()
 
+    def store_is_unsafe(self, reason: str | None) -> None:
+        """The store may forget what is acknowledged, or (None) does not any more."""
+        if reason != self._unsafe:
+            log.error("store_unsafe", reason=reason) if reason else log.info("store_safe")
+            self._unsafe = reason
+            self._show()
+
     def _show(self) -> None:
         reason = self.reason
         self._metrics.ready.set(reason is None)
@@ -68,5 +78,7 @@ class Readiness:
             self._queue.open()
         elif self._away is not None and not self.is_stopping:
             self._queue.close(StoreAway(_STORE_AWAY.format(self._away)))
+        elif self._unsafe is not None and not self.is_stopping:
+            self._queue.close(StoreAway(_STORE_UNSAFE.format(self._unsafe)))
         else:
             self._queue.close(NotReady(f"The service is not ready: {self._state or reason}."))

@@ -86,6 +86,7 @@ class IngestSession:
         window: int,
         max_items: int,
         max_bytes: int,
+        durability: str,
         problem_of: Callable[[Exception], Problem],
     ) -> None:
         self._spec = spec
@@ -93,6 +94,7 @@ class IngestSession:
         self._window = window
         self._max_items = max_items
         self._max_bytes = max_bytes
+        self._durability = durability
         self._problem_of = problem_of
         self._accepted = 0
         self._durable = 0
@@ -104,6 +106,7 @@ class IngestSession:
         return Welcome(
             stream=stream,
             bundle_id=bundle_id,
+            durability=self._durability,
             epoch=epoch,
             last_durable_seq=last_durable_seq,
             credits=self._window,
@@ -194,6 +197,7 @@ class IngestSession:
         return Ack(
             accepted=self._accepted,
             durable=self._durable,
+            durability=self._durability,
             credits=self._window - (self._accepted - self._durable),
         )
 

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
+from service.state.durability import Tier
 
 PREFIX = "FIRSTSEEN_"
 
@@ -36,6 +37,19 @@ class Settings(BaseSettings):
     )
     redis_url: str | None = Field(
         None, description="redis://, rediss:// or unix:// address; empty: the embedded store."
+    )
+    durability: Tier = Field(
+        Tier.FSYNC,
+        description=(
+            "What an acknowledgement promises. fsync: it is on disk; relaxed: it will be within two seconds; "
+            "replicated: it is on disk here and on FIRSTSEEN_REPLICAS replicas."
+        ),
+    )
+    replicas: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="Replicas that must have an item before it is acknowledged; with replicated.",
     )
     stream: str = Field(
         "default",
@@ -164,6 +178,11 @@ class Settings(BaseSettings):
             raise InvalidSetting(
                 f"{PREFIX}DEDUP_HORIZON ({self.dedup_horizon}) is below {PREFIX}MAX_BATCH ({self.max_batch}): the ids "
                 "of one batch could not all be remembered. Raise the first, or lower the second (--max-batch)."
+            )
+        if self.durability is Tier.REPLICATED and not self.redis_url:
+            raise InvalidSetting(
+                f"{PREFIX}DURABILITY=replicated needs a Redis that has replicas, and the embedded store has none: give "
+                f"{PREFIX}REDIS_URL, or choose {PREFIX}DURABILITY=fsync."
             )
         if self.max_bodies_bytes < self.max_body_bytes:
             raise InvalidSetting(

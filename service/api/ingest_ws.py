@@ -155,6 +155,7 @@ async def _stream(socket: WebSocket) -> None:
         window=context.settings.ws_window,
         max_items=context.settings.max_items,
         max_bytes=context.settings.ws_max_bytes,
+        durability=context.settings.durability.value,
         problem_of=problem_of,
     )
     connection = _Connection(socket, session, codec, context)

@@ -32,8 +32,13 @@ from service.records import SHOWN, ClusterState, Verdict
 router = APIRouter()
 
 
-def _json(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - anything msgspec encodes
-    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+DURABILITY_HEADER = "Firstseen-Durability"
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 - anything msgspec encodes
+    return Response(
+        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=headers
+    )
 
 
 # Classify
@@ -58,8 +63,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     summary="Classify one item or several",
     description=(
         "One item in, one verdict out; `items` in, `results` out, in order. A bad item fails alone: its result has a "
-        "`problem` instead of a verdict. A verdict is durable when it arrives, and an id that is sent again gets the "
-        "verdict it had."
+        "`problem` instead of a verdict. A verdict is durable when it arrives, as the header "
+        "`Firstseen-Durability` says (fsync, relaxed or replicated), and an id that is sent again gets the verdict it "
+        "had."
     ),
     response_model=VerdictOut | ResultsOut,
     responses=_PROBLEMS,
@@ -100,11 +106,12 @@ async def classify(request: Request) -> Response:
     context.metrics.refused.inc(len(read) - len(good))
     verdicts = iter(await _answer(context, good) if good else [])
     results = [_refused(item) if isinstance(item, Refused) else _result(next(verdicts)) for item in read]
+    promise = {DURABILITY_HEADER: settings.durability.value}
     if is_single:
         if isinstance(read[0], Refused):
             return response_of(read[0].error)
-        return _json(results[0])
-    return _json({"results": results}, status=200 if good or not read else 422)
+        return _json(results[0], headers=promise)
+    return _json({"results": results}, status=200 if good or not read else 422, headers=promise)
 
 
 async def _answer(context: Context, good: list[Any]) -> list[Verdict]:
@@ -190,8 +197,14 @@ async def livez() -> Response:
 )
 async def readyz(request: Request) -> Response:
     """Say whether items are taken, and if not, why."""
-    pipeline = context_of(request).pipeline
-    ready = {"ready": pipeline.reason is None, "reason": pipeline.reason, "warnings": pipeline.warnings}
+    context = context_of(request)
+    pipeline = context.pipeline
+    ready = {
+        "ready": pipeline.reason is None,
+        "reason": pipeline.reason,
+        "warnings": pipeline.warnings,
+        "durability": context.settings.durability.value,
+    }
     return _json(ready, status=200 if pipeline.reason is None else 503)
 
 

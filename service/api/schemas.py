@@ -131,7 +131,10 @@ class ReadyOut(BaseModel):
 
     ready: bool
     reason: str | None
-    warnings: list[str]
+    warnings: list[str] = Field(description="What an operator should know although items are taken.")
+    durability: Literal["fsync", "relaxed", "replicated"] = Field(
+        description="What an acknowledgement promises."
+    )
 
 
 class LiveOut(BaseModel):

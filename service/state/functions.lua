@@ -99,7 +99,11 @@ local function append(keys, args)
     if there then
       local fields = there[2]
       for i = 1, #fields, 2 do
-        if fields[i] == 's' and fields[i + 1] == args[5] then return 0 end
+        if fields[i] == 's' and fields[i + 1] == args[5] then
+          -- Written again, unchanged: whoever waits for replicas needs a write of this connection to wait for.
+          redis.call('HSET', keys[2], 'seq', head[1])
+          return 0
+        end
       end
     end
     return redis.error_reply('CONFLICT ' .. (head[1] or '0'))

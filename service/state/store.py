@@ -17,7 +17,7 @@ Reference for fencing tokens: M. Kleppmann, "How to do distributed locking", 201
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -30,6 +30,7 @@ from service.state.batches import (
     read_entry,
     refuse_repeats,
 )
+from service.state.durability import Durability
 from service.state.errors import (
     BundleMismatch,
     Fenced,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Append", "Loaded", "LogRecord", "ServerInfo", "Sizes", "StreamStore", "connect"]
 
 _OWNER: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_DEFAULT_DURABILITY: Final = Durability()
 _PAGE: Final = 256  # log entries a reply
 _MGET: Final = 8  # chunks a reply: 2 MiB
 
@@ -86,7 +88,7 @@ class StreamStore:
     client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without
     spaces, unique per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items
     whose ids are surely remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can
-    lose acknowledged items become warnings.
+    lose acknowledged items become warnings; durability: when a write counts as done (durability.py).
 
     Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured
     when Redis denies access. Methods that write raise Fenced when the stream has another owner.
@@ -102,6 +104,7 @@ class StreamStore:
         lease_ms: int = 5000,
         horizon: int = 1_000_000,
         allow_unsafe: bool = False,
+        durability: Durability = _DEFAULT_DURABILITY,
     ) -> None:
         if not _OWNER.fullmatch(owner):
             raise ValueError(f"owner {owner!r}: give 1 to 128 printable ASCII characters without spaces")
@@ -116,6 +119,7 @@ class StreamStore:
         self._lease_ms = lease_ms
         self._horizon = horizon
         self._allow_unsafe = allow_unsafe
+        self.durability = durability
         self._epoch = 0  # 0: not the owner
         self._idgen = 0  # the newest generation of ids that we know of
         self._bad_generation: int | None = None
@@ -125,13 +129,18 @@ class StreamStore:
 
         Raises StoreMisconfigured (eviction, AOF or fsync could lose acknowledged items) and BundleMismatch.
         """
-        info, unsafe = await self._wire.inspect()
-        if unsafe and not self._allow_unsafe:
-            raise StoreMisconfigured("; ".join(unsafe))
+        info = await self.check()
         await self._wire.load_library()
         stored = await self._wire.command("GET", self._keys.bundle)
         if stored is not None and stored.decode() != self._keys.bundle_id:
             self._mismatch(stored.decode())
+        return info
+
+    async def check(self) -> ServerInfo:
+        """Whether the server is set up so that what is acknowledged stays. Raises StoreMisconfigured."""
+        info, unsafe = await self._wire.inspect(self.durability)
+        if unsafe and not self._allow_unsafe:
+            raise StoreMisconfigured("; ".join(unsafe))
         return info
 
     async def acquire(self, *, steal: bool = False) -> int:
@@ -143,7 +152,7 @@ class StreamStore:
         """
         self._epoch = 0
         keys = self._keys
-        epoch, seq, saving = await self._call(
+        epoch, seq, saving = await self._commit(
             "fs1_acquire",
             [keys.bundle, keys.epoch, keys.lease, keys.head],
             *(keys.bundle_id, self._owner, self._lease_ms, self._horizon, int(steal)),
@@ -200,7 +209,7 @@ class StreamStore:
         for item_id, verdict in batch.verdicts:
             arguments += [id_field(item_id), verdict]
         try:
-            written = await self._call("fs1_append", touched, self._token(), *arguments)
+            written = await self._commit("fs1_append", touched, self._token(), *arguments)
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
                 raise
@@ -381,10 +390,19 @@ class StreamStore:
             offered=self._keys.bundle_id,
         )
 
-    async def _call(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - a reply is what the function makes it
-        """One Function; its refusals as our errors, except DUPLICATE, which `append` puts into words."""
+    async def _commit(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - a reply is what the function makes it
+        """`_call`, done when the write is as durable as was promised."""
+        replicas = self.durability.awaited_replicas
+        return await self._translated(self._wire.commit(function, keys, *args, replicas=replicas))
+
+    async def _call(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - as above
+        """One Function."""
+        return await self._translated(self._wire.call(function, keys, *args))
+
+    async def _translated(self, reply: Awaitable[Any]) -> Any:  # noqa: ANN401 - as above
+        """The reply of a Function; refusals as our errors, except DUPLICATE, which `append` puts into words."""
         try:
-            return await self._wire.call(function, keys, *args)
+            return await reply
         except Refusal as refusal:
             word, rest = refusal.word, refusal.rest
             if word == "FENCED":

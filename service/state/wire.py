@@ -27,10 +27,15 @@ from redis.asyncio.connection import ConnectionPool, UnixDomainSocketConnection,
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from service.state.durability import Durability, ServerFacts, judge
 from service.state.errors import StoreError, StoreMisconfigured, StoreUnavailable
 
 LIBRARY: Final = "firstseen_v1"
 _OLDEST: Final = (7, 0)
+_CONFIRM_MS: Final = (1, 10, 200, 500, 1300)
+"""Waits for replicas, one after the other, below the time-out of a reply each. Every one of them asks the replicas
+again; the server looks for those that are over ten times a second.
+"""
 _REFUSED: Final = ("BUSY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "UNKILLABLE")
 
 
@@ -54,6 +59,11 @@ class Refusal(StoreError):
         super().__init__(f"Redis answered '{word} {rest}'. This is a bug in firstseen.")
         self.word = word
         self.rest = rest
+
+    @property
+    def is_missing_library(self) -> bool:
+        """Whether the server does not have functions.lua (any more)."""
+        return (self.word, self.rest.lower()) == ("Function", "not found")
 
 
 def connect(server: str | Path, *, timeout_s: float = 5.0) -> "Redis":
@@ -122,10 +132,57 @@ class Wire:
         try:
             return await self.command("FCALL", function, len(keys), *keys, *args)
         except Refusal as refusal:
-            if (refusal.word, refusal.rest.lower()) != ("Function", "not found"):
+            if not refusal.is_missing_library:
                 raise
         await self.load_library()
         return await self.command("FCALL", function, len(keys), *keys, *args)
+
+    async def commit(
+        self, function: str, keys: Sequence[str], *args: str | bytes | int, replicas: int
+    ) -> Any:  # noqa: ANN401 - as above
+        """`call`, and then wait until this server and so many replicas have the write in their files.
+
+        Raises the same, and StoreUnavailable where they do not have it in time: make the very same call again.
+        The function must write something also when it has nothing to do, or there is nothing to wait for.
+        """
+        if not replicas:
+            return await self.call(function, keys, *args)
+        try:
+            return await self._confirmed(function, keys, args, replicas)
+        except Refusal as refusal:
+            if not refusal.is_missing_library:
+                raise
+        await self.load_library()
+        return await self._confirmed(function, keys, args, replicas)
+
+    async def _confirmed(
+        self, function: str, keys: Sequence[str], args: Sequence[str | bytes | int], replicas: int
+    ) -> Any:  # noqa: ANN401 - as above
+        """The write, and then WAITAOF: on one connection, since it waits for the writes of its own only, and one after
+        the other, since a replica is asked at once, and what it has not synced by then it tells a second later.
+        """
+        here = there = 0
+        try:
+            async with self._client.client() as one:
+                answer = await one.execute_command("FCALL", function, len(keys), *keys, *args)
+                for wait_ms in _CONFIRM_MS:
+                    here, there = await one.execute_command("WAITAOF", 1, replicas, wait_ms)
+                    if here >= 1 and there >= replicas:
+                        return answer
+        except rx.ResponseError as error:
+            if "WAITAOF" in str(error):
+                raise StoreMisconfigured(
+                    f"Redis cannot confirm a write ({error}): FIRSTSEEN_DURABILITY=replicated needs the append-only "
+                    "file here and on the replicas"
+                ) from error
+            _translate(error)
+        except (rx.RedisError, OSError) as error:
+            _translate(error)
+        raise StoreUnavailable(
+            f"Redis has it, but {there} of {replicas} replicas confirmed it within {sum(_CONFIRM_MS)} ms; "
+            "send the same again",
+            outcome_unknown=True,
+        )
 
     async def load_library(self) -> bool:
         """Put functions.lua into the server unless it is there to the letter. Returns True when it was
@@ -140,46 +197,37 @@ class Wire:
         await self.command("FUNCTION", "LOAD", "REPLACE", ours)
         return True
 
-    async def inspect(self) -> tuple[ServerInfo, list[str]]:
+    async def inspect(self, durability: Durability) -> tuple[ServerInfo, tuple[str, ...]]:
         """What the server is, and what about it could lose acknowledged items, a sentence each.
 
-        Raises StoreMisconfigured where the server is too old to be used at all.
+        Raises StoreMisconfigured where the server cannot be used at all, or not with this durability.
         """
         server, memory, persistence = await self.commands(
             ["INFO", "server"], ["INFO", "memory"], ["INFO", "persistence"]
         )
         name = "valkey" if "valkey_version" in server else "redis"
         version = str(server.get("valkey_version") or server.get("redis_version"))
-        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < _OLDEST:
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+        if numbers[:2] < _OLDEST:
             raise StoreMisconfigured(
                 f"{name} {version} has no Functions; use Redis 7.0, Valkey 7.2 or newer, or leave "
                 "FIRSTSEEN_REDIS_URL empty for the embedded server"
             )
-        unsafe, unknown = [], []
-        policy = str(memory.get("maxmemory_policy"))
-        if policy != "noeviction":
-            unsafe.append(
-                f"maxmemory-policy is {policy}, which may throw state away: set `maxmemory-policy "
-                "noeviction` in redis.conf, or run CONFIG SET maxmemory-policy noeviction"
-            )
-        if not int(persistence.get("aof_enabled", 0)):
-            unsafe.append(
-                "the append-only file is off, so a crash forgets acknowledged items: set `appendonly yes` in "
-                "redis.conf, or run CONFIG SET appendonly yes"
-            )
-        else:
-            fsync = await self._appendfsync()
-            if fsync is None:
-                unknown.append(
-                    "CONFIG GET is not allowed here, so appendfsync could not be checked: "
-                    "make sure it is always"
-                )
-            elif fsync != "always":
-                unsafe.append(
-                    f"appendfsync is {fsync}, so a power cut forgets acknowledged items: set `appendfsync "
-                    "always` in redis.conf, or run CONFIG SET appendfsync always"
-                )
-        return ServerInfo(name=name, version=version, warnings=tuple(unsafe + unknown)), unsafe
+        has_aof = bool(int(persistence.get("aof_enabled", 0)))
+        found = judge(
+            ServerFacts(
+                name=name,
+                version=numbers,
+                eviction=str(memory.get("maxmemory_policy")),
+                has_aof=has_aof,
+                appendfsync=await self._appendfsync() if has_aof else None,
+                aof_is_written=persistence.get("aof_last_write_status", "ok") == "ok",
+            ),
+            durability,
+        )
+        if found.impossible:
+            raise StoreMisconfigured("; ".join(found.impossible))
+        return ServerInfo(name=name, version=version, warnings=found.unsafe + found.unknown), found.unsafe
 
     async def _appendfsync(self) -> str | None:
         """The fsync policy, or None where the server does not tell (managed servers forbid CONFIG)."""

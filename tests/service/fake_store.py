@@ -11,6 +11,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from service.state.durability import Durability
 from service.state.errors import DuplicateIds, Fenced, LeaseHeld, SequenceConflict, StoreUnavailable
 from service.state.store import Append, Loaded, LogRecord, ServerInfo
 
@@ -45,9 +46,10 @@ class FakeStore:
         self.shared = shared
         self.owner = owner
         self.epoch = 0
+        self.durability = Durability()
         self.calls: list[str] = []
         self.offered: list[Append] = []
-        self._warnings = warnings
+        self.warnings = warnings
         self._failures: dict[str, deque[tuple[Exception, bool]]] = defaultdict(deque)
         self._held: dict[str, asyncio.Event] = {}
 
@@ -79,7 +81,13 @@ class FakeStore:
         after = await self._enter("open")
         if after:
             raise after
-        return ServerInfo(name="fake", version="1", warnings=self._warnings)
+        return ServerInfo(name="fake", version="1", warnings=self.warnings)
+
+    async def check(self) -> ServerInfo:
+        after = await self._enter("check")
+        if after:
+            raise after
+        return ServerInfo(name="fake", version="1", warnings=self.warnings)
 
     async def acquire(self, *, steal: bool = False) -> int:
         after = await self._enter("acquire")

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.clustering.params import EngineParams
-from service.errors import InternalError, NotReady, Unavailable
+from service.errors import InternalError, NotReady, StoreAway, Unavailable
 from service.records import Item, Verdict
 from service.recovery import ReplayMismatch
-from service.state.errors import Fenced, SequenceConflict, StoreError
+from service.state.durability import Durability, Tier
+from service.state.errors import Fenced, SequenceConflict, StoreError, StoreMisconfigured
 from service.state.packing import pack_configure, unpack_entry
 from service.state.store import Append
 from tests.service.fake_store import FakeStore, Shared, away
@@ -101,6 +102,48 @@ class TestOwnership:
         """What is unsafe about the store is told while it is served."""
         async with Rig(FakeStore(shared, warnings=("the append-only file is off",))).open() as rig:
             assert ("the append-only file is off",) == rig.pipeline.warnings
+
+
+class TestDurability:
+    async def test_relaxed_may_come_back_with_less(self, shared: Shared) -> None:
+        """Where an operator chose that Redis may forget a second, the stream goes on from what is there, counts what
+        is gone, and what is sent again is decided anew.
+        """
+        store = FakeStore(shared)
+        store.durability = Durability(tier=Tier.RELAXED)
+        async with Rig(store).open() as rig:
+            await rig.ask(known("a"))
+            await rig.ask(novel("b"))
+            shared.log.pop()
+            del shared.ids["b"]
+            store.fails("append", SequenceConflict("not next", expected=2, got=3))
+            with pytest.raises(NotReady):
+                await rig.ask(known("c"))
+            await rig.is_ready()
+
+            assert 1 == rig.pipeline.last_durable_seq
+            assert 1 == rig.metrics.registry.get_sample_value("firstseen_forgotten_total")
+            assert [1, 2] == [v.seq for v in await rig.ask(known("a"), novel("b"))]
+
+    async def test_set_up_to_forget_while_it_runs(self, store: FakeStore) -> None:
+        """A Redis whose append-only file is switched off under us is not written to until that is mended."""
+        async with Rig(store, lease_ms=30).open() as rig:
+            store.fails("check", StoreMisconfigured("the append-only file is off"), times=3)
+            await soon(lambda: rig.pipeline.reason == "the append-only file is off", "it is seen")
+            with pytest.raises(StoreAway, match="may forget"):
+                rig.offer(known("a"))
+            await rig.is_ready()
+
+            assert 1 == (await rig.ask(known("a")))[0].seq
+
+    async def test_a_warning_comes_and_goes(self, store: FakeStore) -> None:
+        """What an operator should know is looked at again and again, not only at the start."""
+        async with Rig(store, lease_ms=30).open() as rig:
+            assert () == rig.pipeline.warnings
+            store.warnings = ("appendfsync could not be checked",)
+            await soon(lambda: rig.pipeline.warnings, "it is told")
+            store.warnings = ()
+            await soon(lambda: not rig.pipeline.warnings, "it is over")
 
 
 class TestLog:

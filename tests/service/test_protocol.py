@@ -38,10 +38,17 @@ def test_to_client(subprotocol: str) -> None:
     problem = Problem(type_="/problems/x", title="t", status=422, detail="d")
     messages = {
         "welcome": Welcome(
-            stream="s", bundle_id="b", epoch=2, last_durable_seq=-1, credits=4, max_items=8, max_bytes=9
+            stream="s",
+            bundle_id="b",
+            durability="fsync",
+            epoch=2,
+            last_durable_seq=-1,
+            credits=4,
+            max_items=8,
+            max_bytes=9,
         ),
         "verdicts": Verdicts([Result.of(0, VERDICT)]),
-        "ack": Ack(accepted=1, durable=1, credits=4),
+        "ack": Ack(accepted=1, durable=1, durability="fsync", credits=4),
         "nack": Nack(position=0, id=None, problem=problem),
     }
     for name, message in messages.items():

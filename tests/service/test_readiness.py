@@ -51,6 +51,18 @@ def test_a_store_that_is_away_comes_first(readiness: Readiness, door: Door) -> N
     assert readiness.reason == "replaying the log"
 
 
+def test_a_store_that_forgets_closes_the_door(readiness: Readiness, door: Door) -> None:
+    """Whatever else is ready: nothing may be acknowledged that would not stay; mended, it opens again."""
+    readiness.ready()
+    readiness.store_is_unsafe("the append-only file is off")
+
+    assert readiness.reason == "the append-only file is off"
+    assert "Redis may forget what is acknowledged" in str(door.why)
+    readiness.store_is_unsafe(None)
+    assert readiness.reason is None
+    assert door.why is None
+
+
 def test_once_stopping_it_never_opens_again(readiness: Readiness, door: Door) -> None:
     """Neither when ready, nor when the store is back."""
     readiness.stop()

@@ -30,6 +30,7 @@ def session(subprotocol: str = JSON) -> IngestSession:
         window=WINDOW,
         max_items=MAX_ITEMS,
         max_bytes=1000,
+        durability="relaxed",
         problem_of=problem_of,
     )
 
@@ -138,8 +139,8 @@ def test_answers() -> None:
     assert isinstance(two, Send)
     assert isinstance(two.message, Verdicts)
     assert [0, 2] == [one.message.results[0].position, two.message.results[0].position]
-    assert Send(Ack(accepted=3, durable=2, credits=5)) == ack
-    assert Send(Ack(accepted=3, durable=3, credits=6)) == last
+    assert Send(Ack(accepted=3, durable=2, durability="relaxed", credits=5)) == ack
+    assert Send(Ack(accepted=3, durable=3, durability="relaxed", credits=6)) == last
 
 
 def test_nack() -> None:

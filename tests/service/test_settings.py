@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from service.clustering.params import EngineParams
 from service.errors import InvalidSetting
 from service.settings import PREFIX, Settings
+from service.state.durability import Tier
 
 
 def test_defaults() -> None:
@@ -77,6 +78,8 @@ def test_nothing_like_it() -> None:
         ("lease_ms", "1"),
         ("send_timeout_s", "0"),
         ("backend", "moa"),
+        ("durability", "maybe"),
+        ("replicas", "0"),
         ("log_level", "loud"),
     ],
 )
@@ -156,6 +159,16 @@ def test_settings_that_contradict_each_other(smaller: str, larger: str) -> None:
 
     assert all(variable in str(refused.value) for variable in variables)
     assert 9999 == getattr(Settings.read({variables[0]: "9999", variables[1]: "9999"}), smaller)
+
+
+def test_replicas_need_a_redis_of_ones_own() -> None:
+    """The embedded store has no replicas: the tier is refused with what to give."""
+    replicated = {"FIRSTSEEN_DURABILITY": "replicated", "FIRSTSEEN_REPLICAS": "2"}
+    with pytest.raises(InvalidSetting, match="FIRSTSEEN_REDIS_URL, or choose FIRSTSEEN_DURABILITY=fsync"):
+        Settings.read(replicated)
+
+    settings = Settings.read({**replicated, "FIRSTSEEN_REDIS_URL": "redis://host"})
+    assert (Tier.REPLICATED, 2) == (settings.durability, settings.replicas)
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, 0.03), (0.2, 0.2)])

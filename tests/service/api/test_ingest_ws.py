@@ -106,7 +106,13 @@ class TestSubprotocols:
             assert subprotocol == socket.subprotocol
             assert list(range(10)) == [r["position"] for r in results(got)]
             assert [f"{name}-{n}" for n in range(10)] == [r["id"] for r in results(got)]
-            assert {"type": "ack", "accepted": 10, "durable": 10, "credits": WINDOW} == got[-1]
+            assert {
+                "type": "ack",
+                "accepted": 10,
+                "durable": 10,
+                "durability": "fsync",
+                "credits": WINDOW,
+            } == got[-1]
             assert 1000 == socket.close_code
 
     async def test_unknown(self, service: Inside, name: str) -> None:

@@ -40,6 +40,14 @@ class TestClassify:
         assert 0 <= verdict["novelty"] < 1
         assert verdict["distance"] >= 0
 
+    @pytest.mark.parametrize("is_single", [True, False])
+    def test_promise(self, http: httpx.Client, name: str, is_single: bool) -> None:
+        """The answer says how durable it is."""
+        item = {"id": name, "x": digits.raw()}
+        answer = http.post("/classify", json=item if is_single else {"items": [item]})
+
+        assert "fsync" == answer.headers["firstseen-durability"]
+
     def test_in_order(self, http: httpx.Client, name: str) -> None:
         """Results come in the order of the items, and seqs of new items rise by one."""
         results = classify(http, *digits.many(name, 20))
@@ -196,7 +204,9 @@ class TestHealth:
 
     def test_ready(self, http: httpx.Client) -> None:
         """A ready service gives no reason why not."""
-        assert {"ready": True, "reason": None, "warnings": []} == http.get("/readyz").json()
+        assert {"ready": True, "reason": None, "warnings": [], "durability": "fsync"} == http.get(
+            "/readyz"
+        ).json()
 
     def test_metrics(self, http: httpx.Client, name: str) -> None:
         """Verdicts, repeats and refusals are counted, in the format of Prometheus."""

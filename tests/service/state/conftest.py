@@ -1,7 +1,10 @@
-"""Real servers for the tests of the store: the embedded Valkey, and Debian's Redis where it is installed."""
+"""Real servers for the tests of the store: the embedded Valkey, `redis-server` where it is installed, and the programs
+that FIRSTSEEN_TEST_SERVERS names (paths, with `:` between them), so that one run covers every server there is.
+"""
 
 import asyncio
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -33,12 +36,15 @@ async def private(short_path: Path) -> AsyncIterator["Redis"]:
         await client.aclose()
 
 
-@pytest.fixture(scope="session", params=["valkey", "redis"])
+_OTHERS = [path for path in os.environ.get("FIRSTSEEN_TEST_SERVERS", "").split(":") if path]
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis", *_OTHERS])
 def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
     """A running server, shared by all tests of the session: each takes a stream of its own."""
     binary = None
-    if request.param == "redis":
-        found = shutil.which("redis-server")
+    if request.param != "valkey":
+        found = shutil.which("redis-server" if request.param == "redis" else request.param)
         if found is None:
             pytest.skip("redis-server is not installed (apt-get install redis-server)")
         binary = Path(found)

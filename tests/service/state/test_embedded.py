@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from service.state.durability import Durability, Tier
 from service.state.embedded import EmbeddedServer
 from service.state.errors import DataFolderInUse, EmbeddedServerFailed, StoreUnavailable
 from service.state.store import Append, StreamStore, connect
@@ -390,14 +391,18 @@ async def test_a_long_log_is_put_aside(short_path: Path) -> None:
     assert (short_path / "server.log").stat().st_size < 1 << 20
 
 
-async def test_the_settings(short_path: Path) -> None:
-    """The server runs with what durability needs, and says so itself."""
-    async with EmbeddedServer(short_path) as server:
+@pytest.mark.parametrize("tier", [Tier.FSYNC, Tier.RELAXED])
+async def test_the_settings(short_path: Path, tier: Tier) -> None:
+    """The server runs with what the durability needs, and says so itself."""
+    durability = Durability(tier=tier)
+    async with EmbeddedServer(short_path, appendfsync=durability.appendfsync) as server:
         client = connect(server.socket)
-        info, unsafe = await Wire(client).inspect()
+        fsync = await client.config_get("appendfsync")
+        info, unsafe = await Wire(client).inspect(durability)
         truncated = await client.config_get("aof-load-truncated")
         await client.aclose()
 
     assert info.name == "valkey"
-    assert (unsafe, info.warnings) == ([], ())
+    assert (unsafe, info.warnings) == ((), ())
+    assert list(fsync.values()) == [durability.appendfsync]
     assert list(truncated.values()) in (["yes"], [b"yes"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis, SSLConnection
 
+from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreMisconfigured, StoreUnavailable
 from service.state.wire import LIBRARY, Refusal, Wire, connect, library_source
@@ -145,9 +146,9 @@ async def test_a_command_that_redis_does_not_know(client: "Redis") -> None:
 
 async def test_a_good_server_has_no_warnings(client: "Redis") -> None:
     """The embedded server's own settings pass the check."""
-    info, unsafe = await Wire(client).inspect()
+    info, unsafe = await Wire(client).inspect(Durability())
 
-    expected: tuple[list[str], tuple[str, ...]] = ([], ())
+    expected: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     assert expected == (unsafe, info.warnings)
     assert info.name in ("valkey", "redis")
     assert info.version[0].isdigit()
@@ -164,11 +165,11 @@ async def test_a_good_server_has_no_warnings(client: "Redis") -> None:
 async def test_unsafe_settings(private: "Redis", setting: str, value: str, advice: str) -> None:
     """Each setting that could lose acknowledged items is named with the command that mends it."""
     await private.config_set(setting, value)
-    info, unsafe = await Wire(private).inspect()
+    info, unsafe = await Wire(private).inspect(Durability())
 
     assert len(unsafe) == 1
     assert advice in unsafe[0]
-    assert tuple(unsafe) == info.warnings
+    assert unsafe == info.warnings
 
 
 async def test_a_server_that_is_too_old(short_path: Path) -> None:
@@ -185,7 +186,7 @@ async def test_a_server_that_is_too_old(short_path: Path) -> None:
     client = connect(short_path / "old")
     wire = Wire(client)
     with pytest.raises(StoreMisconfigured, match=r"redis 6\.2\.14 has no Functions; use Redis 7\.0"):
-        await wire.inspect()
+        await wire.inspect(Durability())
     await client.aclose()
     listener.close()
     await listener.wait_closed()
@@ -208,8 +209,8 @@ async def test_a_server_that_takes_no_writes(private: "Redis", command: str) -> 
 async def test_a_server_without_config(private: "Redis") -> None:
     """Where CONFIG is forbidden (managed servers) the fsync policy is a warning, not a refusal."""
     await private.execute_command("ACL", "SETUSER", "default", "-config")
-    info, unsafe = await Wire(private).inspect()
+    info, unsafe = await Wire(private).inspect(Durability())
 
-    assert unsafe == []
+    assert unsafe == ()
     assert len(info.warnings) == 1
     assert "could not be checked" in info.warnings[0]
