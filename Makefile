@@ -43,7 +43,7 @@ format: $(VENV)/.dev ## let ruff fix and format the sources
 	$(BIN)/ruff format .
 
 test: $(VENV)/.dev ## all tests that need no Docker engine
-	$(BIN)/python -m pytest -m "not e2e"
+	$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadfile
 
 bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.clusterer --quick --json benchmarks/results/clusterer.json
