@@ -1,5 +1,5 @@
 """Real servers for the tests of the store: the embedded Valkey, `redis-server` where it is installed, and the programs
-that FIRSTSEEN_TEST_SERVERS names (paths, with `:` between them), so that one run covers every server there is.
+that TEST_REDIS_SERVERS names (paths, with `:` between them), so that one run covers every server there is.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ async def private(short_path: Path) -> AsyncIterator["Redis"]:
         await client.aclose()
 
 
-_OTHERS = [path for path in os.environ.get("FIRSTSEEN_TEST_SERVERS", "").split(":") if path]
+_OTHERS = [path for path in os.environ.get("TEST_REDIS_SERVERS", "").split(":") if path]
 
 
 @pytest.fixture(scope="session", params=["valkey", "redis", *_OTHERS])
