@@ -194,7 +194,7 @@ def owner_faults(cut: Cut) -> list[str]:
     return []
 
 
-def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Head, *, is_owned: bool) -> None:
+def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Head, *, is_owned: bool) -> bool:
     """Are these the keys of a stream with this head? Missing chunks are told where snapshots are read.
 
     Args:
@@ -203,6 +203,9 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
         names: The keys that there are -> their types.
         head: The stream's.
         is_owned: Whether a lease lives, so that a save may be going on.
+
+    Returns:
+        Whether all are of their types, so that they can be read.
     """
     must = {keys.bundle: "string", keys.epoch: "string", keys.head: "hash"}
     if head.seq > head.trimmed:
@@ -212,6 +215,7 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
     kept = {description.generation: description.chunks for description in head.snapshots}
     staged = 0
     unfinished = 0
+    can_be_read = True
     for key in must.keys() - names.keys():
         found.failed("keys", f"{key} is missing")
     for key, kind in names.items():
@@ -220,6 +224,7 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
             staged += 1
         elif place is not None and place[1] < kept.get(place[0], 0):
             if kind != "string":
+                can_be_read = False
                 found.failed("keys", f"{key} is a {kind}, not a string")
         elif place is not None and head.saving is not None and place[0] == head.saving[0]:
             unfinished += 1
@@ -230,6 +235,7 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
             why = "firstseen has no such key" if generation is None else "these ids should be forgotten"
             found.failed("keys", f"{key} should not be there: {why}")
         elif kind != wanted:
+            can_be_read = False
             found.failed("keys", f"{key} is a {kind}, not a {wanted}")
     found.passed("keys", f"{len(names)} keys, each of its type and none unknown")
     if head.saving is not None and not is_owned:
@@ -245,6 +251,7 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
             "`firstseen state import` into this stream clears them",
         )
     found.passed("leftovers", "none" if head.saving is None else "none; a snapshot is being saved")
+    return can_be_read
 
 
 class LogWalk:

@@ -90,6 +90,7 @@ async def import_stream(
             await writing.write(frame)
             progress("import", offset * 100 // archive.size, 100, "%")
         epoch = await writing.adopt(start)
+        progress("import", 100, 100, "%")
     except BaseException:
         await writing.clear()
         raise

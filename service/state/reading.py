@@ -52,6 +52,14 @@ class StreamReader:
         )
         return Cut(bundle=bundle, epoch=epoch, lease=lease, head=head)
 
+    async def of_wrong_type(self) -> list[tuple[str, str]]:
+        """(key, its type) of what `cut` could not read."""
+        keys = self.keys
+        wanted = {keys.bundle: "string", keys.epoch: "string", keys.lease: "string", keys.head: "hash"}
+        types = await self._wire.commands(*(["TYPE", key] for key in wanted))
+        pairs = zip(wanted.items(), map(text, types), strict=True)
+        return [(key, found) for (key, kind), found in pairs if found not in (kind, "none")]
+
     async def names(self) -> dict[str, str]:
         """Every key of the stream -> its type, in order."""
         return dict(sorted([pair async for pair in self._names(self.keys.every)]))

@@ -79,6 +79,8 @@ async def verify(
         StoreUnavailable, StoreMisconfigured: Redis could not be read.
         StreamMoves: The stream is served, and never stood still for long enough.
     """
+    if wrong := await reader.of_wrong_type():
+        return _unreadable(reader, wrong)
     for _ in range(_TRIES):
         audit = _Audit(reader, known, labels, progress)
         cut = await reader.cut()
@@ -88,6 +90,16 @@ async def verify(
     raise StreamMoves(
         f"Stream {reader.keys.stream} was saved {_TRIES} times while it was read; verify it when less arrives, raise "
         "FIRSTSEEN_SNAPSHOT_EVERY_ITEMS, or stop the service."
+    )
+
+
+def _unreadable(reader: StreamReader, wrong: Sequence[tuple[str, str]]) -> Verified:
+    """Nothing else can be said where the head is not even a head."""
+    found = Findings()
+    for key, kind in wrong:
+        found.failed("keys", f"{key} is a {kind}, which it never is")
+    return Verified(
+        stream=reader.keys.stream, bundle_id=reader.keys.bundle_id, seq=0, state_hash=None, checks=found.checks()
     )
 
 
@@ -109,13 +121,8 @@ class _Audit:
         head, state_hash = self._head(cut), None
         if head is not None:
             names = await self._reader.names()
-            check_names(self._found, self._keys, names, head, is_owned=cut.lease is not None)
-            await self._snapshots(head)
-            places, state_hash = await self._log(head)
-            await self._ids(head, places)
-            await self._grown(head)
-            letters = sum([len(page) async for page in self._reader.dead_letters()])
-            self._found.passed("dlq", f"{letters} items set aside")
+            can_be_read = check_names(self._found, self._keys, names, head, is_owned=cut.lease is not None)
+            state_hash = await self._contents(head) if can_be_read else None
         return Verified(
             stream=self._keys.stream,
             bundle_id=self._keys.bundle_id,
@@ -148,14 +155,22 @@ class _Audit:
         found.passed("owner", f"epoch {epoch}, {'its lease is alive' if cut.lease else 'no lease'}")
         return head if head.horizon else None
 
+    async def _contents(self, head: Head) -> str | None:
+        """All that takes long; the hash of the state at the head."""
+        await self._snapshots(head)
+        places, state_hash = await self._log(head)
+        await self._ids(head, places)
+        await self._grown(head)
+        letters = sum([len(page) async for page in self._reader.dead_letters()])
+        self._found.passed("dlq", f"{letters} items set aside")
+        return state_hash
+
     # Snapshots
 
     async def _snapshots(self, head: Head) -> None:
-        whole = 0
-        for description, name in zip(head.snapshots, ("the older snapshot", "the newer snapshot")[-len(head.snapshots) :], strict=True):
-            blob = await self._blob(description)
-            if blob is not None:
-                whole += 1
+        for name, description in (("the older snapshot", head.prev), ("the newer snapshot", head.cur)):
+            blob = None if description is None else await self._blob(description)
+            if blob is not None and description is not None:
                 await asyncio.to_thread(self._shadows.start_from, blob, name=name, seq=description.seq)
         if head.prev is None and head.trimmed == 0:
             self._shadows.start_from_nothing()
