@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -128,7 +129,7 @@ class _Export:
                 if record is not None:
                     entries.append((record.first_seq, {key.decode(): value for key, value in fields.items()}))
             for part in paged(entries, lambda entry: sum(map(len, entry[1].values()))):
-                self._writer.write(LogPage(entries=list(part)))
+                self._writer.write(LogPage(entries=part))
             self._progress("log", walk.expected - head.trimmed, head.seq - head.trimmed, "items")
         walk.end(head.seq)
         if not walk.is_whole:
@@ -154,9 +155,9 @@ class _Export:
                     piles[at].write(_PAIR.pack(len(item_id), len(verdict)) + item_id + verdict)
                 done += len(page)
                 self._progress("ids", min(done, total), total, "ids")
-            for _, pile in sorted(piles.items()):
-                for part in paged(_sorted(pile), lambda pair: len(pair[0]) + len(pair[1])):
-                    self._writer.write(IdsPage(generation=generation, verdicts=list(part)))
+            in_order = chain.from_iterable(_sorted(pile) for _, pile in sorted(piles.items()))
+            for part in paged(in_order, lambda pair: len(pair[0]) + len(pair[1])):
+                self._writer.write(IdsPage(generation=generation, verdicts=part))
 
     async def _snapshot(self, description: Description) -> None:
         chunks: list[bytes | None] = []
@@ -175,7 +176,7 @@ class _Export:
         async for page in self._reader.dead_letters():
             letters |= page
         for part in paged(sorted(letters.items()), lambda pair: len(pair[0]) + len(pair[1])):
-            self._writer.write(DlqPage(fields=list(part)))
+            self._writer.write(DlqPage(fields=part))
 
     def _damaged(self, faults: Sequence[str]) -> NotExportable:
         return NotExportable(
