@@ -1,9 +1,9 @@
 """`firstseen state`: look after what a stream has learnt, when something happened to it, or before something may.
 
-    verify      is all of it there, and right?            reads only; also while the service runs
-    export      into one file, a backup                   reads only; also while the service runs
-    import      out of such a file, into an empty stream  all or nothing
-    snapshot    save now, so that the next start is short  the service must be stopped
+verify      is all of it there, and right?            reads only; also while the service runs
+export      into one file, a backup                   reads only; also while the service runs
+import      out of such a file, into an empty stream  all or nothing
+snapshot    save now, so that the next start is short  the service must be stopped
 """
 
 import asyncio
@@ -39,15 +39,18 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="state",
     help=(
-        "Verify, back up, restore and shorten a stream's state.\n\nThe state is where `firstseen serve` keeps it: in the "
-        "data folder, or in the Redis of --redis-url. Settings are those of the service, FIRSTSEEN_... variables too."
+        "Verify, back up, restore and shorten a stream's state.\n\nThe state is where `firstseen serve` keeps it: in "
+        "the data folder, or in the Redis of --redis-url. The service's settings and FIRSTSEEN_... variables hold here "
+        "too."
     ),
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 screen = Console(stderr=True)
 
-Bundle_ = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of.")]
+Bundle_ = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of.")
+]
 DataDir = Annotated[
     Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
 ]
@@ -55,7 +58,12 @@ RedisUrl = Annotated[str | None, typer.Option(help="Use this Redis instead of th
 Stream = Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-_SIGNS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "bold red"), "skipped": ("-", "dim")}
+_SIGNS = {
+    "ok": ("✓", "green"),
+    "warning": ("!", "yellow"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("-", "dim"),
+}
 
 
 @app.command()
@@ -147,12 +155,12 @@ def import_(
     from service.state.keys import Keys
     from service.state.reading import StreamReader
     from service.state.store import StreamStore
-    from service.state.wire import Wire
     from service.state.verifying import verify as verify_stream
+    from service.state.wire import Wire
 
     settings = _settings(data_dir, redis_url, stream)
-    if not file.is_file():
-        raise StoreError(f"There is no file {file}; give one that `firstseen state export` wrote.")
+    if not (file.is_file() and os.access(file, os.R_OK)):
+        raise StoreError(f"There is no file {file} to read; give one that `firstseen state export` wrote.")
 
     async def run(found: "Bundle", archive: "Inspected") -> tuple[dict[str, Any], "Verified"]:
         bundle_id, token = found.manifest.bundle_id, secrets.token_hex(8)
@@ -165,7 +173,13 @@ def import_(
             wire = Wire(client)
             with stages(screen) as progress:
                 done = await import_stream(
-                    wire, archive, bundle_id=bundle_id, stream=name, owner=owner, token=token, progress=progress
+                    wire,
+                    archive,
+                    bundle_id=bundle_id,
+                    stream=name,
+                    owner=owner,
+                    token=token,
+                    progress=progress,
                 )
                 reader = StreamReader(wire, Keys(name, bundle_id))
                 verified = await verify_stream(reader, found.known, found.manifest.labels, progress)
@@ -281,7 +295,9 @@ async def _client(settings: Settings, *, makes_folder: bool = False) -> "AsyncIt
                 url = (await stack.enter_async_context(EmbeddedServer(folder))).url
             except DataFolderInUse as used:
                 where = socket_of(folder)
-                through = f", or reach it while it runs: --redis-url unix://{where.absolute()}" if where else ""
+                through = (
+                    f", or reach it while it runs: --redis-url unix://{where.absolute()}" if where else ""
+                )
                 raise DataFolderInUse(
                     f"{folder} is in use by process {used.pid or 'unknown'}, which may be a service: stop it{through} "
                     "(verify and export only read).",
@@ -333,7 +349,7 @@ def fields_of(record: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
 
     fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
     counts = fields.pop("counts", None)
-    return fields | ({} if counts is None else {n: v for n, v in msgspec.structs.asdict(counts).items()})
+    return fields | ({} if counts is None else msgspec.structs.asdict(counts))
 
 
 def _say(told: dict[str, Any], sentence: str, *, as_json: bool) -> None:
@@ -354,7 +370,8 @@ def _tell(verified: "Verified", *, as_json: bool) -> None:
         return
     output = Console()
     output.print(
-        Text(f"stream {verified.stream} of bundle {verified.bundle_id}, up to seq {verified.seq}"), soft_wrap=True
+        Text(f"stream {verified.stream} of bundle {verified.bundle_id}, up to seq {verified.seq}"),
+        soft_wrap=True,
     )
     for check in verified.checks:
         sign, style = _SIGNS[check.outcome.value]

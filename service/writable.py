@@ -46,17 +46,18 @@ def written_at_once(file: Path, *, replace: bool) -> Iterator[BinaryIO]:
     Raises:
         CannotWrite: There is such a file already, and it may not.
     """
-    if file.exists() and not replace:
-        raise CannotWrite(f"{file} is there already; give another name, or --force to replace it.")
+    _check_free(file, replace=replace)
     number, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(number, "w+b") as writing:
             yield writing
             writing.flush()
             os.fsync(writing.fileno())
-        if file.exists() and not replace:
-            raise CannotWrite(f"{file} has come to be meanwhile; give another name, or --force to replace it.")
+        _check_free(file, replace=replace)
         Path(name).replace(file)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise CannotWrite(f"Cannot write {file} ({error}); make room, or give another place.") from error
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -65,3 +66,8 @@ def written_at_once(file: Path, *, replace: bool) -> Iterator[BinaryIO]:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _check_free(file: Path, *, replace: bool) -> None:
+    if file.exists() and not replace:
+        raise CannotWrite(f"{file} is there already; give another name, or --force to replace it.")

@@ -17,9 +17,9 @@ changed, dropped, repeated or moved is found at its place; a file that is cut ha
     dlq      fields [[name, value], ...]       items set aside, ascending by name
     end      entries, ids, chunks, dlq         how many there were
 
-Equal states give equal files. Lease and owner are left out, as is a save under way: they belong to a process. Ids, names,
-values and payloads are bytes, as in Redis. Frames are of a few hundred kilobytes, so writer and reader need no more
-memory than one of them (a frame of one batch of the largest size may have some tens of megabytes).
+Equal states give equal files. Lease and owner are left out, as is a save under way: they belong to a process. Ids,
+names, values and payloads are bytes, as in Redis. Frames are of a few hundred kilobytes, so writer and reader need no
+more memory than one of them (a frame of one batch of the largest size may have some tens of megabytes).
 """
 
 import hashlib
@@ -154,7 +154,9 @@ def read_frames(file: BinaryIO) -> Iterator[tuple[int, Frame]]:
             raise ArchiveUnreadable(f"The file is damaged at byte {offset}: a frame of {size} bytes.")
         data = file.read(size)
         if len(intro) < _SIZE.size + _SUM_BYTES or len(data) < size:
-            raise ArchiveUnreadable(f"The file is cut: the frame at byte {offset} is not complete. Copy it again.")
+            raise ArchiveUnreadable(
+                f"The file is cut: the frame at byte {offset} is not complete. Copy it again."
+            )
         checksum = _chained(checksum, data)
         if checksum != intro[_SIZE.size :]:
             raise ArchiveUnreadable(f"The file is damaged: the frame at byte {offset} has a wrong checksum.")

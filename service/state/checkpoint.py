@@ -88,7 +88,9 @@ async def _replayed(
         entry = unpack_entry(record.payload, first_seq=record.first_seq)
         if engine is None:
             if not isinstance(entry, EngineParams):
-                raise StoreError("The log does not begin with the stream's parameters; see `firstseen state verify`.")
+                raise StoreError(
+                    "The log does not begin with the stream's parameters; see `firstseen state verify`."
+                )
             engine = Engine(known, labels, entry)
         await asyncio.to_thread(replay_entry, engine, entry)
         entries += 1
@@ -112,6 +114,8 @@ async def _kept(store: StreamStore, lease_s: float) -> AsyncIterator[None]:
         yield
     finally:
         renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)  # one that failed shows in the next write: fenced
+        await asyncio.gather(
+            renewing, return_exceptions=True
+        )  # one that failed shows in the next write: fenced
         with contextlib.suppress(StoreError):
             await store.release()

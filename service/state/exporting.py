@@ -18,7 +18,6 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-
 from service.state.archive import PAGE_BYTES, Chunk, DlqPage, End, IdsPage, LogPage, Start, Writer
 from service.state.checks import Findings, Head, LogWalk, head_faults, owner_faults, parse_head
 from service.state.errors import SnapshotCorrupt, StoreError
@@ -97,10 +96,9 @@ class _Export:
     async def run(self, cut: Cut) -> Exported:
         try:
             head = parse_head(cut.head)
-            faults = [*head_faults(head), *owner_faults(cut)]
         except ValueError as error:
-            faults = [str(error)]
-        if faults:
+            raise self._damaged([str(error)]) from None
+        if faults := [*head_faults(head), *owner_faults(cut)]:
             raise self._damaged(faults)
         epoch = int((cut.epoch or b"0").partition(b" ")[0])
         fields = {name.decode(): value for name, value in sorted(cut.head.items()) if name != b"saving"}

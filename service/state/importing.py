@@ -5,10 +5,10 @@
     write  fs:{stream}:+<t>:... under names that nobody reads, new ones for every import
     adopt                       one Function: names as they should be, bundle and epoch; the lease ends
 
-Killed before the last step, an import leaves names with a `+`, which are no stream, and a lease that runs out; the next
-import clears them. Killed after it, it is done. Should it sleep through its lease, the last step is refused, and what it
-writes late goes to its own names. The epoch becomes one more than the exported one, so that no token of before the export
-is ever good again.
+Killed before the last step, an import leaves names with a `+`, which are no stream, and a lease that runs out; the
+next import clears them. Killed after it, it is done. Should it sleep through its lease, the last step is refused, and
+what it writes late goes to its own names. The epoch becomes one more than the exported one, so that no token of before
+the export is ever good again.
 """
 
 import contextlib
@@ -197,13 +197,11 @@ class _Import:
         )
 
     async def _held(self) -> None:
-        owner, remaining = await self._wire.commands(
-            ["GET", self._keys.lease], ["PTTL", self._keys.lease]
-        )
+        owner, remaining = await self._wire.commands(["GET", self._keys.lease], ["PTTL", self._keys.lease])
         shown = owner.decode("ascii", "backslashreplace") if owner else "nobody now"
         raise LeaseHeld(
-            f"Stream {self._keys.stream} is held by {shown} for {max(0, remaining)} ms more, though it is empty: an import "
-            "or a service that just began, or was killed. Wait, or stop it.",
+            f"Stream {self._keys.stream} is held by {shown} for {max(0, remaining)} ms more, though it is empty: an "
+            "import or a service that just began, or was killed. Wait, or stop it.",
             owner=shown,
             remaining_ms=max(0, remaining),
         )

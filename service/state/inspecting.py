@@ -1,7 +1,7 @@
 """Is what an archive holds a stream? Asked of the whole file before any of it is written anywhere.
 
-archive.py vouches for the frames; here: their order, a head that fits itself, a log without hole whose every checksum is
-right, ids of the two generations that the head names, in order, and snapshots whose every chunk is there and right.
+archive.py vouches for the frames; here: their order, a head that fits itself, a log without hole whose every checksum
+is right, ids of the two generations that the head names, in order, and snapshots whose every chunk is there and right.
 What the entries of the log mean is for `verify` to say, which has the bundle.
 """
 
@@ -56,7 +56,9 @@ def inspect(file: BinaryIO) -> Inspected:
         raise ArchiveUnreadable(f"The head in the file cannot be one: {error}.") from None
     faults = head_faults(head)
     if faults or head.saving or start.epoch < 1:
-        raise ArchiveUnreadable(f"The head in the file cannot be one: {'; '.join(faults) or 'a save under way'}.")
+        raise ArchiveUnreadable(
+            f"The head in the file cannot be one: {'; '.join(faults) or 'a save under way'}."
+        )
     _Inspection(head).run(frames)
     return Inspected(file=file, size=file.tell(), start=start, head=head)
 

@@ -86,7 +86,7 @@ class Keys:
         return key.startswith(f"{self._shared}+")
 
     def generation_of_ids(self, key: str) -> int | None:
-        """g of an `ids` key; None for another."""
+        """G of an `ids` key; None for another."""
         found = re.fullmatch(re.escape(f"{self._own}ids:") + r"(\d{1,18})", key)
         return int(found[1]) if found else None
 

@@ -22,6 +22,8 @@ _MOVES: Final = (b"cur", b"prev", b"gen", b"saving", b"idgen", b"trimmed")
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 """One entry of the log, its id and its fields."""
 
+Command = list[str | bytes | int]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
@@ -70,7 +72,8 @@ class StreamReader:
 
     async def _names(self, pattern: str) -> AsyncIterator[tuple[str, str]]:
         async for page in scan(self._wire, pattern):
-            types = await self._wire.commands(*(["TYPE", key] for key in page)) if page else []
+            asked: list[Command] = [["TYPE", key] for key in page]
+            types = await self._wire.commands(*asked) if page else []
             for key, kind in zip(page, types, strict=True):
                 if (name := text(kind)) != "none":  # gone since
                     yield text(key), name
@@ -95,13 +98,15 @@ class StreamReader:
 
     async def verdicts(self, wanted: Sequence[tuple[int, Sequence[bytes]]]) -> list[list[bytes | None]]:
         """The stored verdicts of ids, for each (generation, ids), in one round trip."""
-        asked = [["HMGET", self.keys.ids(generation), *ids] for generation, ids in wanted if ids]
+        asked: list[Command] = [
+            ["HMGET", self.keys.ids(generation), *ids] for generation, ids in wanted if ids
+        ]
         replies = iter(await self._wire.commands(*asked) if asked else [])
         return [next(replies) if ids else [] for _, ids in wanted]
 
     async def count(self, generations: Iterable[int]) -> list[int]:
         """How many ids each generation holds."""
-        asked = [["HLEN", self.keys.ids(generation)] for generation in generations]
+        asked: list[Command] = [["HLEN", self.keys.ids(generation)] for generation in generations]
         return await self._wire.commands(*asked) if asked else []
 
     async def all_verdicts(self, generation: int) -> AsyncIterator[list[tuple[bytes, bytes]]]:

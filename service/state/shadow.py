@@ -47,12 +47,16 @@ class Shadow:
                 return ()
             batch, clusters = entry
             verdicts = self.engine.apply(batch).verdicts
-        except Exception as error:  # whatever it is, this log does not lead to its head
+        except Exception as error:  # noqa: BLE001 - whatever it is, this log does not lead to its head
             self.is_lost = True
-            raise Diverged(f"the entry at seq {first_seq} cannot be replayed from {self.name}: {error}") from None
+            raise Diverged(
+                f"the entry at seq {first_seq} cannot be replayed from {self.name}: {error}"
+            ) from None
         if [v.cluster_id or NO_CLUSTER for v in verdicts] != clusters.tolist():
             self.is_lost = True
-            raise Diverged(f"replayed from {self.name}, the entry at seq {first_seq} gave other clusters than live")
+            raise Diverged(
+                f"replayed from {self.name}, the entry at seq {first_seq} gave other clusters than live"
+            )
         return verdicts
 
 
@@ -118,10 +122,14 @@ class Shadows:
         self._compare()
         if not self._shadows:
             return None
-        hashes = {shadow.name: snapshot.digest(shadow.engine) for shadow in self._shadows if not shadow.is_lost}
+        hashes = {
+            shadow.name: snapshot.digest(shadow.engine) for shadow in self._shadows if not shadow.is_lost
+        }
         for shadow in self._shadows:
             if not shadow.is_lost and shadow.engine.seq != seq:
-                self._found.failed("replay", f"replayed from {shadow.name} the log ends at {shadow.engine.seq}, not {seq}")
+                self._found.failed(
+                    "replay", f"replayed from {shadow.name} the log ends at {shadow.engine.seq}, not {seq}"
+                )
         if len(set(hashes.values())) > 1:
             told = ", ".join(f"{digest[:16]} from {name}" for name, digest in hashes.items())
             self._found.failed("replay", f"the ways to the head end in different states: {told}")
@@ -144,4 +152,6 @@ class Shadows:
             if snapshot.dump(first.engine) == blob:
                 self._passed.append(f"from {first.name} over {name}, byte for byte, to the head")
             else:
-                self._found.failed("replay", f"from {first.name} the log does not lead to {name}, but to another state")
+                self._found.failed(
+                    "replay", f"from {first.name} the log does not lead to {name}, but to another state"
+                )

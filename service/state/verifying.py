@@ -19,7 +19,6 @@ from typing import Final
 
 from model.bundle import KnownArrays
 from service.records import AUTO_ID_PREFIX, NO_CLUSTER, Int64s, Observed, Verdict, VerdictKind
-from service.state.shadow import Shadows, Unpacked
 from service.state.batches import LogRecord, id_field
 from service.state.checks import (
     Check,
@@ -36,6 +35,7 @@ from service.state.checks import (
 from service.state.errors import StoreError
 from service.state.packing import EntryUnreadable, unpack_entry, unpack_verdict
 from service.state.reading import Cut, Entry, StreamReader
+from service.state.shadow import Shadows, Unpacked
 from service.state.snapshots import BadSnapshot, Description, join
 
 _TRIES: Final = 5
@@ -99,7 +99,11 @@ def _unreadable(reader: StreamReader, wrong: Sequence[tuple[str, str]]) -> Verif
     for key, kind in wrong:
         found.failed("keys", f"{key} is a {kind}, which it never is")
     return Verified(
-        stream=reader.keys.stream, bundle_id=reader.keys.bundle_id, seq=0, state_hash=None, checks=found.checks()
+        stream=reader.keys.stream,
+        bundle_id=reader.keys.bundle_id,
+        seq=0,
+        state_hash=None,
+        checks=found.checks(),
     )
 
 
@@ -196,7 +200,9 @@ class _Audit:
             await self._page(page, head, walk, places)
             self._progress("log", walk.expected - head.trimmed, head.seq - head.trimmed, "items")
         walk.end(head.seq)
-        self._found.passed("log", f"{walk.entries} entries, items {head.trimmed} to {head.seq}, without a hole")
+        self._found.passed(
+            "log", f"{walk.entries} entries, items {head.trimmed} to {head.seq}, without a hole"
+        )
         self._found.passed("entries", "every entry can be read")
         self._found.passed("verdicts", f"{self._checked} ids of the log have the verdict of their item")
         if not walk.is_whole or self._found.has_failed("entries"):
@@ -225,7 +231,8 @@ class _Audit:
         items = len(_ids_of(entry)) or 1
         if items != record.count:
             self._found.failed(
-                "entries", f"the entry at seq {record.first_seq} counts {record.count} items and holds {items}"
+                "entries",
+                f"the entry at seq {record.first_seq} counts {record.count} items and holds {items}",
             )
             return None
         return entry
@@ -252,7 +259,8 @@ class _Audit:
                 for other in head.live_ids:
                     if other != generation and stored[other][k] is not None:
                         self._found.failed(
-                            "ids", f"{batch.ids[n]!r} (seq {batch.first_seq + n}) has a verdict in generation {other}, too"
+                            "ids",
+                            f"{batch.ids[n]!r} (seq {batch.first_seq + n}) has a verdict in generation {other}, too",
                         )
                 data = stored[generation][k]
                 fault = self._fault(batch, clusters, n, data, again[n] if again else None)
@@ -273,7 +281,9 @@ class _Audit:
         if verdict.seq != batch.first_seq + n:
             return f"has a verdict of seq {verdict.seq}"
         if (verdict.cluster_id or NO_CLUSTER) != clusters[n]:
-            return f"has cluster {verdict.cluster_id} as its verdict, and {int(clusters[n]) or None} in the log"
+            return (
+                f"has cluster {verdict.cluster_id} as its verdict, and {int(clusters[n]) or None} in the log"
+            )
         if again is not None and verdict != again:
             parts = [
                 f"{name} {getattr(verdict, name)} and not {getattr(again, name)}"
@@ -288,7 +298,9 @@ class _Audit:
     async def _ids(self, head: Head, places: Places) -> None:
         counts = await self._reader.count(head.live_ids)
         if sum(counts) > 2 * head.horizon + max(0, (await self._seq()) - head.seq):
-            self._found.failed("ids", f"{sum(counts)} are remembered, more than twice the horizon of {head.horizon}")
+            self._found.failed(
+                "ids", f"{sum(counts)} are remembered, more than twice the horizon of {head.horizon}"
+            )
         done = 0
         for generation in head.live_ids:
             async for page in self._reader.all_verdicts(generation):
@@ -298,7 +310,9 @@ class _Audit:
                 for hits, g in zip(twice, newer, strict=True):
                     for field, hit in zip(fields, hits, strict=True):
                         if hit is not None and not self._found.has_failed("ids"):
-                            self._found.failed("ids", f"{_shown(field)} is in generations {generation} and {g}")
+                            self._found.failed(
+                                "ids", f"{_shown(field)} is in generations {generation} and {g}"
+                            )
                 await asyncio.to_thread(self._remembered, page, generation, head, places)
                 done += len(page)
                 self._progress("ids", min(done, sum(counts)), sum(counts), "ids")
@@ -317,14 +331,17 @@ class _Audit:
             self._newest = max(self._newest, verdict.seq)
             if not (generation - 1) * H < verdict.seq < (generation + 1) * H:
                 self._found.failed(
-                    "ids", f"{_shown(field)} is of seq {verdict.seq}, which is not one of generation {generation}"
+                    "ids",
+                    f"{_shown(field)} is of seq {verdict.seq}, which is not one of generation {generation}",
                 )
             elif not places.is_at(verdict.seq, field):
                 self._found.failed(
                     "ids", f"{_shown(field)} has a verdict, but the item at seq {verdict.seq} is another"
                 )
             elif (verdict.verdict is VerdictKind.CLUSTER) != (verdict.cluster_id is not None):
-                self._found.failed("ids", f"{_shown(field)} is {verdict.verdict} of cluster {verdict.cluster_id}")
+                self._found.failed(
+                    "ids", f"{_shown(field)} is {verdict.verdict} of cluster {verdict.cluster_id}"
+                )
 
     _newest = -1
 

@@ -46,7 +46,7 @@ class Life:
         self.engine.configure(params)
 
     async def items(self, n: int, *, batch: int = 7, seed: int = 0) -> None:
-        """n items; every fifth comes without an id."""
+        """N items; every fifth comes without an id."""
         z = embeddings(n, seed)
         for start in range(0, n, batch):
             await self._batch(z[start : start + batch])

@@ -29,9 +29,7 @@ async def save(store: StreamStore, *, is_alone: bool = False) -> tuple[int, int,
     return done.seq, done.size, done.replayed, done.trimmed
 
 
-async def test_saved_at_the_head(
-    store: StreamStore, heir: StreamStore, client: "Redis", stream: str
-) -> None:
+async def test_saved_at_the_head(store: StreamStore, heir: StreamStore, client: "Redis", stream: str) -> None:
     """The state is that of the live engine, the log shorter, the lease given back, the stream sound."""
     life = await a_life(store)
     await store.release()
@@ -78,7 +76,7 @@ async def test_somebody_serves_it(store: StreamStore, heir: StreamStore) -> None
     """He is named; nothing is changed."""
     await a_life(store)
     before = await store.info()
-    with pytest.raises(LeaseHeld, match="held by owner-a for .*saves by itself"):
+    with pytest.raises(LeaseHeld, match=r"held by owner-a for .*saves by itself"):
         await save(heir)
 
     assert before == await store.info()

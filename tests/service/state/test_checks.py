@@ -69,7 +69,11 @@ class TestHead:
         """With both snapshots, with none, with a save under way."""
         head = parse_head(WHOLE | {b"saving": b"2 7"})
 
-        assert ((0, 1), (1, 2), (2, 7)) == (head.live_ids, tuple(d.generation for d in head.snapshots), head.saving)
+        assert ((0, 1), (1, 2), (2, 7)) == (
+            head.live_ids,
+            tuple(d.generation for d in head.snapshots),
+            head.saving,
+        )
         assert [] == head_faults(head)
         assert [] == head_faults(parse_head(HEAD | {b"trimmed": b"0"}))
         assert (0,) == parse_head(HEAD | {b"idgen": b"0"}).live_ids
@@ -78,7 +82,13 @@ class TestHead:
     def test_generation_of_the_newest_id(self, seq: int) -> None:
         """That of the last item: with a horizon of 4, items 4 to 7 are of generation 1."""
         idgen = max(seq - 1, 0) // 4
-        young = {b"seq": b"%d" % seq, b"horizon": b"4", b"idgen": b"%d" % idgen, b"gen": b"0", b"trimmed": b"0"}
+        young = {
+            b"seq": b"%d" % seq,
+            b"horizon": b"4",
+            b"idgen": b"%d" % idgen,
+            b"gen": b"0",
+            b"trimmed": b"0",
+        }
 
         assert [] == head_faults(parse_head(young))
         assert 1 == len(head_faults(parse_head(young | {b"idgen": b"%d" % (idgen + 1)})))

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.state.embedded import EmbeddedServer
+from service.state.embedded import EmbeddedServer, socket_of
 from service.state.errors import DataFolderInUse, EmbeddedServerFailed, StoreUnavailable
 from service.state.store import Append, StreamStore, connect
 from service.state.wire import Wire
@@ -401,3 +401,12 @@ async def test_the_settings(short_path: Path) -> None:
     assert info.name == "valkey"
     assert (unsafe, info.warnings) == ([], ())
     assert list(truncated.values()) in (["yes"], [b"yes"])
+
+
+async def test_where_it_listens(short_path: Path) -> None:
+    """Whoever knows the folder finds the socket, while there is one."""
+    assert socket_of(short_path) is None
+    async with EmbeddedServer(short_path) as server:
+        assert server.socket == socket_of(short_path)
+
+    assert socket_of(short_path) is None

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from service.clustering import snapshot
 from service.recovery import replay_entry
+from service.state.archive import ArchiveUnreadable
 from service.state.errors import LeaseHeld, StoreUnavailable
 from service.state.exporting import export_stream
 from service.state.importing import Imported, NotImported, StreamNotEmpty, import_stream
@@ -33,7 +34,7 @@ async def life(store: StreamStore) -> Life:
 
 
 @pytest.fixture
-async def data(client: "Redis", stream: str, life: Life, tmp_path: Path) -> bytes:
+async def data(client: "Redis", stream: str, tmp_path: Path) -> bytes:
     """The file of that life."""
     return await exported(client, stream, tmp_path)
 
@@ -68,7 +69,7 @@ async def put(wire: Wire, data: bytes, stream: str, *, bundle_id: str = BUNDLE_I
 
 
 async def test_round_trip(client: "Redis", target: Keys, data: bytes, life: Life, tmp_path: Path) -> None:
-    """Sound, of the same state hash, with a higher epoch; and exported again it is the same but for that and its name."""
+    """Sound, of the same state hash, with a higher epoch; exported again, it is the same but for that and its name."""
     done = await put(Wire(client), data, target.stream)
     found = await verified(StreamReader(Wire(client), target))
     again = archive(await exported(client, target.stream, tmp_path))
@@ -81,9 +82,8 @@ async def test_round_trip(client: "Redis", target: Keys, data: bytes, life: Life
     assert 2 == again.start.epoch
 
 
-async def test_what_was_set_aside(
-    client: "Redis", stream: str, target: Keys, life: Life, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("life")
+async def test_what_was_set_aside(client: "Redis", stream: str, target: Keys, tmp_path: Path) -> None:
     """Comes along."""
     await client.hset(Keys(stream, BUNDLE_ID).dead_letters, mapping={"a": b"\xff", "b": b""})
     await put(Wire(client), await exported(client, stream, tmp_path), target.stream)
@@ -92,7 +92,7 @@ async def test_what_was_set_aside(
 
 
 async def test_the_service_goes_on(
-    client: "Redis", stream: str, target: Keys, data: bytes, life: Life, make_store: MakeStore
+    client: "Redis", target: Keys, data: bytes, life: Life, make_store: MakeStore
 ) -> None:
     """A store on the copy answers every id as before, takes the next items, and both streams stay the same."""
     await put(Wire(client), data, target.stream)
@@ -148,13 +148,16 @@ async def test_a_log_that_is_trimmed_to_the_end(
     assert (0, {}, life.hash) == (done.counts.entries, faults(found), found.state_hash)
 
 
-async def test_a_stream_that_is_there(client: "Redis", stream: str, data: bytes, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_stream_that_is_there(client: "Redis", stream: str, data: bytes) -> None:
     """It stays to the byte, and the key that is in the way is named."""
     before = await verified(StreamReader(Wire(client), Keys(stream, BUNDLE_ID)))
     with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 7 more keys"):
         await put(Wire(client), data, stream)
 
-    assert before.state_hash == (await verified(StreamReader(Wire(client), Keys(stream, BUNDLE_ID)))).state_hash
+    assert (
+        before.state_hash == (await verified(StreamReader(Wire(client), Keys(stream, BUNDLE_ID)))).state_hash
+    )
 
 
 @pytest.mark.parametrize("key", ["fs:{%s}:stray", "fs:{%s}:other-bundle:head", "fs:{%s}:epoch"])
@@ -217,7 +220,7 @@ class KilledHere(BaseException):
 
 @pytest.mark.parametrize("after", [False, True])
 async def test_killed_anywhere(
-    *, client: "Redis", target: Keys, data: bytes, life: Life, make_store: MakeStore, after: bool
+    *, client: "Redis", target: Keys, data: bytes, life: Life, after: bool
 ) -> None:
     """At every step: no stream, or the whole; and if none, the next import clears up and makes it."""
     outcomes = []
@@ -258,7 +261,9 @@ async def test_a_reader_sees_no_half(client: "Redis", target: Keys, data: bytes)
     assert len(names) > 2
 
 
-async def test_overtaken_by_a_service(client: "Redis", target: Keys, data: bytes, make_store: MakeStore) -> None:
+async def test_overtaken_by_a_service(
+    client: "Redis", target: Keys, data: bytes, make_store: MakeStore
+) -> None:
     """A service that takes the stream by force in between keeps it; the import takes back what it wrote."""
     store = make_store(stream=target.stream)
     await store.open()
@@ -297,12 +302,31 @@ async def test_redis_away_meanwhile(client: "Redis", target: Keys, data: bytes) 
 
 async def test_a_file_that_changed_since(client: "Redis", target: Keys, data: bytes) -> None:
     """It is read again, and checked again, while it is written."""
-    from service.state.archive import ArchiveUnreadable
-
     changed = replace(archive(data), file=io.BytesIO(data[:-40] + b"?" + data[-39:]))
     with pytest.raises(ArchiveUnreadable):
         await import_stream(
-            Wire(client), changed, bundle_id=BUNDLE_ID, stream=target.stream, owner="o", token="t", progress=quiet
+            Wire(client),
+            changed,
+            bundle_id=BUNDLE_ID,
+            stream=target.stream,
+            owner="o",
+            token="t",  # noqa: S106 - no password
+            progress=quiet,
         )
 
     assert {} == await StreamReader(Wire(client), target).names()
+
+
+async def test_between_servers(
+    client: "Redis", private: "Redis", stream: str, data: bytes, life: Life, tmp_path: Path
+) -> None:
+    """From one server to another and back, Redis 7.0 or Valkey: the same stream, whatever it passed through."""
+    await Wire(private).load_library()
+    await put(Wire(private), data, stream)
+    there = await exported(private, stream, tmp_path)
+    await put(Wire(client), there, f"{stream}-back")
+    found = await verified(StreamReader(Wire(client), Keys(f"{stream}-back", BUNDLE_ID)))
+
+    assert ({}, life.hash) == (faults(found), found.state_hash)
+    assert archive(data).start.head == archive(there).start.head
+    assert archive(data).size == archive(there).size

@@ -24,7 +24,14 @@ def entry(seq: int) -> tuple[int, dict[str, bytes]]:
 
 def verdict(seq: int) -> tuple[bytes, bytes]:
     made = Verdict(
-        id="", seq=seq, verdict=VerdictKind.OUTLIER, label=None, cluster_id=None, novelty=0.5, nearest="a", distance=1.0
+        id="",
+        seq=seq,
+        verdict=VerdictKind.OUTLIER,
+        label=None,
+        cluster_id=None,
+        novelty=0.5,
+        nearest="a",
+        distance=1.0,
     )
     return b"id-%d" % seq, pack_verdict(made, ["a"])
 

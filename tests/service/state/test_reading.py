@@ -84,7 +84,10 @@ async def test_chunks(reader: StreamReader, store: StreamStore, client: "Redis",
     blob = bytes(3 * 262144 + 1)
     await store.save_snapshot(blob, seq=1)
     await client.delete(keys.chunk(1, 2))
-    found = [(n, chunk and len(chunk)) async for n, chunk in reader.chunks(Description.of(blob, generation=1, seq=1))]
+    found = [
+        (n, chunk and len(chunk))
+        async for n, chunk in reader.chunks(Description.of(blob, generation=1, seq=1))
+    ]
 
     assert [(0, 262160), (1, 262160), (2, None), (3, 17)] == found
 
@@ -97,7 +100,8 @@ async def test_keys_of_another_type(reader: StreamReader, client: "Redis", keys:
     assert [(keys.lease, "hash"), (keys.head, "string")] == await reader.of_wrong_type()
 
 
-async def test_all_streams(client: "Redis", store: StreamStore, stream: str) -> None:
+@pytest.mark.usefixtures("store")
+async def test_all_streams(client: "Redis", stream: str) -> None:
     """With the bundle of each."""
     assert "bundle-a" == (await streams(Wire(client)))[stream]
 

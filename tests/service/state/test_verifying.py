@@ -1,6 +1,6 @@
 """A sound stream is found sound, at rest and while it is served; every damage is named, by the check it concerns."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import numpy as np
@@ -29,9 +29,9 @@ def reader(client: "Redis", keys: Keys) -> StreamReader:
 
 
 @pytest.fixture
-async def life(store: StreamStore) -> AsyncIterator[Life]:
+async def life(store: StreamStore) -> Life:
     """142 items, snapshots at 61 and 122, a horizon of 100."""
-    yield await a_life(store)
+    return await a_life(store)
 
 
 async def test_a_sound_stream(reader: StreamReader, life: Life) -> None:
@@ -69,7 +69,8 @@ async def test_before_the_second_snapshot(reader: StreamReader, store: StreamSto
     assert any("from nothing over the newer snapshot, byte for byte" in c.details[0] for c in found.checks)
 
 
-async def test_a_stream_without_an_item(reader: StreamReader, store: StreamStore) -> None:
+@pytest.mark.usefixtures("store")
+async def test_a_stream_without_an_item(reader: StreamReader) -> None:
     """Taken once and never used: sound, and of no state."""
     found = await verified(reader)
 
@@ -84,7 +85,9 @@ async def flip(client: "Redis", key: str, at: int = -1) -> None:
     await client.set(key, bytes(value))
 
 
-async def rewrite_log(client: "Redis", keys: Keys, changed: Callable[[dict[bytes, bytes]], object], nth: int) -> str:
+async def rewrite_log(
+    client: "Redis", keys: Keys, changed: Callable[[dict[bytes, bytes]], object], nth: int
+) -> str:
     """Write the log anew, one entry changed, or left out where it becomes empty; returns that entry's name."""
     entries = await client.xrange(keys.log)
     await client.delete(keys.log)
@@ -100,7 +103,8 @@ def spoil(fields: dict[bytes, bytes]) -> None:
     fields[b"p"] = fields[b"p"][:-1] + bytes([fields[b"p"][-1] ^ 1])
 
 
-async def test_a_byte_of_an_entry(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_byte_of_an_entry(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """The entry is named; what cannot be said any more is skipped, not called right."""
     name = await rewrite_log(client, keys, spoil, -3)
     found = await verified(reader)
@@ -110,36 +114,43 @@ async def test_a_byte_of_an_entry(reader: StreamReader, client: "Redis", keys: K
     assert found.state_hash is None
 
 
-async def test_an_entry_is_gone(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_an_entry_is_gone(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """The items that are missing are named."""
     name = await rewrite_log(client, keys, dict.clear, -2)
     first = int(name.partition("-")[0])
 
-    assert {"log": (f"items {first} to {first + 6} are missing from the log",)} == faults(await verified(reader))
+    assert {"log": (f"items {first} to {first + 6} are missing from the log",)} == faults(
+        await verified(reader)
+    )
 
 
-async def test_the_last_entry_is_gone(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_the_last_entry_is_gone(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """The head says that it was there."""
     await rewrite_log(client, keys, dict.clear, -1)
 
     assert {"log": ("items 136 to 141 are missing from the log",)} == faults(await verified(reader))
 
 
-async def test_an_entry_beyond_the_head(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_an_entry_beyond_the_head(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """A log that is longer than its head says."""
     await client.xadd(keys.log, {"n": 1}, id="150-1")
 
     assert {"log": ("entry 150-1 lies beyond the head at seq 142",)} == faults(await verified(reader))
 
 
-async def test_a_verdict_is_gone(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_verdict_is_gone(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """The id and its place are named."""
     await client.hdel(keys.ids(1), "id-141")
 
     assert {"verdicts": ("'id-141' (seq 141) has no verdict",)} == faults(await verified(reader))
 
 
-async def test_a_verdict_of_another_place(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_verdict_of_another_place(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """The seq that is stored is not where the item stands."""
     await client.hset(keys.ids(1), "id-141", await client.hget(keys.ids(1), "id-139"))
     found = faults(await verified(reader))
@@ -168,7 +179,8 @@ async def test_another_novelty(reader: StreamReader, client: "Redis", keys: Keys
     assert f"'id-139' (seq 139) has the verdict novelty 0.123 and not {verdict.novelty}" == told
 
 
-async def test_a_verdict_of_nobody(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_verdict_of_nobody(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """An id that no item of the log has."""
     await client.hset(keys.ids(1), "stranger", await client.hget(keys.ids(1), "id-139"))
 
@@ -177,7 +189,8 @@ async def test_a_verdict_of_nobody(reader: StreamReader, client: "Redis", keys: 
     )
 
 
-async def test_an_id_twice(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_an_id_twice(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """In both generations: which verdict is given would depend on where one looks first."""
     await client.hset(keys.ids(1), "id-3", await client.hget(keys.ids(0), "id-3"))
     found = faults(await verified(reader))
@@ -192,7 +205,9 @@ async def test_a_verdict_of_the_future(reader: StreamReader, client: "Redis", ke
     changed = replace(verdict, seq=150)
     await client.hset(keys.ids(1), "soon", pack_verdict(changed, life.labels))
 
-    assert {"ids": ("a verdict of seq 150 lies beyond the head at seq 142",)} == faults(await verified(reader))
+    assert {"ids": ("a verdict of seq 150 lies beyond the head at seq 142",)} == faults(
+        await verified(reader)
+    )
 
 
 @pytest.mark.parametrize("generation", [1, 2])
@@ -210,9 +225,7 @@ async def test_a_chunk(
     assert life.hash == found.state_hash
 
 
-async def test_a_snapshot_of_another_life(
-    reader: StreamReader, store: StreamStore, client: "Redis", keys: Keys
-) -> None:
+async def test_a_snapshot_of_another_life(reader: StreamReader, store: StreamStore) -> None:
     """Whole to the last checksum, and still not what the log leads to."""
     life, other = Life(store), Life(store)
     await life.configure()
@@ -234,6 +247,7 @@ async def _learn_aside(other: Life, life: Life) -> None:
     other.engine.step(embeddings(n, seed=9), tuple(f"x{k}" for k in range(n)), np.zeros(n))
 
 
+@pytest.mark.usefixtures("life")
 @pytest.mark.parametrize(
     ("key", "told"),
     [
@@ -245,7 +259,7 @@ async def _learn_aside(other: Life, life: Life) -> None:
     ],
 )
 async def test_a_stray_key(
-    *, reader: StreamReader, client: "Redis", stream: str, life: Life, key: str, told: str
+    *, reader: StreamReader, client: "Redis", stream: str, key: str, told: str
 ) -> None:
     """Nothing lies about that nobody knows of."""
     await client.set(key % stream, "?")
@@ -255,7 +269,8 @@ async def test_a_stray_key(
     assert told in fault
 
 
-async def test_a_key_of_another_type(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_key_of_another_type(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """Named with what it is and what it should be."""
     await client.delete(keys.dead_letters)
     await client.set(keys.dead_letters, "?")
@@ -264,23 +279,24 @@ async def test_a_key_of_another_type(reader: StreamReader, client: "Redis", keys
     assert (f"{keys.dead_letters} is a string, not a hash",) == found["keys"]
 
 
-async def test_a_head_that_is_none(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_a_head_that_is_none(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """Nothing more can be said."""
     await client.set(keys.head, "?")
 
     assert {"keys": (f"{keys.head} is a string, which it never is",)} == faults(await verified(reader))
 
 
+@pytest.mark.usefixtures("life")
 @pytest.mark.parametrize("left", ["epoch", "bundle"])
-async def test_a_key_is_missing(
-    *, reader: StreamReader, client: "Redis", keys: Keys, life: Life, left: str
-) -> None:
+async def test_a_key_is_missing(*, reader: StreamReader, client: "Redis", keys: Keys, left: str) -> None:
     """What must be there is asked for."""
     await client.delete(getattr(keys, left))
 
     assert (f"{getattr(keys, left)} is missing",) == faults(await verified(reader))["keys"]
 
 
+@pytest.mark.usefixtures("life")
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
@@ -293,7 +309,7 @@ async def test_a_key_is_missing(
     ],
 )
 async def test_the_head(
-    *, reader: StreamReader, client: "Redis", keys: Keys, life: Life, field: str, value: str, told: str
+    *, reader: StreamReader, client: "Redis", keys: Keys, field: str, value: str, told: str
 ) -> None:
     """Each figure, and what they say of each other."""
     await client.hset(keys.head, field, value)
@@ -301,14 +317,16 @@ async def test_the_head(
     assert told in faults(await verified(reader))["head"]
 
 
-async def test_the_epoch(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_the_epoch(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """A token that no owner can have."""
     await client.set(keys.epoch, "first")
 
     assert {"owner": ("the epoch is 'first', not a number and an owner",)} == faults(await verified(reader))
 
 
-async def test_another_bundle(client: "Redis", stream: str, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_another_bundle(client: "Redis", stream: str) -> None:
     """Its keys have other names, so nothing else is said."""
     found = await verified(StreamReader(Wire(client), Keys(stream, "bundle-b")))
 
@@ -316,8 +334,9 @@ async def test_another_bundle(client: "Redis", stream: str, life: Life) -> None:
     assert 1 == len(found.checks)
 
 
+@pytest.mark.usefixtures("life")
 async def test_an_interrupted_save(
-    *, reader: StreamReader, client: "Redis", keys: Keys, store: StreamStore, life: Life
+    *, reader: StreamReader, client: "Redis", keys: Keys, store: StreamStore
 ) -> None:
     """Its chunks are told, and what clears them; the stream is sound."""
     await store.release()
@@ -331,7 +350,8 @@ async def test_an_interrupted_save(
     assert "firstseen state snapshot" in told
 
 
-async def test_an_interrupted_import(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_an_interrupted_import(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """What one left is no part of the stream."""
     await client.set(keys.staged(keys.log, "t1"), "?")
     found = await verified(reader)
@@ -396,7 +416,8 @@ async def test_damage_is_damage_though_the_stream_grows(client: "Redis", keys: K
     assert {"verdicts"} == faults(await verified(reader)).keys()
 
 
-async def test_many_faults(reader: StreamReader, client: "Redis", keys: Keys, life: Life) -> None:
+@pytest.mark.usefixtures("life")
+async def test_many_faults(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """Some are told, the others counted."""
     lost = [name for name in await client.hkeys(keys.ids(1)) if name.startswith(b"id-1")]
     await client.hdel(keys.ids(1), *lost)
