@@ -34,7 +34,7 @@ async def life(store: StreamStore) -> Life:
 
 
 @pytest.fixture
-async def data(client: "Redis", stream: str, tmp_path: Path) -> bytes:
+async def data(client: "Redis", stream: str, life: Life, tmp_path: Path) -> bytes:  # noqa: ARG001 - it has been lived
     """The file of that life."""
     return await exported(client, stream, tmp_path)
 
