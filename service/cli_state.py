@@ -86,7 +86,10 @@ def verify(
     settings = _settings(data_dir, redis_url, stream)
 
     async def run(found: "Bundle") -> "Verified":
-        async with _connected(settings) as wire, _reader(wire, settings.stream, found) as reader:
+        async with (
+            _connected(settings) as wire,
+            _reader(wire, settings.stream, found, takes_anything=True) as reader,
+        ):
             with stages(screen) as progress:
                 return await verify_stream(reader, found.known, found.manifest.labels, progress)
 
@@ -321,14 +324,28 @@ async def _connected(settings: Settings) -> "AsyncIterator[Wire]":
 
 
 @asynccontextmanager
-async def _reader(wire: "Wire", stream: str, bundle: "Bundle") -> "AsyncIterator[StreamReader]":
-    """A reader of a stream that is there."""
+async def _reader(
+    wire: "Wire", stream: str, bundle: "Bundle", *, takes_anything: bool = False
+) -> "AsyncIterator[StreamReader]":
+    """A reader of a stream that is there; `takes_anything`: also of keys that cannot be a stream's."""
     from service.state.keys import Keys
     from service.state.reading import StreamReader, streams
 
-    reader = StreamReader(wire, Keys(stream, bundle.manifest.bundle_id))
+    reader = StreamReader(wire, keys := Keys(stream, bundle.manifest.bundle_id))
+    if wrong := await reader.of_wrong_type():
+        if takes_anything:
+            yield reader
+            return
+        raise StoreError(
+            f"{wrong[0][0]} is a {wrong[0][1]}, which firstseen never writes: this is no stream of its."
+        )
     stored = (await reader.cut()).bundle
-    if stored is None and not await reader.names():
+    names = [] if stored is not None else await reader.names()
+    if names and all(keys.is_staged(name) or name == keys.lease for name in names):
+        raise StoreError(
+            f"There is no stream {stream} here: an import into it has not ended. Wait for it, or import again."
+        )
+    if stored is None and not names:
         found = await streams(wire)
         listed = ", ".join(f"{name} (of bundle {owner})" for name, owner in found.items())
         raise StoreError(

@@ -196,7 +196,9 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     context = typer.Context(root)
     wrong = []
     for name, text in TEXT.items():
-        for line in re.findall(r"\bfirstseen ((?:train|replay|serve|demo|inspect|state [a-z]+)\b[^`\n]*)", text):
+        for line in re.findall(
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|state [a-z]+)\b[^`\n]*)", text
+        ):
             words = line.split("#")[0].split()
             command = root.get_command(context, words[0])
             if isinstance(command, typer.core.TyperGroup):

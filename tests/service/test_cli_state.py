@@ -72,6 +72,14 @@ def refused(
     return " ".join(capsys.readouterr().err.split())
 
 
+async def put(folder: Path, key: str) -> None:
+    """A key that should not be there."""
+    async with EmbeddedServer(folder) as server:
+        client = connect(server.socket)
+        await client.set(key, "?")
+        await client.aclose()
+
+
 @pytest.mark.parametrize("command", ["verify", "export", "import", "snapshot"])
 def test_help(command: str) -> None:
     """Every command explains itself, with an example."""
@@ -179,6 +187,17 @@ class TestRefused:
             told = refused(monkeypatch, capsys, command, "--data-dir", lived[0], "--stream", "other")
             assert "There is no stream other here. There is: default (of bundle " in told
 
+    def test_an_import_that_has_not_ended(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What it left is not taken for a stream."""
+        keys = Keys("default", digits.bundle().manifest.bundle_id)
+        asyncio.run(put(tmp_path, keys.staged(keys.head, "t")))
+
+        assert "an import into it has not ended" in refused(
+            monkeypatch, capsys, "verify", "--data-dir", tmp_path
+        )
+
     def test_another_bundle(
         self,
         lived: Lived,
@@ -227,19 +246,25 @@ def test_a_folder_that_is_asked_for_wins(lived: Lived, monkeypatch: pytest.Monke
     assert ask("verify", "--data-dir", lived[0])["ok"]
 
 
+def test_what_is_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A head that is no head: verify says so as it says all, the others refuse."""
+    asyncio.run(put(tmp_path, Keys("default", digits.bundle().manifest.bundle_id).head))
+    found = ask("verify", "--data-dir", tmp_path, status=1)
+    told = refused(monkeypatch, capsys, "export", "--data-dir", tmp_path, "--out", tmp_path / "x.fsar")
+
+    assert ["keys"] == [check["name"] for check in found["checks"]]
+    assert "is a string, which firstseen never writes" in told
+
+
 def test_damage(lived: Lived, tmp_path: Path) -> None:
     """Exit status 1, and the check that failed; for people with a cross."""
     file, copy = tmp_path / "digits.fsar", tmp_path / "copy"
     ask("export", "--data-dir", lived[0], "--out", file)
     ask("import", file, "--data-dir", copy)
 
-    async def hurt() -> None:
-        async with EmbeddedServer(copy) as server:
-            client = connect(server.socket)
-            await client.set(Keys("default", digits.bundle().manifest.bundle_id).bundle + "2", "stray")
-            await client.aclose()
-
-    asyncio.run(hurt())
+    asyncio.run(put(copy, "fs:{default}:bundle2"))
     found = ask("verify", "--data-dir", copy, status=1)
     answer = runner.invoke(cli.app, ["state", "verify", str(digits.bundle_dir()), "--data-dir", str(copy)])
 
