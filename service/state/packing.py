@@ -203,3 +203,11 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
         nearest=nearest,
         distance=stored.distance,
     )
+
+
+def seq_of_verdict(data: bytes) -> int | None:
+    """The place of the item that a stored verdict is of; None where it is not a verdict of this version."""
+    try:
+        return msgspec.msgpack.decode(data, type=_Stored).seq
+    except msgspec.DecodeError:
+        return None

@@ -124,6 +124,17 @@ class Wire:
             _translate(error)
         return replies
 
+    async def transaction(self, *batch: Sequence[str | bytes | int]) -> list[Any]:
+        """Several plain commands at one instant; same errors as `command`."""
+        pipeline = self._client.pipeline(transaction=True)
+        for args in batch:
+            pipeline.execute_command(*args)
+        try:
+            replies: list[Any] = await pipeline.execute()
+        except (rx.RedisError, OSError) as error:
+            _translate(error)
+        return replies
+
     async def call(self, function: str, keys: Sequence[str], *args: str | bytes | int) -> Any:  # noqa: ANN401 - as above
         """One Function of functions.lua; loads the library again where the server has lost it.
 

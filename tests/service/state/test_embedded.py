@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from service.state.durability import Durability, Tier
-from service.state.embedded import EmbeddedServer
+from service.state.embedded import EmbeddedServer, socket_of
 from service.state.errors import DataFolderInUse, EmbeddedServerFailed, StoreUnavailable
 from service.state.store import Append, StreamStore, connect
 from service.state.wire import Wire
@@ -406,3 +406,12 @@ async def test_the_settings(short_path: Path, tier: Tier) -> None:
     assert (unsafe, info.warnings) == ((), ())
     assert list(fsync.values()) == [durability.appendfsync]
     assert list(truncated.values()) in (["yes"], [b"yes"])
+
+
+async def test_where_it_listens(short_path: Path) -> None:
+    """Whoever knows the folder finds the socket, while there is one."""
+    assert socket_of(short_path) is None
+    async with EmbeddedServer(short_path) as server:
+        assert server.socket == socket_of(short_path)
+
+    assert socket_of(short_path) is None

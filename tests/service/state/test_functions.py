@@ -159,3 +159,32 @@ async def test_old_ids_leave_redis(make_store: MakeStore, client: "Redis", strea
         left.append(len(await client.keys(f"fs:{{{stream}}}:bundle-a:ids:*")))
 
     assert left == [1, 1] + [2] * 10
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [("lease", "FENCED"), ("bundle", "TAKEN"), ("epoch", "TAKEN"), ("head", "TAKEN"), ("staged", "MISSING")],
+)
+async def test_adopt_is_all_or_nothing(client: "Redis", keys: Keys, changed: str, word: str) -> None:
+    """What an import wrote becomes a stream when its lease lives, nothing is in the way and nothing is missing."""
+    staged = [keys.staged(key, "t") for key in (keys.log, keys.head)]
+    for key in (keys.lease, *staged):
+        await client.set(key, "me")
+    if changed == "staged":
+        await client.delete(staged[1])
+    else:
+        await client.set(getattr(keys, changed), "other")
+    before = await everything(client, keys)
+    names = [keys.lease, keys.bundle, keys.epoch, *staged, keys.log, keys.head]
+    with pytest.raises(Refusal) as refusal:
+        await Wire(client).call("fs1_adopt", names, "me", "bundle-a", "2 me", 2)
+
+    assert word == refusal.value.word
+    assert before == await everything(client, keys)
+    await client.delete(keys.lease, keys.bundle, keys.epoch, keys.head)
+    for key in (keys.lease, *staged):
+        await client.set(key, "me")
+    assert 1 == await Wire(client).call("fs1_adopt", names, "me", "bundle-a", "2 me", 2)
+    assert {keys.bundle, keys.epoch, keys.log, keys.head} == {
+        key.decode() for key in await client.keys(f"fs:{{{keys.stream}}}:*")
+    }

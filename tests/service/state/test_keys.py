@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.state.keys import Keys, log_entry, log_from
+from service.state.keys import Keys, log_entry, log_from, stream_of
 
 
 def all_keys(keys: Keys) -> list[str]:
@@ -51,3 +51,38 @@ def test_log_ids_follow_the_seq() -> None:
     expected = ["7-0", "7-1", "8-0"]
 
     assert expected == [log_from(7), log_entry(7), log_from(8)]
+
+
+def test_names_are_read_as_they_are_written() -> None:
+    """A key says which ids or which chunk it is; others say nothing."""
+    keys = Keys("s", "b")
+
+    assert 12 == keys.generation_of_ids(keys.ids(12))
+    assert (3, 4) == keys.place_of_chunk(keys.chunk(3, 4))
+    for key in (
+        keys.head,
+        keys.ids(-1),
+        keys.chunk(1, 2) + "x",
+        Keys("s", "c").ids(1),
+        Keys("t", "b").chunk(1, 2),
+    ):
+        assert keys.generation_of_ids(key) is None
+        assert keys.place_of_chunk(key) is None
+
+
+def test_what_an_import_writes_is_no_stream() -> None:
+    """Other names under the same hash tag, other ones for each import, which no bundle id can have."""
+    keys = Keys("s", "b")
+    staged = [keys.staged(key, "t1") for key in all_keys(keys)]
+
+    assert not set(staged) & set(all_keys(keys))
+    assert all(keys.is_staged(key) for key in staged)
+    assert not any(keys.is_staged(key) for key in all_keys(keys))
+    assert "fs:{s}:+t1:b:log" == keys.staged(keys.log, "t1")
+    with pytest.raises(ValueError, match="bundle id"):
+        Keys("s", "+t1")
+
+
+def test_the_stream_of_a_key() -> None:
+    """Of the one that every stream has."""
+    assert "orders.v1" == stream_of(Keys("orders.v1", "b").bundle)

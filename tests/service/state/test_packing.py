@@ -15,6 +15,7 @@ from service.state.packing import (
     pack_items,
     pack_refit,
     pack_verdict,
+    seq_of_verdict,
     unpack_entry,
     unpack_verdict,
 )
@@ -216,3 +217,11 @@ def test_known_items_are_small() -> None:
     )
 
     assert len(pack_items(batch, [_known()] * B)) < (57 + 2 * 96) * B
+
+
+def test_the_place_of_a_stored_verdict() -> None:
+    """Without knowing the classes; what is no verdict has none."""
+    verdict = _known()
+
+    assert verdict.seq == seq_of_verdict(pack_verdict(verdict, [verdict.nearest]))
+    assert seq_of_verdict(b"?") is None

@@ -214,3 +214,13 @@ async def test_a_server_without_config(private: "Redis") -> None:
     assert unsafe == ()
     assert len(info.warnings) == 1
     assert "could not be checked" in info.warnings[0]
+
+
+async def test_a_transaction_is_one_instant(client: "Redis", stream: str) -> None:
+    """All commands in order, and the errors of the wire."""
+    wire = Wire(client)
+    replies = await wire.transaction(["SET", stream, "1"], ["GET", stream], ["HGETALL", f"{stream}-none"])
+
+    assert [b"1", {}] == replies[1:]
+    with pytest.raises(Refusal, match="WRONGTYPE"):
+        await wire.transaction(["GET", stream], ["HGETALL", stream])
