@@ -19,7 +19,7 @@ from typing import Final
 
 from model.bundle import KnownArrays
 from service.records import AUTO_ID_PREFIX, NO_CLUSTER, Int64s, Observed, Verdict, VerdictKind
-from service.state.batches import LogRecord, id_field
+from service.state.batches import Append, LogRecord, checksums, id_field
 from service.state.checks import (
     Check,
     Findings,
@@ -211,7 +211,12 @@ class _Audit:
         return places, await asyncio.to_thread(self._shadows.end, head.seq)
 
     async def _page(self, page: Sequence[Entry], head: Head, walk: LogWalk, places: Places) -> None:
-        records = [(record, self._unpacked(record)) for entry in page if (record := walk.step(entry))]
+        sums: list[bytes] = []
+        records: list[tuple[LogRecord, Unpacked | None]] = []
+        for name, fields in page:
+            if (record := walk.step((name, fields))) is not None:
+                records.append((record, self._unpacked(record)))
+                sums.append(fields[b"s"])
         wanted = []
         for record, entry in records:
             ids = _ids_of(entry)
@@ -220,7 +225,7 @@ class _Audit:
             wanted += [(generation, mine) for generation in head.live_ids]
         stored = iter(await self._reader.verdicts(wanted))
         replies = [{generation: next(stored) for generation in head.live_ids} for _ in records]
-        await asyncio.to_thread(self._entries, records, replies, head, is_whole=walk.is_whole)
+        await asyncio.to_thread(self._entries, records, sums, replies, head, is_whole=walk.is_whole)
 
     def _unpacked(self, record: LogRecord) -> Unpacked | None:
         try:
@@ -240,13 +245,14 @@ class _Audit:
     def _entries(
         self,
         records: Sequence[tuple[LogRecord, Unpacked | None]],
+        sums: Sequence[bytes],
         replies: Sequence[dict[int, list[bytes | None]]],
         head: Head,
         *,
         is_whole: bool,
     ) -> None:
         """Replay the entries, and hold what is stored by id against what comes out."""
-        for (record, entry), stored in zip(records, replies, strict=True):
+        for (record, entry), written, stored in zip(records, sums, replies, strict=True):
             if entry is None:
                 continue
             again = () if not is_whole else self._shadows.step(entry, record.first_seq)
@@ -255,6 +261,10 @@ class _Audit:
                 continue
             batch, clusters = entry
             at = [n for n, id in enumerate(batch.ids) if not id.startswith(AUTO_ID_PREFIX)]
+            verdicts = [(batch.ids[n], stored[generation][k] or b"") for k, n in enumerate(at)]
+            first_seq, count = record.first_seq, record.count
+            whole = Append(first_seq=first_seq, count=count, payload=record.payload, verdicts=verdicts)
+            is_as_written = checksums(whole) == written
             for k, n in enumerate(at):
                 for other in head.live_ids:
                     if other != generation and stored[other][k] is not None:
@@ -265,7 +275,13 @@ class _Audit:
                 data = stored[generation][k]
                 fault = self._fault(batch, clusters, n, data, again[n] if again else None)
                 if fault:
+                    is_as_written = True  # or not: what is wrong is told better
                     self._found.failed("verdicts", f"{batch.ids[n]!r} (seq {batch.first_seq + n}) {fault}")
+            if not is_as_written:
+                self._found.failed(
+                    "verdicts",
+                    f"those of the entry at seq {first_seq} are not the bytes that it was written with",
+                )
             self._checked += len(at)
 
     def _fault(

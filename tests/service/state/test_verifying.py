@@ -179,6 +179,23 @@ async def test_another_novelty(reader: StreamReader, client: "Redis", keys: Keys
     assert f"'id-139' (seq 139) has the verdict novelty 0.123 and not {verdict.novelty}" == told
 
 
+async def test_a_sum_that_is_not_of_these_verdicts(
+    reader: StreamReader, client: "Redis", keys: Keys, life: Life
+) -> None:
+    """An entry says which bytes were stored beside it, to the last one."""
+
+    def spoil_second_half(fields: dict[bytes, bytes]) -> None:
+        fields[b"s"] = fields[b"s"][:-1] + b"?"
+
+    await rewrite_log(client, keys, spoil_second_half, -1)
+    found = await verified(reader)
+
+    assert {
+        "verdicts": ("those of the entry at seq 136 are not the bytes that it was written with",)
+    } == faults(found)
+    assert life.hash == found.state_hash
+
+
 @pytest.mark.usefixtures("life")
 async def test_a_verdict_of_nobody(reader: StreamReader, client: "Redis", keys: Keys) -> None:
     """An id that no item of the log has."""
