@@ -79,7 +79,7 @@ def create_app(
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
     )
-    durability = Durability(tier=settings.durability, replicas=settings.replicas)
+    durability = settings.promised()
     metrics = Metrics(CollectorRegistry())
     release = version("firstseen")
 

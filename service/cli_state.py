@@ -170,8 +170,14 @@ def import_(
         owner = f"import-{socket.gethostname()}-{os.getpid()}-{token}"
         name = stream or archive.start.stream
         async with _client(settings, makes_folder=True) as client:
-            unsafe = settings.allow_unsafe_redis
-            store = StreamStore(client, stream=name, bundle_id=bundle_id, owner=owner, allow_unsafe=unsafe)
+            store = StreamStore(
+                client,
+                stream=name,
+                bundle_id=bundle_id,
+                owner=owner,
+                allow_unsafe=settings.allow_unsafe_redis,
+                durability=settings.promised(),
+            )
             await store.open()
             wire = Wire(client)
             with stages(screen) as progress:
@@ -238,6 +244,7 @@ def snapshot(
                 lease_ms=settings.lease_ms,
                 horizon=head.horizon,
                 allow_unsafe=settings.allow_unsafe_redis,
+                durability=settings.promised(),
             )
             await store.open()
             with stages(screen) as progress:

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
-from service.state.durability import Tier
+from service.state.durability import Durability, Tier
 
 PREFIX = "FIRSTSEEN_"
 
@@ -224,6 +224,10 @@ class Settings(BaseSettings):
             gates=self.gates,
             backend=self.backend,
         )
+
+    def promised(self) -> Durability:
+        """What an acknowledgement promises, as the store wants it."""
+        return Durability(tier=self.durability, replicas=self.replicas)
 
     def shown(self) -> dict[str, Any]:
         """All settings for the log and /info; of the Redis URL only scheme, host, port and path."""
