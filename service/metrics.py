@@ -25,6 +25,10 @@ class Metrics:
         )
         self.refused = Counter("firstseen_refused", "Items refused as invalid.", registry=registry)
         self.failed = Counter("firstseen_failed", "Items that failed by a fault of ours.", registry=registry)
+        self.quarantined = Counter(
+            "firstseen_quarantined", "Items put into quarantine: they crashed the engine.", registry=registry
+        )
+        self.dead_letters = Gauge("firstseen_dead_letters", "Items in quarantine.", registry=registry)
         self.batch_items = Histogram(
             "firstseen_batch_items", "Items a batch.", buckets=_ITEMS, registry=registry
         )

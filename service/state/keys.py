@@ -12,6 +12,8 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:<b>:log      | stream | one entry a batch                       | append          | see below  |
 | fs:{stream}:<b>:ids:<g>  | hash   | item id -> verdict bytes                | append          | 2 at most  |
 | fs:{stream}:<b>:snap:<k>:<n> | string | chunk n of snapshot k (snapshots.py) | save | 3 snapshots |
+| fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
+| fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
 
 **head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
 (the newest generation of ids), `gen` (the last snapshot generation handed out), `cur` and `prev` (the two
@@ -27,6 +29,13 @@ snapshots, never by length.
 **ids** is the dedup window. With horizon H the ids of a batch go to generation `g = last seq // H`; reads
 look at g and g-1 of the present seq, g-2 is unlinked: the last H ids are always remembered,
 never more than 2 H.
+
+**dlq** holds the items that crashed the engine (dead_letters.py): the field is the item's id, or `~<epoch>-<n>` for one
+without. An item with a verdict may still have a letter here, where a retry ended between the two writes; the verdict
+counts.
+
+**hand** is there while somebody owns the stream, and afterwards where he did not leave in order: that is how an heir
+knows (hand.py). While it is not known why, it also names the items that are about to be stepped.
 """
 
 import re
@@ -56,6 +65,8 @@ class Keys:
         self.lease = f"{shared}lease"
         self.head = f"{self._own}head"
         self.log = f"{self._own}log"
+        self.dead_letters = f"{self._own}dlq"
+        self.hand = f"{self._own}hand"
 
     def ids(self, generation: int) -> str:
         """The verdicts of id generation `generation` (also of one below 0, which is never written)."""
