@@ -20,8 +20,8 @@ from service.errors import FirstseenError
 app = typer.Typer(
     name="dlq",
     help=(
-        "Items in quarantine: each crashed the engine, twice and alone. Look at them, mend what they show, and retry or "
-        "drop them."
+        "Items in quarantine: each crashed the engine, twice and alone. Look at them, mend what they show, and retry "
+        "or drop them."
     ),
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -47,6 +47,7 @@ log = structlog.get_logger("firstseen.pipeline")
 T = TypeVar("T")
 
 _PROBE_ID: Final = f"{AUTO_ID_PREFIX}probe"
+_PROBE_ITEMS: Final = 4  # few, so that memory for them is missing only where it is missing for anything
 
 
 class Embeds(Protocol):
@@ -324,9 +325,8 @@ class Decider:
             engine = self._memory.engine()
 
             def probe() -> None:
-                golden = [
-                    decode_item(item, self._bundle.manifest.input) for item in self._bundle.golden.items
-                ]
+                raw = self._bundle.golden.items[:_PROBE_ITEMS]
+                golden = [decode_item(item, self._bundle.manifest.input) for item in raw]
                 z = self._embedder.embed(golden)
                 ids = tuple(f"{_PROBE_ID}-{n}" for n in range(len(golden)))
                 observed = engine.decide(z, ids, np.full(len(golden), self._now(), dtype=np.float64))

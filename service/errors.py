@@ -95,11 +95,11 @@ class NotReady(Unavailable):
     """The service is starting, stepping down, or stopping."""
 
 
-class EngineFails(NotReady):
+class EngineFails(Unavailable):
     """The engine fails also at what it is known to be able to do: it is not what was sent."""
 
 
-class TooManyQuarantined(NotReady):
+class TooManyQuarantined(Unavailable):
     """So many items crashed the engine within a minute that the stream pauses: a person should look."""
 
 

@@ -50,6 +50,10 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.InvalidParameter, "invalid-parameter", "A parameter cannot be read", 422, 1008, False),
     Failure(errors.Overloaded, "overloaded", "Too much is waiting", 503, 1013, True),
     Failure(errors.NotReady, "not-ready", "The service is not ready", 503, 1012, True),
+    Failure(errors.EngineFails, "engine-fails", "The engine fails at anything", 503, 1013, True),
+    Failure(
+        errors.TooManyQuarantined, "too-many-quarantined", "Too many items crash the engine", 503, 1013, True
+    ),
     Failure(errors.StoreAway, "store-away", "The store does not answer", 503, 1013, True),
     Failure(errors.OutcomeUnknown, "outcome-unknown", "The answer did not come in time", 503, 1013, True),
     Failure(StoreError, "store", "The store refused", 503, 1013, True),

@@ -1,0 +1,492 @@
+"""One batch, and what is done when the engine crashes on it: quarantine, retries, a sick engine, sudden deaths."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from model.inputs import decode_item
+from service import pipeline, quarantine
+from service.clustering.engine import Engine, StepResult
+from service.errors import EngineFails, ItemQuarantined, NotReady, TooManyQuarantined
+from service.intake import Refused
+from service.quarantine import PER_MINUTE
+from service.records import Observed
+from service.state.dead_letters import unpack_letter
+from service.state.errors import Fenced
+from service.state.hand import Deaths, Note
+from service.wary import FINE, REASON, name_of
+from tests.service import digits
+from tests.service.fake_store import FakeStore, Shared, away
+from tests.service.pipeline_rig import POISON, Rig, TableNet, at_poison, known, novel, poison
+from tests.service.waiting import soon
+
+
+@pytest.fixture
+def shared() -> Shared:
+    return Shared()
+
+
+@pytest.fixture
+def store(shared: Shared) -> FakeStore:
+    return FakeStore(shared)
+
+
+@pytest.fixture
+def net() -> TableNet:
+    return TableNet(digits.bundle())
+
+
+def well(_: list[float]) -> Exception | None:
+    """A net that never fails."""
+    return None
+
+
+def is_quarantined(answer: Any) -> bool:
+    return isinstance(answer, Refused) and isinstance(answer.error, ItemQuarantined)
+
+
+@pytest.fixture
+def step_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step itself fails at an item called `poison`, once it has changed the engine. Nothing that can be sent does
+    that, so the engine is made to.
+    """
+    apply = Engine.apply
+
+    def fails(engine: Engine, batch: Observed) -> StepResult:
+        result = apply(engine, batch)
+        if "poison" in batch.ids:
+            raise IndexError("a step that fails halfway")
+        return result
+
+    monkeypatch.setattr(Engine, "apply", fails)
+
+
+class TestQuarantine:
+    @pytest.mark.parametrize("at", range(8))
+    async def test_the_guilty_alone(self, store: FakeStore, at: int) -> None:
+        """Wherever it stands: all others of its batch have verdicts, in order of arrival; it is refused."""
+        async with Rig(store, max_batch=8).open() as rig:
+            items = [known(f"a{n}", n) for n in range(7)]
+            items.insert(at, poison())
+            answers = await rig.ask(*items)
+            refused = answers.pop(at)
+
+            assert is_quarantined(refused)
+            assert "poison" == refused.id
+            assert [f"a{n}" for n in range(7)] == [answer.id for answer in answers]
+            assert list(range(1, 8)) == [answer.seq for answer in answers]
+            assert 8 == (await rig.ask(novel("b")))[0].seq
+            assert rig.pipeline.reason is None
+
+    async def test_what_is_kept(self, store: FakeStore) -> None:
+        """The letter has the item, and what a person wants to know of it."""
+        async with Rig(store).open() as rig:
+            await rig.ask(known("a"), poison(), known("b"))
+        letter = unpack_letter("poison", store.shared.letters["poison"])
+
+        assert ["poison"] == list(store.shared.letters)
+        assert "RuntimeError: a net that fails" == letter.reason
+        assert (1_000_000.0, 2, 3) == (letter.t, letter.seq, letter.attempts)
+        assert (letter.x == poison().x).all()
+        assert 256 == letter.size
+
+    @pytest.mark.usefixtures("step_breaks")
+    @pytest.mark.parametrize("at", [0, 3, 7])
+    async def test_halfway(self, shared: Shared, at: int) -> None:
+        """A step that fails halfway leaves no trace: the state is the one that a replay of the log gives."""
+        async with Rig(FakeStore(shared), max_batch=8).open() as rig:
+            await rig.ask(*(novel(f"n{n}", n) for n in range(7)))
+            items = [novel(f"m{n}", n) for n in range(7)]
+            items.insert(at, known("poison"))
+            answers = await rig.ask(*items)
+
+            assert [n == at for n in range(8)] == [is_quarantined(answer) for answer in answers]
+            live = await rig.hash()
+        shared.snapshots.clear()
+        async with Rig(FakeStore(shared)).open() as rig:
+            assert live == await rig.hash()
+
+    async def test_two(self, store: FakeStore) -> None:
+        """Several guilty ones in a batch are all found."""
+        async with Rig(store).open() as rig:
+            answers = await rig.ask(poison("p"), known("a"), poison("q"), known("b"), poison("r"))
+
+            assert [True, False, True, False, True] == list(map(is_quarantined, answers))
+            assert {"p", "q", "r"} == store.shared.letters.keys()
+
+    async def test_other_requests(self, store: FakeStore) -> None:
+        """Requests that happened to be in the batch notice nothing."""
+        async with Rig(store).open() as rig:
+            go = store.holds("lookup")
+            first = rig.offer(known("first"))
+            await soon(lambda: "lookup" in store.calls, "the first is in hand")
+            jobs = [rig.offer(known("a")), rig.offer(poison(), known("b", 1)), rig.offer(known("c", 2))]
+            go.set()
+            (a,), (p, b), (c,) = await asyncio.gather(*(job.done for job in jobs))
+            await first.done
+
+            assert [2, 3, 4] == [a.seq, b.seq, c.seq]  # type: ignore[union-attr]  # verdicts
+            assert is_quarantined(p)
+
+    @pytest.mark.usefixtures("step_breaks")
+    async def test_nobody_is_refused_meanwhile(self, store: FakeStore) -> None:
+        """What is sent while the state is read again waits, and is answered."""
+        async with Rig(store).open() as rig:
+            go = store.holds("load")
+            job = rig.offer(known("poison"))
+            await soon(lambda: store.calls.count("load") == 2, "the state is read again")
+            assert rig.pipeline.reason is not None
+            other = rig.offer(known("a"))
+            go.set()
+
+            assert is_quarantined((await job.done)[0])
+            assert "a" == (await other.done)[0].id
+
+    async def test_sent_again(self, store: FakeStore, net: TableNet) -> None:
+        """The same id gets the same answer, without being run."""
+        async with Rig(store, net=net).open() as rig:
+            first = await rig.ask(poison())
+            tries = len(net.batches)
+
+            assert str(first[0].error) == str((await rig.ask(poison()))[0].error)
+            assert is_quarantined((await rig.ask(known("poison"), known("a")))[0])
+            assert [1] == net.batches[tries:]
+
+    async def test_after_a_restart(self, shared: Shared) -> None:
+        """Another owner knows who is in quarantine."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(poison())
+        net = TableNet(digits.bundle())
+        async with Rig(FakeStore(shared, "two"), net=net).open() as rig:
+            assert is_quarantined((await rig.ask(poison()))[0])
+            assert [] == net.batches
+
+    async def test_without_id(self, store: FakeStore) -> None:
+        """It gets one, and is named by it."""
+        async with Rig(store).open() as rig:
+            answers = await rig.ask(poison(None), known(None), poison(None))
+
+            assert ["~1-0", "~1", "~1-1"] == [answer.id for answer in answers]
+            assert ["~1-0", "~1-1"] == sorted(store.shared.letters)
+
+    @pytest.mark.parametrize("after", [False, True])
+    async def test_store_away(self, store: FakeStore, after: bool) -> None:
+        """A quarantine whose reply is lost is written again, and is one; only then it is answered."""
+        async with Rig(store).open() as rig:
+            store.fails("quarantine", away(), times=2, after=after)
+
+            assert is_quarantined((await rig.ask(poison(None)))[0])
+            assert ["~1-0"] == list(store.shared.letters)
+
+    async def test_durable_first(self, store: FakeStore) -> None:
+        """The client hears of it when it is durable."""
+        async with Rig(store).open() as rig:
+            go = store.holds("quarantine")
+            job = rig.offer(known("a"), poison())
+            await soon(lambda: "quarantine" in store.calls, "it is about to be written")
+            await asyncio.sleep(0)
+            assert not job.done.done()
+            go.set()
+            await job.done
+
+    async def test_full(self, store: FakeStore) -> None:
+        """Without room it is refused all the same, nothing is written, and an operator is told what to do."""
+        store.shared.most_letters = 1
+        async with Rig(store).open() as rig:
+            await rig.ask(poison("first"))
+            assert () == rig.pipeline.warnings
+            answers = await rig.ask(poison("second"), known("a"))
+
+            assert is_quarantined(answers[0])
+            assert "not kept" in str(answers[0].error)
+            assert 1 == answers[1].seq
+            assert ["first"] == list(store.shared.letters)
+            assert "firstseen dlq drop" in rig.pipeline.warnings[0]
+            assert 1 == await rig.pipeline.dead_letters.drop("first")
+            assert () == rig.pipeline.warnings
+
+    async def test_fenced(self, store: FakeStore) -> None:
+        """Who has lost the stream puts nobody into quarantine; everybody is told to send again."""
+        async with Rig(store).open() as rig:
+            store.fails("quarantine", Fenced("no longer", ours=1, current=2))
+            with pytest.raises(NotReady, match="Send the same again"):
+                await rig.ask(known("a"), poison())
+            assert {} == store.shared.letters
+            await rig.is_ready()
+
+            answers = await rig.ask(known("a"), poison())
+            assert 1 == answers[0].seq
+            assert is_quarantined(answers[1])
+
+    async def test_counted(self, store: FakeStore) -> None:
+        """Metrics know how many there were, and are."""
+        async with Rig(store).open() as rig:
+            await rig.ask(poison("p"), poison("q"), known("a"))
+            await rig.pipeline.dead_letters.drop("p")
+            value = rig.metrics.registry.get_sample_value
+
+            assert 2 == value("firstseen_quarantined_total")
+            assert 1 == value("firstseen_dead_letters")
+            assert 1 == sum(
+                value("firstseen_verdicts_total", {"verdict": kind}) or 0
+                for kind in ("known", "cluster", "outlier")
+            )
+
+
+class TestRetry:
+    async def test_mended(self, store: FakeStore, net: TableNet) -> None:
+        """With a verdict it leaves quarantine, and the verdict is the one that its id has from now on."""
+        async with Rig(store, net=net).open() as rig:
+            await rig.ask(poison())
+            net.breaks = well
+            item = await rig.pipeline.dead_letters.item("poison")
+            (verdict,) = await rig.ask(item, is_retry=True)
+
+            assert 1 == verdict.seq
+            assert {} == store.shared.letters
+            assert [verdict] == await rig.ask(poison())
+
+    async def test_still_broken(self, store: FakeStore, net: TableNet) -> None:
+        """One more crash is enough, and it stays."""
+        async with Rig(store, net=net).open() as rig:
+            await rig.ask(poison())
+            tries = len(net.batches)
+            item = await rig.pipeline.dead_letters.item("poison")
+
+            assert is_quarantined((await rig.ask(item, is_retry=True))[0])
+            assert ["poison"] == list(store.shared.letters)
+            assert 2 == len(net.batches) - tries, "the item once, the golden items once"
+
+    async def test_without_id(self, store: FakeStore, net: TableNet) -> None:
+        """It is counted once, under the id that quarantine gave it, however often it is tried."""
+        async with Rig(store, net=net).open() as rig:
+            await rig.ask(poison(None))
+            net.breaks = well
+            item = await rig.pipeline.dead_letters.item("~1-0")
+            store.fails("drop_letters", Fenced("killed in between", ours=1, current=2))
+            with pytest.raises(NotReady):
+                await rig.ask(item, is_retry=True)
+            await rig.is_ready()
+            assert ["~1-0"] == list(store.shared.letters)
+            (verdict,) = await rig.ask(item, is_retry=True)
+
+            assert ("~1-0", 1) == (verdict.id, verdict.seq)
+            assert {} == store.shared.letters
+            assert 2 == store.shared.seq
+
+    async def test_dropped(self, store: FakeStore, net: TableNet) -> None:
+        """A dropped item may be sent anew."""
+        async with Rig(store, net=net).open() as rig:
+            await rig.ask(poison())
+            await rig.pipeline.dead_letters.drop("poison")
+            net.breaks = well
+
+            assert 1 == (await rig.ask(poison()))[0].seq
+
+
+class TestTheEngineFails:
+    async def test_at_everything(self, store: FakeStore, net: TableNet) -> None:
+        """No item is blamed: requests fail as retryable, /readyz says why, and when it is well again it goes on."""
+        async with Rig(store, net=net).open() as rig:
+            net.breaks = lambda _: RuntimeError("the graphics card is gone")
+            with pytest.raises(EngineFails, match="golden items"):
+                await rig.ask(*(known(f"a{n}", n) for n in range(8)))
+
+            assert {} == store.shared.letters
+            assert "the graphics card is gone" in str(rig.pipeline.reason)
+            with pytest.raises(NotReady):
+                rig.offer(known("b"))
+            net.breaks = at_poison
+            await rig.is_ready()
+            assert 8 == len(await rig.ask(*(known(f"a{n}", n) for n in range(8))))
+
+    async def test_for_good(self, store: FakeStore, net: TableNet, monkeypatch: pytest.MonkeyPatch) -> None:
+        """When patience ends, so does the process: one that starts anew may be well. What was in hand is on record."""
+        monkeypatch.setattr(pipeline, "_PATIENCE_S", (0.01, 0.01))
+        rig = Rig(store, net=net)
+        task = asyncio.create_task(rig.pipeline.run())
+        await rig.is_ready()
+        net.breaks = lambda _: RuntimeError("the graphics card is gone")
+        with pytest.raises(EngineFails):
+            await rig.ask(known("a"))
+        with pytest.raises(EngineFails):
+            await asyncio.wait_for(task, 10)
+
+        assert store.shared.hand is not None, "not an orderly end"
+        assert "release" not in store.calls
+
+    async def test_in_the_step(self, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also where the net is well and every step fails."""
+        async with Rig(store).open() as rig:
+            await rig.ask(known("a"))
+            live = await rig.hash()
+            apply = Engine.apply
+            monkeypatch.setattr(Engine, "apply", lambda own, batch: _raises_but_for(apply, own, batch))
+            with pytest.raises(EngineFails, match="a step that fails"):
+                await rig.ask(known("b"), known("c", 1))
+            monkeypatch.setattr(Engine, "apply", apply)
+            await rig.is_ready()
+
+            assert {} == store.shared.letters
+            assert live == await rig.hash()
+            assert 2 == (await rig.ask(known("b")))[0].seq
+
+    async def test_memory_comes_back(self, store: FakeStore, net: TableNet) -> None:
+        """An item for which memory was short twice, and then was not, is innocent."""
+        async with Rig(store, net=net).open() as rig:
+            net.breaks = _first(2, MemoryError())
+
+            assert 1 == (await rig.ask(poison()))[0].seq
+            assert {} == store.shared.letters
+
+    async def test_a_batch_too_large(self, store: FakeStore, net: TableNet) -> None:
+        """A batch that does not fit into memory is done in halves."""
+        async with Rig(store, net=net).open() as rig:
+            net.breaks = lambda values: MemoryError() if len(values) > 4 else None
+            answers = await rig.ask(*(known(f"a{n}", n) for n in range(8)))
+
+            assert list(range(1, 9)) == [answer.seq for answer in answers]
+
+    async def test_once(self, store: FakeStore, net: TableNet) -> None:
+        """What fails once and never again convicts nobody."""
+        async with Rig(store, net=net).open() as rig:
+            net.breaks = _first(1, RuntimeError("a hiccup"))
+
+            assert [1, 2] == [answer.seq for answer in await rig.ask(known("a"), known("b"))]
+
+    async def test_too_many(self, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        """After so many in a minute the stream pauses and says so; then it goes on."""
+        monkeypatch.setattr(quarantine, "_MINUTE_S", 1000.0)
+        async with Rig(store).open() as rig:
+            answers = await rig.ask(*(poison(f"p{n}") for n in range(5)))
+            answers += await rig.ask(*(poison(f"p{n}") for n in range(5, PER_MINUTE)))
+            assert all(map(is_quarantined, answers))
+            with pytest.raises(TooManyQuarantined, match="a person should look"):
+                await rig.ask(known("a"), poison("one too many"), known("b"))
+
+            assert PER_MINUTE == len(store.shared.letters)
+            assert "within a minute" in str(rig.pipeline.reason)
+            monkeypatch.setattr(quarantine, "_MINUTE_S", 0.0)
+            await rig.is_ready()
+            a, p, b = await rig.ask(known("a"), poison("one too many"), known("b"))
+            assert [1, 2] == [a.seq, b.seq]
+            assert is_quarantined(p)
+
+
+def _raises_but_for(
+    apply: Callable[[Engine, Observed], StepResult], engine: Engine, batch: Observed
+) -> StepResult:
+    """At anything but a replay of what there was before."""
+    if "a" in batch.ids:
+        return apply(engine, batch)
+    raise IndexError("a step that fails")
+
+
+def _first(times: int, error: Exception) -> Callable[[list[float]], Exception | None]:
+    """Fails so often, at all but the golden items."""
+    left = [times]
+
+    def breaks(values: list[float]) -> Exception | None:
+        if len(values) > 2 or not left[0]:
+            return None
+        left[0] -= 1
+        return error
+
+    return breaks
+
+
+class TestSuddenDeath:
+    async def test_in_order(self, store: FakeStore) -> None:
+        """Whoever leaves in order leaves no note; until then there is one, which names nothing."""
+        async with Rig(store).open() as rig:
+            await rig.ask(known("a"))
+            assert store.shared.hand is not None
+            assert () == store.shared.hand.items
+            assert 1 == store.calls.count("set_hand"), "nothing is paid a batch"
+
+        assert store.shared.hand is None
+
+    async def test_heir(self, shared: Shared) -> None:
+        """After a death what is in hand is written down before it is stepped, for so many batches, and no longer."""
+        await die(Rig(FakeStore(shared, "one")))
+        store = FakeStore(shared, "two")
+        async with Rig(store, max_batch=64).open() as rig:
+            go = store.holds("append")
+            job = rig.offer(*(known(f"a{n}", n) for n in range(20)))
+            await soon(lambda: "append" in store.calls, "about to be committed")
+            assert shared.hand is not None
+            assert tuple(f"a{n}" for n in range(16)) == shared.hand.items
+            go.set()
+            await job.done
+            for n in range(FINE):
+                await rig.ask(known(f"b{n}", n))
+            assert shared.hand.items == ()
+            before = store.calls.count("set_hand")
+            await rig.ask(known("c"))
+            assert before == store.calls.count("set_hand")
+
+    async def test_convicted_without_being_run(self, shared: Shared) -> None:
+        """An item that was alone in hand at two deaths goes into quarantine as it is; others get their verdicts."""
+        shared.hand = Note(owner="dead", t=0.0, seq=1, items=("bad",), deaths={"bad": Deaths(1, 1)})
+        net = TableNet(digits.bundle())
+        async with Rig(FakeStore(shared), net=net).open() as rig:
+            a, bad, b = await rig.ask(known("a"), known("bad", 1), known("b", 2))
+
+            assert [1, 2] == [a.seq, b.seq]
+            assert is_quarantined(bad)
+            assert REASON == unpack_letter("bad", shared.letters["bad"]).reason
+            assert [1, 1] == net.batches
+            assert {} == rig.pipeline._decider._doubt.note.deaths  # type: ignore[union-attr]  # there is one
+
+    async def test_without_id(self, shared: Shared) -> None:
+        """Also items without an id are recognised, by what they hold."""
+        item = known(None, 3)
+        shared.hand = Note(
+            owner="dead", t=0.0, seq=1, items=(name_of(item),), deaths={name_of(item): Deaths(1, 1)}
+        )
+        async with Rig(FakeStore(shared)).open() as rig:
+            bad, good = await rig.ask(item, known(None, 4))
+
+            assert is_quarantined(bad)
+            assert 1 == good.seq
+
+    async def test_what_was_durable_killed_nobody(self, shared: Shared) -> None:
+        """The step of the note was committed: its items are not in doubt."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(known("a"))
+        shared.hand = Note(owner="dead", t=0.0, seq=1, items=("a",), deaths={})
+        async with Rig(FakeStore(shared)).open():
+            assert {} == shared.hand.deaths
+
+    async def test_an_interruption_is_no_death(self, store: FakeStore) -> None:
+        """The same process that takes the stream again is not wary of itself."""
+        async with Rig(store).open() as rig:
+            store.fails("append", Fenced("no longer", ours=1, current=2))
+            with pytest.raises(NotReady):
+                await rig.ask(known("a"))
+            await rig.is_ready()
+            await rig.ask(known("a"))
+
+            assert store.shared.hand is not None
+            assert 0 == store.shared.hand.unclean
+
+
+async def die(rig: Rig) -> None:
+    """Run a pipeline until it serves, and end it without a word to the store."""
+    task = asyncio.create_task(rig.pipeline.run())
+    await rig.is_ready()
+    await rig.ask(known("before"))
+    rig.store.shared.lease = None  # it ran out
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_poison_is_no_golden_item() -> None:
+    """The net of these tests stands its bundle's golden items."""
+    bundle = digits.bundle()
+    golden = [decode_item(item, bundle.manifest.input) for item in bundle.golden.items]
+
+    assert len(golden) > 2
+    assert POISON not in [float(x.ravel()[0]) for x in golden]  # type: ignore[union-attr]  # images
