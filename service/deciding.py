@@ -13,8 +13,7 @@ An item is answered with its verdict or with the refusal of one in quarantine, e
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
@@ -24,9 +23,10 @@ from model.bundle import Bundle
 from model.inputs import Payload, decode_item
 from service.asking import Asking
 from service.batching import Answer
-from service.clustering.engine import Engine, StepResult
+from service.clustering.engine import StepResult
 from service.dead_letters import DeadLetters
 from service.errors import EngineFails, TooManyQuarantined
+from service.memory import Memory
 from service.metrics import Metrics
 from service.quarantine import (
     PAUSE_S,
@@ -55,34 +55,6 @@ class Embeds(Protocol):
 
     def embed(self, items: Sequence[Payload], /) -> Float32s:
         """B payloads to float32 (B, D)."""
-
-
-class InWorker(Protocol):
-    """Runs a call in the thread of engine and net."""
-
-    async def __call__(self, call: Callable[[], T], /) -> T:
-        """Its result, or what it raised."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Memory:
-    """The engine, as its owner lends it out.
-
-    Attributes:
-        at_rest: Held while the engine is ahead of the store.
-        engine: The engine there is now; there is one.
-        in_worker: Runs a call in the engine's thread.
-        committed: Told of each step, once it is durable.
-        forget: Drops the engine, which is of no use any more.
-        rebuild: Reads it again from the store, for this reason.
-    """
-
-    at_rest: asyncio.Lock
-    engine: Callable[[], Engine]
-    in_worker: InWorker
-    committed: Callable[[StepResult], None]
-    forget: Callable[[], None]
-    rebuild: Callable[[str], Awaitable[None]]
 
 
 class EngineCrashed(Exception):

@@ -1,19 +1,21 @@
 """The single writer: takes what waits, embeds, decides, commits, and only then answers.
 
-    acquire ─► load ─► replay ─► serve: take ─► look up ─► embed ─► step ─► commit ─► answer, publish
+    acquire ─► load ─► replay ─► serve: take ─► look up ─► embed ─► step ─► commit ─► publish, answer
        ▲                                                                  │
        └────────── fenced, or a step that failed: drop the memory ◄───────┘
 
 The pipeline owns the engine. It makes no step before the one in hand is durable, so memory is at most one batch
 ahead of the store, and what it is ahead by nobody has been told. When the store does not answer, the batch in
 hand is sent again, unchanged, until it does: the store knows a batch it has. When another owner has fenced us,
-or a step failed halfway, the memory is dropped and the state is read again from the store.
+or a step failed halfway, the memory is dropped and the state is read again from the store. What becomes of one batch
+is in deciding.py, and so is what happens to an item that crashes the engine.
 
 Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
 and readers.
 
-The stream gate's fits are made beside the stream (fits.py). What comes of one becomes an entry of the log between two
-batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped with it.
+The stream gate's fits are made beside the stream (tending.py). What comes of one becomes an entry of the log between
+two batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped
+with it.
 """
 
 import asyncio
@@ -34,12 +36,12 @@ from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
-from service.clustering.stream_gate import StreamFit
 from service.dead_letters import DeadLetters
-from service.deciding import Decider, Embeds, Memory
+from service.deciding import Decider, Embeds
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.fanout import Fanout
 from service.fits import Fits
+from service.memory import Memory
 from service.metrics import Metrics
 from service.readiness import Readiness
 from service.recovery import replay_entry
@@ -47,11 +49,11 @@ from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreError
 from service.state.packing import (
     EntryUnreadable,
     pack_configure,
-    pack_refit,
     unpack_entry,
 )
 from service.state.store import Append, StreamStore
 from service.stream_view import StreamView, view_of
+from service.tending import Tending
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -128,20 +130,23 @@ class Pipeline:
         self._durable_seq = 0  # never falls, not even when the memory is dropped
         self._warnings: tuple[str, ...] = ()
         self._is_serving = False
+        self._is_paused = False
         self._readiness = Readiness(queue, metrics)
         self._asking = Asking(store, self._readiness, revive_store)
         self.dead_letters = DeadLetters(store, self._asking, metrics, now, version)
+        memory = Memory(
+            at_rest=self._at_rest,
+            engine=self._present,
+            in_worker=self._in_worker,
+            committed=self._committed,
+            forget=self._forget,
+            rebuild=self._rebuild,
+        )
+        self._tending = Tending(memory, self._fits, store, self._asking)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
-            memory=Memory(
-                at_rest=self._at_rest,
-                engine=self._present,
-                in_worker=self._in_worker,
-                committed=self._committed,
-                forget=self._forget,
-                rebuild=self._rebuild,
-            ),
+            memory=memory,
             store=store,
             asking=self._asking,
             metrics=metrics,
@@ -301,7 +306,8 @@ class Pipeline:
         await self._decider.begin(self.epoch)
         while batch := await self._queue.take():
             await self._process(batch)
-            await self._tend_stream_gate()
+            if not await self._tending.tend():
+                await self._start_over("a fit failed; reading the state again")
             if self._durable_seq - self._snapshot_seq >= self._snapshot_every:
                 await self._snapshot()
         if self._durable_seq > self._snapshot_seq:
@@ -322,37 +328,7 @@ class Pipeline:
         self._metrics.snapshots.inc()
         log.info("snapshot", seq=self._snapshot_seq, bytes=len(blob))
 
-    # The stream gate's fits
-
-    async def _tend_stream_gate(self) -> None:
-        """Use the fit that is ready; begin one that is due."""
-        engine = self._engine
-        if engine is None:
-            return
-        try:
-            async with self._at_rest:
-                fit = self._fits.take(engine.seq)
-                result = None if fit is None else await self._use_fit(engine, fit)
-                if engine.is_fit_due and self._fits.may_begin(engine.seq):
-                    self._fits.begin(engine.stream, await self._in_worker(engine.fit_job))
-        except (Fenced, SequenceConflict):
-            raise
-        except Exception:
-            log.exception("refit_failed", seq=engine.seq)
-            self._fits.failed(engine.seq)
-            await self._start_over("a fit failed; reading the state again")
-            return
-        if result is not None:
-            self._tell(result)
-
-    async def _use_fit(self, engine: Engine, fit: StreamFit) -> StepResult:
-        """Decide by a fit from here on, and commit that."""
-        record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
-        result = await self._in_worker(partial(engine.refit, fit))
-        await self._asking.until_answered(lambda: self._store.append(record))
-        self._durable_seq = engine.seq
-        self._metrics.seq.set(engine.seq)
-        return result
+    # Starting over
 
     async def _start_over(self, reason: str) -> None:
         """A step failed halfway: drop the memory and read the state again."""
@@ -411,6 +387,7 @@ class Pipeline:
         Raises:
             EngineFails: It does not get well. A process that starts anew may; what it had in hand is noted.
         """
+        self._is_paused = True
         self._readiness.unready(str(trouble))
         self._queue.fail_all(trouble)
         if isinstance(trouble, TooManyQuarantined):
@@ -425,6 +402,7 @@ class Pipeline:
             else:
                 raise trouble
         log.info("goes_on", after=type(trouble).__name__)
+        self._is_paused = False
         self._readiness.ready()
 
     def _present(self) -> Engine:
@@ -442,12 +420,13 @@ class Pipeline:
 
     async def _rebuild(self, reason: str) -> None:
         """Read the state again after an engine crashed; what is sent meanwhile waits."""
-        with self._readiness.briefly():
+        with contextlib.nullcontext() if self._is_paused else self._readiness.briefly():
             self._readiness.unready(reason)
             await self._restore()
             if self._durable_seq - self._snapshot_seq >= _LONG_LOG:  # it may crash again, and soon
                 await self._snapshot()
-            self._readiness.ready()
+            if not self._is_paused:
+                self._readiness.ready()
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)

@@ -39,7 +39,7 @@ class DeadLetter:
         reason: What happened: type and message of the exception, in one short line.
         t: When, seconds since 1970 (UTC).
         seq: Where the stream stood.
-        attempts: How often it was in what crashed.
+        attempts: How often it was in what crashed, before it was convicted last.
         version: Of firstseen.
     """
 

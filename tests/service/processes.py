@@ -30,7 +30,7 @@ class Serve:
         module: str = "service.cli",
         **settings: object,
     ) -> None:
-        """Start it; `settings` become FIRSTSEEN_ variables. `module` is the command line, or one that is made to fail."""
+        """Start it; `settings` become FIRSTSEEN_ variables. `module` is the command line, or one made to fail."""
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self._log = data_dir / "service.log"

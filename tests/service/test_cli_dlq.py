@@ -50,9 +50,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return code
 
 
-def test_list(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, odd: str
-) -> None:
+def test_list(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str) -> None:
     """A line an item, with nothing in it that drives a terminal."""
     status = run(monkeypatch, "list", "--url", url)
     shown = capsys.readouterr().out
@@ -140,9 +138,7 @@ def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert "http://127.0.0.1:8765" in capsys.readouterr().out
 
 
-def test_other_items_are_not_touched(
-    monkeypatch: pytest.MonkeyPatch, url: str, both: tuple[Inside, Crashing]
-) -> None:
+def test_other_items_are_not_touched(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """Dropping all forgets no verdict."""
     verdict = httpx.post(f"{url}/classify", json={"id": "good", "x": digits.raw()}, trust_env=False).json()
     assert 0 == run(monkeypatch, "drop", "--all", "--url", url)

@@ -82,7 +82,8 @@ class TestAnswers:
         first = results[0]["seq"]
         assert list(range(first, first + 19)) == [result["seq"] for result in results]
 
-    async def test_stream(self, service: Inside, http: httpx.Client, name: str) -> None:
+    @pytest.mark.usefixtures("http")
+    async def test_stream(self, service: Inside, name: str) -> None:
         """On the WebSocket it is a nack; positions and acks go on, and the socket stays open."""
         items = [*digits.many(name, 5), {"id": f"{name}-white", "x": WHITE}, *digits.many(f"{name}b", 5)]
         async with connect(f"{service.ws_url}/stream", proxy=None, compression=None) as socket:
@@ -99,7 +100,8 @@ class TestAnswers:
         assert {"type": "ack", "accepted": 11, "durable": 11, "credits": 1024} == messages[-1]
         assert 1000 == socket.close_code
 
-    async def test_client(self, service: Inside, http: httpx.Client, name: str) -> None:
+    @pytest.mark.usefixtures("http")
+    async def test_client(self, service: Inside, name: str) -> None:
         """The client that loses nothing takes it for an answer."""
         got: dict[str, Any] = {}
 

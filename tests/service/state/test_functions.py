@@ -55,8 +55,10 @@ async def everything(client: "Redis", keys: Keys) -> dict[bytes, bytes | None]:
 @pytest.mark.parametrize("token", ["0 owner-a", "2 owner-a", "1 owner-b", "1", ""])
 @pytest.mark.parametrize(
     "function",
-    ["append", "renew", "begin_snapshot", "put_chunk", "abandon_snapshot", "flip_snapshot", "trim"]
-    + ["quarantine", "drop_letters", "set_hand"],
+    [
+        *("append", "renew", "begin_snapshot", "put_chunk", "abandon_snapshot", "flip_snapshot", "trim"),
+        *("quarantine", "drop_letters", "set_hand"),
+    ],
 )
 async def test_the_token_is_checked(
     saving: Wire, client: "Redis", keys: Keys, function: str, token: str
