@@ -40,7 +40,7 @@ from service.quarantine import (
 from service.records import AUTO_ID_PREFIX, Float32s, Item, auto_id
 from service.state.packing import pack_items, pack_verdict, unpack_verdict
 from service.state.store import Append, StreamStore
-from service.wary import GUILTY, REASON, TOGETHER, Doubt, name_of, succeed
+from service.wary import REASON, TOGETHER, Doubt, name_of, succeed
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -168,14 +168,14 @@ class Decider:
         assert doubt is not None
         crashes = {n: 1 for n, item in enumerate(new) if item.id in retried}
         if doubt.knows_some:
-            crashes |= {n: 1 for n, item in enumerate(new) if doubt.deaths_of(name_of(item)).total}
+            crashes |= {n: 1 for n, item in enumerate(new) if doubt.is_suspect(name_of(item))}
         search = Search(len(new), crashes=crashes, at_most=TOGETHER if doubt.is_wary else 0)
         answers: list[Answer] = []
         while (part := search.part) is not None:
             items = new[part.start : part.stop]
-            deaths = doubt.deaths_of(name_of(items[0])) if doubt.knows_some else None
-            if deaths is not None and deaths.alone >= GUILTY:
-                answers.append(await self._convict(items[0], REASON, deaths.total))
+            if doubt.knows_some and doubt.is_guilty(name_of(items[0])):
+                deaths = doubt.deaths_of(name_of(items[0]))
+                answers.append(await self._convict(items[0], REASON, deaths.in_company + deaths.alone))
                 search.settled()
                 continue
             await self._note(items)

@@ -3,14 +3,16 @@
 An exception can be caught, and leaves its item behind. A kernel that faults, or a payload for which the system kills
 the process, leaves nothing, and a client that resends the item kills the next process, too. So an owner whose
 predecessor did not leave in order is *wary*: before each step it writes down, durably, what it has in hand
-(`service.state.hand`). An heir that finds the note counts it against those items and takes each of them alone:
+(`service.state.hand`). An heir that finds the note counts it against those items:
 
-    crash 1    the owner was not wary: nobody is suspected, the heir is wary
-    crash 2    [a b c d] were in hand: each is in doubt, and will be tried alone
-    crash 3    [c] was in hand, alone
-    crash 4    [c] again: twice alone, `GUILTY`: it goes into quarantine without being run
+    death 1    the owner was not wary: nobody is suspected, the heir is wary
+    death 2    [a b c d] were in hand: that may be chance, since a process can be killed at any time
+    death 3    [a b c d] again: `SUSPECT`, each will be tried alone
+    death 4    [c] was in hand, alone
+    death 5    [c] again: twice alone, `GUILTY`: it goes into quarantine without being run
 
-A step that became durable killed nobody: the note says where the stream stood, and the heir looks how far it got.
+A step that became durable killed nobody: the note says where the stream stood, and the heir looks how far it got. So
+somebody who kills the process now and then accuses nobody, and does not even change how items come together.
 
 Being wary costs a second write a batch. It ends after `FINE` batches; after each further unclean end, twice as many,
 so that an item which is resent slowly is met by a wary owner, too. After an orderly stop, or an owner that lived for
@@ -27,14 +29,17 @@ from service.state.hand import Deaths, Note
 FINE: Final = 64
 """Batches that a first wary owner has to bring through."""
 
+SUSPECT: Final = 2
+"""Deaths in company after which an item is tried alone; after one alone it is, too."""
+
 GUILTY: Final = 2
 """Deaths alone that convict an item."""
 
-TOGETHER: Final = 16
-"""Items that a wary owner takes at once."""
+TOGETHER: Final = 256
+"""Items that a wary owner takes at once, at most: a note is to stay short."""
 
 _MOST_DOUBLINGS: Final = 10
-_MOST_DOUBTED: Final = 256
+_MOST_DOUBTED: Final = 4 * TOGETHER
 _LONG_LIFE_S: Final = 3600.0
 
 REASON: Final = "the process ended twice while this item was alone in hand"
@@ -95,6 +100,15 @@ class Doubt:
     def deaths_of(self, name: str) -> Deaths:
         """What is counted against an item."""
         return self.note.deaths.get(name, Deaths(0, 0))
+
+    def is_suspect(self, name: str) -> bool:
+        """Whether an item is to be tried alone."""
+        deaths = self.deaths_of(name)
+        return deaths.alone > 0 or deaths.in_company >= SUSPECT
+
+    def is_guilty(self, name: str) -> bool:
+        """Whether an item is not to be tried any more."""
+        return self.deaths_of(name).alone >= GUILTY
 
     def takes(self, names: tuple[str, ...], *, seq: int) -> Note | None:
         """These are next: the note to write before they are stepped, None where none is needed."""

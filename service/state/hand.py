@@ -20,11 +20,6 @@ class Deaths(msgspec.Struct, frozen=True, array_like=True):
     in_company: int
     alone: int
 
-    @property
-    def total(self) -> int:
-        """Either way."""
-        return self.in_company + self.alone
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:

@@ -417,7 +417,7 @@ class TestSuddenDeath:
             job = rig.offer(*(known(f"a{n}", n) for n in range(20)))
             await soon(lambda: "append" in store.calls, "about to be committed")
             assert shared.hand is not None
-            assert tuple(f"a{n}" for n in range(16)) == shared.hand.items
+            assert tuple(f"a{n}" for n in range(20)) == shared.hand.items
             go.set()
             await job.done
             for n in range(FINE):

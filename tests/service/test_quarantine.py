@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -206,3 +207,8 @@ def test_a_long_reason_is_cut() -> None:
 
     assert 300 == len(reason)
     assert reason.endswith("...")
+
+
+def test_torch_names_it_so() -> None:
+    """The name that is looked for is the one that torch raises."""
+    assert is_short_of_memory(torch.OutOfMemoryError("CUDA out of memory"))

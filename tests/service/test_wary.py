@@ -8,7 +8,7 @@ import pytest
 
 from service.records import Item
 from service.state.hand import Deaths, Note
-from service.wary import FINE, GUILTY, TOGETHER, Doubt, name_of, succeed
+from service.wary import FINE, Doubt, name_of, succeed
 
 NOTE = Note(owner="one", t=1000.0, seq=5, items=("a",), deaths={})
 
@@ -45,6 +45,30 @@ def test_what_was_in_hand_is_counted(items: tuple[str, ...], seq: int, expected:
     assert expected == heir.deaths
     assert () == heir.items
     assert Doubt(heir).is_wary
+
+
+@pytest.mark.parametrize(
+    ("deaths", "is_suspect", "is_guilty"),
+    [
+        (Deaths(0, 0), False, False),
+        (Deaths(1, 0), False, False),
+        (Deaths(2, 0), True, False),
+        (Deaths(9, 0), True, False),
+        (Deaths(0, 1), True, False),
+        (Deaths(2, 1), True, False),
+        (Deaths(0, 2), True, True),
+    ],
+)
+def test_who_is_suspect_and_who_guilty(deaths: Deaths, is_suspect: bool, is_guilty: bool) -> None:
+    """Once in company may be chance; twice, or once alone, is tried alone; twice alone is enough."""
+    doubt = Doubt(Note(owner="two", t=0.0, deaths={"a": deaths}))
+
+    assert (is_suspect, is_guilty) == (doubt.is_suspect("a"), doubt.is_guilty("a"))
+
+
+def test_an_item_on_its_own() -> None:
+    """Sent on its own, it is convicted after three deaths."""
+    assert (4, [], ["i0"]) == lives(["i0"], {"i0"})
 
 
 def test_wary_for_longer_each_time() -> None:
@@ -123,13 +147,13 @@ def lives(items: Sequence[str], deadly: set[str]) -> tuple[int, list[str], list[
         doubt = Doubt(note)
         left = [name for name in items if name not in durable and name not in convicted]
         while left:
-            suspects = [name for name in left if doubt.deaths_of(name).total]
+            suspects = [name for name in left if doubt.is_suspect(name)]
             first = left[0]
-            if doubt.deaths_of(first).alone >= GUILTY:
+            if doubt.is_guilty(first):
                 convicted.append(left.pop(0))
                 doubt.acquitted((first,))
                 continue
-            size = 1 if first in suspects else TOGETHER if doubt.is_wary else 100
+            size = 1 if first in suspects else 16
             part = []
             while left and len(part) < size and (not part or left[0] not in suspects):
                 part.append(left.pop(0))
@@ -151,4 +175,4 @@ def test_lives(deadly: set[str]) -> None:
 
     assert sorted(deadly) == sorted(convicted)
     assert [name for name in items if name not in deadly] == durable
-    assert starts <= 1 + (1 + 3 * len(deadly) if deadly else 0)
+    assert starts <= 1 + (1 + 4 * len(deadly) if deadly else 0)
