@@ -7,15 +7,17 @@ when not, and 2 when it was asked wrongly.
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from service.errors import FirstseenError
+
+if TYPE_CHECKING:
+    import httpx
 
 app = typer.Typer(
     name="dlq",
@@ -93,15 +95,19 @@ def drop(
     _say(f"Dropped {dropped} item{'' if dropped == 1 else 's'}.")
 
 
-def _service(url: str) -> httpx.Client:
+def _service(url: str) -> "httpx.Client":
+    import httpx
+
     try:
         return httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
     except (httpx.InvalidURL, ValueError) as error:
         raise DlqFailed(f"--url {url!r} cannot be used ({error}); give one like {_DEFAULT_URL}.") from None
 
 
-def _asked(service: httpx.Client, method: str, path: str, **parameters: str) -> dict[str, Any]:
+def _asked(service: "httpx.Client", method: str, path: str, **parameters: str) -> dict[str, Any]:
     """The answer; a problem is raised with what it says."""
+    import httpx
+
     url = str(service.base_url).rstrip("/")
     try:
         answer = service.request(method, path, params=parameters)
@@ -126,7 +132,7 @@ def _asked(service: httpx.Client, method: str, path: str, **parameters: str) -> 
     )
 
 
-def _letters(service: httpx.Client) -> Iterator[dict[str, Any]]:
+def _letters(service: "httpx.Client") -> Iterator[dict[str, Any]]:
     after: str | None = ""
     while after is not None:
         page = _asked(service, "GET", "/dlq", after=after)
