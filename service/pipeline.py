@@ -390,20 +390,24 @@ class Pipeline:
         self._is_paused = True
         self._readiness.unready(str(trouble))
         self._queue.fail_all(trouble)
-        if isinstance(trouble, TooManyQuarantined):
-            while not self._decider.has_room and not self._readiness.is_stopping:  # noqa: ASYNC110 - it is time that passes
-                await asyncio.sleep(_PATIENCE_S[0])
-        else:
-            for pause in _PATIENCE_S:
-                await asyncio.sleep(pause)
-                if self._readiness.is_stopping or await self._decider.is_well(with_step=True):
-                    break
-                self._readiness.unready(str(trouble))
+        try:
+            if isinstance(trouble, TooManyQuarantined):
+                while not self._decider.has_room and not self._readiness.is_stopping:  # noqa: ASYNC110 - time has to pass
+                    await asyncio.sleep(_PATIENCE_S[0])
             else:
-                raise trouble
+                await self._until_well(trouble)
+        finally:
+            self._is_paused = False
         log.info("goes_on", after=type(trouble).__name__)
-        self._is_paused = False
         self._readiness.ready()
+
+    async def _until_well(self, trouble: EngineFails) -> None:
+        for pause in _PATIENCE_S:
+            await asyncio.sleep(pause)
+            if self._readiness.is_stopping or await self._decider.is_well(with_step=True):
+                return
+            self._readiness.unready(str(trouble))
+        raise trouble
 
     def _present(self) -> Engine:
         assert self._engine is not None

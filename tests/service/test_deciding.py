@@ -317,6 +317,23 @@ class TestTheEngineFails:
         assert store.shared.hand is not None, "not an orderly end"
         assert "release" not in store.calls
 
+    async def test_fenced_meanwhile(self, store: FakeStore, net: TableNet) -> None:
+        """Who loses the stream while it pauses, and takes it again, pauses no longer than the engine is ill."""
+        async with Rig(store, net=net, lease_ms=30).open() as rig:
+            net.breaks = lambda _: RuntimeError("the graphics card is gone")
+            with pytest.raises(EngineFails):
+                await rig.ask(known("a"))
+            store.fails("renew", Fenced("no longer", ours=1, current=2))
+            await soon(lambda: store.calls.count("acquire") == 2, "it takes the stream again")
+            await rig.is_ready()
+            with pytest.raises(EngineFails):
+                await rig.ask(known("a"))
+            net.breaks = at_poison
+            await rig.is_ready()
+
+            assert 1 == (await rig.ask(known("a")))[0].seq
+            assert not rig.pipeline._is_paused
+
     async def test_in_the_step(self, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
         """Also where the net is well and every step fails."""
         async with Rig(store).open() as rig:
