@@ -12,7 +12,9 @@ from prometheus_client import CollectorRegistry
 from model.bundle import Bundle
 from service.batching import Answer, Job, Queue
 from service.clustering.params import EngineParams
+from service.errors import ItemQuarantined
 from service.fanout import Fanout
+from service.intake import Refused
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.records import Float32s, Item
@@ -72,6 +74,11 @@ def novel(id: str | None = None, n: int = 0) -> Item:
 
 def poison(id: str | None = "poison") -> Item:
     return Item(id=id, x=np.full((1, 8, 8), POISON, dtype=np.float32))
+
+
+def is_quarantined(answer: Any) -> bool:
+    """Whether an item was refused because it crashed the engine."""
+    return isinstance(answer, Refused) and isinstance(answer.error, ItemQuarantined)
 
 
 class Rig:
