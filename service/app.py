@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from model.bundle import Bundle
 from service import precompile
-from service.api import ingest_ws, rest, watch_ws
+from service.api import dlq, ingest_ws, rest, watch_ws
 from service.api.context import Context
 from service.api.failures import handle_failures
 from service.api.schemas import add_examples
@@ -126,6 +126,7 @@ def create_app(
                 holds_store_alone=not settings.redis_url,
                 revive_store=revive,
                 prepare=prepare,
+                version=release,
             )
             app.state.context = Context(
                 settings=settings,
@@ -158,7 +159,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    for module in (rest, ingest_ws, watch_ws):
+    for module in (rest, dlq, ingest_ws, watch_ws):
         app.include_router(module.router)
 
     handle_failures(app)

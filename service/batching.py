@@ -16,7 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.errors import Overloaded, StoreAway, Unavailable
+from service.intake import Refused
 from service.records import Item, Verdict
+
+Answer = Verdict | Refused
+"""What becomes of an item that was queued: nearly always a verdict."""
 
 
 @dataclass(slots=True, eq=False)
@@ -24,22 +28,24 @@ class Job:
     """The items of one request, answered in order; large ones are cut over several batches.
 
     `results` fills up to the length of `items`; then `done` has them. `on_progress`, where given, is called in
-    the event loop with each durable slice of verdicts.
+    the event loop with each durable slice of answers. `is_retry`: a person wants these items tried although they
+    are in quarantine.
     """
 
     items: list[Item]
-    done: asyncio.Future[list[Verdict]]
-    on_progress: Callable[[list[Verdict]], None] | None = None
+    done: asyncio.Future[list[Answer]]
+    on_progress: Callable[[list[Answer]], None] | None = None
+    is_retry: bool = False
     taken: int = 0
-    results: list[Verdict] = field(default_factory=list)
+    results: list[Answer] = field(default_factory=list)
 
-    def deliver(self, verdicts: list[Verdict]) -> None:
-        """Hand over the next verdicts; they are durable."""
-        self.results += verdicts
+    def deliver(self, answers: list[Answer]) -> None:
+        """Hand over the next answers; they are durable."""
+        self.results += answers
         if self.done.done():
             return
         if self.on_progress is not None:
-            self.on_progress(verdicts)
+            self.on_progress(answers)
         if len(self.results) == len(self.items):
             self.done.set_result(self.results)
 

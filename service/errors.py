@@ -18,6 +18,21 @@ class InvalidItem(ClientError):
     """One item cannot be classified as it was sent. The others of its request are not affected."""
 
 
+class ItemQuarantined(ClientError):
+    """The item crashed the engine, twice and alone; it is in quarantine and was not counted. The others of its request
+    are not affected. Under the same id it is refused from now on, until a person looks at it: `firstseen dlq list`,
+    then `firstseen dlq retry` or `firstseen dlq drop`.
+    """
+
+
+class UnknownDeadLetter(ClientError):
+    """No item in quarantine has this id."""
+
+
+class PayloadNotKept(ClientError):
+    """The item in quarantine was too large to be kept. To try it again, drop it here and send it anew."""
+
+
 class InvalidBody(ClientError):
     """The request as a whole cannot be understood."""
 
@@ -78,6 +93,14 @@ class Overloaded(Unavailable):
 
 class NotReady(Unavailable):
     """The service is starting, stepping down, or stopping."""
+
+
+class EngineFails(Unavailable):
+    """The engine fails also at what it is known to be able to do: it is not what was sent."""
+
+
+class TooManyQuarantined(Unavailable):
+    """So many items crashed the engine within a minute that the stream pauses: a person should look."""
 
 
 class StoreAway(Unavailable):

@@ -8,7 +8,7 @@ resend safe, since an id keeps its verdict. `x` is the raw payload in the bundle
 from dataclasses import dataclass
 
 from model.inputs import InputSpec, InvalidInput, decode_item, describe
-from service.errors import InvalidItem
+from service.errors import ClientError, InvalidItem
 from service.records import AUTO_ID_PREFIX, Item
 
 MAX_ID_CHARACTERS = 256
@@ -18,10 +18,12 @@ _FIELDS = frozenset({"id", "x"})
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An item that cannot be classified as it was sent, in its place among the others."""
+    """An item that gets no verdict, in its place among the others: it cannot be classified as it was sent, or is in
+    quarantine.
+    """
 
     id: str | None
-    error: InvalidItem
+    error: ClientError
 
 
 def read_item(raw: object, spec: InputSpec) -> Item:

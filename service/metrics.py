@@ -30,6 +30,10 @@ class Metrics:
             "Durable entries that Redis came back without; only in the tier `relaxed`.",
             registry=registry,
         )
+        self.quarantined = Counter(
+            "firstseen_quarantined", "Items put into quarantine: they crashed the engine.", registry=registry
+        )
+        self.dead_letters = Gauge("firstseen_dead_letters", "Items in quarantine.", registry=registry)
         self.batch_items = Histogram(
             "firstseen_batch_items", "Items a batch.", buckets=_ITEMS, registry=registry
         )

@@ -1,34 +1,34 @@
 """The single writer: takes what waits, embeds, decides, commits, and only then answers.
 
-    acquire ─► load ─► replay ─► serve: take ─► look up ─► embed ─► step ─► commit ─► answer, publish
+    acquire ─► load ─► replay ─► serve: take ─► look up ─► embed ─► step ─► commit ─► publish, answer
        ▲                                                                  │
        └────────── fenced, or a step that failed: drop the memory ◄───────┘
 
 The pipeline owns the engine. It makes no step before the one in hand is durable, so memory is at most one batch
 ahead of the store, and what it is ahead by nobody has been told. When the store does not answer, the batch in
 hand is sent again, unchanged, until it does: the store knows a batch it has. When another owner has fenced us,
-or a step failed halfway, the memory is dropped and the state is read again from the store.
+or a step failed halfway, the memory is dropped and the state is read again from the store. What becomes of one batch
+is in deciding.py, and so is what happens to an item that crashes the engine.
 
 Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
 and readers.
 
-The stream gate's fits are made beside the stream (fits.py). What comes of one becomes an entry of the log between two
-batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped with it.
+The stream gate's fits are made beside the stream (tending.py). What comes of one becomes an entry of the log between
+two batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped
+with it.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import structlog
 
 from model.bundle import Bundle
-from model.inputs import Payload
 from service.asking import RETRY_S, Asking
 from service.batching import Queue, Slice
 from service.clustering import snapshot
@@ -36,13 +36,14 @@ from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
-from service.clustering.stream_gate import StreamFit
-from service.errors import InternalError, NotReady
+from service.dead_letters import DeadLetters
+from service.deciding import Decider, Embeds
+from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.fanout import Fanout
 from service.fits import Fits
+from service.memory import Memory
 from service.metrics import Metrics
 from service.readiness import Readiness
-from service.records import Float32s, Item, Observed, Verdict, auto_id
 from service.recovery import replay_entry
 from service.state.errors import (
     Fenced,
@@ -54,15 +55,12 @@ from service.state.errors import (
 from service.state.packing import (
     EntryUnreadable,
     pack_configure,
-    pack_items,
-    pack_refit,
-    pack_verdict,
     unpack_entry,
-    unpack_verdict,
 )
 from service.state.store import Append, StreamStore
 from service.store_check import StoreCheck
 from service.stream_view import StreamView, view_of
+from service.tending import Tending
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -72,11 +70,11 @@ _READ_WAIT_S = 0.25
 """How long a reader waits for the engine to come to rest before it gets the last view, marked stale."""
 
 
-class Embeds(Protocol):
-    """What the pipeline needs of an embedder."""
+_LONG_LOG = 1000
+"""Items behind the last snapshot from which on a new one is saved after a crash, so that the next is got over soon."""
 
-    def embed(self, items: Sequence[Payload], /) -> Float32s:
-        """B payloads to float32 (B, D)."""
+_PATIENCE_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Pauses before an engine that fails at anything is tried again; after the last, the process ends."""
 
 
 class Pipeline:
@@ -98,6 +96,7 @@ class Pipeline:
         holds_store_alone: bool = False,
         revive_store: Callable[[], Awaitable[None]] | None = None,
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
+        version: str = "?",
     ) -> None:
         """Nothing happens before `run`.
 
@@ -116,15 +115,14 @@ class Pipeline:
                 be taken at once.
             revive_store: Called when the store is away: restarts an embedded server that died.
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
+            version: Of firstseen, for what is kept of items that crash the engine.
         """
         self._bundle = bundle
         self._labels = bundle.manifest.labels
-        self._embedder = embedder
         self._store = store
         self._queue = queue
         self._fanout = fanout
         self._metrics = metrics
-        self._now = now
         self._params = params
         self._lease_s = lease_ms / 1000
         self._snapshot_every = snapshot_every_items
@@ -140,9 +138,30 @@ class Pipeline:
             0  # falls only where the durability lets Redis forget, not when the memory is dropped
         )
         self._is_serving = False
+        self._is_paused = False
         self._readiness = Readiness(queue, metrics)
         self._asking = Asking(store, self._readiness, revive_store)
         self._store_check = StoreCheck(store, self._asking, self._readiness)
+        self.dead_letters = DeadLetters(store, self._asking, metrics, now, version)
+        memory = Memory(
+            at_rest=self._at_rest,
+            engine=self._present,
+            in_worker=self._in_worker,
+            committed=self._committed,
+            forget=self._forget,
+            rebuild=self._rebuild,
+        )
+        self._tending = Tending(memory, self._fits, store, self._asking)
+        self._decider = Decider(
+            bundle=bundle,
+            embedder=embedder,
+            memory=memory,
+            store=store,
+            asking=self._asking,
+            metrics=metrics,
+            now=now,
+            dead_letters=self.dead_letters,
+        )
         self.epoch = 0
 
     @property
@@ -153,7 +172,7 @@ class Pipeline:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know although the stream is served."""
-        return self._store_check.warnings
+        return self._store_check.warnings + self.dead_letters.warnings
 
     @property
     def last_durable_seq(self) -> int:
@@ -298,13 +317,16 @@ class Pipeline:
             await self._store_check.again()
 
     async def _serve(self) -> None:
+        await self._decider.begin(self.epoch)
         while batch := await self._queue.take():
             await self._process(batch)
-            await self._tend_stream_gate()
+            if not await self._tending.tend():
+                await self._start_over("a fit failed; reading the state again")
             if self._durable_seq - self._snapshot_seq >= self._snapshot_every:
                 await self._snapshot()
         if self._durable_seq > self._snapshot_seq:
             await self._snapshot()
+        await self._decider.leave()
 
     async def _snapshot(self) -> None:
         assert self._engine is not None
@@ -320,37 +342,7 @@ class Pipeline:
         self._metrics.snapshots.inc()
         log.info("snapshot", seq=self._snapshot_seq, bytes=len(blob))
 
-    # The stream gate's fits
-
-    async def _tend_stream_gate(self) -> None:
-        """Use the fit that is ready; begin one that is due."""
-        engine = self._engine
-        if engine is None:
-            return
-        try:
-            async with self._at_rest:
-                fit = self._fits.take(engine.seq)
-                result = None if fit is None else await self._use_fit(engine, fit)
-                if engine.is_fit_due and self._fits.may_begin(engine.seq):
-                    self._fits.begin(engine.stream, await self._in_worker(engine.fit_job))
-        except (Fenced, SequenceConflict):
-            raise
-        except Exception:
-            log.exception("refit_failed", seq=engine.seq)
-            self._fits.failed(engine.seq)
-            await self._start_over("a fit failed; reading the state again")
-            return
-        if result is not None:
-            self._tell(result)
-
-    async def _use_fit(self, engine: Engine, fit: StreamFit) -> StepResult:
-        """Decide by a fit from here on, and commit that."""
-        record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
-        result = await self._in_worker(partial(engine.refit, fit))
-        await self._asking.until_answered(lambda: self._store.append(record))
-        self._durable_seq = engine.seq
-        self._metrics.seq.set(engine.seq)
-        return result
+    # Starting over
 
     async def _start_over(self, reason: str) -> None:
         """A step failed halfway: drop the memory and read the state again."""
@@ -372,90 +364,87 @@ class Pipeline:
         """Answer a batch, or fail it; never half."""
         self._metrics.queue_items.set(self._queue.waiting)
         items = [item for part in batch for item in part.items]
+        owners = [part.job for part in batch for _ in part.items]
+        retried = frozenset(n for n, job in enumerate(owners) if job.is_retry)
         try:
-            async with self._at_rest:
-                verdicts, result = await self._decide(items)
-        except (Fenced, SequenceConflict, asyncio.CancelledError):
+            answers = await self._decider.answer(items, retried=retried)
+        except (Fenced, SequenceConflict, StoreUnavailable, asyncio.CancelledError):
             self._readiness.unready("the stream is not ours any more")
-            for part in batch:
-                part.job.fail(
-                    NotReady("The stream moved to another process, or is stopping. Send the same again.")
-                )
+            self._fail(
+                batch, NotReady("The stream moved to another process, or is stopping. Send the same again.")
+            )
             raise
+        except (EngineFails, TooManyQuarantined) as trouble:
+            self._metrics.failed.inc(len(items))
+            self._fail(batch, trouble)
+            await self._pause(trouble)
+            return
         except Exception:
             log.exception("batch_failed", items=len(items))
             self._metrics.failed.inc(len(items))
-            for part in batch:
-                part.job.fail(InternalError("These items could not be classified."))
+            self._fail(batch, InternalError("These items could not be classified."))
             await self._start_over("a batch failed; reading the state again")
             return
         at = 0
         for part in batch:
             n = part.stop - part.start
-            part.job.deliver(verdicts[at : at + n])
+            part.job.deliver(answers[at : at + n])
             at += n
-        if result is not None:
-            self._metrics.count(result.verdicts)
-            self._tell(result)
-        self._metrics.repeats.inc(len(items) - (len(result.verdicts) if result else 0))
 
-    async def _decide(self, items: list[Item]) -> tuple[list[Verdict], StepResult | None]:
-        """The verdict of every item, in order; durable when this returns."""
+    def _fail(self, batch: list[Slice], error: FirstseenError) -> None:
+        for part in batch:
+            part.job.fail(error)
+
+    async def _pause(self, trouble: EngineFails | TooManyQuarantined) -> None:
+        """Serve nothing until the engine is well again, or quarantine has room.
+
+        Raises:
+            EngineFails: It does not get well. A process that starts anew may; what it had in hand is noted.
+        """
+        self._is_paused = True
+        self._readiness.unready(str(trouble))
+        self._queue.fail_all(trouble)
+        try:
+            if isinstance(trouble, TooManyQuarantined):
+                while not self._decider.has_room and not self._readiness.is_stopping:  # noqa: ASYNC110 - time has to pass
+                    await asyncio.sleep(_PATIENCE_S[0])
+            else:
+                await self._until_well(trouble)
+        finally:
+            self._is_paused = False
+        log.info("goes_on", after=type(trouble).__name__)
+        self._readiness.ready()
+
+    async def _until_well(self, trouble: EngineFails) -> None:
+        for pause in _PATIENCE_S:
+            await asyncio.sleep(pause)
+            if self._readiness.is_stopping or await self._decider.is_well(with_step=True):
+                return
+            self._readiness.unready(str(trouble))
+        raise trouble
+
+    def _present(self) -> Engine:
         assert self._engine is not None
-        known_ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
-        with self._metrics.lookup.time():
-            stored = await self._asking.until_answered(lambda: self._store.lookup(known_ids))
-        by_id = {
-            id: unpack_verdict(data, id=id, labels=self._labels)
-            for id, data in zip(known_ids, stored, strict=True)
-            if data is not None
-        }
-        new: list[Item] = []
-        new_ids: set[str] = set()
-        for item in items:
-            if item.id is None:
-                new.append(item)
-            elif item.id not in by_id and item.id not in new_ids:
-                new.append(item)
-                new_ids.add(item.id)
-        result = await self._learn(new) if new else None
-        fresh = iter(result.verdicts if result else ())
-        by_id |= {v.id: v for v in (result.verdicts if result else ())}
-        auto = (v for v in fresh if v.id not in new_ids)
-        return [next(auto) if item.id is None else by_id[item.id] for item in items], result
+        return self._engine
 
-    async def _learn(self, new: list[Item]) -> StepResult:
-        """Embed, step and commit items that have no verdict yet."""
-        engine = self._engine
-        assert engine is not None
-        ids = tuple(auto_id(engine.seq + n) if item.id is None else item.id for n, item in enumerate(new))
-        t = np.full(len(new), self._now(), dtype=np.float64)
-        self._metrics.batch_items.observe(len(new))
+    def _committed(self, result: StepResult) -> None:
+        self._durable_seq = self._present().seq
+        self._metrics.seq.set(self._durable_seq)
+        self._metrics.count(result.verdicts)
+        self._tell(result)
 
-        def step() -> tuple[Observed, StepResult, Append]:
-            with self._metrics.embed.time():
-                z = self._embedder.embed([item.x for item in new])
-            with self._metrics.step.time():
-                observed = engine.decide(z, ids, t)
-                result = engine.apply(observed)
-            record = Append(
-                first_seq=observed.first_seq,
-                count=len(observed),
-                payload=pack_items(observed, result.verdicts),
-                verdicts=[
-                    (v.id, pack_verdict(v, self._labels))
-                    for v, item in zip(result.verdicts, new, strict=True)
-                    if item.id is not None
-                ],
-            )
-            return observed, result, record
+    def _forget(self) -> None:
+        self._engine = None
 
-        _, result, record = await self._in_worker(step)
-        with self._metrics.commit.time():
-            await self._asking.until_answered(lambda: self._store.append(record))
-        self._durable_seq = engine.seq
-        self._metrics.seq.set(engine.seq)
-        return result
+    async def _rebuild(self, reason: str) -> None:
+        """Read the state again after an engine crashed; what is sent meanwhile waits."""
+        with contextlib.nullcontext() if self._is_paused else self._readiness.briefly():
+            self._readiness.unready(reason)
+            await self._restore()
+            if self._durable_seq - self._snapshot_seq >= _LONG_LOG:  # it may crash again, and soon
+                await self._snapshot()
+            if not self._is_paused:
+                self._readiness.ready()
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)

@@ -110,7 +110,7 @@ class Ack(msgspec.Struct, tag="ack", tag_field="type", frozen=True):
 
 
 class Nack(msgspec.Struct, tag="nack", tag_field="type", frozen=True):
-    """One item cannot be classified as it was sent; the others are not affected."""
+    """One item cannot be classified as it was sent, or is in quarantine; the others are not affected."""
 
     position: int
     id: str | None

@@ -5,6 +5,9 @@ one that was set up to forget what is acknowledged. The store is told first, sin
 Once stopping, nothing makes it ready again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
 from service.batching import Queue
@@ -32,6 +35,7 @@ class Readiness:
         self._away: str | None = None
         self._unsafe: str | None = None
         self.is_stopping = False
+        self._is_brief = False
         self._show()
 
     @property
@@ -48,6 +52,16 @@ class Readiness:
         """It is served, if the store is there and nobody has told it to stop."""
         if not self.is_stopping:
             self._state = None
+            self._show()
+
+    @contextmanager
+    def briefly(self) -> Iterator[None]:
+        """What makes it unready in here will be over in a moment: what comes meanwhile waits, and is not refused."""
+        self._is_brief = True
+        try:
+            yield
+        finally:
+            self._is_brief = False
             self._show()
 
     def stop(self) -> None:
@@ -74,7 +88,7 @@ class Readiness:
     def _show(self) -> None:
         reason = self.reason
         self._metrics.ready.set(reason is None)
-        if reason is None:
+        if reason is None or (self._is_brief and self._away is None and not self.is_stopping):
             self._queue.open()
         elif self._away is not None and not self.is_stopping:
             self._queue.close(StoreAway(_STORE_AWAY.format(self._away)))

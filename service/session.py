@@ -24,6 +24,7 @@ from enum import Enum
 import msgspec
 
 from model.inputs import InputSpec
+from service.batching import Answer
 from service.errors import InvalidBody
 from service.intake import Refused, read_items
 from service.protocol import (
@@ -39,7 +40,7 @@ from service.protocol import (
     Verdicts,
     Welcome,
 )
-from service.records import Item, Verdict
+from service.records import Item
 
 
 class SessionState(Enum):
@@ -59,7 +60,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """Queue these items, in order; report each verdict to `answered`."""
+    """Queue these items, in order; report each answer to `answered`."""
 
     items: list[Item]
 
@@ -172,13 +173,22 @@ class IngestSession:
             effects.append(Send(self._ack()))
         return effects
 
-    def answered(self, verdicts: list[Verdict]) -> list[Effect]:
-        """The next queued items have verdicts, and these are durable."""
+    def answered(self, answers: list[Answer]) -> list[Effect]:
+        """The next queued items have verdicts, or are in quarantine, and that is durable."""
         if self.state is SessionState.CLOSED:
             return []
-        results = [Result.of(self._waiting.popleft(), verdict) for verdict in verdicts]
+        results: list[Result] = []
+        nacks: list[Effect] = []
+        for answer in answers:
+            position = self._waiting.popleft()
+            if isinstance(answer, Refused):
+                problem = self._problem_of(answer.error)
+                nacks.append(Send(Nack(position=position, id=answer.id, problem=problem)))
+            else:
+                results.append(Result.of(position, answer))
         self._advance()
-        return [Send(Verdicts(results)), Send(self._ack()), *self._close_if_done()]
+        verdicts: list[Effect] = [Send(Verdicts(results))] if results else []
+        return [*verdicts, *nacks, Send(self._ack()), *self._close_if_done()]
 
     def failed(self, error: Exception, *, code: int) -> list[Effect]:
         """The pipeline cannot answer: say why and close; the client resends what is not durable."""

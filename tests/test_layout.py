@@ -17,6 +17,9 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    # Parts of the pipeline, seen through it.
+    "service/memory.py": "tests/service/test_deciding.py",
+    "service/tending.py": "tests/service/test_pipeline_fits.py",
     "service/report/style.py": "tests/service/report/test_page.py",
     "service/clustering/stream_gate/constants.py": "tests/service/clustering/stream_gate/test_gate.py",
     # Kernels are seen through the class that owns the arrays: they cannot be called from Python.

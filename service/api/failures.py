@@ -34,6 +34,7 @@ class Failure:
 
 FAILURES: tuple[Failure, ...] = (
     Failure(errors.InvalidItem, "invalid-item", "The item cannot be classified as sent", 422, 1008, False),
+    Failure(errors.ItemQuarantined, "quarantined", "The item is in quarantine", 422, 1008, False),
     Failure(errors.InvalidBody, "invalid-body", "The request cannot be understood", 400, 1008, False),
     Failure(errors.BodyTooLarge, "too-large", "The request is too large", 413, 1009, False),
     Failure(errors.UnsupportedMediaType, "media-type", "The content type is not read here", 415, 1008, False),
@@ -42,11 +43,17 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.ForeignOrigin, "origin", "Pages of other sites are not served", 403, 4403, False),
     Failure(errors.UnknownStream, "unknown-stream", "The stream is not served here", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
+    Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
+    Failure(errors.PayloadNotKept, "not-kept", "The item was too large to be kept", 409, 1008, False),
     Failure(errors.UnknownPath, "unknown-path", "There is nothing under this path", 404, 1008, False),
     Failure(errors.WrongMethod, "method", "The path does not take this method", 405, 1008, False),
     Failure(errors.InvalidParameter, "invalid-parameter", "A parameter cannot be read", 422, 1008, False),
     Failure(errors.Overloaded, "overloaded", "Too much is waiting", 503, 1013, True),
     Failure(errors.NotReady, "not-ready", "The service is not ready", 503, 1012, True),
+    Failure(errors.EngineFails, "engine-fails", "The engine fails at anything", 503, 1013, True),
+    Failure(
+        errors.TooManyQuarantined, "too-many-quarantined", "Too many items crash the engine", 503, 1013, True
+    ),
     Failure(errors.StoreAway, "store-away", "The store does not answer", 503, 1013, True),
     Failure(errors.OutcomeUnknown, "outcome-unknown", "The answer did not come in time", 503, 1013, True),
     Failure(StoreError, "store", "The store refused", 503, 1013, True),

@@ -16,10 +16,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.context import Context, check_origin, check_stream, context_of
 from service.api.failures import failure_of, problem_of
-from service.batching import Job
+from service.batching import Answer, Job
 from service.errors import FirstseenError, NotReady
 from service.protocol import SUBPROTOCOLS, Codec
-from service.records import Verdict
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 
 router = APIRouter()
@@ -85,10 +84,10 @@ class _Connection:
         except FirstseenError as error:
             job.fail(error)
 
-    def _answered(self, verdicts: list[Verdict]) -> None:
-        self._push(self._session.answered(verdicts))
+    def _answered(self, answers: list[Answer]) -> None:
+        self._push(self._session.answered(answers))
 
-    def _finished(self, done: "asyncio.Future[list[Verdict]]") -> None:
+    def _finished(self, done: "asyncio.Future[list[Answer]]") -> None:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, Exception):
             self._push(self._session.failed(error, code=failure_of(error).close_code))

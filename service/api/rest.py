@@ -23,11 +23,11 @@ from service.api.schemas import (
     ResultsOut,
     VerdictOut,
 )
-from service.batching import Job
+from service.batching import Answer, Job
 from service.errors import OutcomeUnknown, UnknownCluster
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
-from service.records import SHOWN, ClusterState, Verdict
+from service.records import SHOWN, ClusterState, Item, Verdict
 
 router = APIRouter()
 
@@ -35,7 +35,8 @@ router = APIRouter()
 DURABILITY_HEADER = "Firstseen-Durability"
 
 
-def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 - anything msgspec encodes
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:  # noqa: ANN401 - anything msgspec encodes
+    """A JSON body."""
     return Response(
         msgspec.json.encode(value), status_code=status, media_type="application/json", headers=headers
     )
@@ -52,7 +53,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         408: "The body did not come in time.",
         413: "The body or the number of items is over the limit.",
         415: "The content type is not application/json.",
-        422: "No item could be classified as sent; the problem says what to send.",
+        422: "No item could be classified as sent, or the only one is in quarantine; the problem says what to do.",
         503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
     }.items()
 }
@@ -104,18 +105,23 @@ async def classify(request: Request) -> Response:
         del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
     context.metrics.refused.inc(len(read) - len(good))
-    verdicts = iter(await _answer(context, good) if good else [])
-    results = [_refused(item) if isinstance(item, Refused) else _result(next(verdicts)) for item in read]
-    promise = {DURABILITY_HEADER: settings.durability.value}
+    answers = iter(await answer(context, good) if good else [])
+    outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single:
-        if isinstance(read[0], Refused):
-            return response_of(read[0].error)
-        return _json(results[0], headers=promise)
-    return _json({"results": results}, status=200 if good or not read else 422, headers=promise)
+        return response_to(outcomes[0], context)
+    results = [_refused(one) if isinstance(one, Refused) else _result(one) for one in outcomes]
+    return json_response(
+        {"results": results}, status=200 if good or not read else 422, headers=_promise(context)
+    )
 
 
-async def _answer(context: Context, good: list[Any]) -> list[Verdict]:
-    job = Job(items=good, done=asyncio.get_running_loop().create_future())
+async def answer(context: Context, good: list[Item], *, is_retry: bool = False) -> list[Answer]:
+    """Queue items and wait for what becomes of them.
+
+    Raises:
+        Unavailable: Not now, or not in time.
+    """
+    job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
     context.queue.offer(job)
     try:
         async with asyncio.timeout(context.settings.request_timeout_s):
@@ -125,6 +131,18 @@ async def _answer(context: Context, good: list[Any]) -> list[Verdict]:
             f"No verdict within {context.settings.request_timeout_s:g} s. The items may or may not be counted: send "
             "them again under the same ids, and each will have one verdict."
         ) from None
+
+
+def response_to(outcome: Answer, context: Context) -> Response:
+    """What became of an item that was sent on its own."""
+    if isinstance(outcome, Refused):
+        return response_of(outcome.error)
+    return json_response(_result(outcome), headers=_promise(context))
+
+
+def _promise(context: Context) -> dict[str, str]:
+    """What an answer promises."""
+    return {DURABILITY_HEADER: context.settings.durability.value}
 
 
 def _result(verdict: Verdict) -> dict[str, Any]:
@@ -159,7 +177,7 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
     check_stream(request, context)
     view = await context.pipeline.view()
     shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
-    return _json({"seq": view.seq, "stale": view.stale, "clusters": shown})
+    return json_response({"seq": view.seq, "stale": view.stale, "clusters": shown})
 
 
 @router.get(
@@ -176,7 +194,7 @@ async def cluster(request: Request, cluster_id: int) -> Response:
     view = await context.pipeline.view()
     for found in view.clusters:
         if found.id == cluster_id:
-            return _json(found)
+            return json_response(found)
     raise UnknownCluster(f"There is no cluster {cluster_id}; GET /clusters lists those there are.")
 
 
@@ -186,7 +204,7 @@ async def cluster(request: Request, cluster_id: int) -> Response:
 @router.get("/livez", summary="Is the process alive?", response_model=LiveOut)
 async def livez() -> Response:
     """Answer."""
-    return _json({"live": True})
+    return json_response({"live": True})
 
 
 @router.get(
@@ -205,7 +223,7 @@ async def readyz(request: Request) -> Response:
         "warnings": pipeline.warnings,
         "durability": context.settings.durability.value,
     }
-    return _json(ready, status=200 if pipeline.reason is None else 503)
+    return json_response(ready, status=200 if pipeline.reason is None else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -223,7 +241,7 @@ async def info(request: Request) -> Response:
     context = context_of(request)
     manifest = context.manifest
     view = await context.pipeline.view(with_hash=True)
-    return _json(
+    return json_response(
         {
             "version": context.version,
             "stream": context.settings.stream,
@@ -233,6 +251,7 @@ async def info(request: Request) -> Response:
             "state_hash": view.state_hash,
             "verdicts": view.verdict_counts,
             "known": view.known_counts,
+            "quarantined": len(context.pipeline.dead_letters),
             "bundle": {
                 "id": manifest.bundle_id,
                 "created": manifest.created,
@@ -253,7 +272,7 @@ async def problem(name: str) -> Response:
     """Explain a row of the table of failures."""
     for row in FAILURES:
         if row.name == name:
-            return _json(
+            return json_response(
                 {
                     "type": f"/problems/{row.name}",
                     "title": row.title,
@@ -263,7 +282,7 @@ async def problem(name: str) -> Response:
                     "meaning": " ".join((row.error.__doc__ or "").split()),
                 }
             )
-    return _json({"title": "No such problem", "problems": [row.name for row in FAILURES]}, status=404)
+    return json_response({"title": "No such problem", "problems": [row.name for row in FAILURES]}, status=404)
 
 
 @router.get("/", include_in_schema=False)

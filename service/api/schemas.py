@@ -54,7 +54,7 @@ class ProblemOut(BaseModel):
 
 
 class RefusedOut(BaseModel):
-    """An item that cannot be classified as it was sent."""
+    """An item that cannot be classified as it was sent, or is in quarantine."""
 
     id: str | None
     problem: ProblemOut
@@ -124,6 +124,32 @@ class ClustersOut(BaseModel):
     seq: int
     stale: bool = Field(description="True while the store is away: newer items may be in flight.")
     clusters: list[ClusterOut]
+
+
+class DeadLetterOut(BaseModel):
+    """An item that crashed the engine."""
+
+    id: str = Field(description="The client's, or `~<epoch>-<n>` of an item that had none.")
+    reason: str
+    t: float = Field(description="When, seconds since 1970 (UTC).")
+    seq: int = Field(description="Where the stream stood.")
+    attempts: int = Field(description="How often it was in what crashed.")
+    size: int = Field(description="Bytes of its payload.")
+    kept: bool = Field(description="Whether it can be tried again from here; false where it was too large.")
+    version: str = Field(description="Of firstseen.")
+
+
+class DeadLettersOut(BaseModel):
+    """A page of the quarantine, in order of ids."""
+
+    items: list[DeadLetterOut]
+    next: str | None = Field(description="Give it as `after` for the next page; null on the last.")
+
+
+class DroppedOut(BaseModel):
+    """How many items were forgotten."""
+
+    dropped: int
 
 
 class ReadyOut(BaseModel):

@@ -87,6 +87,10 @@ class DuplicateIds(StoreError):
         self.ids = tuple(ids)
 
 
+class DeadLettersFull(StoreError):
+    """No room for another item that crashed the engine: nothing was written. Drop some."""
+
+
 class SnapshotCorrupt(StoreError):
     """No snapshot that the log could continue is intact; starting empty would silently forget."""
 

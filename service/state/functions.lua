@@ -13,6 +13,7 @@
 --   DUPLICATE <position> ...       these items (from 0) have a verdict already
 --   TAKEN <key>                    there is something already where an import is to go
 --   MISSING <key>                  what an import wrote is not all there
+--   FULL <n>                       there are n dead letters, which is the most
 --   SAVING <generation>            the snapshot generation is not, or no longer, the one being saved
 
 -- Lua's unpack() is bounded by its C stack (about 8000 values); long argument lists go in slices.
@@ -264,14 +265,50 @@ local function adopt(keys, args)
   return 1
 end
 
+-- Keep an item that crashed the engine, in place of an earlier letter of the same id.
+-- KEYS epoch dlq; ARGV token, id, letter, most letters.
+local function quarantine(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  local letters = redis.call('HLEN', keys[2])
+  if letters >= tonumber(args[4]) and redis.call('HEXISTS', keys[2], args[2]) == 0 then
+    return redis.error_reply('FULL ' .. integer(letters))
+  end
+  redis.call('HSET', keys[2], args[2], args[3])
+  return 1
+end
+
+-- Forget dead letters. KEYS epoch dlq; ARGV token, ids... (at most SLICE). Returns how many there were.
+local function drop_letters(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  if #args == 1 then return 0 end
+  return redis.call('HDEL', keys[2], unpack(args, 2))
+end
+
+-- Note what is in hand; '' notes that the owner leaves in order. KEYS epoch hand; ARGV token, note.
+local function set_hand(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  if args[2] == '' then
+    redis.call('DEL', keys[2])
+  else
+    redis.call('SET', keys[2], args[2])
+  end
+  return 1
+end
+
 redis.register_function('fs1_acquire', acquire)
 redis.register_function('fs1_adopt', adopt)
 redis.register_function('fs1_append', append)
 redis.register_function('fs1_begin_snapshot', begin_snapshot)
 redis.register_function('fs1_put_chunk', put_chunk)
+redis.register_function('fs1_quarantine', quarantine)
 -- These only keep the lease or give memory back: they must work when memory is what is missing.
 redis.register_function{function_name = 'fs1_renew', callback = renew, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_release', callback = release, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_abandon_snapshot', callback = abandon_snapshot, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_flip_snapshot', callback = flip_snapshot, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_trim', callback = trim, flags = {'allow-oom'}}
+redis.register_function{function_name = 'fs1_drop_letters', callback = drop_letters, flags = {'allow-oom'}}
+redis.register_function{function_name = 'fs1_set_hand', callback = set_hand, flags = {'allow-oom'}}

@@ -30,6 +30,7 @@ from service.state.batches import (
     read_entry,
     refuse_repeats,
 )
+from service.state.dead_letters import DeadLetterBox
 from service.state.durability import Durability
 from service.state.errors import (
     BundleMismatch,
@@ -40,6 +41,7 @@ from service.state.errors import (
     StoreError,
     StoreMisconfigured,
 )
+from service.state.hand import HandBox
 from service.state.keys import Keys, log_from
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
@@ -123,6 +125,8 @@ class StreamStore:
         self._epoch = 0  # 0: not the owner
         self._idgen = 0  # the newest generation of ids that we know of
         self._bad_generation: int | None = None
+        self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
+        self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
         """Check the server, load the Function library, check the bundle. Writes no key.

@@ -11,8 +11,17 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from service.state.dead_letters import MOST, DeadLetter, pack_letter, unpack_letter
 from service.state.durability import Durability
-from service.state.errors import DuplicateIds, Fenced, LeaseHeld, SequenceConflict, StoreUnavailable
+from service.state.errors import (
+    DeadLettersFull,
+    DuplicateIds,
+    Fenced,
+    LeaseHeld,
+    SequenceConflict,
+    StoreUnavailable,
+)
+from service.state.hand import Note
 from service.state.store import Append, Loaded, LogRecord, ServerInfo
 
 
@@ -29,6 +38,9 @@ class Shared:
     snapshots: list[tuple[int, bytes]] = field(default_factory=list)
     epoch: int = 0
     lease: str | None = None
+    letters: dict[str, bytes] = field(default_factory=dict)
+    most_letters: int = MOST
+    hand: Note | None = None
 
     @property
     def seq(self) -> int:
@@ -52,6 +64,8 @@ class FakeStore:
         self.warnings = warnings
         self._failures: dict[str, deque[tuple[Exception, bool]]] = defaultdict(deque)
         self._held: dict[str, asyncio.Event] = {}
+        self.dead_letters = FakeDeadLetters(self)
+        self.hand = FakeHand(self)
 
     def fails(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
         self._failures[method].extend([(error, after)] * times)
@@ -60,7 +74,7 @@ class FakeStore:
         """Calls of the method wait until the event is set."""
         return self._held.setdefault(method, asyncio.Event())
 
-    async def _enter(self, method: str) -> Exception | None:
+    async def enter(self, method: str) -> Exception | None:
         """Raise what was ordered, or return what shall be raised afterwards."""
         self.calls.append(method)
         if method in self._held:
@@ -72,25 +86,25 @@ class FakeStore:
             raise error
         return error
 
-    def _check(self) -> None:
+    def check_owner(self) -> None:
         if not self.epoch or self.epoch != self.shared.epoch:
             ours, self.epoch = self.epoch, 0
             raise Fenced("the stream is owned by another", ours=ours, current=self.shared.epoch)
 
     async def open(self) -> ServerInfo:
-        after = await self._enter("open")
+        after = await self.enter("open")
         if after:
             raise after
         return ServerInfo(name="fake", version="1", warnings=self.warnings)
 
     async def check(self) -> ServerInfo:
-        after = await self._enter("check")
+        after = await self.enter("check")
         if after:
             raise after
         return ServerInfo(name="fake", version="1", warnings=self.warnings)
 
     async def acquire(self, *, steal: bool = False) -> int:
-        after = await self._enter("acquire")
+        after = await self.enter("acquire")
         if self.shared.lease not in (None, self.owner) and not steal:
             raise LeaseHeld("held", owner=str(self.shared.lease), remaining_ms=5)
         self.shared.epoch += 1
@@ -100,23 +114,23 @@ class FakeStore:
         return self.epoch
 
     async def renew(self) -> None:
-        await self._enter("renew")
-        self._check()
+        await self.enter("renew")
+        self.check_owner()
 
     async def release(self) -> None:
-        await self._enter("release")
+        await self.enter("release")
         if self.epoch == self.shared.epoch:
             self.shared.lease = None
         self.epoch = 0
 
     async def lookup(self, ids: Sequence[str]) -> list[bytes | None]:
-        await self._enter("lookup")
+        await self.enter("lookup")
         return [self.shared.ids.get(id) for id in ids]
 
     async def append(self, batch: Append) -> bool:
         self.offered.append(batch)
-        after = await self._enter("append")
-        self._check()
+        after = await self.enter("append")
+        self.check_owner()
         is_new = batch not in self.shared.log
         if is_new:
             if batch.first_seq != self.shared.seq:
@@ -131,18 +145,71 @@ class FakeStore:
         return is_new
 
     async def load(self) -> Loaded:
-        await self._enter("load")
+        await self.enter("load")
         seq, blob = self.shared.snapshots[-1] if self.shared.snapshots else (0, None)
         return Loaded(snapshot=blob, snapshot_seq=seq, next_seq=self.shared.seq)
 
     async def replay(self, loaded: Loaded) -> AsyncIterator[LogRecord]:
         for batch in self.shared.log:
             if loaded.snapshot_seq <= batch.first_seq < loaded.next_seq:
-                await self._enter("replay")
+                await self.enter("replay")
                 yield LogRecord(first_seq=batch.first_seq, count=batch.count, payload=batch.payload)
 
     async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
-        await self._enter("save_snapshot")
-        self._check()
+        await self.enter("save_snapshot")
+        self.check_owner()
         assert seq in self.shared.boundaries
         self.shared.snapshots.append((seq, blob))
+
+
+class FakeDeadLetters:
+    """Its dead letters."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def put(self, letter: DeadLetter) -> None:
+        after = await self._store.enter("quarantine")
+        self._store.check_owner()
+        shared = self._store.shared
+        if letter.id not in shared.letters and len(shared.letters) >= shared.most_letters:
+            raise DeadLettersFull("full")
+        shared.letters[letter.id] = pack_letter(letter)
+        if after:
+            raise after
+
+    async def drop(self, ids: Sequence[str]) -> int:
+        after = await self._store.enter("drop_letters")
+        self._store.check_owner()
+        dropped = sum(self._store.shared.letters.pop(id, None) is not None for id in ids)
+        if after:
+            raise after
+        return dropped
+
+    async def ids(self) -> list[str]:
+        await self._store.enter("letter_ids")
+        return sorted(self._store.shared.letters)
+
+    async def get(self, ids: Sequence[str]) -> list[DeadLetter]:
+        await self._store.enter("letters")
+        letters = self._store.shared.letters
+        return [unpack_letter(id, letters[id]) for id in ids if id in letters]
+
+
+class FakeHand:
+    """Its note of what is in hand."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+        self.owner = store.owner
+
+    async def get(self) -> Note | None:
+        await self._store.enter("get_hand")
+        return self._store.shared.hand
+
+    async def put(self, note: Note | None) -> None:
+        after = await self._store.enter("set_hand")
+        self._store.check_owner()
+        self._store.shared.hand = note
+        if after:
+            raise after

@@ -10,18 +10,25 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from model.bundle import Bundle
-from service.batching import Job, Queue
+from service.batching import Answer, Job, Queue
 from service.clustering.params import EngineParams
+from service.errors import ItemQuarantined
 from service.fanout import Fanout
+from service.intake import Refused
 from service.metrics import Metrics
 from service.pipeline import Pipeline
-from service.records import Float32s, Item, Verdict
+from service.records import Float32s, Item
 from service.state.store import StreamStore
 from tests.service import digits
 from tests.service.fake_store import FakeStore
 from tests.service.waiting import soon
 
 POISON = 0.75
+
+
+def at_poison(values: list[float]) -> Exception | None:
+    """What a net fails with that cannot stand one value."""
+    return RuntimeError("a net that fails") if POISON in values else None
 
 
 class Net(Protocol):
@@ -41,12 +48,13 @@ class TableNet:
         center = bundle.known.prototypes.mean(axis=0)
         self._far = (-center / np.linalg.norm(center)).astype(np.float32)
         self.batches: list[int] = []
+        self.breaks: Callable[[list[float]], Exception | None] = at_poison
 
     def embed(self, x: Sequence[Float32s]) -> Float32s:
         self.batches.append(len(x))
         values = [float(item.ravel()[0]) for item in x]
-        if POISON in values:
-            raise RuntimeError("a net that fails")
+        if (error := self.breaks(values)) is not None:
+            raise error
         return np.stack([self._one(value) for value in values])
 
     def _one(self, value: float) -> Float32s:
@@ -64,8 +72,13 @@ def novel(id: str | None = None, n: int = 0) -> Item:
     return Item(id=id, x=np.full((1, 8, 8), 0.8 + (n * 0.001) % 0.2, dtype=np.float32))
 
 
-def poison(id: str = "poison") -> Item:
+def poison(id: str | None = "poison") -> Item:
     return Item(id=id, x=np.full((1, 8, 8), POISON, dtype=np.float32))
+
+
+def is_quarantined(answer: Any) -> bool:
+    """Whether an item was refused because it crashed the engine."""
+    return isinstance(answer, Refused) and isinstance(answer.error, ItemQuarantined)
 
 
 class Rig:
@@ -106,14 +119,21 @@ class Rig:
             revive_store=revive,
         )
 
-    def offer(self, *items: Item, on_progress: Callable[[list[Verdict]], None] | None = None) -> Job:
-        job = Job(items=list(items), done=asyncio.get_running_loop().create_future(), on_progress=on_progress)
+    def offer(
+        self,
+        *items: Item,
+        on_progress: Callable[[list[Answer]], None] | None = None,
+        is_retry: bool = False,
+    ) -> Job:
+        done = asyncio.get_running_loop().create_future()
+        job = Job(items=list(items), done=done, on_progress=on_progress, is_retry=is_retry)
         self.queue.offer(job)
         return job
 
-    async def ask(self, *items: Item) -> list[Verdict]:
+    async def ask(self, *items: Item, is_retry: bool = False) -> list[Any]:
+        """Verdicts, or refusals where items are in quarantine."""
         async with asyncio.timeout(10):
-            return await self.offer(*items).done
+            return list(await self.offer(*items, is_retry=is_retry).done)
 
     async def is_ready(self) -> None:
         await soon(lambda: self.pipeline.reason is None, "the pipeline is ready")

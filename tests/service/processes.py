@@ -27,9 +27,10 @@ class Serve:
         *options: str,
         port: int = 0,
         numba_cache_dir: Path | None = None,
+        module: str = "service.cli",
         **settings: object,
     ) -> None:
-        """Start it; `settings` become FIRSTSEEN_ variables."""
+        """Start it; `settings` become FIRSTSEEN_ variables. `module` is the command line, or one made to fail."""
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self._log = data_dir / "service.log"
@@ -41,7 +42,7 @@ class Serve:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "service.cli", "serve", str(bundle)),
+                    *(sys.executable, "-m", module, "serve", str(bundle)),
                     *("--port", str(port), "--data-dir", str(data_dir), *options),
                 ],
                 stdout=log,

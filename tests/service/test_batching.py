@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from service.batching import Job, Queue
-from service.errors import NotReady, Overloaded, StoreAway
+from service.errors import ItemQuarantined, NotReady, Overloaded, StoreAway
+from service.intake import Refused
 from service.records import Item, Verdict, VerdictKind
 
 
@@ -45,6 +46,16 @@ async def test_order() -> None:
     assert ["a0", "a1", "a2", "b0"] == await ids(q)
     assert ["b1", "b2"] == await ids(q)
     assert 0 == q.waiting
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    """A job with an item in quarantine is answered as a whole, each item in its place."""
+    one = job(2)
+    refused = Refused("j0", ItemQuarantined("It crashed the engine."))
+    one.deliver([refused])
+    one.deliver([verdict("j1")])
+
+    assert [refused, verdict("j1")] == await one.done
 
 
 async def test_waits() -> None:

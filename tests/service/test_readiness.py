@@ -73,3 +73,21 @@ def test_once_stopping_it_never_opens_again(readiness: Readiness, door: Door) ->
     assert readiness.is_stopping
     assert readiness.reason == "stopping"
     assert door.why is not None
+
+
+def test_briefly_unready_keeps_the_door_open(readiness: Readiness, door: Door) -> None:
+    """What is over in a moment refuses nobody; a store that is away, or a stop, does all the same."""
+    readiness.ready()
+    with readiness.briefly():
+        readiness.unready("reading the state again")
+        assert readiness.reason == "reading the state again"
+        assert door.why is None
+        readiness.store_is_away("gone")
+        assert "Redis does not answer" in str(door.why)
+        readiness.store_is_away(None)
+        assert door.why is None
+    assert "reading the state again" in str(door.why)
+    readiness.ready()
+    with readiness.briefly():
+        readiness.stop()
+        assert door.why is not None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from model.inputs import VectorInput
 from service.api.failures import problem_of
-from service.errors import NotReady
+from service.errors import ItemQuarantined, NotReady
+from service.intake import Refused
 from service.protocol import JSON, MSGPACK, Ack, Codec, ErrorMessage, Nack, Verdicts
 from service.records import Item, Verdict, VerdictKind
 from service.session import Close, Effect, Enqueue, IngestSession, Send, SessionState
@@ -141,6 +142,41 @@ def test_answers() -> None:
     assert [0, 2] == [one.message.results[0].position, two.message.results[0].position]
     assert Send(Ack(accepted=3, durable=2, durability="relaxed", credits=5)) == ack
     assert Send(Ack(accepted=3, durable=3, durability="relaxed", credits=6)) == last
+
+
+def test_quarantined() -> None:
+    """An item in quarantine is nacked in its place; positions, acks and the end go on."""
+    session_ = session()
+    send(session_, items(GOOD, BAD, GOOD, GOOD))
+    send(session_, END)
+    refused = Refused("a", ItemQuarantined("It crashed the engine."))
+
+    before, nack, ack = session_.answered([verdicts(1)[0], refused])
+    after, last, closed = session_.answered(verdicts(1, 1))
+
+    assert isinstance(before, Send)
+    assert isinstance(before.message, Verdicts)
+    assert isinstance(nack, Send)
+    assert isinstance(nack.message, Nack)
+    assert (2, "a", "/problems/quarantined") == (
+        nack.message.position,
+        nack.message.id,
+        nack.message.problem.type_,
+    )
+    assert Send(Ack(accepted=4, durable=3, credits=5)) == ack
+    assert isinstance(after, Send)
+    assert isinstance(after.message, Verdicts)
+    assert 3 == after.message.results[0].position
+    assert Send(Ack(accepted=4, durable=4, credits=6)) == last
+    assert Close(1000, "all answered") == closed
+
+
+def test_only_quarantined() -> None:
+    """Without a verdict there is no empty message of verdicts."""
+    session_ = session()
+    send(session_, items(GOOD))
+
+    assert ["Nack", "Ack"] == kinds(session_.answered([Refused("a", ItemQuarantined("It crashed."))]))
 
 
 def test_nack() -> None:

@@ -55,7 +55,10 @@ async def everything(client: "Redis", keys: Keys) -> dict[bytes, bytes | None]:
 @pytest.mark.parametrize("token", ["0 owner-a", "2 owner-a", "1 owner-b", "1", ""])
 @pytest.mark.parametrize(
     "function",
-    ["append", "renew", "begin_snapshot", "put_chunk", "abandon_snapshot", "flip_snapshot", "trim"],
+    [
+        *("append", "renew", "begin_snapshot", "put_chunk", "abandon_snapshot", "flip_snapshot", "trim"),
+        *("quarantine", "drop_letters", "set_hand"),
+    ],
 )
 async def test_the_token_is_checked(
     saving: Wire, client: "Redis", keys: Keys, function: str, token: str
@@ -77,6 +80,9 @@ async def test_the_token_is_checked(
             [GENERATION, "3 2 1 5 00", 1, 1, ""],
         ),
         "trim": ([*control, keys.log], []),
+        "quarantine": ([keys.epoch, keys.dead_letters], ["id", b"letter", 1000]),
+        "drop_letters": ([keys.epoch, keys.dead_letters], ["id"]),
+        "set_hand": ([keys.epoch, keys.hand], [b"note"]),
     }
     touched, arguments = calls[function]
     with pytest.raises(Refusal) as caught:

@@ -8,7 +8,8 @@ from service.state.keys import Keys, log_entry, log_from, stream_of
 
 
 def all_keys(keys: Keys) -> list[str]:
-    return [keys.bundle, keys.epoch, keys.lease, keys.head, keys.log, keys.ids(3), *keys.chunks(2, 2)]
+    ours = [keys.head, keys.log, keys.ids(3), *keys.chunks(2, 2), keys.dead_letters, keys.hand]
+    return [keys.bundle, keys.epoch, keys.lease, *ours]
 
 
 def test_one_hash_tag() -> None:

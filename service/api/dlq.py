@@ -1,0 +1,97 @@
+"""The dead-letter queue over HTTP: what is in quarantine, try one item again, forget one or all.
+
+An id may hold any character, `/`, `?` and `..` among them, and proxies tidy paths up; so it is a parameter of the
+query here, and not a part of the path.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from service.api.context import check_origin, check_stream, context_of
+from service.api.rest import answer, json_response, response_to
+from service.api.schemas import DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
+from service.errors import InvalidParameter
+from service.state.dead_letters import DeadLetter
+
+router = APIRouter()
+
+_PAGE = 100
+
+_NOT_THERE: dict[int | str, dict[str, Any]] = {
+    404: {"model": ProblemOut, "description": "It is not in quarantine."},
+    503: {"model": ProblemOut, "description": "Not ready, or the store is away."},
+}
+
+
+@router.get(
+    "/dlq",
+    summary="Items in quarantine: they crashed the engine",
+    description="In order of ids, without their payloads; `after` goes on behind an id.",
+    response_model=DeadLettersOut,
+)
+async def listed(
+    request: Request, after: str = "", limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
+) -> Response:
+    """List what is in quarantine."""
+    context = context_of(request)
+    check_stream(request, context)
+    letters, more = await context.pipeline.dead_letters.page(after=after, limit=limit)
+    return json_response({"items": [_shown(letter) for letter in letters], "next": more})
+
+
+@router.post(
+    "/dlq/retry",
+    summary="Try an item in quarantine again",
+    description=(
+        "It goes through the engine like one that is sent, alone. With a verdict it leaves quarantine; should it crash "
+        "the engine again, it stays, and the answer says so (422)."
+    ),
+    response_model=VerdictOut,
+    responses={
+        **_NOT_THERE,
+        409: {"model": ProblemOut, "description": "It was too large to be kept."},
+        422: {"model": ProblemOut, "description": "It crashed the engine again."},
+    },
+)
+async def retry(request: Request, id: str) -> Response:
+    """Try an item again."""
+    context = context_of(request)
+    check_stream(request, context)
+    check_origin(request)
+    item = await context.pipeline.dead_letters.item(id)
+    (outcome,) = await answer(context, [item], is_retry=True)
+    return response_to(outcome, context)
+
+
+@router.delete(
+    "/dlq",
+    summary="Forget an item in quarantine, or all",
+    description="Its id may then be sent anew. Give `id`, or `all=true`.",
+    response_model=DroppedOut,
+    responses=_NOT_THERE,
+)
+async def drop(
+    request: Request, *, id: str | None = None, everything: Annotated[bool, Query(alias="all")] = False
+) -> Response:
+    """Forget."""
+    context = context_of(request)
+    check_stream(request, context)
+    check_origin(request)
+    if (id is None) is not everything:
+        raise InvalidParameter("Give either id, or all=true.")
+    return json_response({"dropped": await context.pipeline.dead_letters.drop(id)})
+
+
+def _shown(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "reason": letter.reason,
+        "t": letter.t,
+        "seq": letter.seq,
+        "attempts": letter.attempts,
+        "size": letter.size,
+        "kept": letter.x is not None,
+        "version": letter.version,
+    }

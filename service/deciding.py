@@ -1,0 +1,342 @@
+"""One batch: look up, embed, step, commit. And what is done when the engine crashes on it.
+
+    ids ─► verdicts there are, items in quarantine ─► what is new ─► embed, step ─► commit
+                                                         ▲               │ crashed
+                                                         └── smaller ◄───┘
+
+What is tried after a crash, and which item is convicted, `service.quarantine` decides; here it is carried out. A crash
+while embedding leaves the engine as it was; one inside the step leaves it halfway, and the memory is dropped and read
+again from the store. Either way nothing of the part that crashed is durable, and nobody has been told anything, so it
+can be tried again.
+
+An item is answered with its verdict or with the refusal of one in quarantine, each once it is durable.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+import structlog
+
+from model.bundle import Bundle
+from model.inputs import Payload, decode_item
+from service.asking import Asking
+from service.batching import Answer
+from service.clustering.engine import StepResult
+from service.dead_letters import DeadLetters
+from service.errors import EngineFails, TooManyQuarantined
+from service.memory import Memory
+from service.metrics import Metrics
+from service.quarantine import (
+    PAUSE_S,
+    PER_MINUTE,
+    Convictions,
+    Next,
+    Search,
+    is_short_of_memory,
+    reason_of,
+)
+from service.records import AUTO_ID_PREFIX, Float32s, Item, auto_id
+from service.state.packing import pack_items, pack_verdict, unpack_verdict
+from service.state.store import Append, StreamStore
+from service.wary import REASON, TOGETHER, Doubt, name_of, succeed
+
+log = structlog.get_logger("firstseen.pipeline")
+
+T = TypeVar("T")
+
+_PROBE_ID: Final = f"{AUTO_ID_PREFIX}probe"
+_PROBE_ITEMS: Final = 4  # few, so that memory for them is missing only where it is missing for anything
+
+
+class Embeds(Protocol):
+    """What is needed of an embedder."""
+
+    def embed(self, items: Sequence[Payload], /) -> Float32s:
+        """B payloads to float32 (B, D)."""
+
+
+class EngineCrashed(Exception):
+    """Net or engine raised `__cause__`. `is_halfway`: inside the step, so that the engine is of no use any more."""
+
+    def __init__(self, *, is_halfway: bool) -> None:
+        super().__init__("net or engine raised an exception")
+        self.is_halfway = is_halfway
+
+
+class Decider:
+    """Answers batches, one at a time.
+
+    Args:
+        bundle: What the stream is decided with.
+        embedder: The bundle's net.
+        memory: The engine.
+        store: The stream's state.
+        asking: To ask the store until it answers.
+        metrics: What is counted.
+        now: The clock, seconds since 1970 (UTC).
+        dead_letters: The quarantine.
+    """
+
+    def __init__(
+        self,
+        *,
+        bundle: Bundle,
+        embedder: Embeds,
+        memory: Memory,
+        store: StreamStore,
+        asking: Asking,
+        metrics: Metrics,
+        now: Callable[[], float],
+        dead_letters: DeadLetters,
+    ) -> None:
+        self._bundle = bundle
+        self._labels = bundle.manifest.labels
+        self._embedder = embedder
+        self._memory = memory
+        self._store = store
+        self._ask = asking.until_answered
+        self._metrics = metrics
+        self._now = now
+        self._letters = dead_letters
+        self._convictions = Convictions()
+        self._doubt: Doubt | None = None
+
+    # Taking over, and leaving
+
+    async def begin(self, epoch: int) -> None:
+        """The stream is ours, and the engine is up to date."""
+        await self._letters.load(epoch)
+        before = await self._ask(self._store.hand.get)
+        note = succeed(before, owner=self._store.hand.owner, seq=self._memory.engine().seq, now=self._now())
+        self._doubt = Doubt(note)
+        if self._doubt.is_wary and before is not None and before.owner != note.owner:
+            log.warning("wary", unclean=note.unclean, in_doubt=len(note.deaths))
+        await self._ask(lambda: self._store.hand.put(note))
+
+    async def leave(self) -> None:
+        """The stream is given up in order."""
+        await self._ask(lambda: self._store.hand.put(None))
+
+    # A batch
+
+    async def answer(self, items: list[Item], *, retried: frozenset[int] = frozenset()) -> list[Answer]:
+        """The answer for every item, in order; durable when this returns.
+
+        Args:
+            items: Of one batch.
+            retried: Which of them are to be tried although they are in quarantine.
+
+        Raises:
+            EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
+        """
+        by_id = await self._known(items, retried)
+        new: list[Item] = []
+        new_ids: dict[str, bool] = {}
+        for n, item in enumerate(items):
+            if item.id is None:
+                new.append(item)
+            elif item.id not in by_id and item.id not in new_ids:
+                new.append(item)
+                new_ids[item.id] = n in retried
+        answers = await self._settle(new, frozenset(id for id, is_retry in new_ids.items() if is_retry))
+        by_id |= {item.id: one for item, one in zip(new, answers, strict=True) if item.id is not None}
+        auto = (one for item, one in zip(new, answers, strict=True) if item.id is None)
+        self._metrics.repeats.inc(len(items) - len(new))
+        return [next(auto) if item.id is None else by_id[item.id] for item in items]
+
+    async def _known(self, items: list[Item], retried: frozenset[int]) -> dict[str, Answer]:
+        """What has been answered before: a verdict, or quarantine. A verdict counts where there are both."""
+        ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
+        with self._metrics.lookup.time():
+            stored = await self._ask(lambda: self._store.lookup(ids))
+        known: dict[str, Answer] = {}
+        tried = {items[n].id for n in retried}
+        for id, data in zip(ids, stored, strict=True):
+            if data is not None:
+                known[id] = unpack_verdict(data, id=id, labels=self._labels)
+                if id in tried:
+                    await self._letters.release(id)
+            elif id in self._letters and id not in tried:
+                known[id] = self._letters.refusal(id)
+        return known
+
+    async def _settle(self, new: list[Item], retried: frozenset[str]) -> list[Answer]:
+        """Answer items that have no answer yet, in order; whatever crashes on the way."""
+        doubt = self._doubt
+        assert doubt is not None
+        crashes = {n: 1 for n, item in enumerate(new) if item.id in retried}
+        if doubt.knows_some:
+            crashes |= {n: 1 for n, item in enumerate(new) if doubt.is_suspect(name_of(item))}
+        search = Search(len(new), crashes=crashes, at_most=TOGETHER if doubt.is_wary else 0)
+        answers: list[Answer] = []
+        while (part := search.part) is not None:
+            items = new[part.start : part.stop]
+            if doubt.knows_some and doubt.is_guilty(name_of(items[0])):
+                deaths = doubt.deaths_of(name_of(items[0]))
+                answers.append(await self._convict(items[0], REASON, deaths.in_company + deaths.alone))
+                search.settled()
+                continue
+            await self._note(items)
+            try:
+                result = await self._learn(items)
+            except EngineCrashed as crash:
+                if await self._crashed(crash, search, part):
+                    seen = reason_of(crash.__cause__ or crash)
+                    answers.append(await self._convict(items[0], seen, search.crashes_of(part.start)))
+                    search.settled()
+            else:
+                answers += result.verdicts
+                search.settled()
+                self._acquit(items)
+                for item in items:
+                    if item.id in retried:
+                        await self._letters.release(str(item.id))
+        return answers
+
+    async def _learn(self, new: list[Item]) -> StepResult:
+        """Embed, step and commit.
+
+        Raises:
+            EngineCrashed: Nothing is durable.
+        """
+        async with self._memory.at_rest:
+            engine = self._memory.engine()
+            ids = tuple(auto_id(engine.seq + n) if item.id is None else item.id for n, item in enumerate(new))
+            t = np.full(len(new), self._now(), dtype=np.float64)
+            self._metrics.batch_items.observe(len(new))
+
+            def step() -> tuple[StepResult, Append]:
+                is_halfway = False
+                try:
+                    with self._metrics.embed.time():
+                        z = self._embedder.embed([item.x for item in new])
+                    with self._metrics.step.time():
+                        observed = engine.decide(z, ids, t)
+                        is_halfway = True
+                        result = engine.apply(observed)
+                    record = Append(
+                        first_seq=observed.first_seq,
+                        count=len(observed),
+                        payload=pack_items(observed, result.verdicts),
+                        verdicts=[
+                            (v.id, pack_verdict(v, self._labels))
+                            for v, item in zip(result.verdicts, new, strict=True)
+                            if item.id is not None
+                        ],
+                    )
+                except Exception as error:
+                    raise EngineCrashed(is_halfway=is_halfway) from error
+                return result, record
+
+            try:
+                result, record = await self._memory.in_worker(step)
+            except EngineCrashed as crash:
+                if crash.is_halfway:
+                    self._memory.forget()
+                raise
+            with self._metrics.commit.time():
+                await self._ask(lambda: self._store.append(record))
+            self._memory.committed(result)
+        return result
+
+    # When it crashes
+
+    async def _crashed(self, crash: EngineCrashed, search: Search, part: range) -> bool:
+        """Make everything as it was before the part, and decide what is next; whether its one item is guilty."""
+        cause = crash.__cause__ or crash
+        reason = reason_of(cause)
+        if crash.is_halfway:
+            await self._memory.rebuild(f"a step failed ({reason}); reading the state again")
+        is_well = await self.is_well(with_step=crash.is_halfway and len(part) == 1)
+        loop = asyncio.get_running_loop()
+        then = search.crashed(
+            is_short_of_memory=is_short_of_memory(cause),
+            is_engine_well=is_well,
+            has_room=self._convictions.has_room(loop.time()),
+        )
+        log.warning(
+            "engine_crashed",
+            items=len(part),
+            reason=reason,
+            then=then.value,
+            exc_info=None if then in (Next.SPLIT, Next.AGAIN) else cause,
+        )
+        match then:
+            case Next.AGAIN if is_short_of_memory(cause):
+                await asyncio.sleep(PAUSE_S)
+            case Next.QUARANTINE:
+                self._convictions.add(loop.time())
+                return True
+            case Next.ENGINE_FAILS:
+                if crash.is_halfway:  # the state is to blame, not what is in hand
+                    await self._note([])
+                raise EngineFails(
+                    f"The engine fails ({reason}), and it fails at the bundle's golden items, too: it is not what was "
+                    "sent. Send the same again after the time in Retry-After."
+                )
+            case Next.TOO_MANY:
+                raise TooManyQuarantined(
+                    f"{PER_MINUTE} items crashed the engine within a minute, the last by {reason}. The stream pauses; "
+                    "a person should look: `firstseen dlq list`."
+                )
+        return False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another item may be put into quarantine in this minute."""
+        return self._convictions.has_room(asyncio.get_running_loop().time())
+
+    async def is_well(self, *, with_step: bool) -> bool:
+        """Whether the engine can do what it surely could: embed the bundle's golden items, and step them.
+
+        With `with_step` the memory is dropped afterwards, and read again.
+        """
+        async with self._memory.at_rest:
+            engine = self._memory.engine()
+
+            def probe() -> None:
+                raw = self._bundle.golden.items[:_PROBE_ITEMS]
+                golden = [decode_item(item, self._bundle.manifest.input) for item in raw]
+                z = self._embedder.embed(golden)
+                ids = tuple(f"{_PROBE_ID}-{n}" for n in range(len(golden)))
+                observed = engine.decide(z, ids, np.full(len(golden), self._now(), dtype=np.float64))
+                if with_step:
+                    engine.apply(observed)
+
+            try:
+                await self._memory.in_worker(probe)
+            except Exception as error:
+                log.exception("engine_fails", reason=reason_of(error))
+                is_well = False
+            else:
+                is_well = True
+            if with_step:
+                self._memory.forget()
+        if with_step:
+            await self._memory.rebuild("the engine was tried out; reading the state again")
+        return is_well
+
+    async def _convict(self, item: Item, reason: str, attempts: int) -> Answer:
+        seq = self._memory.engine().seq
+        refused = await self._letters.quarantine(item, reason=reason, seq=seq, attempts=attempts)
+        self._acquit([item])
+        return refused
+
+    # What is in hand
+
+    async def _note(self, items: list[Item]) -> None:
+        """Write down what is about to be stepped, where that is needed."""
+        doubt = self._doubt
+        assert doubt is not None
+        names = tuple(map(name_of, items)) if doubt.is_wary or doubt.knows_some else ()
+        note = doubt.takes(names, seq=self._memory.engine().seq)
+        if note is not None:
+            await self._ask(lambda: self._store.hand.put(note))
+
+    def _acquit(self, items: list[Item]) -> None:
+        doubt = self._doubt
+        assert doubt is not None
+        if doubt.is_wary or doubt.knows_some:
+            doubt.acquitted(tuple(map(name_of, items)))

@@ -1,0 +1,38 @@
+"""The engine, as the pipeline lends it to those who work on it: while they do, it is ahead of the store or halfway."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from service.clustering.engine import Engine, StepResult
+
+T = TypeVar("T")
+
+
+class InWorker(Protocol):
+    """Runs a call in the thread of engine and net."""
+
+    async def __call__(self, call: Callable[[], T], /) -> T:
+        """Its result, or what it raised."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """The engine, as its owner lends it out.
+
+    Attributes:
+        at_rest: Held while the engine is ahead of the store.
+        engine: The engine there is now; there is one.
+        in_worker: Runs a call in the engine's thread.
+        committed: Told of each step, once it is durable.
+        forget: Drops the engine, which is of no use any more.
+        rebuild: Reads it again from the store, for this reason.
+    """
+
+    at_rest: asyncio.Lock
+    engine: Callable[[], Engine]
+    in_worker: InWorker
+    committed: Callable[[StepResult], None]
+    forget: Callable[[], None]
+    rebuild: Callable[[str], Awaitable[None]]

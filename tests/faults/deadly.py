@@ -1,0 +1,24 @@
+"""`firstseen`, with a net that kills its process at one picture, as a kernel that faults would: white all over."""
+
+import os
+import signal
+from collections.abc import Sequence
+
+from model.inputs import Payload
+from service import app, cli
+from service.records import Float32s
+from tests.service.crashing import is_white
+
+
+class Deadly(app.Embedder):
+    """No exception, no last word."""
+
+    def embed(self, items: Sequence[Payload]) -> Float32s:
+        if any(map(is_white, items)):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().embed(items)
+
+
+if __name__ == "__main__":
+    app.Embedder = Deadly  # type: ignore[misc]  # the product has no hook for this, and needs none
+    cli.main()
