@@ -163,11 +163,11 @@ def test_quarantined() -> None:
         nack.message.id,
         nack.message.problem.type_,
     )
-    assert Send(Ack(accepted=4, durable=3, credits=5)) == ack
+    assert Send(Ack(accepted=4, durable=3, durability="relaxed", credits=5)) == ack
     assert isinstance(after, Send)
     assert isinstance(after.message, Verdicts)
     assert 3 == after.message.results[0].position
-    assert Send(Ack(accepted=4, durable=4, credits=6)) == last
+    assert Send(Ack(accepted=4, durable=4, durability="relaxed", credits=6)) == last
     assert Close(1000, "all answered") == closed
 
 
