@@ -43,7 +43,7 @@ from service.fits import Fits
 from service.metrics import Metrics
 from service.readiness import Readiness
 from service.records import Float32s, Item, Observed, Verdict, auto_id
-from service.recovery import replay_entry
+from service.recovery import replay
 from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StoreError, StoreUnavailable
 from service.state.packing import (
     EntryUnreadable,
@@ -51,7 +51,6 @@ from service.state.packing import (
     pack_items,
     pack_refit,
     pack_verdict,
-    unpack_entry,
     unpack_verdict,
 )
 from service.state.store import Append, StreamStore
@@ -231,10 +230,9 @@ class Pipeline:
             engine = snapshot.load(loaded.snapshot, self._bundle.known, self._labels)
         self._snapshot_seq = loaded.snapshot_seq
         entries = 0
-        async for record in self._store.replay(loaded):
-            entry = unpack_entry(record.payload, first_seq=record.first_seq)
-            await self._in_worker(partial(replay_entry, engine, entry))
-            entries += 1
+        async for page in self._store.replay_pages(loaded):
+            await self._in_worker(partial(replay, engine, page))
+            entries += len(page)
         if engine.seq < self._durable_seq:
             raise StoreError(
                 f"Redis came back with {engine.seq} entries where {self._durable_seq} had been confirmed: it was "

@@ -86,12 +86,12 @@ def test_new_classes_are_rarely_taken_for_a_drift() -> None:
     for _ in range(200):
         cores = Cores.of(10)
         for core in rng.integers(-10, 10, 2 * SPAN):
-            cores.count(max(int(core), -1))
+            cores.count([max(int(core), -1)])
         usual, at_birth, items = cores.usual(), list(cores.counts), 0
         for _ in range(300):
             is_new = rng.random() < 0.1
             items += is_new
-            cores.count(-1 if is_new else max(int(rng.integers(-10, 10)), -1))
+            cores.count([-1 if is_new else max(int(rng.integers(-10, 10)), -1)])
             since = [now - then for now, then in zip(cores.counts, at_birth, strict=True)]
             if items >= 8 and judged(usual, since, items).answer is Answer.DRIFT:
                 wrong += 1
@@ -104,7 +104,7 @@ def test_cores_remember_one_to_two_spans() -> None:
     """What was long ago is not usual any more, and no more than two marks are kept."""
     cores = Cores.of(2)
     for n in range(3 * SPAN):
-        cores.count(0 if n < SPAN else 1)
+        cores.count([0 if n < SPAN else 1])
         assert min(n + 1, SPAN) <= cores.usual()[-1] <= n + 1
         assert len(cores.marks) <= 2
         assert cores.usual()[-1] <= 2 * SPAN
