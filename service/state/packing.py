@@ -265,7 +265,7 @@ def _whole(columns: Sequence[list[int]]) -> Int64s:
 
 
 def _bits(columns: Sequence[bytes], counts: Sequence[int]) -> Bools:
-    """bool (B,): each column is of so many bits, and ends with its byte."""
+    """Bool (B,): each column is of so many bits, and ends with its byte."""
     if len(columns) == 1:
         return _unpacked(columns[0])[: counts[0]]
     n = np.array(counts)

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -140,9 +140,7 @@ def test_a_wrong_cluster_in_one_of_many_entries_is_found(wrong: int) -> None:
         replace(verdict, cluster_id=9 if n == 4 else None)
         for n, verdict in enumerate(live.results[wrong].verdicts)
     ]
-    observed = with_stream_gate().decide(
-        z[wrong * 10 : wrong * 10 + 10], tuple("abcdefghij"), np.zeros(10)
-    )
+    observed = with_stream_gate().decide(z[wrong * 10 : wrong * 10 + 10], tuple("abcdefghij"), np.zeros(10))
     records[wrong] = replace(
         records[wrong], payload=pack_items(replace(observed, first_seq=wrong * 10), said)
     )

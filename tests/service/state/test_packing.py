@@ -155,9 +155,7 @@ def test_joined_batches_are_bounded() -> None:
     parted = [*entries[:2], (2000, pack_configure(EngineParams())), *((s + 1, p) for s, p in entries[2:3])]
 
     assert [4000, 4000, 1000] == [len(e[0]) for e in unpack_entries(entries) if isinstance(e, tuple)]
-    assert [2000, None, 1000] == [
-        len(e[0]) if isinstance(e, tuple) else None for e in unpack_entries(parted)
-    ]
+    assert [2000, None, 1000] == [len(e[0]) if isinstance(e, tuple) else None for e in unpack_entries(parted)]
 
 
 def test_configure() -> None:
