@@ -23,6 +23,7 @@ stream (durability_stream.py): digits by a bundle with a stream gate, one in fif
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import tempfile
@@ -120,6 +121,7 @@ async def measure(
             bundle = make_bundle(folder, epochs=sizes.epochs)
         log("deciding the stream")
         decided = decide(bundle, sizes.items)
+        gc.freeze()  # as the service does
         measures: dict[str, Callable[[], Awaitable[list[Row]]]] = {
             "append": lambda: measure_appends(decided, sizes, folder / "append"),
             "replay": lambda: measure_replays(decided, folder / "replay"),

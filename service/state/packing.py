@@ -36,7 +36,7 @@ _KINDS = (VerdictKind.KNOWN, VerdictKind.CLUSTER, VerdictKind.OUTLIER)
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-class _Items(msgspec.Struct, tag="items", array_like=True, forbid_unknown_fields=True):
+class _Items(msgspec.Struct, tag="items", array_like=True, forbid_unknown_fields=True, gc=False):
     ids: list[str]
     t: float | bytes
     nearest: list[_Whole]
