@@ -29,6 +29,7 @@ from service.state.batches import (
     id_field,
     read_entry,
     refuse_repeats,
+    verdict_fields,
 )
 from service.state.errors import (
     BundleMismatch,
@@ -195,12 +196,14 @@ class StreamStore:
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
         touched = [keys.epoch, keys.head, keys.log, *(keys.ids(generation - back) for back in range(3))]
-        arguments: list[str | bytes | int] = [batch.first_seq, batch.count, generation]
-        arguments += [checksums(batch), batch.payload]
-        for item_id, verdict in batch.verdicts:
-            arguments += [id_field(item_id), verdict]
+        fields = verdict_fields(batch.verdicts)
         try:
-            written = await self._call("fs1_append", touched, self._token(), *arguments)
+            written = await self._call(
+                "fs1_append",
+                touched,
+                *(self._token(), batch.first_seq, batch.count, generation),
+                *(checksums(batch, fields), batch.payload, *fields),
+            )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
                 raise

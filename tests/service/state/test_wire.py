@@ -56,7 +56,7 @@ def test_urls() -> None:
 
     expected = ("example.org", 6380, 3, "user", "secret")
     assert expected == tuple(plain[name] for name in ("host", "port", "db", "username", "password"))
-    assert SSLConnection is connect("rediss://example.org").connection_pool.connection_class
+    assert issubclass(connect("rediss://example.org").connection_pool.connection_class, SSLConnection)
     assert local["path"] == "/tmp/a b.sock"  # noqa: S108 - only a name here
 
 
