@@ -128,6 +128,7 @@ class Pipeline:
         self._engine: Engine | None = None
         self._view: StreamView | None = None
         self._snapshot_seq = 0
+        self._saving: asyncio.Task[None] | None = None
         self._durable_seq = 0  # never falls, not even when the memory is dropped
         self._warnings: tuple[str, ...] = ()
         self._is_serving = False
@@ -282,27 +283,47 @@ class Pipeline:
             await self._asking.until_answered(self._store.renew)
 
     async def _serve(self) -> None:
-        while batch := await self._queue.take():
-            await self._process(batch)
-            await self._tend_stream_gate()
-            if self._durable_seq - self._snapshot_seq >= self._snapshot_every:
-                await self._snapshot()
-        if self._durable_seq > self._snapshot_seq:
-            await self._snapshot()
+        try:
+            while batch := await self._queue.take():
+                await self._process(batch)
+                await self._tend_stream_gate()
+                await self._tend_snapshot()
+            if self._saving is not None:
+                await self._saving
+            if self._durable_seq > self._snapshot_seq:
+                await self._save(await self._dump(), seq=self._durable_seq)
+        finally:
+            if self._saving is not None:
+                self._saving.cancel()
+                await asyncio.gather(self._saving, return_exceptions=True)
+                self._saving = None
 
-    async def _snapshot(self) -> None:
+    async def _tend_snapshot(self) -> None:
+        """Begin a snapshot that is due, and learn what became of the last one; the stream goes on meanwhile.
+
+        It is of the state behind the batch in hand, and stays that, whatever is appended while it is written.
+        """
+        if self._saving is not None and self._saving.done():
+            saving, self._saving = self._saving, None
+            saving.result()  # or it was fenced
+        if self._saving is None and self._durable_seq - self._snapshot_seq >= self._snapshot_every:
+            self._saving = asyncio.create_task(self._save(await self._dump(), seq=self._durable_seq))
+
+    async def _dump(self) -> bytes:
         assert self._engine is not None
         async with self._at_rest:
-            blob = await self._in_worker(partial(snapshot.dump, self._engine))
-            try:
-                await self._store.save_snapshot(blob, seq=self._durable_seq)
-            except StoreUnavailable as away:  # the log has it all; the next one will do
-                log.warning("snapshot_failed", reason=str(away))
-                self._snapshot_seq = self._durable_seq - self._snapshot_every // 2
-                return
-        self._snapshot_seq = self._durable_seq
+            return await self._in_worker(partial(snapshot.dump, self._engine))
+
+    async def _save(self, blob: bytes, *, seq: int) -> None:
+        try:
+            await self._store.save_snapshot(blob, seq=seq)
+        except StoreUnavailable as away:  # the log has it all; the next one will do
+            log.warning("snapshot_failed", reason=str(away))
+            self._snapshot_seq = seq - self._snapshot_every // 2
+            return
+        self._snapshot_seq = seq
         self._metrics.snapshots.inc()
-        log.info("snapshot", seq=self._snapshot_seq, bytes=len(blob))
+        log.info("snapshot", seq=seq, bytes=len(blob))
 
     # The stream gate's fits
 
