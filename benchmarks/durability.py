@@ -107,7 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     options = parser(__doc__.splitlines()[0])
     options.add_argument("--bundle", type=Path, help="of digits; trained anew when left out")
-    options.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES), metavar="PART", help="of these")
+    options.add_argument(
+        "--only", nargs="+", choices=TITLES, default=list(TITLES), metavar="PART", help="of these"
+    )
     given: argparse.Namespace = options.parse_args(arguments)
     report = asyncio.run(measure(QUICK if given.quick else Sizes(), given.bundle, given.only))
     publish(report, [(TITLES[part], report[part]) for part in given.only], given.json)
@@ -203,7 +205,9 @@ async def measure_appends(decided: Decided, sizes: Sizes, folder: Path) -> list[
     return rows
 
 
-async def _timed(way: Callable[[Any, Sequence[Append]], Awaitable[None]], to: object, part: Sequence[Append]) -> float:
+async def _timed(
+    way: Callable[[Any, Sequence[Append]], Awaitable[None]], to: object, part: Sequence[Append]
+) -> float:
     start = perf_counter()
     await way(to, part)
     return perf_counter() - start
@@ -306,7 +310,9 @@ async def _fill(decided: Decided, size: int, data: Path) -> int:
     client = store.connect(server.socket, timeout_s=60.0)
     try:
         ours = await _owned(client, "default", bundle_id=decided.bundle.manifest.bundle_id)
-        await client.config_set("appendfsync", "no")  # only to be quick about it; all of it is written when it is killed
+        await client.config_set(
+            "appendfsync", "no"
+        )  # only to be quick about it; all of it is written when it is killed
         for batch in batches(decided, size, IDS["12 characters"]):
             await ours.append(batch)
         entries = (await ours.info()).log_entries
@@ -357,9 +363,9 @@ async def measure_pauses(decided: Decided, sizes: Sizes, folder: Path) -> list[R
         for way, blob in (("the engine's snapshot", decided.blob), ("a large snapshot", large)):
             ours = await _owned(client, f"pause-{len(rows)}")
             await ours.save_snapshot(blob, seq=0)
-            await _singles(client, ours, f"pause-{len(rows)}", single, sizes.trimmed)
+            await _singles(client, ours, single, sizes.trimmed)
             await ours.save_snapshot(blob, seq=sizes.trimmed)
-            await _singles(client, ours, f"pause-{len(rows)}", single, 10, first=sizes.trimmed)
+            await _singles(client, ours, single, 10, first=sizes.trimmed)
             await saved(way, blob, lambda _, s=ours, b=blob: s.save_snapshot(b, seq=sizes.trimmed + 10))  # type: ignore[misc]
             assert (await ours.info()).log_entries < 0.02 * sizes.trimmed + 100
         await _plain_entries(client, "bare", single, sizes.trimmed)
@@ -381,9 +387,7 @@ async def measure_pauses(decided: Decided, sizes: Sizes, folder: Path) -> list[R
     return rows
 
 
-async def _singles(
-    client: "Redis", ours: StreamStore, stream: str, payload: bytes, n: int, *, first: int = 0
-) -> None:
+async def _singles(client: "Redis", ours: StreamStore, payload: bytes, n: int, *, first: int = 0) -> None:
     """Entries of one item by the road of the service, waiting for none."""
     await client.config_set("appendfsync", "no")
     for seq in range(first, first + n):
@@ -411,7 +415,10 @@ async def measure_acks(bundle: Path, sizes: Sizes, folder: Path) -> list[Row]:
         home = folder / f"acks-{every}"
         home.mkdir()
         settings = {"FIRSTSEEN_SNAPSHOT_EVERY_ITEMS": str(every)}
-        async with serving(bundle, home, settings) as service, httpx.AsyncClient(base_url=service.url) as http:
+        async with (
+            serving(bundle, home, settings) as service,
+            httpx.AsyncClient(base_url=service.url) as http,
+        ):
             waits = []
             for n in range(100 + sizes.singles):
                 start = perf_counter()

@@ -117,7 +117,12 @@ def decide(bundle_dir: Path, items: int, *, seed: int = 0) -> Decided:
 
 
 def batches(
-    decided: Decided, size: int, name_of: Callable[[int], str], *, only_known: bool = False, first_seq: int = 0
+    decided: Decided,
+    size: int,
+    name_of: Callable[[int], str],
+    *,
+    only_known: bool = False,
+    first_seq: int = 0,
 ) -> Iterator[Append]:
     """The stream as batches of so many items, the first entry of its log before them.
 
@@ -131,9 +136,8 @@ def batches(
     labels = decided.bundle.manifest.labels
     yield Append(first_seq=first_seq, count=1, payload=pack_configure(decided.params), verdicts=())
     seq = first_seq + 1
-    for batch, verdicts in decided.parts:
-        if only_known:
-            batch, verdicts = _without_fed(batch, verdicts)
+    for whole, answers in decided.parts:
+        batch, verdicts = _without_fed(whole, answers) if only_known else (whole, answers)
         for start in range(0, len(batch), size):
             part, said = _cut(batch, verdicts, slice(start, start + size))
             ids = tuple(name_of(seq + n) for n in range(len(part)))
@@ -147,9 +151,7 @@ def batches(
             seq += len(part)
 
 
-def _cut(
-    batch: Observed, verdicts: Sequence[Verdict], rows: slice
-) -> tuple[Observed, Sequence[Verdict]]:
+def _cut(batch: Observed, verdicts: Sequence[Verdict], rows: slice) -> tuple[Observed, Sequence[Verdict]]:
     chosen = np.zeros(len(batch), dtype=np.bool_)
     chosen[rows] = True
     return _only(batch, chosen), verdicts[rows]

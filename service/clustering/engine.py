@@ -14,7 +14,6 @@ drives the engine takes a `fit_job`, solves it when and where it likes, and give
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ from service.clustering.params import EngineParams
 from service.clustering.shape import Shape, is_too_wide, usual_of
 from service.clustering.stream_gate import FitJob, Misfit, StreamFit
 from service.clustering.variants import Answer, Cores, Judgement, judged
+from service.clustering.verdicts import tally, verdicts_of
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -231,34 +231,11 @@ class Engine:
             Misfit: These gates cannot have seen it; nothing was changed.
         """
         said, events = self._learn(batch)
-        rows = zip(
-            count(batch.first_seq),
-            *(batch.ids, said, batch.nearest.tolist(), batch.distance.tolist()),
-            strict=False,
-        )
-        verdicts = tuple(
-            Verdict(
-                id=id,
-                seq=seq,
-                verdict=kind,
-                label=self.labels[nearest] if kind is VerdictKind.KNOWN else None,
-                cluster_id=cluster or None,
-                novelty=novelty,
-                nearest=self.labels[nearest],
-                distance=distance,
-            )
-            for seq, id, (kind, cluster, novelty), nearest, distance in rows
-        )
-        return StepResult(verdicts=verdicts, events=tuple(events))
+        return StepResult(verdicts=verdicts_of(batch, said, self.labels), events=tuple(events))
 
     def relearn(self, batch: Observed) -> Int64s:
-        """`apply` for a replay, where nobody waits for the verdicts.
-
-        Returns:
-            int64 (B,): the cluster that each item got, NO_CLUSTER for none.
-        """
-        said, _ = self._learn(batch)
-        return np.array([cluster for _, cluster, _ in said], dtype=np.int64)
+        """`apply` for a replay: int64 (B,) the cluster each item got, NO_CLUSTER for none; raises as that."""
+        return np.array([cluster for _, cluster, _ in self._learn(batch)[0]], dtype=np.int64)
 
     def _learn(self, batch: Observed) -> tuple[list[Said], list[ClusterEvent]]:
         """Item by item; those in a row that do not go to the clusterer, and change no more than counts, at once."""
@@ -270,9 +247,7 @@ class Engine:
         t, core, claimed = batch.t.tolist(), batch.core.tolist(), batch.claimed.tolist()
         novelty, accepted = batch.novelty.tolist(), batch.accepted.tolist()
         xs = iter(self.space.project(batch.z_fed))
-        said: list[Said] = []
-        events: list[ClusterEvent] = []
-        at = 0
+        said, events, at = list[Said](), list[ClusterEvent](), 0
         for fed in [*np.flatnonzero(batch.fed).tolist(), len(batch)]:
             while at < fed:
                 stop = min(fed, at + self._items_until_a_look())
@@ -286,11 +261,7 @@ class Engine:
                 said.append(self.gates.verdict(novelty[at], cluster, accepted=accepted[at]))
                 self._moved_on(1, t[at], events)
                 at += 1
-        kinds = [kind for kind, _, _ in said]
-        for kind in VerdictKind:
-            self.verdict_counts[kind] += kinds.count(kind)
-        is_known = np.array([kind is VerdictKind.KNOWN for kind in kinds], dtype=np.bool_)
-        self.known_counts += np.bincount(batch.nearest[is_known], minlength=len(self.labels))
+        tally(batch, said, self.verdict_counts, self.known_counts)
         if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
         return said, events

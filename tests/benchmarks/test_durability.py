@@ -21,7 +21,9 @@ def test_every_part_is_measured_beside_its_peer(monkeypatch: pytest.MonkeyPatch,
 
     report = json.loads(file.read_text(encoding="utf-8"))
     assert list(BATCHES) == [row["batch"] for row in report["append"]]
-    assert all(row["of_batch"] > 0 and row["of_items"] > 0 and row["of_unchecked"] > 0 for row in report["append"])
+    assert all(
+        row["of_batch"] > 0 and row["of_items"] > 0 and row["of_unchecked"] > 0 for row in report["append"]
+    )
     # The first entry of a log is its parameters, and takes a place.
     assert [(401, 401), (26, 401)] == [(row["entries"], row["items"]) for row in report["replay"][:2]]
     assert [0, 401] == [row["entries"] for row in report["ready"][:2]]
@@ -29,10 +31,14 @@ def test_every_part_is_measured_beside_its_peer(monkeypatch: pytest.MonkeyPatch,
     assert all(row["longest_ms"] >= row["p99_ms"] > 0 for row in report["pause"] if row["way"] != "nothing")
     assert [20, 20] == [row["items"] for row in report["acks"]]
     assert 2 * len(BATCHES) == len(report["bytes"])
-    assert all(row["together"] >= row["log"] > 192 for row in report["bytes"])  # 96 features of two bytes each
+    assert all(
+        row["together"] >= row["log"] > 192 for row in report["bytes"]
+    )  # 96 features of two bytes each
 
 
-def test_parts_can_be_measured_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bundle_dir: Path) -> None:
+def test_parts_can_be_measured_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bundle_dir: Path
+) -> None:
     """With a bundle of one's own, which need not have a stream gate."""
     monkeypatch.setattr(durability, "QUICK", TINY)
     file = tmp_path / "report.json"
