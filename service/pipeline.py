@@ -12,6 +12,8 @@ or a step failed halfway, the memory is dropped and the state is read again from
 Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
 and readers.
 
+A snapshot is of the state between two batches, and written beside the stream, which goes on meanwhile.
+
 The stream gate's fits are made beside the stream (fits.py). What comes of one becomes an entry of the log between two
 batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped with it.
 """

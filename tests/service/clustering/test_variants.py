@@ -100,6 +100,24 @@ def test_new_classes_are_rarely_taken_for_a_drift() -> None:
     assert wrong <= 4
 
 
+@pytest.mark.parametrize(
+    "sizes", [[3 * SPAN], [1, SPAN - 1, SPAN, 1, SPAN - 1], [SPAN + 1, 2 * SPAN - 1], [7] * 429]
+)
+def test_cores_counted_at_once_are_those_counted_one_by_one(sizes: list[int]) -> None:
+    """Counts and marks are the same however the items are cut."""
+    rng = np.random.default_rng(0)
+    cores = rng.integers(-1, 3, sum(sizes)).tolist()
+    one_by_one, at_once = Cores.of(3), Cores.of(3)
+    for core in cores:
+        one_by_one.count([core])
+    at = 0
+    for size in sizes:
+        at_once.count(cores[at : at + size])
+        at += size
+
+    assert one_by_one == at_once
+
+
 def test_cores_remember_one_to_two_spans() -> None:
     """What was long ago is not usual any more, and no more than two marks are kept."""
     cores = Cores.of(2)

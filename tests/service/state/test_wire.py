@@ -60,6 +60,16 @@ def test_urls() -> None:
     assert local["path"] == "/tmp/a b.sock"  # noqa: S108 - only a name here
 
 
+@pytest.mark.parametrize("size", [0, 3, 5000, 40_000])
+def test_a_function_call_is_packed_as_redis_py_packs_it(size: int) -> None:
+    """The same bytes, whatever the arguments are and however long."""
+    ours = connect("redis://h").connection_pool.make_connection()
+    theirs = Redis().connection_pool.make_connection()
+    arguments = ("FCALL", "fs1_append", 1, "key", "ä", 2**53, b"\x00\xff\r\n" * size, b"", "with a space")
+
+    assert b"".join(theirs.pack_command(*arguments)) == b"".join(ours.pack_command(*arguments))
+
+
 def test_a_url_cannot_switch_retries_on() -> None:
     """Options of the URL never override what keeps writes single and replies bytes."""
     client = connect("redis://h?retry_on_timeout=true&decode_responses=true&socket_timeout=9")
