@@ -48,6 +48,7 @@ test: $(VENV)/.dev ## all tests that need no Docker engine
 bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.clusterer --quick --json benchmarks/results/clusterer.json
 	$(BIN)/python -m benchmarks.serving --quick --json benchmarks/results/serving.json
+	$(BIN)/python -m benchmarks.durability --quick --json benchmarks/results/durability.json
 
 discovery: $(VENV)/.dev ## measure discovery on real data beside its peers, in DATA=folder; hours; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.discovery --data $(or $(DATA),data) --json benchmarks/results/discovery.json

@@ -13,9 +13,9 @@ is in deciding.py, and so is what happens to an item that crashes the engine.
 Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
 and readers.
 
-The stream gate's fits are made beside the stream (tending.py). What comes of one becomes an entry of the log between
-two batches, and counts from there on. A fit under way when the memory is dropped, or the service stops, is dropped
-with it.
+Snapshots are written beside the stream (saving.py), and the stream gate's fits are made beside it (tending.py). What
+comes of a fit becomes an entry of the log between two batches, and counts from there on. A fit under way when the
+memory is dropped, or the service stops, is dropped with it.
 """
 
 import asyncio
@@ -44,7 +44,8 @@ from service.fits import Fits
 from service.memory import Memory
 from service.metrics import Metrics
 from service.readiness import Readiness
-from service.recovery import replay_entry
+from service.recovery import replay
+from service.saving import Saving
 from service.state.errors import (
     Fenced,
     LeaseHeld,
@@ -55,7 +56,6 @@ from service.state.errors import (
 from service.state.packing import (
     EntryUnreadable,
     pack_configure,
-    unpack_entry,
 )
 from service.state.store import Append, StreamStore
 from service.store_check import StoreCheck
@@ -125,7 +125,6 @@ class Pipeline:
         self._metrics = metrics
         self._params = params
         self._lease_s = lease_ms / 1000
-        self._snapshot_every = snapshot_every_items
         self._alone = holds_store_alone
         self._prepare = prepare
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
@@ -133,7 +132,7 @@ class Pipeline:
         self._at_rest = asyncio.Lock()
         self._engine: Engine | None = None
         self._view: StreamView | None = None
-        self._snapshot_seq = 0
+        self._saving = Saving(store, metrics, every_items=snapshot_every_items, dump=self._dump)
         self._durable_seq = (
             0  # falls only where the durability lets Redis forget, not when the memory is dropped
         )
@@ -255,12 +254,11 @@ class Pipeline:
             engine = Engine(self._bundle.known, self._labels, self._params)
         else:
             engine = snapshot.load(loaded.snapshot, self._bundle.known, self._labels)
-        self._snapshot_seq = loaded.snapshot_seq
+        self._saving.seq = loaded.snapshot_seq
         entries = 0
-        async for record in self._store.replay(loaded):
-            entry = unpack_entry(record.payload, first_seq=record.first_seq)
-            await self._in_worker(partial(replay_entry, engine, entry))
-            entries += 1
+        async for page in self._store.replay_pages(loaded):
+            await self._in_worker(partial(replay, engine, page))
+            entries += len(page)
         forgotten = self._durable_seq - engine.seq
         if forgotten > 0 and self._store.durability.may_forget:
             log.error(
@@ -318,29 +316,20 @@ class Pipeline:
 
     async def _serve(self) -> None:
         await self._decider.begin(self.epoch)
-        while batch := await self._queue.take():
-            await self._process(batch)
-            if not await self._tending.tend():
-                await self._start_over("a fit failed; reading the state again")
-            if self._durable_seq - self._snapshot_seq >= self._snapshot_every:
-                await self._snapshot()
-        if self._durable_seq > self._snapshot_seq:
-            await self._snapshot()
-        await self._decider.leave()
+        try:
+            while batch := await self._queue.take():
+                await self._process(batch)
+                if not await self._tending.tend():
+                    await self._start_over("a fit failed; reading the state again")
+                await self._saving.tend(self._durable_seq)
+            await self._saving.now(self._durable_seq)
+            await self._decider.leave()
+        finally:
+            await self._saving.drop()
 
-    async def _snapshot(self) -> None:
-        assert self._engine is not None
+    async def _dump(self) -> tuple[bytes, int]:
         async with self._at_rest:
-            blob = await self._in_worker(partial(snapshot.dump, self._engine))
-            try:
-                await self._store.save_snapshot(blob, seq=self._durable_seq)
-            except StoreUnavailable as away:  # the log has it all; the next one will do
-                log.warning("snapshot_failed", reason=str(away))
-                self._snapshot_seq = self._durable_seq - self._snapshot_every // 2
-                return
-        self._snapshot_seq = self._durable_seq
-        self._metrics.snapshots.inc()
-        log.info("snapshot", seq=self._snapshot_seq, bytes=len(blob))
+            return await self._in_worker(partial(snapshot.dump, self._present())), self._durable_seq
 
     # Starting over
 
@@ -441,8 +430,8 @@ class Pipeline:
         with contextlib.nullcontext() if self._is_paused else self._readiness.briefly():
             self._readiness.unready(reason)
             await self._restore()
-            if self._durable_seq - self._snapshot_seq >= _LONG_LOG:  # it may crash again, and soon
-                await self._snapshot()
+            if self._durable_seq - self._saving.seq >= _LONG_LOG:  # it may crash again, and soon
+                await self._saving.now(self._durable_seq)
             if not self._is_paused:
                 self._readiness.ready()
 

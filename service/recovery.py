@@ -2,42 +2,65 @@
 
 The log holds what the engine was given and what it answered, so a replay that answers otherwise is noticed at the
 very entry, and nothing is served on top of a state that cannot be trusted.
+
+The log says how the stream was cut into batches, and the engine does not care: entries that follow each other are
+joined and learnt at once (`unpack_entries`), which is what makes a replay of single items as fast as one of batches.
+Where a joined batch does not fit, its entries are gone through one by one, so that what is reported has its place.
 """
+
+from collections.abc import Sequence
 
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import Misfit, StreamFit
-from service.records import Int64s, Observed
-from service.state.packing import EntryUnreadable
+from service.state.batches import LogRecord
+from service.state.packing import Entry, EntryUnreadable, unpack_entries, unpack_entry
 
 
 class ReplayMismatch(Exception):
     """A replayed batch gave other clusters than it gave live: the state cannot be trusted."""
 
 
-def replay_entry(engine: Engine, entry: tuple[Observed, Int64s] | EngineParams | StreamFit) -> None:
-    """Make the step of one log entry again.
+def replay(engine: Engine, records: Sequence[LogRecord]) -> None:
+    """Make the steps of some log entries again, which follow each other and what the engine has learnt.
 
     Raises:
-        ReplayMismatch: It gave other clusters than the log says.
-        EntryUnreadable: It is of another stream gate than this bundle's.
+        ReplayMismatch: One gave other clusters than the log says; the engine is of no use any more.
+        EntryUnreadable: One cannot be read, or is of another stream gate than this bundle's.
     """
-    if isinstance(entry, EngineParams):
-        engine.configure(entry)
-        return
     try:
-        if isinstance(entry, StreamFit):
-            engine.refit(entry)
-            return
-        batch, clusters = entry
-        again = [v.cluster_id or 0 for v in engine.apply(batch).verdicts]
+        for entry in unpack_entries((record.first_seq, record.payload) for record in records):
+            _learn(engine, entry)
+    except (Misfit, EntryUnreadable):  # nothing of the joined batch was learnt: which of its entries is it?
+        for record in records:
+            if record.first_seq >= engine.seq:
+                replay_entry(engine, unpack_entry(record.payload, first_seq=record.first_seq))
+        raise  # none by itself
+
+
+def replay_entry(engine: Engine, entry: Entry) -> None:
+    """Make the step of one log entry again; raises as `replay`."""
+    try:
+        _learn(engine, entry)
     except Misfit as misfit:
         raise EntryUnreadable(
             f"The log entry at seq {engine.seq} cannot be replayed: {misfit} It was written with another bundle or by "
             "another version of firstseen, or is damaged."
         ) from None
-    if again != clusters.tolist():
+
+
+def _learn(engine: Engine, entry: Entry) -> None:
+    if isinstance(entry, EngineParams):
+        engine.configure(entry)
+        return
+    if isinstance(entry, StreamFit):
+        engine.refit(entry)
+        return
+    batch, clusters = entry
+    again = engine.relearn(batch)
+    if again.tolist() != clusters.tolist():
+        first = next(n for n, (one, other) in enumerate(zip(again, clusters, strict=True)) if one != other)
         raise ReplayMismatch(
-            f"Replaying the batch at seq {batch.first_seq} gave other clusters than the log holds. "
+            f"Replaying the item at seq {batch.first_seq + first} gave another cluster than the log holds. "
             "This is a bug in firstseen."
         )

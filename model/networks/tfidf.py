@@ -29,9 +29,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import CountVectorizer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 from torch import Tensor, nn
 
@@ -50,6 +47,8 @@ _Analyzer = Callable[[str], list[str]]
 
 def _analyzers() -> dict[str, _Analyzer]:
     """Return, for each group of terms, what splits a text into them, repeats included."""
+    from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415  # a second, for those without texts
+
     one_letter_too = r"(?u)\b\w+\b"
     words = CountVectorizer(analyzer="word", ngram_range=(1, 2), token_pattern=one_letter_too)
     characters = CountVectorizer(analyzer="char_wb", ngram_range=(3, 5))
@@ -192,6 +191,9 @@ class TfIdf(Network):
 
     def _singular_vectors(self, rows: list[tuple[np.ndarray, np.ndarray]]) -> Tensor:
         """Return float32 (V, S): the first right singular vectors of the weights, in columns."""
+        from scipy.sparse import csr_array  # noqa: PLC0415  # as above
+        from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415  # as above
+
         indptr = np.cumsum([0, *(len(places) for places, _ in rows)])
         columns = np.concatenate([places for places, _ in rows])
         values = np.concatenate([weights for _, weights in rows])

@@ -26,7 +26,7 @@ from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
 from service.clustering.emergence import begin_anew, rounded
 from service.clustering.evidence import evidence_of
-from service.clustering.gates import Gates
+from service.clustering.gates import Gates, Said
 from service.clustering.kinship import Life, Lives, absorb, count_item, elder, forget, forget_oldest, heir
 from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
 from service.clustering.observed_check import check_observed
@@ -34,6 +34,7 @@ from service.clustering.params import EngineParams
 from service.clustering.shape import Shape, is_too_wide, usual_of
 from service.clustering.stream_gate import FitJob, Misfit, StreamFit
 from service.clustering.variants import Answer, Cores, Judgement, judged
+from service.clustering.verdicts import tally, verdicts_of
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
@@ -229,55 +230,53 @@ class Engine:
         Raises:
             Misfit: These gates cannot have seen it; nothing was changed.
         """
+        said, events = self._learn(batch)
+        return StepResult(verdicts=verdicts_of(batch, said, self.labels), events=tuple(events))
+
+    def relearn(self, batch: Observed) -> Int64s:
+        """`apply` for a replay: int64 (B,) the cluster each item got, NO_CLUSTER for none; raises as that."""
+        return np.array([cluster for _, cluster, _ in self._learn(batch)[0]], dtype=np.int64)
+
+    def _learn(self, batch: Observed) -> tuple[list[Said], list[ClusterEvent]]:
+        """Item by item; those in a row that do not go to the clusterer, and change no more than counts, at once."""
         assert batch.first_seq == self.seq
         width = self.stream.dim if self.gates.has_stream else 0
         rate = self.params.known_error_rate
         check_observed(batch, D=self.gate.dim, K=len(self.labels), F=width, rate=rate)
         births = np.zeros(len(batch), dtype=np.int64)
+        t, core, claimed = batch.t.tolist(), batch.core.tolist(), batch.claimed.tolist()
+        novelty, accepted = batch.novelty.tolist(), batch.accepted.tolist()
         xs = iter(self.space.project(batch.z_fed))
-        verdicts: list[Verdict] = []
-        events: list[ClusterEvent] = []
-        rows = zip(
-            batch.ids,
-            batch.t.tolist(),
-            batch.nearest.tolist(),
-            batch.accepted.tolist(),
-            batch.fed.tolist(),
-            batch.core.tolist(),
-            batch.claimed.tolist(),
-            batch.novelty.tolist(),
-            batch.distance.tolist(),
-            strict=True,
-        )
-        for at, (id, t, nearest, accepted, fed, core, claimed, strangeness, distance) in enumerate(rows):
-            cluster = NO_CLUSTER
-            self.cores.count(core)
-            if fed:
-                cluster, births[at] = self._place(next(xs), id, t, claimed, events)
-            kind, cluster, novelty = self.gates.verdict(strangeness, cluster, accepted=accepted)
-            if kind is VerdictKind.KNOWN:
-                self.known_counts[nearest] += 1
-            self.verdict_counts[kind] += 1
-            verdicts.append(
-                Verdict(
-                    id=id,
-                    seq=self.seq,
-                    verdict=kind,
-                    label=self.labels[nearest] if kind is VerdictKind.KNOWN else None,
-                    cluster_id=cluster or None,
-                    novelty=novelty,
-                    nearest=self.labels[nearest],
-                    distance=distance,
-                )
-            )
-            self.seq += 1
-            if self.seq % _WEIGH_EVERY == 0:
-                self._weigh_claims()
-            if self.seq >= self._idle_check_at:
-                self._check_idle(t, events)
+        said, events, at = list[Said](), list[ClusterEvent](), 0
+        for fed in [*np.flatnonzero(batch.fed).tolist(), len(batch)]:
+            while at < fed:
+                stop = min(fed, at + self._items_until_a_look())
+                said += self.gates.passed(novelty[at:stop], accepted[at:stop])
+                self.cores.count(core[at:stop])
+                self._moved_on(stop - at, t[stop - 1], events)
+                at = stop
+            if at < len(batch):
+                self.cores.count(core[at : at + 1])
+                cluster, births[at] = self._place(next(xs), batch.ids[at], t[at], claimed[at], events)
+                said.append(self.gates.verdict(novelty[at], cluster, accepted=accepted[at]))
+                self._moved_on(1, t[at], events)
+                at += 1
+        tally(batch, said, self.verdict_counts, self.known_counts)
         if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
-        return StepResult(verdicts=tuple(verdicts), events=tuple(events))
+        return said, events
+
+    def _items_until_a_look(self) -> int:
+        """Items from now, at least 1, of which no earlier one than the last makes `_moved_on` look at clusters."""
+        return max(1, min(_WEIGH_EVERY - self.seq % _WEIGH_EVERY, self._idle_check_at - self.seq))
+
+    def _moved_on(self, items: int, t: float, events: list[ClusterEvent]) -> None:
+        """So many more items have gone by, the last one at t; look at the clusters if it is time for that."""
+        self.seq += items
+        if self.seq % _WEIGH_EVERY == 0:
+            self._weigh_claims()
+        if self.seq >= self._idle_check_at:
+            self._check_idle(t, events)
 
     def _place(
         self, x: Float64s, id: str, t: float, claimed: int, events: list[ClusterEvent]
@@ -465,13 +464,14 @@ class Engine:
     def _facts(self, life: Life, *, had_item: bool) -> Facts:
         is_asked = had_item and life.state is ClusterState.CANDIDATE
         evidence = self._evidence(life) if is_asked else None
+        in_micro_clusters = self.clusterer.items_of(life.id)
         return Facts(
-            items=self._items(life),
+            items=life.residual + in_micro_clusters,
             repeats=life.repeats,
             idle=self.seq - life.last_seq,
             is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
             is_too_wide=evidence is not None and is_too_wide(evidence.cohesion, self._usual),
-            has_micro_clusters=self.clusterer.items_of(life.id) > 0,
+            has_micro_clusters=in_micro_clusters > 0,
             answer=self._judged(life).answer if had_item and life.state in _JUDGED else Answer.NEW,
         )
 

@@ -8,7 +8,7 @@ known items, because nobody wants it or there are too few to compare with, the c
 rate instead (background.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from service.clustering.known import KnownGate
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamGate, cores
 from service.records import NO_CLUSTER, Bools, Float32s, Float64s, Observed, VerdictKind
+
+Said = tuple[VerdictKind, int, float]
+"""What an item is: kind, cluster or NO_CLUSTER, novelty."""
 
 
 class Gates:
@@ -85,7 +88,17 @@ class Gates:
             z_fed=np.ascontiguousarray(z[fed], dtype=np.float32),
         )
 
-    def verdict(self, novelty: float, cluster: int, *, accepted: bool) -> tuple[VerdictKind, int, float]:
+    def passed(self, novelty: Sequence[float], accepted: Sequence[bool]) -> list[Said]:
+        """`verdict` of items that did not go to the clusterer: all of them at once, where clusters have no claims."""
+        if self.feeding_rate > self._params.known_error_rate:
+            return [
+                self.verdict(one, NO_CLUSTER, accepted=is_accepted)
+                for one, is_accepted in zip(novelty, accepted, strict=True)
+            ]
+        assert all(accepted)  # else they would have gone there
+        return [(VerdictKind.KNOWN, NO_CLUSTER, one) for one in novelty]
+
+    def verdict(self, novelty: float, cluster: int, *, accepted: bool) -> Said:
         """What an item is, in the light of what the clusterer says of it.
 
         Args:

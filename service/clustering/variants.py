@@ -24,6 +24,7 @@ drifted. That is said, with the name of the class, and the cluster is there to l
 drifts looks new.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from statistics import median
@@ -65,13 +66,19 @@ class Cores(msgspec.Struct):
         """Nothing counted yet: K classes."""
         return cls(counts=[0] * (classes + 1), marks=[[0] * (classes + 1)])
 
-    def count(self, core: int) -> None:
-        """One item of the stream, in the core of class `core`, -1 for none."""
-        if core >= 0:
-            self.counts[core] += 1
-        self.counts[-1] += 1
-        if self.counts[-1] - self.marks[-1][-1] >= SPAN:
-            self.marks = [*self.marks[-1:], list(self.counts)]
+    def count(self, cores: Sequence[int]) -> None:
+        """Items of the stream, each in the core of a class, -1 for none."""
+        counts, at = self.counts, 0
+        while at < len(cores):
+            until_mark = self.marks[-1][-1] + SPAN - counts[-1]
+            stop = min(len(cores), at + max(1, until_mark))
+            for core in cores[at:stop]:
+                if core >= 0:
+                    counts[core] += 1
+            counts[-1] += stop - at
+            at = stop
+            if counts[-1] - self.marks[-1][-1] >= SPAN:
+                self.marks = [*self.marks[-1:], list(counts)]
 
     def since(self, then: list[int]) -> list[int]:
         """Counts of the items since these were the counts; none where there are none."""

@@ -7,6 +7,7 @@ no Redis here.
 """
 
 import hashlib
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,21 +45,26 @@ def id_field(item_id: str) -> bytes:
     return item_id.encode("utf-8", "surrogatepass")
 
 
-def checksums(batch: Append) -> bytes:
-    """32 bytes blake2b: of the record, then of its verdicts."""
-    return _record_sum(batch.first_seq, batch.count, batch.payload) + _verdicts_sum(batch.verdicts)
+def verdict_fields(verdicts: Sequence[tuple[str, bytes]]) -> list[bytes]:
+    """Ids and verdicts in turn, as the ids hash takes them."""
+    return [part for item_id, verdict in verdicts for part in (id_field(item_id), verdict)]
+
+
+def checksums(batch: Append, fields: Sequence[bytes] | None = None) -> bytes:
+    """32 bytes blake2b: of the record, then of its verdicts. `fields`: their `verdict_fields`, where known."""
+    if fields is None:
+        fields = verdict_fields(batch.verdicts)
+    return _record_sum(batch.first_seq, batch.count, batch.payload) + _verdicts_sum(fields)
 
 
 def _record_sum(first_seq: int, count: int, payload: bytes) -> bytes:
     return hashlib.blake2b(b"%d %d " % (first_seq, count) + payload, digest_size=_SUM_BYTES).digest()
 
 
-def _verdicts_sum(verdicts: Sequence[tuple[str, bytes]]) -> bytes:
-    digest = hashlib.blake2b(digest_size=_SUM_BYTES)
-    for item_id, verdict in verdicts:
-        field = id_field(item_id)
-        digest.update(b"%d %d " % (len(field), len(verdict)) + field + verdict)
-    return digest.digest()
+def _verdicts_sum(fields: Sequence[bytes]) -> bytes:
+    """Of all lengths, then of all that is so long: no boundary can move unseen."""
+    lengths = struct.pack(f"<{len(fields)}I", *map(len, fields))
+    return hashlib.blake2b(lengths + b"".join(fields), digest_size=_SUM_BYTES).digest()
 
 
 def read_entry(entry: bytes, fields: Mapping[bytes, bytes]) -> LogRecord:
@@ -78,14 +84,15 @@ def read_entry(entry: bytes, fields: Mapping[bytes, bytes]) -> LogRecord:
 
 def refuse_repeats(verdicts: Sequence[tuple[str, bytes]]) -> None:
     """Raise DuplicateIds when an id occurs twice in one batch."""
+    if len({item_id for item_id, _ in verdicts}) == len(verdicts):
+        return
     seen: set[str] = set()
     repeated = []
     for item_id, _ in verdicts:
         if item_id in seen:
             repeated.append(item_id)
         seen.add(item_id)
-    if repeated:
-        raise duplicates(repeated, "occur more than once in the batch; send each id once")
+    raise duplicates(repeated, "occur more than once in the batch; send each id once")
 
 
 def duplicates(ids: Sequence[str], advice: str) -> DuplicateIds:

@@ -112,11 +112,14 @@ local function append(keys, args)
     return redis.error_reply('CONFLICT ' .. (head[1] or '0'))
   end
 
-  local ids = {}
-  for i = 7, #args, 2 do ids[#ids + 1] = args[i] end
+  local ids, count = {}, 0
+  for i = 7, #args, 2 do
+    count = count + 1
+    ids[count] = args[i]
+  end
   local taken = {}
-  for i = 1, #ids, SLICE do
-    local last = math.min(i + SLICE - 1, #ids)
+  for i = 1, count, SLICE do
+    local last = math.min(i + SLICE - 1, count)
     local newer = redis.call('HMGET', keys[4], unpack(ids, i, last))
     local older = redis.call('HMGET', keys[5], unpack(ids, i, last))
     for j = 1, last - i + 1 do

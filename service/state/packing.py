@@ -7,42 +7,53 @@ An entry is one of
     configure  the engine's parameters from here on. The first entry of every stream is one.
     refit      a fit of the stream gate, used from here on (`StreamFit`).
 
-Columns are raw little-endian arrays. An item of a known class costs some 50 bytes, its id, and two bytes a feature.
+It is an array, its kind first. Columns of fractions are raw little-endian arrays; whole numbers, mostly small, are
+MessagePack's own, a byte each; a time that all items share is there once. So an item of a known class costs some 22
+bytes, its id, and two bytes a feature.
 A stored verdict is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a
 repeated id gets exactly the answer it got before.
+
+A replay reads many entries at once (`unpack_entries`): what one batch says and what two say that follow each other is
+the same to the engine, and columns are joined as bytes before they become arrays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
-from service.records import NO_CLUSTER, Int64s, Observed, Verdict, VerdictKind
+from service.records import NO_CLUSTER, Bools, Float64s, Int64s, Observed, Verdict, VerdictKind
+
+MOST_JOINED = 4096
+"""Items of one joined batch: bounds the memory of a replay. A batch that was larger in the log stays whole."""
 
 _KINDS = (VerdictKind.KNOWN, VerdictKind.CLUSTER, VerdictKind.OUTLIER)
 
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
-class _Items(msgspec.Struct, tag="items", tag_field="entry", forbid_unknown_fields=True):
-    ids: tuple[str, ...]
-    t: bytes
-    nearest: bytes
+
+class _Items(msgspec.Struct, tag="items", array_like=True, forbid_unknown_fields=True, gc=False):
+    ids: list[str]
+    t: float | bytes
+    nearest: list[_Whole]
     accepted: bytes
     fed: bytes
-    core: bytes
-    claimed: bytes
+    core: list[_Whole]
+    claimed: list[_Whole]
     novelty: bytes
     distance: bytes
     features: bytes
     width: int
     z_fed: bytes
     dim: int
-    clusters: bytes
+    clusters: list[_Whole]
 
 
-class _Refit(msgspec.Struct, tag="refit", tag_field="entry", forbid_unknown_fields=True):
+class _Refit(msgspec.Struct, tag="refit", array_like=True, forbid_unknown_fields=True):
     weights: bytes
     shares: bytes
     members: bytes
@@ -51,7 +62,7 @@ class _Refit(msgspec.Struct, tag="refit", tag_field="entry", forbid_unknown_fiel
     partings: bytes
 
 
-class _Configure(msgspec.Struct, tag="configure", tag_field="entry", forbid_unknown_fields=True):
+class _Configure(msgspec.Struct, tag="configure", array_like=True, forbid_unknown_fields=True):
     params: EngineParams
 
 
@@ -67,29 +78,36 @@ class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     distance: float
 
 
+_decode = msgspec.msgpack.Decoder(_Items | _Configure | _Refit).decode
+
+Entry = tuple[Observed, Int64s] | EngineParams | StreamFit
+"""A batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, or a fit."""
+
+
 class EntryUnreadable(ValueError):
     """An entry of the log, or a stored verdict, that this version of firstseen cannot read."""
 
 
 def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
     """An `items` entry."""
-    clusters = np.array([v.cluster_id or NO_CLUSTER for v in verdicts], dtype="<i8")
+    t = batch.t.astype("<f8")
+    is_shared = len(t) > 0 and t.tobytes() == t[:1].tobytes() * len(t)
     return msgspec.msgpack.encode(
         _Items(
-            ids=batch.ids,
-            t=batch.t.astype("<f8").tobytes(),
-            nearest=batch.nearest.astype("<i4").tobytes(),
+            ids=list(batch.ids),
+            t=float(t[0]) if is_shared else t.tobytes(),
+            nearest=batch.nearest.tolist(),
             accepted=np.packbits(batch.accepted).tobytes(),
             fed=np.packbits(batch.fed).tobytes(),
-            core=batch.core.astype("<i4").tobytes(),
-            claimed=batch.claimed.astype("<i8").tobytes(),
+            core=batch.core.tolist(),
+            claimed=batch.claimed.tolist(),
             novelty=batch.novelty.astype("<f8").tobytes(),
             distance=batch.distance.astype("<f8").tobytes(),
             features=batch.features.astype("<f2").tobytes(),
             width=batch.features.shape[1],
             z_fed=batch.z_fed.astype("<f4").tobytes(),
             dim=batch.z_fed.shape[1],
-            clusters=clusters.tobytes(),
+            clusters=[v.cluster_id or NO_CLUSTER for v in verdicts],
         )
     )
 
@@ -125,47 +143,140 @@ def _unpack_refit(entry: _Refit) -> StreamFit:
     )
 
 
-def _unpack_items(entry: _Items, first_seq: int) -> tuple[Observed, Int64s]:
-    B = len(entry.ids)
-    accepted, fed = (
-        np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=B).astype(np.bool_)
-        for bits in (entry.accepted, entry.fed)
-    )
-    batch = Observed(
-        first_seq=first_seq,
-        ids=entry.ids,
-        t=np.frombuffer(entry.t, dtype="<f8").reshape(B),
-        nearest=np.frombuffer(entry.nearest, dtype="<i4").reshape(B).astype(np.int64),
-        accepted=accepted,
-        fed=fed,
-        core=np.frombuffer(entry.core, dtype="<i4").reshape(B),
-        claimed=np.frombuffer(entry.claimed, dtype="<i8").reshape(B),
-        novelty=np.frombuffer(entry.novelty, dtype="<f8").reshape(B),
-        distance=np.frombuffer(entry.distance, dtype="<f8").reshape(B),
-        features=np.frombuffer(entry.features, dtype="<f2").reshape(B, entry.width),
-        z_fed=np.frombuffer(entry.z_fed, dtype="<f4").reshape(int(fed.sum()), entry.dim),
-    )
-    return batch, np.frombuffer(entry.clusters, dtype="<i8").reshape(B)
-
-
-def unpack_entry(payload: bytes, *, first_seq: int) -> tuple[Observed, Int64s] | EngineParams | StreamFit:
-    """An entry: a batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, or a fit.
+def unpack_entry(payload: bytes, *, first_seq: int) -> Entry:
+    """One entry.
 
     Raises:
         EntryUnreadable: Not an entry of this version.
     """
-    try:
-        entry = msgspec.msgpack.decode(payload, type=_Items | _Configure | _Refit)
-        if isinstance(entry, _Refit):
-            return _unpack_refit(entry)
-        if isinstance(entry, _Configure):
-            return entry.params
-        return _unpack_items(entry, first_seq)
-    except (msgspec.DecodeError, ValueError) as error:
-        raise EntryUnreadable(
-            f"The log entry at seq {first_seq} cannot be read ({error}). It was written by another version of "
-            "firstseen, or is damaged."
-        ) from None
+    return next(unpack_entries([(first_seq, payload)]))
+
+
+def unpack_entries(entries: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
+    """Entries in order, each (first seq, payload); batches that follow each other joined, up to MOST_JOINED items.
+
+    Raises:
+        EntryUnreadable: One is not an entry of this version; those before it may not have been given out.
+    """
+    parts: list[_Items] = []
+    start = items = 0
+    for first_seq, payload in entries:
+        try:
+            entry = _decode(payload)
+            if isinstance(entry, _Items):
+                _check_lengths(entry)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise _unreadable(first_seq, error) from None
+        goes_on = (
+            isinstance(entry, _Items)
+            and start + items == first_seq
+            and items + len(entry.ids) <= MOST_JOINED
+            and (entry.width, entry.dim) == (parts[0].width, parts[0].dim)
+            if parts
+            else False
+        )
+        if parts and not goes_on:
+            yield _joined(parts, start)
+            parts, items = [], 0
+        if isinstance(entry, _Items):
+            start = start if parts else first_seq
+            parts.append(entry)
+            items += len(entry.ids)
+        elif isinstance(entry, _Configure):
+            yield entry.params
+        else:
+            try:
+                fit = _unpack_refit(entry)
+            except ValueError as error:
+                raise _unreadable(first_seq, error) from None
+            yield fit
+    if parts:
+        yield _joined(parts, start)
+
+
+def _unreadable(first_seq: int, error: Exception) -> EntryUnreadable:
+    return EntryUnreadable(
+        f"The log entry at seq {first_seq} cannot be read ({error}). It was written by another version of "
+        "firstseen, or is damaged."
+    )
+
+
+def _check_lengths(entry: _Items) -> None:
+    """Raises ValueError unless every column is of as many items as there are ids, and can be joined to others."""
+    B = len(entry.ids)
+    bits = -(-B // 8)
+    fed = int.from_bytes(entry.fed, "big") >> (8 * bits - B)
+    if not (
+        (isinstance(entry.t, float) or len(entry.t) == 8 * B)
+        and len(entry.nearest) == len(entry.core) == len(entry.claimed) == len(entry.clusters) == B
+        and len(entry.accepted) == len(entry.fed) == bits
+        and len(entry.novelty) == len(entry.distance) == 8 * B
+        and entry.width >= 0
+        and len(entry.features) == 2 * B * entry.width
+        and entry.dim >= 0
+        and len(entry.z_fed) == 4 * fed.bit_count() * entry.dim
+    ):
+        raise ValueError(f"its columns are not those of {B} items")
+    if not (_fits_int32(entry.nearest) and _fits_int32(entry.core)):
+        raise ValueError("a class that cannot be")
+
+
+def _fits_int32(column: list[int]) -> bool:
+    return not column or (min(column) >= -(2**31) and max(column) < 2**31)
+
+
+def _joined(parts: Sequence[_Items], first_seq: int) -> tuple[Observed, Int64s]:
+    """Parts that follow each other, as one batch."""
+    counts = [len(part.ids) for part in parts]
+    B, width, dim = sum(counts), parts[0].width, parts[0].dim
+    fed = _bits([part.fed for part in parts], counts)
+    batch = Observed(
+        first_seq=first_seq,
+        ids=tuple(id for part in parts for id in part.ids),
+        t=_times(parts, counts),
+        nearest=_whole([part.nearest for part in parts]),
+        accepted=_bits([part.accepted for part in parts], counts),
+        fed=fed,
+        core=_whole([part.core for part in parts]).astype(np.int32),
+        claimed=_whole([part.claimed for part in parts]),
+        novelty=np.frombuffer(b"".join([part.novelty for part in parts]), dtype="<f8"),
+        distance=np.frombuffer(b"".join([part.distance for part in parts]), dtype="<f8"),
+        features=np.frombuffer(b"".join([part.features for part in parts]), dtype="<f2").reshape(B, width),
+        z_fed=np.frombuffer(b"".join([part.z_fed for part in parts]), dtype="<f4").reshape(
+            int(fed.sum()), dim
+        ),
+    )
+    return batch, _whole([part.clusters for part in parts])
+
+
+def _times(parts: Sequence[_Items], counts: Sequence[int]) -> Float64s:
+    shared = [part.t if isinstance(part.t, float) else None for part in parts]
+    if None not in shared:
+        return np.repeat(np.array(shared, dtype=np.float64), counts)
+    each = [
+        np.full(n, part.t) if isinstance(part.t, float) else np.frombuffer(part.t, dtype="<f8")
+        for part, n in zip(parts, counts, strict=True)
+    ]
+    return np.concatenate(each)
+
+
+def _whole(columns: Sequence[list[int]]) -> Int64s:
+    return np.array([number for column in columns for number in column], dtype=np.int64)
+
+
+def _bits(columns: Sequence[bytes], counts: Sequence[int]) -> Bools:
+    """Bool (B,): each column is of so many bits, and ends with its byte."""
+    if len(columns) == 1:
+        return _unpacked(columns[0])[: counts[0]]
+    n = np.array(counts)
+    whole = -(-n // 8) * 8
+    place = np.arange(int(whole.sum())) - np.repeat(np.cumsum(whole) - whole, whole)
+    bits: Bools = _unpacked(b"".join(columns))[place < np.repeat(n, whole)]
+    return bits
+
+
+def _unpacked(packed: bytes) -> NDArray[np.bool_]:
+    return np.unpackbits(np.frombuffer(packed, dtype=np.uint8)).astype(np.bool_)
 
 
 def pack_verdict(verdict: Verdict, labels: Sequence[str]) -> bytes:

@@ -29,6 +29,7 @@ from service.state.batches import (
     id_field,
     read_entry,
     refuse_repeats,
+    verdict_fields,
 )
 from service.state.dead_letters import DeadLetterBox
 from service.state.durability import Durability
@@ -53,7 +54,7 @@ __all__ = ["Append", "Loaded", "LogRecord", "ServerInfo", "Sizes", "StreamStore"
 
 _OWNER: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _DEFAULT_DURABILITY: Final = Durability()
-_PAGE: Final = 256  # log entries a reply
+_PAGE: Final = 4096  # items a reply: what an item takes is bounded, how many an entry has is not told before
 _MGET: Final = 8  # chunks a reply: 2 MiB
 
 
@@ -208,12 +209,14 @@ class StreamStore:
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
         touched = [keys.epoch, keys.head, keys.log, *(keys.ids(generation - back) for back in range(3))]
-        arguments: list[str | bytes | int] = [batch.first_seq, batch.count, generation]
-        arguments += [checksums(batch), batch.payload]
-        for item_id, verdict in batch.verdicts:
-            arguments += [id_field(item_id), verdict]
+        fields = verdict_fields(batch.verdicts)
         try:
-            written = await self._commit("fs1_append", touched, self._token(), *arguments)
+            written = await self._commit(
+                "fs1_append",
+                touched,
+                *(self._token(), batch.first_seq, batch.count, generation),
+                *(checksums(batch, fields), batch.payload, *fields),
+            )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
                 raise
@@ -268,20 +271,28 @@ class StreamStore:
 
         Raises SequenceConflict at a gap and LogCorrupt at an entry that is not what was written.
         """
-        expected, start = loaded.snapshot_seq, log_from(loaded.snapshot_seq)
+        async for page in self.replay_pages(loaded):
+            for record in page:
+                yield record
+
+    async def replay_pages(self, loaded: Loaded) -> AsyncIterator[list[LogRecord]]:
+        """The same by the page, so that many entries can be replayed at once; what a page holds is bounded."""
+        expected = loaded.snapshot_seq
         while expected < loaded.next_seq:
-            page = await self._wire.command("XRANGE", self._keys.log, start, "+", "COUNT", _PAGE)
-            if not page:
-                self._gap(expected, loaded.next_seq)
-            for entry, fields in page:
+            start, end = log_from(expected), log_from(min(expected + _PAGE, loaded.next_seq))
+            page = await self._wire.command("XRANGE", self._keys.log, start, end)
+            records: list[LogRecord] = []
+            for entry, fields in page or await self._wire.command(
+                "XRANGE", self._keys.log, start, "+", "COUNT", 1
+            ):
                 record = read_entry(entry, fields)
                 if record.first_seq != expected:
-                    self._gap(expected, record.first_seq)
-                yield record
+                    self._gap(expected, min(record.first_seq, loaded.next_seq))
+                records.append(record)
                 expected += record.count
-                if expected >= loaded.next_seq:
-                    return
-            start = log_from(expected)
+            if not records:
+                self._gap(expected, loaded.next_seq)
+            yield records
 
     async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
         """Keep `blob` as the state before item `seq`, in a new generation; then trim the log behind the older

@@ -21,9 +21,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import hiredis
 from redis import exceptions as rx
 from redis.asyncio import Redis
-from redis.asyncio.connection import ConnectionPool, UnixDomainSocketConnection, parse_url
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+    parse_url,
+)
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -66,6 +74,30 @@ class Refusal(StoreError):
         return (self.word, self.rest.lower()) == ("Function", "not found")
 
 
+class _PacksQuickly(AbstractConnection):
+    """A Function has two arguments an item; in Python it takes longer to put them together than to call it."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - redis-py's
+        if args[0] == "FCALL":
+            return [hiredis.pack_command(args)]
+        return super().pack_command(*args)
+
+
+class _Unix(_PacksQuickly, UnixDomainSocketConnection):
+    pass
+
+
+class _Tcp(_PacksQuickly, Connection):
+    pass
+
+
+class _Tls(_PacksQuickly, SSLConnection):
+    pass
+
+
+_CONNECTIONS: Final = {UnixDomainSocketConnection: _Unix, Connection: _Tcp, SSLConnection: _Tls}
+
+
 def connect(server: str | Path, *, timeout_s: float = 5.0) -> "Redis":
     """A client that sends every command at most once.
 
@@ -92,7 +124,8 @@ def connect(server: str | Path, *, timeout_s: float = 5.0) -> "Redis":
                 f"FIRSTSEEN_REDIS_URL cannot be used ({error}); give redis://host:6379/0, "
                 "rediss://host:6379/0 or unix:///path/to/socket"
             ) from error
-    return Redis.from_pool(ConnectionPool(**(given | ours)))
+    kind = _CONNECTIONS[given.pop("connection_class", Connection)]
+    return Redis.from_pool(ConnectionPool(connection_class=kind, **(given | ours)))
 
 
 def library_source() -> str:

@@ -155,6 +155,10 @@ class FakeStore:
                 await self.enter("replay")
                 yield LogRecord(first_seq=batch.first_seq, count=batch.count, payload=batch.payload)
 
+    async def replay_pages(self, loaded: Loaded) -> AsyncIterator[list[LogRecord]]:
+        async for record in self.replay(loaded):
+            yield [record]
+
     async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
         await self.enter("save_snapshot")
         self.check_owner()

@@ -97,7 +97,13 @@ class TestAnswers:
             (n["position"], n["id"], n["problem"]["status"]) for n in nacks
         ]
         assert [0, 1, 2, 3, 4, 6, 7, 8, 9, 10] == [one["position"] for one in results]
-        assert {"type": "ack", "accepted": 11, "durable": 11, "durability": "fsync", "credits": 1024} == messages[-1]
+        assert {
+            "type": "ack",
+            "accepted": 11,
+            "durable": 11,
+            "durability": "fsync",
+            "credits": 1024,
+        } == messages[-1]
         assert 1000 == socket.close_code
 
     @pytest.mark.usefixtures("http")

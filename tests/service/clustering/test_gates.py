@@ -131,3 +131,20 @@ def test_claims_are_weighed_by_what_clusters_hold_of_known_items(world: World) -
     assert gates.squeeze == pytest.approx(0.2, abs=0.05)
     gates.weigh_claims([np.zeros(R, dtype=np.bool_)])
     assert 1.0 == gates.squeeze
+
+
+@pytest.mark.parametrize("has_stream", [True, False])
+def test_items_that_pass_are_answered_as_each_by_itself(world: World, *, has_stream: bool) -> None:
+    """At once what one by one would be, with claims of clusters and without."""
+    gates = many() if has_stream else few(world)
+    gates.squeeze = 1.0 if has_stream else 0.5
+    rng = np.random.default_rng(3)
+    z = overlapping().items(rng, rng.integers(0, 4, 200)) if has_stream else world.items(rng, n=200)
+    found = seen(gates, z)
+    novelty, accepted = found.novelty[~found.fed].tolist(), found.accepted[~found.fed].tolist()
+
+    assert gates.passed(novelty, accepted) == [
+        gates.verdict(one, NO_CLUSTER, accepted=is_accepted)
+        for one, is_accepted in zip(novelty, accepted, strict=True)
+    ]
+    assert len(novelty) > 50

@@ -86,12 +86,12 @@ def test_new_classes_are_rarely_taken_for_a_drift() -> None:
     for _ in range(200):
         cores = Cores.of(10)
         for core in rng.integers(-10, 10, 2 * SPAN):
-            cores.count(max(int(core), -1))
+            cores.count([max(int(core), -1)])
         usual, at_birth, items = cores.usual(), list(cores.counts), 0
         for _ in range(300):
             is_new = rng.random() < 0.1
             items += is_new
-            cores.count(-1 if is_new else max(int(rng.integers(-10, 10)), -1))
+            cores.count([-1 if is_new else max(int(rng.integers(-10, 10)), -1)])
             since = [now - then for now, then in zip(cores.counts, at_birth, strict=True)]
             if items >= 8 and judged(usual, since, items).answer is Answer.DRIFT:
                 wrong += 1
@@ -100,11 +100,29 @@ def test_new_classes_are_rarely_taken_for_a_drift() -> None:
     assert wrong <= 4
 
 
+@pytest.mark.parametrize(
+    "sizes", [[3 * SPAN], [1, SPAN - 1, SPAN, 1, SPAN - 1], [SPAN + 1, 2 * SPAN - 1], [7] * 429]
+)
+def test_cores_counted_at_once_are_those_counted_one_by_one(sizes: list[int]) -> None:
+    """Counts and marks are the same however the items are cut."""
+    rng = np.random.default_rng(0)
+    cores = rng.integers(-1, 3, sum(sizes)).tolist()
+    one_by_one, at_once = Cores.of(3), Cores.of(3)
+    for core in cores:
+        one_by_one.count([core])
+    at = 0
+    for size in sizes:
+        at_once.count(cores[at : at + size])
+        at += size
+
+    assert one_by_one == at_once
+
+
 def test_cores_remember_one_to_two_spans() -> None:
     """What was long ago is not usual any more, and no more than two marks are kept."""
     cores = Cores.of(2)
     for n in range(3 * SPAN):
-        cores.count(0 if n < SPAN else 1)
+        cores.count([0 if n < SPAN else 1])
         assert min(n + 1, SPAN) <= cores.usual()[-1] <= n + 1
         assert len(cores.marks) <= 2
         assert cores.usual()[-1] <= 2 * SPAN

@@ -10,12 +10,14 @@ from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
 from service.records import NO_CLUSTER, Observed, Verdict, VerdictKind
 from service.state.packing import (
+    Entry,
     EntryUnreadable,
     pack_configure,
     pack_items,
     pack_refit,
     pack_verdict,
     seq_of_verdict,
+    unpack_entries,
     unpack_entry,
     unpack_verdict,
 )
@@ -53,7 +55,7 @@ def batches(draw: st.DrawFn) -> tuple[Observed, list[Verdict]]:
     batch = Observed(
         first_seq=draw(st.integers(0, 2**53)),
         ids=tuple(draw(st.lists(st.text(max_size=5), min_size=B, max_size=B))),
-        t=rng.normal(size=B) * 1e9,
+        t=np.full(B, rng.normal() * 1e9) if draw(st.booleans()) else rng.normal(size=B) * 1e9,
         nearest=rng.integers(0, len(LABELS), B),
         accepted=accepted,
         fed=fed,
@@ -80,6 +82,25 @@ def _known() -> Verdict:
     )
 
 
+def _of(B: int) -> Observed:
+    """B items of a known class, ids of four letters."""
+    zeros = np.zeros(B)
+    return Observed(
+        first_seq=0,
+        ids=tuple(f"{n:04}" for n in range(B)),
+        t=zeros,
+        nearest=zeros.astype(np.int64),
+        accepted=np.ones(B, dtype=np.bool_),
+        fed=np.zeros(B, dtype=np.bool_),
+        core=zeros.astype(np.int32),
+        claimed=zeros.astype(np.int64),
+        novelty=zeros,
+        distance=zeros,
+        features=np.zeros((B, 96), dtype=np.float16),
+        z_fed=np.empty((0, 256), dtype=np.float32),
+    )
+
+
 @given(drawn=batches())
 def test_items(drawn: tuple[Observed, list[Verdict]]) -> None:
     """A batch comes back to the bit, with the cluster of each item."""
@@ -95,6 +116,47 @@ def test_items(drawn: tuple[Observed, list[Verdict]]) -> None:
         assert there.shape == here.shape
         assert there.tobytes() == here.tobytes()
     assert [v.cluster_id or NO_CLUSTER for v in given_] == clusters.tolist()
+
+
+@given(drawn=st.lists(batches(), max_size=6), data=st.data())
+def test_batches_that_follow_each_other_are_one(
+    drawn: list[tuple[Observed, list[Verdict]]], data: st.DataObject
+) -> None:
+    """Read at once, the items are those of the entries one by one, to the bit; only what fits is joined."""
+    seq, entries = 0, []
+    for batch, given_ in drawn:
+        seq += data.draw(st.sampled_from([0, 0, 0, 1]))  # a hole now and then
+        entries.append((seq, pack_items(batch, given_)))
+        seq += len(batch)
+    one_by_one = [unpack_entry(payload, first_seq=first_seq) for first_seq, payload in entries]
+    joined = [entry for entry in unpack_entries(entries) if isinstance(entry, tuple)]
+
+    def of(found: list[Entry], name: str) -> bytes:
+        return b"".join(getattr(entry[0], name).tobytes() for entry in found if isinstance(entry, tuple))
+
+    assert len(joined) <= len(one_by_one)
+    assert [id for batch, _ in joined for id in batch.ids] == [id for batch, _ in drawn for id in batch.ids]
+    for name in COLUMNS:
+        assert of(one_by_one, name) == of(list(joined), name)
+    for batch, clusters in joined:
+        assert len(batch) == len(clusters) == len(batch.features)
+        assert int(batch.fed.sum()) == len(batch.z_fed)
+    places = [n for batch, _ in joined for n in range(batch.first_seq, batch.first_seq + len(batch))]
+    assert places == [
+        n
+        for (first_seq, _), (batch, _) in zip(entries, drawn, strict=True)
+        for n in range(first_seq, first_seq + len(batch))
+    ]
+
+
+def test_joined_batches_are_bounded() -> None:
+    """However long the log is, no more items are in one batch than the bound says; other entries part them."""
+    batch = _of(1000)
+    entries = [(n * 1000, pack_items(batch, [_known()] * 1000)) for n in range(9)]
+    parted = [*entries[:2], (2000, pack_configure(EngineParams())), *((s + 1, p) for s, p in entries[2:3])]
+
+    assert [4000, 4000, 1000] == [len(e[0]) for e in unpack_entries(entries) if isinstance(e, tuple)]
+    assert [2000, None, 1000] == [len(e[0]) if isinstance(e, tuple) else None for e in unpack_entries(parted)]
 
 
 def test_configure() -> None:
@@ -133,16 +195,14 @@ def test_refit(fit: StreamFit) -> None:
 def test_columns_of_another_length(drawn: tuple[Observed, list[Verdict]], data: st.DataObject) -> None:
     """One number too many, in any column: the entry is refused, and nothing is shared out among the items."""
     fields = msgspec.msgpack.decode(pack_items(*drawn))
-    name = data.draw(
-        st.sampled_from([name for name in (*COLUMNS, "clusters") if name not in ("accepted", "fed")])
-    )
-    fields[name] += bytes(8)
+    at = data.draw(st.sampled_from([n for n, field in enumerate(fields) if isinstance(field, bytes | list)]))
+    fields[at] += bytes(8) if isinstance(fields[at], bytes) else ["one"] if at == 1 else [0]
     with pytest.raises(EntryUnreadable, match="seq 3 cannot be read"):
         unpack_entry(msgspec.msgpack.encode(fields), first_seq=3)
 
 
-@pytest.mark.parametrize("left_out", ["features", "width", "core", "claimed", "fed"])
-def test_an_entry_of_before_there_was_a_stream_gate(left_out: str) -> None:
+@pytest.mark.parametrize("change", ["a column less", "a column more", "columns by name"])
+def test_an_entry_of_another_version(change: str) -> None:
     """What an older firstseen wrote is refused in words, by its place."""
     batch = Observed(
         first_seq=0,
@@ -159,9 +219,13 @@ def test_an_entry_of_before_there_was_a_stream_gate(left_out: str) -> None:
         z_fed=np.empty((0, 3), dtype=np.float32),
     )
     fields = msgspec.msgpack.decode(pack_items(batch, [_known()]))
-    del fields[left_out]
+    other = {
+        "a column less": fields[:-1],
+        "a column more": [*fields, b""],
+        "columns by name": dict(enumerate(fields)),
+    }
     with pytest.raises(EntryUnreadable, match=r"seq 5 cannot be read.*another version"):
-        unpack_entry(msgspec.msgpack.encode(fields), first_seq=5)
+        unpack_entry(msgspec.msgpack.encode(other[change]), first_seq=5)
 
 
 @given(verdict=verdicts())
@@ -198,25 +262,8 @@ def test_cut(drawn: tuple[Observed, list[Verdict]], at: int) -> None:
 
 
 def test_known_items_are_small() -> None:
-    """An item of a known class costs some 50 bytes and its id, and its features; no embedding."""
-    B = 1000
-    zeros = np.zeros(B)
-    batch = Observed(
-        first_seq=0,
-        ids=tuple(f"{n:04}" for n in range(B)),
-        t=zeros,
-        nearest=zeros.astype(np.int64),
-        accepted=np.ones(B, dtype=np.bool_),
-        fed=np.zeros(B, dtype=np.bool_),
-        core=zeros.astype(np.int32),
-        claimed=zeros.astype(np.int64),
-        novelty=zeros,
-        distance=zeros,
-        features=np.zeros((B, 96), dtype=np.float16),
-        z_fed=np.empty((0, 256), dtype=np.float32),
-    )
-
-    assert len(pack_items(batch, [_known()] * B)) < (57 + 2 * 96) * B
+    """An item of a known class costs some 22 bytes and its id, and its features; no embedding."""
+    assert len(pack_items(_of(1000), [_known()] * 1000)) < (29 + 2 * 96) * 1000
 
 
 def test_the_place_of_a_stored_verdict() -> None:

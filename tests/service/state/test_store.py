@@ -268,15 +268,19 @@ async def test_a_changed_entry(store: StreamStore, client: "Redis", stream: str)
 
 async def test_long_replays(make_store: MakeStore) -> None:
     """A log of several pages is replayed whole, and only up to where it was loaded."""
-    store = make_store(horizon=10_000)
+    store = make_store(horizon=100_000)
     await store.acquire()
-    for seq in range(0, 1200, 2):
-        await store.append(batch(seq, count=2, payload=b"%d" % seq))
+    for seq in range(0, 12_000, 20):
+        await store.append(batch(seq, count=20, payload=b"%d" % seq))
     loaded = await store.load()
-    await store.append(batch(1200, count=2))
+    await store.append(batch(12_000, count=20))
+    pages = [page async for page in store.replay_pages(loaded)]
 
-    expected = [LogRecord(first_seq=seq, count=2, payload=b"%d" % seq) for seq in range(0, 1200, 2)]
+    expected = [LogRecord(first_seq=seq, count=20, payload=b"%d" % seq) for seq in range(0, 12_000, 20)]
     assert expected == await replayed(store, loaded)
+    assert expected == [record for page in pages for record in page]
+    assert len(pages) > 2
+    assert all(sum(record.count for record in page) < 4096 + 20 for page in pages)
 
 
 async def test_info(store: StreamStore) -> None:

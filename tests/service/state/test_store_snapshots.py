@@ -1,5 +1,7 @@
 """Snapshots in the store: two generations, the flip, the trimmed log, and what survives damage."""
 
+import asyncio
+
 import pytest
 from redis.asyncio import Redis
 
@@ -52,6 +54,20 @@ async def test_the_log_reaches_back_to_the_older_snapshot(
         kept.append([int(entry.split(b"-")[0]) for entry, _ in entries])
 
     assert kept == [list(range(4)), list(range(4, 8)), list(range(8, 12))]
+
+
+async def test_appends_go_on_while_a_snapshot_is_saved(store: StreamStore) -> None:
+    """Whatever comes between its steps, a snapshot is that of its seq, and the log behind it is whole."""
+    await fill(store, 0, 3)
+    for start in (3, 20, 40):
+        async with asyncio.TaskGroup() as both:
+            both.create_task(store.save_snapshot(BLOB * 4, seq=start))
+            both.create_task(fill(store, start, start + 10))
+        await fill(store, start + 10, start + 20 if start > 3 else 20)
+        loaded = await store.load()
+
+        assert (BLOB * 4, start) == (loaded.snapshot, loaded.snapshot_seq)
+        assert await first_seqs(store) == list(range(start, loaded.next_seq))
 
 
 async def test_a_long_log_is_trimmed_in_steps(make_store: MakeStore, client: "Redis", stream: str) -> None:

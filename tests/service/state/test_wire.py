@@ -57,8 +57,18 @@ def test_urls() -> None:
 
     expected = ("example.org", 6380, 3, "user", "secret")
     assert expected == tuple(plain[name] for name in ("host", "port", "db", "username", "password"))
-    assert SSLConnection is connect("rediss://example.org").connection_pool.connection_class
+    assert issubclass(connect("rediss://example.org").connection_pool.connection_class, SSLConnection)
     assert local["path"] == "/tmp/a b.sock"  # noqa: S108 - only a name here
+
+
+@pytest.mark.parametrize("size", [0, 3, 5000, 40_000])
+def test_a_function_call_is_packed_as_redis_py_packs_it(size: int) -> None:
+    """The same bytes, whatever the arguments are and however long."""
+    ours = connect("redis://h").connection_pool.make_connection()
+    theirs = Redis().connection_pool.make_connection()
+    arguments = ("FCALL", "fs1_append", 1, "key", "ä", 2**53, b"\x00\xff\r\n" * size, b"", "with a space")
+
+    assert b"".join(theirs.pack_command(*arguments)) == b"".join(ours.pack_command(*arguments))
 
 
 def test_a_url_cannot_switch_retries_on() -> None:

@@ -1,0 +1,42 @@
+"""What was said of a batch: as verdicts, and counted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.clustering.gates import Said
+from service.records import Int64s, Observed, Verdict, VerdictKind
+
+
+def verdicts_of(batch: Observed, said: Sequence[Said], labels: Sequence[str]) -> tuple[Verdict, ...]:
+    """A verdict for each item of the batch, in order."""
+    rows = zip(batch.ids, said, batch.nearest.tolist(), batch.distance.tolist(), strict=True)
+    return tuple(
+        Verdict(
+            id=id,
+            seq=seq,
+            verdict=kind,
+            label=labels[nearest] if kind is VerdictKind.KNOWN else None,
+            cluster_id=cluster or None,
+            novelty=novelty,
+            nearest=labels[nearest],
+            distance=distance,
+        )
+        for seq, (id, (kind, cluster, novelty), nearest, distance) in enumerate(rows, batch.first_seq)
+    )
+
+
+def tally(batch: Observed, said: Sequence[Said], kinds: dict[VerdictKind, int], known_counts: Int64s) -> None:
+    """Count a batch.
+
+    Args:
+        batch: Its items.
+        said: What was said of each.
+        kinds: Items of each kind; counted on.
+        known_counts: int64 (K,) items given each known class; counted on.
+    """
+    found = [kind for kind, _, _ in said]
+    for kind in VerdictKind:
+        kinds[kind] += found.count(kind)
+    is_known = np.array([kind is VerdictKind.KNOWN for kind in found], dtype=np.bool_)
+    known_counts += np.bincount(batch.nearest[is_known], minlength=len(known_counts))
