@@ -41,6 +41,7 @@ class Host:
     """What can be stopped and killed as one.
 
     Attributes:
+        tasks: Those of its code, oldest first.
         parked: Callbacks that wait for it to go on; None while it runs.
         fuse: Callbacks until `blow` is called; None for no fuse.
     """
@@ -48,6 +49,7 @@ class Host:
     def __init__(self) -> None:
         self.parked: deque[asyncio.Handle] | None = None
         self.fuse: int | None = None
+        self.tasks: dict[asyncio.Task[Any], None] = {}
         self.context = Context()
         self.context.run(HOST.set, self)
 
@@ -146,6 +148,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         parked, host.parked = host.parked, None
         self._ready.extend(parked or ())
 
+    def cancel_tasks_of(self, host: Host) -> None:
+        """Tear down what is left of a host that was killed."""
+        for task in list(host.tasks):
+            task.cancel()
+
     # Running
 
     def run_until_complete(self, work: Coroutine[Any, Any, T], *, at_most_s: float = 1e6) -> T:  # type: ignore[override]
@@ -166,6 +173,17 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         finally:
             events._set_running_loop(None)
             self._is_running = False
+
+    def drain(self) -> None:
+        """Let what is ready run, and forget the rest: nobody waits for it."""
+        self._until = self._now
+        events._set_running_loop(self)
+        try:
+            while self._run_once():
+                pass
+        finally:
+            events._set_running_loop(None)
+        self.close()
 
     def is_running(self) -> bool:
         return self._is_running
@@ -188,8 +206,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
     ) -> "asyncio.Task[T]":
         if context is None:
-            return asyncio.Task(coro, loop=self, name=name)
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+            task = asyncio.Task(coro, loop=self, name=name)
+        else:
+            task = asyncio.Task(coro, loop=self, name=name, context=context)
+        host = HOST.get() if context is None else context.get(HOST)
+        if host is not None:
+            host.tasks[task] = None
+            task.add_done_callback(lambda done: host.tasks.pop(done, None))
+        return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.failures.append(context)

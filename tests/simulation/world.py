@@ -1,0 +1,467 @@
+"""The whole of it on one seed: processes, their store, the clients, the faults, and the judge.
+
+    plan ─► processes, clients ─► faults, each at its time ─► they stop ─► all must become quiet: ready, answered ─► judge
+
+Nothing here is real but the code under test: the pipeline, its engine, the store, functions.lua, and redis-py's client
+above its sockets. A run is made again to the bit by its seed; `trace` is a hash of all that was sent and told.
+"""
+
+import asyncio
+import hashlib
+import logging
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import structlog
+
+from service.clustering.params import EngineParams
+from service.errors import FirstseenError, InternalError
+from service.pipeline import Pipeline
+from service.records import Item, Verdict
+from service.state.keys import Keys
+from service.state.snapshots import Description, join
+from service.state.store import StreamStore
+from tests.simulation import small
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.network import Network, Weather
+from tests.simulation.oracle import Oracle, Violation
+from tests.simulation.plan import Episode, Plan
+from tests.simulation.process import DAY_S, STREAM, Lost, Process
+from tests.simulation.server import SimulatedServer
+
+QUIET_S = 40.0
+"""Once faults have stopped, all is answered and at rest within this."""
+
+_PATIENCE_S = 3.0
+_CLASSES = (0, 1, 2, 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """The code under test, or a mutant of it."""
+
+    make_server: Callable[[Callable[[], float]], SimulatedServer] = SimulatedServer
+    make_store: Callable[..., StreamStore] = StreamStore
+    make_pipeline: Callable[..., Pipeline] = Pipeline
+
+
+@dataclass
+class Client:
+    """One sender: what it has not been told yet, oldest first, by the number it was made with."""
+
+    name: str
+    unanswered: dict[str, tuple[int, Item]] = field(default_factory=dict)
+    answered: list[tuple[int, Item]] = field(default_factory=list)
+    to_make: int = 0
+
+
+@dataclass
+class Counts:
+    """What a run was made of."""
+
+    items: int = 0
+    entries: int = 0
+    requests: int = 0
+    snapshots: int = 0
+    clusters: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+class World:
+    """One run. Use as a context: it silences the log and sets the stream gate's constants.
+
+    Args:
+        plan: What is settled before.
+        variant: The code under test.
+    """
+
+    def __init__(self, plan: Plan, variant: Variant | None = None) -> None:
+        self.plan = plan
+        self.variant = variant or Variant()
+        self.rng = random.Random(f"run {plan.seed}")
+        self.loop = VirtualLoop(self._work_s)
+        server = self.variant.make_server(lambda: self.loop.time() * 1000)
+        self.network = Network(self.loop, self.rng, server)
+        self.keys = Keys(STREAM, small.bundle().manifest.bundle_id)
+        self.oracle = Oracle(self.keys)
+        self.counts = Counts()
+        self.processes: list[Process] = []
+        self.clients = [Client(f"c{n}") for n in range(plan.clients)]
+        self.params = small.PARAMS
+        self.lagging: SimulatedServer | None = None
+        self._made = 0
+        self._started = 0
+        self._skew_s = 0.0
+        self._is_over = False
+        self._violation: BaseException | None = None
+        self._trace = hashlib.blake2b(digest_size=16)
+        self._traced = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        before = structlog.get_config()
+        self._stack.callback(lambda: structlog.configure(**before))
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        self._stack.enter_context(small.few_items(gated=self.plan.is_gated))
+        for _ in range(self.plan.processes):
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        for process in self.processes:
+            process.kill()
+        self.loop.drain()
+        self._stack.close()
+
+    def _work_s(self) -> float:
+        return self.rng.choice((1e-4, 1e-3, 1e-2)) * self.rng.random()
+
+    # What has happened
+
+    def note(self, *what: object) -> None:
+        """Add to the trace."""
+        self._trace.update(repr((round(self.loop.time(), 9), *what)).encode())
+
+    def trace(self) -> str:
+        """A hash of every write, every answer and every fault so far."""
+        for write in self.network.server.journal[self._traced :]:
+            self._trace.update(b"\0".join(write))
+        self._traced = len(self.network.server.journal)
+        return self._trace.hexdigest()
+
+    def violated(self, violation: BaseException) -> None:
+        """A promise was broken; the first one is raised."""
+        if self._violation is None and not self._is_over:
+            self._violation = violation
+
+    def check(self) -> None:
+        """Raises what was violated up to now."""
+        if self._violation is None:
+            try:
+                self.oracle.follow(self.network.server)
+            except Violation as violation:
+                self._violation = violation
+        if self._violation is not None:
+            raise self._violation
+
+    # Processes
+
+    def start(self, params: EngineParams | None = None) -> Process:
+        """Start a process."""
+        plan = self.plan
+        self.params = params or self.params
+        process = Process(
+            self.loop,
+            self.network,
+            name=f"p{self._started}",
+            params=self.params,
+            max_batch=plan.max_batch,
+            snapshot_every=plan.snapshot_every,
+            horizon=plan.horizon,
+            lease_ms=plan.lease_ms,
+            is_alone=plan.is_alone,
+            skew_s=self._skew_s,
+            make_store=self.variant.make_store,
+            make_pipeline=self.variant.make_pipeline,
+        )
+        self._started += 1
+        self.processes.append(process)
+        process.on_blow = lambda: self.kill(process)
+        process.task.add_done_callback(lambda task: self._ended(process, task))
+        return process
+
+    def _ended(self, process: Process, task: "asyncio.Task[None]") -> None:
+        process.error = None if task.cancelled() else task.exception()
+        if process in self.processes:
+            self.processes.remove(process)
+        if process.error is not None and not process.is_dead and self.lagging is None:
+            self.violated(process.error)
+
+    def kill(self, process: Process) -> None:
+        """SIGKILL; another one starts in a moment."""
+        if process.is_dead or process not in self.processes:
+            return
+        self.note("killed", process.name)
+        self.processes.remove(process)
+        process.kill()
+        if not self._is_over:
+            self.loop.call_later(self.rng.uniform(0.01, 1), self._start_again)
+
+    def _start_again(self) -> None:
+        if not self._is_over and len(self.processes) < self.plan.processes:
+            self.start()
+
+    async def restart(self, process: Process, params: EngineParams | None = None) -> None:
+        """SIGTERM, and the next one."""
+        process.fuse = None
+        self.loop.resume_host(process)
+        stopping = self.loop.create_task(process.pipeline.stop(grace_s=2), context=process.context.copy())
+        await asyncio.wait({stopping})
+        await asyncio.wait({process.task}, timeout=2)
+        if not process.task.done():
+            self.kill(process)
+        if not self._is_over and len(self.processes) < self.plan.processes:
+            self.start(params)
+
+    def ready(self) -> Process | None:
+        """Who serves, if anybody does."""
+        return next((process for process in self.processes if process.is_ready), None)
+
+    # Clients
+
+    def make(self, client: Client) -> None:
+        """A new item of a client's."""
+        rng, plan = self.rng, self.plan
+        known = 1 - plan.share_unseen
+        kind = rng.choices(_CLASSES, (known / 2, known / 2, plan.share_unseen * 0.7, plan.share_unseen * 0.3))[0]
+        id = f"{client.name}-{self._made}"
+        client.unanswered[id] = (self._made, small.item(id, kind, rng.randrange(small.OF_CLASS)))
+        self._made += 1
+        self.counts.items += 1
+
+    def may_make(self) -> bool:
+        """Whether what waits for an answer is young enough to be remembered once another item is there."""
+        waiting = [n for client in self.clients for n, _ in client.unanswered.values()]
+        return self._made - min(waiting, default=self._made) < self.plan.horizon // 3
+
+    def request_of(self, client: Client) -> list[Item]:
+        """What a client sends next: what is unanswered, new items, repeats, and now and then one without a name."""
+        rng, plan = self.rng, self.plan
+        for _ in range(rng.randint(1, plan.most_a_request)):
+            if client.to_make > 0 and self.may_make():
+                client.to_make -= 1
+                self.make(client)
+        items = [item for _, item in client.unanswered.values()]
+        if items and rng.random() < 0.3:
+            items = items[: rng.randint(1, len(items))]
+        oldest = self._made - plan.horizon // 4
+        repeatable = [item for n, item in client.answered if n >= oldest]
+        if repeatable and rng.random() < plan.share_repeats:
+            items += rng.sample(repeatable, min(len(repeatable), 2))
+        if rng.random() < plan.share_unnamed:
+            items.append(small.item(None, rng.choice(_CLASSES), rng.randrange(small.OF_CLASS)))
+        if rng.random() < 0.2:
+            rng.shuffle(items)
+        return items
+
+    async def send(self, client: Client, items: list[Item]) -> bool:
+        """One request to one of the processes; whether it was answered."""
+        if not items or not self.processes:
+            return False
+        process = self.ready() if self.rng.random() < 0.7 else None
+        process = process or self.rng.choice(self.processes)
+        cut = self.rng.random() < 0.03 and self.network.weather != Weather()
+        try:
+            verdicts = await process.ask(
+                items, self._heard, self.rng.uniform(1e-4, 5e-3), 0.01 if cut else _PATIENCE_S
+            )
+        except Lost:
+            return False
+        except InternalError as error:
+            self.violated(error)
+            return False
+        except FirstseenError:
+            return False
+        for item, verdict in zip(items, verdicts, strict=True):
+            if item.id is not None:
+                if item.id != verdict.id:
+                    self.violated(Violation(f"{item.id} was answered with the verdict of {verdict.id}"))
+                if (sent := client.unanswered.pop(item.id, None)) is not None:
+                    client.answered.append(sent)
+        return True
+
+    def _heard(self, verdicts: list[Verdict]) -> None:
+        try:
+            self.oracle.hear(self.network.server, verdicts)
+        except Violation as violation:
+            self.violated(violation)
+        self.note("told", [(v.id, v.seq, v.verdict.value, v.cluster_id) for v in verdicts])
+
+    async def _client(self, client: Client, pause_s: float) -> None:
+        while client.to_make > 0 or client.unanswered:
+            was_answered = await self.send(client, self.request_of(client))
+            await asyncio.sleep(pause_s * self.rng.uniform(0.2, 1.8) if was_answered else self.rng.uniform(0.05, 0.4))
+
+    # Faults
+
+    def suffer(self, episode: Episode) -> None:
+        """Let a fault begin; it ends by itself."""
+        self.note("fault", episode.kind)
+        self.counts.faults[episode.kind] += 1
+        getattr(self, f"_{episode.kind}")(episode)
+
+    def _victim(self, episode: Episode) -> Process | None:
+        """Mostly the one that serves."""
+        serving = self.ready()
+        if serving is not None and episode.pick < 0.7:
+            return serving
+        return self.processes[int(episode.pick * len(self.processes))] if self.processes else None
+
+    def _later(self, episode: Episode, then: Callable[..., Any], *args: Any) -> None:
+        self.loop.call_later(episode.lasts_s, then, *args)
+
+    def _kill(self, episode: Episode) -> None:
+        if (process := self._victim(episode)) is not None:
+            process.fuse = 1 + int(episode.size**2 * 150)
+
+    def _pause(self, episode: Episode) -> None:
+        if (process := self._victim(episode)) is not None:
+            self.loop.stop_host(process)
+            self._later(episode, self.loop.resume_host, process)
+            if len(self.processes) == 1 and episode.size < 0.7:  # whoever watches over it starts another
+                self.loop.call_later(episode.lasts_s * episode.size, self._start_beside)
+
+    def _start_beside(self) -> None:
+        if not self._is_over and len(self.processes) <= 2:
+            self.start()
+
+    def _restart(self, episode: Episode, params: EngineParams | None = None) -> None:
+        if (process := self._victim(episode)) is not None:
+            self.loop.create_task(self.restart(process, params))
+
+    def _configure(self, episode: Episode) -> None:
+        radius = 1.5 + round(episode.size, 2)
+        self._restart(episode, replace(small.PARAMS, clustering_threshold=radius))
+
+    def _clock(self, episode: Episode) -> None:
+        self._skew_s = DAY_S if episode.size < 0.5 else -DAY_S
+        for process in self.processes:
+            process.skew_s = self._skew_s
+
+    def _storm(self, episode: Episode) -> None:
+        share = 0.05 + 0.35 * episode.size
+        kind = int(episode.pick * 4)
+        shares = [share if kind in (n, 3) else 0.0 for n in range(3)]
+        self.network.weather = Weather(*shares) if kind < 3 else Weather(*(share / 3,) * 3)
+        self._later(episode, self._calm)
+
+    def _calm(self) -> None:
+        self.network.weather = Weather()
+
+    def _away(self, episode: Episode) -> None:
+        self.network.is_away = True
+        self.network.break_connections()
+        self._later(episode, self._back)
+
+    def _back(self) -> None:
+        self.network.is_away = self.network.is_loading = False
+
+    def _reboot(self, episode: Episode) -> None:
+        self.network.is_away = True
+        self.network.break_connections()
+        self.loop.call_later(episode.lasts_s / 2, self._load)
+        self._later(episode, self._back)
+
+    def _load(self) -> None:
+        self.network.is_away, self.network.is_loading = False, True
+
+    def _full(self, episode: Episode) -> None:
+        self.network.server.is_full = True
+        self._later(episode, self._room)
+
+    def _room(self) -> None:
+        self.network.server.is_full = False
+
+    def _corrupt(self, episode: Episode) -> None:
+        """Flip a bit in the newest snapshot, or the one before, unless the other is bad already."""
+        data = self.network.server.data
+        head = data.get(self.keys.head.encode(), {})
+        found = [Description.parse(head[name]) for name in (b"cur", b"prev") if name in head]
+        if len(found) < 2 and int(head.get(b"trimmed", b"0")) > 0:
+            return
+        for description in found:
+            names = self.keys.chunks(description.generation, description.chunks)
+            try:
+                join(description, [data.get(name.encode()) for name in names])
+            except Exception:  # noqa: BLE001 - one is bad already
+                return
+        if found:
+            description = found[0 if episode.pick < 0.8 else -1]
+            name = self.keys.chunk(description.generation, 0).encode()
+            at = 16 + int(episode.size * (len(data[name]) - 16))
+            data[name] = data[name][:at] + bytes([data[name][at] ^ 1]) + data[name][at + 1 :]
+            self.oracle.has_hurt_snapshots = True
+
+    def _fail_over(self, episode: Episode) -> None:
+        replica = self.network.server.fork()
+        if episode.pick < 0.5:
+            replica.libraries.clear()
+        self.network.break_connections(replica)
+        self.network.is_away = True
+        self._later(episode, self._back)
+
+    def heal(self) -> None:
+        """No fault from now on; what is wrong now is mended."""
+        self._calm()
+        self._back()
+        self._room()
+        for process in list(self.processes):
+            process.fuse = None
+            self.loop.resume_host(process)
+        self._start_again()
+
+    # A run
+
+    def run(self) -> Counts:
+        """Make the run of the plan.
+
+        Raises:
+            Violation, Stuck: A promise was broken; or whatever ended a process.
+        """
+        share, left = divmod(self.plan.items, len(self.clients))
+        for n, client in enumerate(self.clients):
+            client.to_make = share + (n < left)
+        self.loop.run_until_complete(self._run())
+        return self.counts
+
+    async def _run(self) -> None:
+        plan = self.plan
+        requests = plan.items / len(self.clients) / ((1 + plan.most_a_request) / 2)
+        senders = [
+            asyncio.create_task(self._client(client, plan.busy_s / max(1.0, requests))) for client in self.clients
+        ]
+        for episode in plan.episodes:
+            await asyncio.sleep(max(0.0, episode.at_s - self.loop.time()))
+            self.check()
+            self.suffer(episode)
+        await asyncio.sleep(max(0.0, plan.busy_s - self.loop.time()))
+        await self.settle(senders)
+
+    async def settle(self, senders: "list[asyncio.Task[None]]") -> None:
+        """Heal everything, and demand that all becomes quiet; then judge."""
+        self.heal()
+        try:
+            async with asyncio.timeout(QUIET_S):
+                await asyncio.gather(*senders)
+                while self._violation is None and self.ready() is None:
+                    self.heal()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            self.check()
+            waiting = sorted(id for client in self.clients for id in client.unanswered)
+            reasons = [(process.name, process.pipeline.reason) for process in self.processes]
+            raise Violation(f"not quiet {QUIET_S:.0f} s after the last fault: {reasons}, {waiting}") from None
+        self.check()
+        await self.judge()
+
+    async def judge(self) -> None:
+        """At rest: the state is whole."""
+        process = self.ready()
+        assert process is not None
+        view = await process.pipeline.view(with_hash=True)
+        assert view.state_hash is not None
+        self.check()
+        self.oracle.judge(self.network.server, live_hash=view.state_hash)
+        missing = {id for client in self.clients for _, item in client.answered if (id := item.id)} - self.oracle.told.keys()
+        if missing:
+            raise Violation(f"{sorted(missing)} were answered, and nobody was told")
+        self.counts.entries = len(self.oracle.facts.entries)
+        self.counts.requests = self.network.sent
+        self.counts.snapshots = self.oracle.facts.flips
+        self.counts.clusters = sum(cluster.emerged_seq is not None for cluster in view.clusters)
+        self.note("rest", view.state_hash)
