@@ -93,13 +93,10 @@ class SimulatedPipeline(Pipeline):
 
 def encoded(args: Sequence[Any]) -> list[bytes]:
     """As redis-py packs a command: a name of two words is two arguments."""
-    return [part for n, arg in enumerate(args) for part in (_bytes(arg).split() if n == 0 else [_bytes(arg)])]
-
-
-def _bytes(arg: Any) -> bytes:
-    if isinstance(arg, bytes):
-        return arg
-    return arg.encode() if isinstance(arg, str) else repr(arg).encode()
+    name, *rest = args
+    return name.encode().split() + [
+        arg if isinstance(arg, bytes) else arg.encode() if isinstance(arg, str) else repr(arg).encode() for arg in rest
+    ]
 
 
 def read(callbacks: Any, name: Any, reply: Any, options: dict[str, Any]) -> Any:

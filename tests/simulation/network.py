@@ -25,7 +25,7 @@ from tests.simulation.loop import Host, VirtualLoop
 from tests.simulation.lua import ReplyError
 from tests.simulation.server import SimulatedServer
 
-TIMEOUT_S = 1.0
+TIMEOUT_S = 0.4
 """How long a client waits for an answer of the store."""
 
 
@@ -48,9 +48,12 @@ class Network:
         sent: Requests so far, and `hurt`: those that fared ill.
     """
 
-    def __init__(self, loop: VirtualLoop, rng: random.Random, server: SimulatedServer) -> None:
+    def __init__(
+        self, loop: VirtualLoop, rng: random.Random, server: SimulatedServer, distance_s: float = 3e-3
+    ) -> None:
         self._loop = loop
         self._rng = rng
+        self._distance_s = distance_s
         self._nobody = Context()
         self._connections = 0
         self.server = server
@@ -75,7 +78,7 @@ class Network:
         rng, loop = self._rng, self._loop
         reply = loop.create_future()
         self.sent += 1
-        there, back = rng.uniform(1e-4, 3e-3), rng.uniform(1e-4, 3e-3)
+        there, back = rng.uniform(1e-4, self._distance_s), rng.uniform(1e-4, self._distance_s)
         if self.is_away:
             self._fails(reply, there, rx.ConnectionError("Connection refused (simulated)"))
             return await reply

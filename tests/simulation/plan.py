@@ -6,9 +6,7 @@ kind of fault reaches states that a run with all kinds never stays alive for.
 
 import random
 from dataclasses import dataclass
-from typing import Final, get_args
-
-from typing import Literal
+from typing import Final, Literal, get_args
 
 Kind = Literal[
     "kill",  # SIGKILL before the n-th callback from now
@@ -24,6 +22,7 @@ Kind = Literal[
     "fail_over",  # a replica that has everything takes over
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_MORE_OFTEN: Final = ("kill", "pause", "storm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +49,7 @@ class Plan:
     most_a_request: int
     max_batch: int
     horizon: int
+    distance_s: float
     snapshot_every: int
     lease_ms: int
     busy_s: float
@@ -62,9 +62,11 @@ class Plan:
 def draw(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
-    busy_s = rng.uniform(2, 8)
-    items = rng.randint(20, 70)
-    kinds = rng.sample(KINDS, rng.randint(1, 5))
+    busy_s = rng.uniform(0.5, 4)
+    horizon = rng.choice((24, 100_000))
+    items = rng.randint(15, 55)
+    weights = [3 if kind in _MORE_OFTEN else 1 for kind in KINDS]
+    kinds = list(dict.fromkeys(rng.choices(KINDS, weights, k=rng.randint(1, 6))))
     processes = rng.choice((1, 1, 2))
     episodes = [
         Episode(
@@ -74,7 +76,7 @@ def draw(seed: int) -> Plan:
             pick=rng.random(),
             size=rng.random(),
         )
-        for _ in range(rng.randint(1, 6))
+        for _ in range(rng.randint(1, 7))
     ]
     return Plan(
         seed=seed,
@@ -85,12 +87,13 @@ def draw(seed: int) -> Plan:
         items=items,
         most_a_request=rng.choice((1, 4, 12)),
         max_batch=rng.choice((2, 4, 8)),
-        horizon=rng.choice((60, 100_000)),
-        snapshot_every=rng.choice((4, 10, 25)),
+        horizon=horizon,
+        distance_s=rng.choice((1e-3, 1e-2, 5e-2)),
+        snapshot_every=rng.choice((4, 10, 25, 1000)),
         lease_ms=rng.choice((500, 1500)),
         busy_s=busy_s,
         share_unseen=rng.uniform(0, 0.6),
-        share_unnamed=rng.choice((0.0, 0.1)),
+        share_unnamed=rng.choice((0.0, 0.2)) if horizon > items else 0.0,  # they would outrun what is to be remembered
         share_repeats=rng.choice((0.0, 0.1, 0.3)),
         episodes=tuple(sorted(episodes, key=lambda episode: episode.at_s)),
     )

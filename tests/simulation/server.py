@@ -131,6 +131,8 @@ class SimulatedServer:
 
     def _expire(self) -> None:
         now = self._clock_ms()
+        if min(self.expires.values()) > now:
+            return
         for key in [key for key, at in self.expires.items() if at <= now]:
             del self.expires[key]
             self.data.pop(key, None)
@@ -283,7 +285,7 @@ class SimulatedServer:
     def _function(self, what: bytes, *args: bytes) -> Any:
         match what.upper():
             case b"LOAD":
-                library = interpreter().load(args[-1])
+                library = self._load(args[-1])
                 if library.name in self.libraries and args[0].upper() != b"REPLACE":
                     raise ReplyError(f"ERR Library '{library.name.decode()}' already exists")
                 self.libraries[library.name] = library
@@ -300,6 +302,9 @@ class SimulatedServer:
                     if name in self.libraries
                 ]
         raise ReplyError(f"ERR unknown subcommand '{what.decode()}'")
+
+    def _load(self, source: bytes) -> Library:
+        return interpreter().load(source)
 
     def _fcall(self, name: bytes, count: bytes, *args: bytes) -> Any:
         for library in self.libraries.values():

@@ -33,7 +33,7 @@ LABELS = ("ant", "bee")
 D, OF_CLASS = 3, 512
 _PLACES = 3.0 * np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, -1, 0]])
 _SPREAD = 0.15
-_HELD_OUT = 120
+_HELD_OUT = 100
 
 PARAMS = EngineParams(
     known_error_rate=0.05,

@@ -25,6 +25,7 @@ from service.records import Item, Verdict
 from service.state.keys import Keys
 from service.state.snapshots import Description, join
 from service.state.store import StreamStore
+from service.stream_view import StreamView
 from tests.simulation import small
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Network, Weather
@@ -85,7 +86,7 @@ class World:
         self.rng = random.Random(f"run {plan.seed}")
         self.loop = VirtualLoop(self._work_s)
         server = self.variant.make_server(lambda: self.loop.time() * 1000)
-        self.network = Network(self.loop, self.rng, server)
+        self.network = Network(self.loop, self.rng, server, plan.distance_s)
         self.keys = Keys(STREAM, small.bundle().manifest.bundle_id)
         self.oracle = Oracle(self.keys)
         self.counts = Counts()
@@ -312,8 +313,9 @@ class World:
     def _pause(self, episode: Episode) -> None:
         if (process := self._victim(episode)) is not None:
             self.loop.stop_host(process)
-            self._later(episode, self.loop.resume_host, process)
-            if len(self.processes) == 1 and episode.size < 0.7:  # whoever watches over it starts another
+            self.loop.call_later(1.5 * episode.lasts_s, self.loop.resume_host, process)
+            # Whoever watches over it starts another, unless a lock keeps that one out.
+            if not self.plan.is_alone and len(self.processes) == 1 and episode.size < 0.7:
                 self.loop.call_later(episode.lasts_s * episode.size, self._start_beside)
 
     def _start_beside(self) -> None:
@@ -334,11 +336,11 @@ class World:
             process.skew_s = self._skew_s
 
     def _storm(self, episode: Episode) -> None:
-        share = 0.05 + 0.35 * episode.size
+        share = 0.1 + 0.5 * episode.size
         kind = int(episode.pick * 4)
-        shares = [share if kind in (n, 3) else 0.0 for n in range(3)]
+        shares = [share if kind == n else 0.0 for n in range(3)]
         self.network.weather = Weather(*shares) if kind < 3 else Weather(*(share / 3,) * 3)
-        self._later(episode, self._calm)
+        self.loop.call_later(3 * episode.lasts_s, self._calm)
 
     def _calm(self) -> None:
         self.network.weather = Weather()
@@ -419,6 +421,24 @@ class World:
         self.loop.run_until_complete(self._run())
         return self.counts
 
+    def run_for(self, seconds: float) -> None:
+        """Let time pass; raises what was violated."""
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+        self.check()
+
+    def request(self, client: Client, items: list[Item]) -> None:
+        """Begin to send a request, and do not wait for its answer."""
+        self.loop.create_task(self.send(client, items))
+
+    def finish(self) -> Counts:
+        """No more faults, and whatever is unanswered is sent again until it is answered; then judge."""
+
+        async def finish() -> None:
+            await self.settle([asyncio.create_task(self._client(client, 0.1)) for client in self.clients])
+
+        self.loop.run_until_complete(finish())
+        return self.counts
+
     async def _run(self) -> None:
         plan = self.plan
         requests = plan.items / len(self.clients) / ((1 + plan.most_a_request) / 2)
@@ -438,27 +458,31 @@ class World:
         try:
             async with asyncio.timeout(QUIET_S):
                 await asyncio.gather(*senders)
-                while self._violation is None and self.ready() is None:
-                    self.heal()
-                    await asyncio.sleep(0.05)
+                view = await self._at_rest()
         except TimeoutError:
             self.check()
             waiting = sorted(id for client in self.clients for id in client.unanswered)
             reasons = [(process.name, process.pipeline.reason) for process in self.processes]
             raise Violation(f"not quiet {QUIET_S:.0f} s after the last fault: {reasons}, {waiting}") from None
-        self.check()
-        await self.judge()
+        self._judge(view)
 
-    async def judge(self) -> None:
-        """At rest: the state is whole."""
-        process = self.ready()
-        assert process is not None
-        view = await process.pipeline.view(with_hash=True)
+    async def _at_rest(self) -> StreamView:
+        """What the owner shows once it serves and nothing is under way."""
+        while True:
+            self.check()
+            self.heal()
+            if (process := self.ready()) is not None:
+                view = await process.pipeline.view(with_hash=True)
+                if not view.stale and process is self.ready():
+                    return view
+            await asyncio.sleep(0.05)
+
+    def _judge(self, view: StreamView) -> None:
         assert view.state_hash is not None
         self.check()
         self.oracle.judge(self.network.server, live_hash=view.state_hash)
-        missing = {id for client in self.clients for _, item in client.answered if (id := item.id)} - self.oracle.told.keys()
-        if missing:
+        answered = {item.id for client in self.clients for _, item in client.answered if item.id}
+        if missing := answered - self.oracle.told.keys():
             raise Violation(f"{sorted(missing)} were answered, and nobody was told")
         self.counts.entries = len(self.oracle.facts.entries)
         self.counts.requests = self.network.sent
