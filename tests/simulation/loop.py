@@ -10,7 +10,7 @@ Three things that a real operating system does to a process are done here to a `
 
     stop     its callbacks and timers wait (SIGSTOP); those that were due run when it goes on
     kill     none of them runs (SIGKILL), but for tearing the tasks down, when nobody listens any more
-    fuse     ... before the n-th callback from now: at any `await` of the code, not only where messages are
+    fuse     either before the n-th callback from now: at any `await` of the code, in the midst of what it does
 
 A callback belongs to the host in whose context it was made (`HOST`, a context variable): tasks inherit it, and so do
 their timers and wake-ups. What belongs to no host (the network, the clients) always runs.
@@ -127,14 +127,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             raise Stuck(f"too many callbacks by t={self._now:.3f}")
         host = handle._context.get(HOST)  # type: ignore[attr-defined]
         if host is not None:
-            if host.parked is not None:
-                host.parked.append(handle)
-                return True
-            if host.fuse is not None:
+            if host.fuse is not None and host.parked is None:
                 host.fuse -= 1
                 if host.fuse <= 0:
                     host.fuse = None
                     host.blow()
+            if host.parked is not None:
+                host.parked.append(handle)
+                return True
         handle._run()
         return True
 

@@ -142,9 +142,20 @@ class _SteppingAgainPipeline(Pipeline):
             self._store.append = append  # type: ignore[method-assign]
 
 
+class _ForgetfulPipeline(Pipeline):
+    """Does not remember what it has confirmed once it reads the state again."""
+
+    async def _restore(self) -> None:
+        self._durable_seq = 0
+        await super()._restore()
+
+
 class _Again(Exception):
     """The append was not answered."""
 
+
+FORGETFUL: Final = Variant(make_pipeline=_ForgetfulPipeline)
+"""Shows only where a replica that lagged takes over."""
 
 MUTANTS: Final[dict[str, Callable[[], Variant]]] = {
     "an append that is not fenced": lambda: lua(

@@ -16,7 +16,7 @@ import random
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from redis import exceptions as rx
 
@@ -25,8 +25,11 @@ from tests.simulation.loop import Host, VirtualLoop
 from tests.simulation.lua import ReplyError
 from tests.simulation.server import SimulatedServer
 
-TIMEOUT_S = 0.4
+TIMEOUT_S = 0.5
 """How long a client waits for an answer of the store."""
+
+
+Fate = Literal["well", "lost request", "lost reply", "late"]
 
 
 @dataclass
@@ -38,12 +41,22 @@ class Weather:
     late: float = 0.0
 
 
+@dataclass
+class Gremlin:
+    """Lies in wait for the next `count` requests with a word, and lets them fare ill one and the same way."""
+
+    word: bytes
+    fate: Fate
+    count: int
+
+
 class Network:
     """One store behind one network.
 
     Attributes:
         server: Who answers now.
         weather: How requests fare now.
+        gremlins: Who lies in wait.
         is_away, is_loading: Nobody listens; it is there, and reads its data.
         sent: Requests so far, and `hurt`: those that fared ill.
     """
@@ -58,6 +71,7 @@ class Network:
         self._connections = 0
         self.server = server
         self.weather = Weather()
+        self.gremlins: list[Gremlin] = []
         self.is_away = False
         self.is_loading = False
         self.sent = 0
@@ -82,19 +96,35 @@ class Network:
         if self.is_away:
             self._fails(reply, there, rx.ConnectionError("Connection refused (simulated)"))
             return await reply
-        fate, weather = rng.random(), self.weather
-        if fate < weather.lost_requests:
-            self._breaks(reply)
-        elif fate < weather.lost_requests + weather.lost_replies:
-            self._arrives(there, commands, None, back)
-            self._breaks(reply, there)
-        elif fate < weather.lost_requests + weather.lost_replies + weather.late:
-            at_once = rng.random() < 0.5
-            self._breaks(reply, 0.0 if at_once else TIMEOUT_S)
-            self._arrives((0.0 if at_once else TIMEOUT_S) + rng.expovariate(2), commands, None, back)
-        else:
-            self._arrives(there, commands, reply, back)
+        match self._fate(commands[0]):
+            case "lost request":
+                self._breaks(reply)
+            case "lost reply":
+                self._arrives(there, commands, None, back)
+                self._breaks(reply, there)
+            case "late":
+                at_once = rng.random() < 0.5
+                self._breaks(reply, 0.0 if at_once else TIMEOUT_S)
+                self._arrives((0.0 if at_once else TIMEOUT_S) + rng.expovariate(2), commands, None, back)
+            case _:
+                self._arrives(there, commands, reply, back)
         return await reply
+
+    def _fate(self, args: Sequence[bytes]) -> Fate:
+        for gremlin in self.gremlins:
+            if gremlin.count > 0 and gremlin.word in args[:2]:
+                gremlin.count -= 1
+                return gremlin.fate
+        chance, weather = self._rng.random(), self.weather
+        for fate, share in (
+            ("lost request", weather.lost_requests),
+            ("lost reply", weather.lost_replies),
+            ("late", weather.late),
+        ):
+            if chance < share:
+                return fate  # type: ignore[return-value]
+            chance -= share
+        return "well"
 
     def _arrives(self, delay: float, commands: Sequence[Sequence[bytes]], reply: Any, back: float) -> None:
         connections, server, replies = self._connections, self.server, []

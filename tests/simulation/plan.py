@@ -14,6 +14,7 @@ Kind = Literal[
     "restart",  # SIGTERM, and another process
     "configure",  # ... with other parameters
     "clock",  # a day forward or back
+    "gremlin",  # the next requests of one sort are lost, or their replies, or they come late
     "storm",  # requests and replies are lost, or come late
     "away",  # nobody listens
     "reboot",  # the store restarts, and reads its data
@@ -22,7 +23,7 @@ Kind = Literal[
     "fail_over",  # a replica that has everything takes over
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-_MORE_OFTEN: Final = ("kill", "pause", "storm")
+_MORE_OFTEN: Final = ("gremlin", "kill", "pause")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +63,16 @@ class Plan:
 def draw(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
-    busy_s = rng.uniform(0.5, 4)
-    horizon = rng.choice((24, 100_000))
     items = rng.randint(15, 55)
+    distance_s = rng.choice((1e-2, 4e-2, 1e-1))
+    most_a_request = rng.choice((1, 4, 12))
+    clients = rng.randint(1, 3)
+    # So long that the pipeline has something to do most of the time: a fault that meets nobody finds nothing.
+    busy_s = items / most_a_request * distance_s * rng.uniform(3, 10) + 0.5
+    horizon = rng.choice((24, 100_000))
     weights = [3 if kind in _MORE_OFTEN else 1 for kind in KINDS]
     kinds = list(dict.fromkeys(rng.choices(KINDS, weights, k=rng.randint(1, 6))))
-    processes = rng.choice((1, 1, 2))
+    processes = rng.choice((1, 2))
     episodes = [
         Episode(
             kind=rng.choice(kinds),
@@ -82,13 +87,13 @@ def draw(seed: int) -> Plan:
         seed=seed,
         is_gated=rng.random() < 0.4,
         processes=processes,
-        is_alone=processes == 1 and rng.random() < 0.5,
-        clients=rng.randint(1, 3),
+        is_alone=processes == 1 and rng.random() < 0.3,
+        clients=clients,
         items=items,
-        most_a_request=rng.choice((1, 4, 12)),
+        most_a_request=most_a_request,
         max_batch=rng.choice((2, 4, 8)),
         horizon=horizon,
-        distance_s=rng.choice((1e-3, 1e-2, 5e-2)),
+        distance_s=distance_s,
         snapshot_every=rng.choice((4, 10, 25, 1000)),
         lease_ms=rng.choice((500, 1500)),
         busy_s=busy_s,

@@ -69,7 +69,7 @@ class Process(Host):
         self.skew_s = skew_s
         self.is_dead = False
         self.error: BaseException | None = None
-        self.on_blow: Callable[[], None] = lambda: None
+        self._then: Callable[[], None] = lambda: None
         self._line = Line(network, self)
         self._answers: dict[asyncio.Future[Any], None] = {}
         self.queue = Queue(max_items=200, max_batch=max_batch)
@@ -104,8 +104,12 @@ class Process(Host):
     def is_ready(self) -> bool:
         return self.is_running and self.pipeline.reason is None
 
+    def light(self, callbacks: int, then: Callable[[], None]) -> None:
+        """Let something happen to it before its n-th callback from now."""
+        self.fuse, self._then = callbacks, then
+
     def blow(self) -> None:
-        self.on_blow()
+        self._then()
 
     def kill(self) -> None:
         """SIGKILL. What is torn down afterwards neither writes nor tells anybody."""

@@ -28,7 +28,7 @@ from service.state.store import StreamStore
 from service.stream_view import StreamView
 from tests.simulation import small
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import Network, Weather
+from tests.simulation.network import Fate, Gremlin, Network, Weather
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.plan import Episode, Plan
 from tests.simulation.process import DAY_S, STREAM, Lost, Process
@@ -38,6 +38,11 @@ QUIET_S = 40.0
 """Once faults have stopped, all is answered and at rest within this."""
 
 _PATIENCE_S = 3.0
+_WORDS = (
+    *(b"fs1_append",) * 4,
+    *(b"HGET", b"fs1_acquire", b"fs1_renew", b"XRANGE"),
+    *(b"fs1_begin_snapshot", b"fs1_put_chunk", b"fs1_flip_snapshot", b"fs1_trim"),
+)
 _CLASSES = (0, 1, 2, 3)
 
 
@@ -172,7 +177,6 @@ class World:
         )
         self._started += 1
         self.processes.append(process)
-        process.on_blow = lambda: self.kill(process)
         process.task.add_done_callback(lambda task: self._ended(process, task))
         return process
 
@@ -308,15 +312,20 @@ class World:
 
     def _kill(self, episode: Episode) -> None:
         if (process := self._victim(episode)) is not None:
-            process.fuse = 1 + int(episode.size**2 * 150)
+            process.light(1 + int(episode.size**2 * 150), lambda: self.kill(process))
 
     def _pause(self, episode: Episode) -> None:
         if (process := self._victim(episode)) is not None:
-            self.loop.stop_host(process)
-            self.loop.call_later(1.5 * episode.lasts_s, self.loop.resume_host, process)
-            # Whoever watches over it starts another, unless a lock keeps that one out.
-            if not self.plan.is_alone and len(self.processes) == 1 and episode.size < 0.7:
-                self.loop.call_later(episode.lasts_s * episode.size, self._start_beside)
+            lasts_s = self.plan.lease_ms / 1000 * (0.2 + 3 * episode.pick)
+            process.light(1 + int(episode.size**2 * 80), lambda: self._stop(process, lasts_s))
+
+    def _stop(self, process: Process, lasts_s: float) -> None:
+        self.note("stopped", process.name)
+        self.loop.stop_host(process)
+        self.loop.call_later(lasts_s, self.loop.resume_host, process)
+        # Whoever watches over it starts another, unless a lock keeps that one out.
+        if not self.plan.is_alone and len(self.processes) == 1:
+            self.loop.call_later(lasts_s * self.rng.random(), self._start_beside)
 
     def _start_beside(self) -> None:
         if not self._is_over and len(self.processes) <= 2:
@@ -342,8 +351,14 @@ class World:
         self.network.weather = Weather(*shares) if kind < 3 else Weather(*(share / 3,) * 3)
         self.loop.call_later(3 * episode.lasts_s, self._calm)
 
+    def _gremlin(self, episode: Episode) -> None:
+        word = _WORDS[int(episode.pick * len(_WORDS))]
+        fate: Fate = ("lost request", "lost reply", "late")[int(episode.size * 3)]
+        self.network.gremlins.append(Gremlin(word, fate, 1 + int(episode.lasts_s * 2)))
+
     def _calm(self) -> None:
         self.network.weather = Weather()
+        self.network.gremlins.clear()
 
     def _away(self, episode: Episode) -> None:
         self.network.is_away = True
@@ -397,6 +412,23 @@ class World:
         self.network.is_away = True
         self._later(episode, self._back)
 
+    def lag(self) -> None:
+        """Let a replica receive nothing more from now on."""
+        self.lagging = self.network.server.fork()
+
+    def fail_over_to_lagging(self) -> None:
+        """It takes over. From now on a process may end with an error: someone has to decide."""
+        assert self.lagging is not None
+        self.network.break_connections(self.lagging)
+
+    def go_on_from_replica(self) -> None:
+        """A person starts the service again, and takes what is there for all there is."""
+        self.lagging = None
+        self.oracle.forget_lost(self.network.server)
+        for client in self.clients:
+            client.answered = [sent for sent in client.answered if sent[1].id in self.oracle.told]
+        self.start()
+
     def heal(self) -> None:
         """No fault from now on; what is wrong now is mended."""
         self._calm()
@@ -417,7 +449,7 @@ class World:
         """
         share, left = divmod(self.plan.items, len(self.clients))
         for n, client in enumerate(self.clients):
-            client.to_make = share + (n < left)
+            client.to_make += share + (n < left)
         self.loop.run_until_complete(self._run())
         return self.counts
 
@@ -430,8 +462,10 @@ class World:
         """Begin to send a request, and do not wait for its answer."""
         self.loop.create_task(self.send(client, items))
 
-    def finish(self) -> Counts:
-        """No more faults, and whatever is unanswered is sent again until it is answered; then judge."""
+    def finish(self, *, new_items: int = 0) -> Counts:
+        """No more faults; new items of each client, and what is unanswered until it is answered; then judge."""
+        for client in self.clients:
+            client.to_make += new_items
 
         async def finish() -> None:
             await self.settle([asyncio.create_task(self._client(client, 0.1)) for client in self.clients])
