@@ -9,7 +9,6 @@ import itertools
 import json
 import sys
 import time
-from dataclasses import asdict
 
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import draw
@@ -46,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 def as_json(summary: Summary) -> str:
     """All figures."""
     failures = [{"seed": f.seed, "error": f"{type(f.error).__name__}: {f.error}"} for f in summary.failures]
-    return json.dumps(asdict(summary) | {"failures": failures, "runs_per_minute": round(per_minute(summary))})
+    figures = vars(summary) | {"failures": failures, "runs_per_minute": round(per_minute(summary))}
+    return json.dumps(figures)
 
 
 def per_minute(summary: Summary) -> float:
