@@ -17,8 +17,12 @@ from tests.simulation.runs import Summary, run_seeds, trace_of
 
 def main(arguments: list[str] | None = None) -> int:
     """1 where a run went wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=None, help="how many; as many as there is time for with --minutes")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=None, help="how many; as many as there is time for with --minutes"
+    )
     parser.add_argument("--from", type=int, default=0, dest="first", help="the first seed")
     parser.add_argument("--minutes", type=float, default=None, help="stop after so long")
     parser.add_argument("--failures", type=int, default=1, help="stop after so many")
@@ -27,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     until = float("inf") if given.minutes is None else time.monotonic() + 60 * given.minutes
     endless = given.seeds is None and given.minutes is not None
-    seeds = itertools.count(given.first) if endless else range(given.first, given.first + (given.seeds or 500))
+    seeds = (
+        itertools.count(given.first) if endless else range(given.first, given.first + (given.seeds or 500))
+    )
     trace_of(0)  # so that imports and what is compiled once do not count
     gc.freeze()
     variant = MUTANTS[given.mutant]() if given.mutant else None

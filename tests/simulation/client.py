@@ -95,7 +95,8 @@ def encoded(args: Sequence[Any]) -> list[bytes]:
     """As redis-py packs a command: a name of two words is two arguments."""
     name, *rest = args
     return name.encode().split() + [
-        arg if isinstance(arg, bytes) else arg.encode() if isinstance(arg, str) else repr(arg).encode() for arg in rest
+        arg if isinstance(arg, bytes) else arg.encode() if isinstance(arg, str) else repr(arg).encode()
+        for arg in rest
     ]
 
 

@@ -89,9 +89,7 @@ class _RestampedStore(StreamStore):
     async def append(self, batch: Append) -> bool:
         verdicts = [(id, verdict[:-1] + bytes([verdict[-1] ^ 1])) for id, verdict in batch.verdicts]
         return await super().append(
-            Append(
-                first_seq=batch.first_seq, count=batch.count, payload=batch.payload, verdicts=verdicts
-            )
+            Append(first_seq=batch.first_seq, count=batch.count, payload=batch.payload, verdicts=verdicts)
         )
 
 

@@ -13,7 +13,7 @@ Kind = Literal[
     "pause",  # SIGSTOP, then SIGCONT, now and then beyond the lease
     "restart",  # SIGTERM, and another process
     "configure",  # ... with other parameters
-    "clock",  # a day forward or back
+    "clock",  # a process's a day forward or back, now and then the store's a day forward
     "gremlin",  # the next requests of one sort are lost, or their replies, or they come late
     "storm",  # requests and replies are lost, or come late
     "away",  # nobody listens
@@ -63,7 +63,7 @@ class Plan:
 def draw(seed: int) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"plan {seed}")
-    items = rng.randint(15, 55)
+    items = rng.randint(12, 50)
     distance_s = rng.choice((1e-2, 4e-2, 1e-1))
     most_a_request = rng.choice((1, 4, 12))
     clients = rng.randint(1, 3)
@@ -98,7 +98,9 @@ def draw(seed: int) -> Plan:
         lease_ms=rng.choice((500, 1500)),
         busy_s=busy_s,
         share_unseen=rng.uniform(0, 0.6),
-        share_unnamed=rng.choice((0.0, 0.2)) if horizon > items else 0.0,  # they would outrun what is to be remembered
+        share_unnamed=rng.choice((0.0, 0.2))
+        if horizon > items
+        else 0.0,  # they would outrun what is to be remembered
         share_repeats=rng.choice((0.0, 0.1, 0.3)),
         episodes=tuple(sorted(episodes, key=lambda episode: episode.at_s)),
     )

@@ -142,7 +142,7 @@ class Process(Host):
                 settle(error=Lost("nobody listens"))
                 return
             job.on_progress = told
-            job.done.add_done_callback(lambda done: settle(done))
+            job.done.add_done_callback(settle)
             try:
                 self.queue.offer(job)
             except FirstseenError as refused:

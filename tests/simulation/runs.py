@@ -31,7 +31,9 @@ class Failure:
         return f"python -m tests.simulation --from {self.seed} --seeds 1"
 
     def __str__(self) -> str:
-        return f"seed {self.seed}: {type(self.error).__name__}: {self.error}\n  replay it with: {self.command}"
+        return (
+            f"seed {self.seed}: {type(self.error).__name__}: {self.error}\n  replay it with: {self.command}"
+        )
 
 
 @dataclass

@@ -317,7 +317,9 @@ class SimulatedServer:
         if self.is_full and not may_fill:
             raise ReplyError(_FULL_FUNCTION)
         n = int(count)
-        return interpreter().run(callback, args[:n], args[n:], lambda call: self._execute(call, may_fill=True))
+        return interpreter().run(
+            callback, args[:n], args[n:], lambda call: self._execute(call, may_fill=True)
+        )
 
     # The server itself
 
@@ -328,7 +330,8 @@ class SimulatedServer:
         policy, aof = self.settings[b"maxmemory-policy"], self.settings[b"appendonly"] == b"yes"
         return (
             b"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.0\r\nloading:0\r\nrole:master\r\n"
-            b"connected_slaves:0\r\nmaxmemory_policy:%b\r\naof_enabled:%d\r\naof_last_write_status:ok\r\n" % (policy, aof)
+            b"connected_slaves:0\r\nmaxmemory_policy:%b\r\naof_enabled:%d\r\naof_last_write_status:ok\r\n"
+            % (policy, aof)
         )
 
     def _config(self, what: bytes, *args: bytes) -> Any:
@@ -365,7 +368,7 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
         *("xadd", "xrange", "xlen", "xdel", "xtrim"),
         *("function", "fcall", "ping", "info", "config", "waitaof"),
     )
-} | {name: SimulatedServer._delete for name in (b"DEL", b"UNLINK")}
+} | dict.fromkeys((b"DEL", b"UNLINK"), SimulatedServer._delete)
 
 _FREES = frozenset({b"DEL", b"UNLINK", b"HDEL", b"XDEL", b"XTRIM", b"PEXPIRE"})
 _WRITES = _FREES | {b"SET", b"SETRANGE", b"HSET", b"HINCRBY", b"XADD"}

@@ -8,6 +8,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from model.scores import Gate, LayerSlice
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import constants
 from service.records import Float32s, Item
+from service.state import snapshots, store
 
 LABELS = ("ant", "bee")
 D, OF_CLASS = 3, 512
@@ -47,7 +49,22 @@ PARAMS = EngineParams(
 )
 """What a process is started with, unless told otherwise."""
 
-_FEW = {"WINDOW": 64, "EVERY": 12, "FEWEST_ITEMS": 20, "FEWEST_OF_CLASS": 10, "FEWEST_MEMBERS": 4, "FEWEST_HELD_OUT": 40}
+_SMALL: tuple[tuple[ModuleType, dict[str, int]], ...] = (
+    (
+        constants,
+        {
+            "WINDOW": 64,
+            "EVERY": 12,
+            "FEWEST_ITEMS": 20,
+            "FEWEST_OF_CLASS": 10,
+            "FEWEST_MEMBERS": 4,
+            "FEWEST_HELD_OUT": 40,
+        },
+    ),
+    (snapshots, {"CHUNK_BYTES": 2000}),
+    (store, {"_PAGE": 5, "_MGET": 2}),
+)
+"""What is counted in thousands elsewhere: so that a short run has fits, snapshots of chunks, and replays of pages."""
 
 
 @functools.cache
@@ -121,21 +138,20 @@ def bundle() -> Bundle:
         files={},
     )
     nothing = Golden(items=(), embeddings=np.zeros((0, D), np.float32))
-    return Bundle(
-        path=Path("small"), manifest=manifest, weights={}, known=_known(), golden=nothing, card=""
-    )
+    return Bundle(path=Path("small"), manifest=manifest, weights={}, known=_known(), golden=nothing, card="")
 
 
 @contextmanager
-def few_items(*, gated: bool) -> Iterator[None]:
-    """Have a stream gate that a few items are enough for, or none."""
-    before = {name: getattr(constants, name) for name in _FEW}
-    for name, value in _FEW.items():
-        setattr(constants, name, value)
+def small_numbers(*, gated: bool) -> Iterator[None]:
+    """Have few items be enough for all there is; for a stream gate only where there shall be one."""
+    before = [(module, name, getattr(module, name)) for module, values in _SMALL for name in values]
+    for module, values in _SMALL:
+        for name, value in values.items():
+            setattr(module, name, value)
     if not gated:
         constants.FEWEST_HELD_OUT = 10**9
     try:
         yield
     finally:
-        for name, value in before.items():
-            setattr(constants, name, value)
+        for module, name, value in before:
+            setattr(module, name, value)

@@ -67,7 +67,11 @@ for _module in (test_store, test_store_ownership, test_store_snapshots, test_wir
 
 def test_the_contract_is_not_empty() -> None:
     """Most of the store's tests are run here, too."""
-    found = [name for module in (test_store, test_store_ownership, test_store_snapshots) for name, _ in contract(module)]
+    found = [
+        name
+        for module in (test_store, test_store_ownership, test_store_snapshots)
+        for name, _ in contract(module)
+    ]
 
     assert len(found) > 40
 

@@ -33,7 +33,9 @@ class Durable(RuleBasedStateMachine):
     world: World | None = None
     variant = Variant()
 
-    @initialize(seed=st.integers(0, 7), processes=st.integers(1, 2), is_gated=st.booleans(), often=st.booleans())
+    @initialize(
+        seed=st.integers(0, 7), processes=st.integers(1, 2), is_gated=st.booleans(), often=st.booleans()
+    )
     def begin(self, seed: int, processes: int, is_gated: bool, often: bool) -> None:
         plan = replace(
             draw(seed),

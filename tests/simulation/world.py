@@ -1,6 +1,6 @@
 """The whole of it on one seed: processes, their store, the clients, the faults, and the judge.
 
-    plan ─► processes, clients ─► faults, each at its time ─► they stop ─► all must become quiet: ready, answered ─► judge
+    plan ─► processes, clients ─► faults, each at its time ─► they stop ─► all is ready and answered ─► judge
 
 Nothing here is real but the code under test: the pipeline, its engine, the store, functions.lua, and redis-py's client
 above its sockets. A run is made again to the bit by its seed; `trace` is a hash of all that was sent and told.
@@ -90,7 +90,7 @@ class World:
         self.variant = variant or Variant()
         self.rng = random.Random(f"run {plan.seed}")
         self.loop = VirtualLoop(self._work_s)
-        server = self.variant.make_server(lambda: self.loop.time() * 1000)
+        server = self.variant.make_server(lambda: (self.loop.time() + self._store_skew_s) * 1000)
         self.network = Network(self.loop, self.rng, server, plan.distance_s)
         self.keys = Keys(STREAM, small.bundle().manifest.bundle_id)
         self.oracle = Oracle(self.keys)
@@ -101,7 +101,7 @@ class World:
         self.lagging: SimulatedServer | None = None
         self._made = 0
         self._started = 0
-        self._skew_s = 0.0
+        self._skew_s = self._store_skew_s = 0.0
         self._is_over = False
         self._violation: BaseException | None = None
         self._trace = hashlib.blake2b(digest_size=16)
@@ -112,7 +112,7 @@ class World:
         before = structlog.get_config()
         self._stack.callback(lambda: structlog.configure(**before))
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-        self._stack.enter_context(small.few_items(gated=self.plan.is_gated))
+        self._stack.enter_context(small.small_numbers(gated=self.plan.is_gated))
         for _ in range(self.plan.processes):
             self.start()
         return self
@@ -147,11 +147,12 @@ class World:
 
     def check(self) -> None:
         """Raises what was violated up to now."""
-        if self._violation is None:
-            try:
-                self.oracle.follow(self.network.server)
-            except Violation as violation:
-                self._violation = violation
+        if self.loop.failures:
+            self.violated(Violation(f"something failed, and nobody looked after it: {self.loop.failures[0]}"))
+        try:
+            self.oracle.follow(self.network.server)
+        except Violation as violation:
+            self.violated(violation)
         if self._violation is not None:
             raise self._violation
 
@@ -223,7 +224,9 @@ class World:
         """A new item of a client's."""
         rng, plan = self.rng, self.plan
         known = 1 - plan.share_unseen
-        kind = rng.choices(_CLASSES, (known / 2, known / 2, plan.share_unseen * 0.7, plan.share_unseen * 0.3))[0]
+        kind = rng.choices(
+            _CLASSES, (known / 2, known / 2, plan.share_unseen * 0.7, plan.share_unseen * 0.3)
+        )[0]
         id = f"{client.name}-{self._made}"
         client.unanswered[id] = (self._made, small.item(id, kind, rng.randrange(small.OF_CLASS)))
         self._made += 1
@@ -290,7 +293,9 @@ class World:
     async def _client(self, client: Client, pause_s: float) -> None:
         while client.to_make > 0 or client.unanswered:
             was_answered = await self.send(client, self.request_of(client))
-            await asyncio.sleep(pause_s * self.rng.uniform(0.2, 1.8) if was_answered else self.rng.uniform(0.05, 0.4))
+            await asyncio.sleep(
+                pause_s * self.rng.uniform(0.2, 1.8) if was_answered else self.rng.uniform(0.05, 0.4)
+            )
 
     # Faults
 
@@ -343,6 +348,8 @@ class World:
         self._skew_s = DAY_S if episode.size < 0.5 else -DAY_S
         for process in self.processes:
             process.skew_s = self._skew_s
+        if episode.pick < 0.3:  # the store's own, and forward: every lease has run out
+            self._store_skew_s += DAY_S
 
     def _storm(self, episode: Episode) -> None:
         share = 0.1 + 0.5 * episode.size
@@ -477,7 +484,8 @@ class World:
         plan = self.plan
         requests = plan.items / len(self.clients) / ((1 + plan.most_a_request) / 2)
         senders = [
-            asyncio.create_task(self._client(client, plan.busy_s / max(1.0, requests))) for client in self.clients
+            asyncio.create_task(self._client(client, plan.busy_s / max(1.0, requests)))
+            for client in self.clients
         ]
         for episode in plan.episodes:
             await asyncio.sleep(max(0.0, episode.at_s - self.loop.time()))
