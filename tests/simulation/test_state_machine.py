@@ -121,7 +121,7 @@ class Durable(RuleBasedStateMachine):
 
     def suffer(self, kind: Kind, pick: float, size: float) -> None:
         world = self.running
-        world.suffer(Episode(kind=kind, at_s=world.loop.time(), lasts_s=0.3, pick=pick, size=size))
+        world.faults.suffer(Episode(kind=kind, at_s=world.loop.time(), lasts_s=0.3, pick=pick, size=size))
 
     @invariant()
     def holds(self) -> None:
@@ -156,10 +156,10 @@ def test_any_order() -> None:
 
 
 def test_a_known_bug_is_found() -> None:
-    """The same rules on code that takes an unknown outcome for done."""
+    """The same rules on code that neither looks ids up nor checks them."""
 
     class Hopeful(Durable):
-        variant = MUTANTS["an unknown outcome taken for done"]()
+        variant = MUTANTS["an id that nobody looks up or checks"]()
 
     with pytest.raises(FOUND):
         check(Hopeful, examples=200, phases=(Phase.generate,))

@@ -13,8 +13,8 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Self
 
 import structlog
 
@@ -23,26 +23,21 @@ from service.errors import FirstseenError, InternalError
 from service.pipeline import Pipeline
 from service.records import Item, Verdict
 from service.state.keys import Keys
-from service.state.snapshots import Description, join
 from service.state.store import StreamStore
 from service.stream_view import StreamView
 from tests.simulation import small
+from tests.simulation.faults import Faults
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import Fate, Gremlin, Network, Weather
+from tests.simulation.network import Network, Weather
 from tests.simulation.oracle import Oracle, Violation
-from tests.simulation.plan import Episode, Plan
-from tests.simulation.process import DAY_S, STREAM, Lost, Process
+from tests.simulation.plan import Plan
+from tests.simulation.process import STREAM, Lost, Process
 from tests.simulation.server import SimulatedServer
 
 QUIET_S = 40.0
 """Once faults have stopped, all is answered and at rest within this."""
 
 _PATIENCE_S = 3.0
-_WORDS = (
-    *(b"fs1_append",) * 4,
-    *(b"HGET", b"fs1_acquire", b"fs1_renew", b"XRANGE"),
-    *(b"fs1_begin_snapshot", b"fs1_put_chunk", b"fs1_flip_snapshot", b"fs1_trim"),
-)
 _CLASSES = (0, 1, 2, 3)
 
 
@@ -90,7 +85,7 @@ class World:
         self.variant = variant or Variant()
         self.rng = random.Random(f"run {plan.seed}")
         self.loop = VirtualLoop(self._work_s)
-        server = self.variant.make_server(lambda: (self.loop.time() + self._store_skew_s) * 1000)
+        server = self.variant.make_server(lambda: (self.loop.time() + self.store_skew_s) * 1000)
         self.network = Network(self.loop, self.rng, server, plan.distance_s)
         self.keys = Keys(STREAM, small.bundle().manifest.bundle_id)
         self.oracle = Oracle(self.keys)
@@ -99,10 +94,11 @@ class World:
         self.clients = [Client(f"c{n}") for n in range(plan.clients)]
         self.params = small.PARAMS
         self.lagging: SimulatedServer | None = None
+        self.faults = Faults(self)
         self._made = 0
         self._started = 0
-        self._skew_s = self._store_skew_s = 0.0
-        self._is_over = False
+        self.skew_s = self.store_skew_s = 0.0
+        self.is_over = False
         self._violation: BaseException | None = None
         self._trace = hashlib.blake2b(digest_size=16)
         self._traced = 0
@@ -118,7 +114,7 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._is_over = True
+        self.is_over = True
         for process in self.processes:
             process.kill()
         self.loop.drain()
@@ -142,7 +138,7 @@ class World:
 
     def violated(self, violation: BaseException) -> None:
         """A promise was broken; the first one is raised."""
-        if self._violation is None and not self._is_over:
+        if self._violation is None and not self.is_over:
             self._violation = violation
 
     def check(self) -> None:
@@ -172,7 +168,7 @@ class World:
             horizon=plan.horizon,
             lease_ms=plan.lease_ms,
             is_alone=plan.is_alone,
-            skew_s=self._skew_s,
+            skew_s=self.skew_s,
             make_store=self.variant.make_store,
             make_pipeline=self.variant.make_pipeline,
         )
@@ -195,11 +191,12 @@ class World:
         self.note("killed", process.name)
         self.processes.remove(process)
         process.kill()
-        if not self._is_over:
-            self.loop.call_later(self.rng.uniform(0.01, 1), self._start_again)
+        if not self.is_over:
+            self.loop.call_later(self.rng.uniform(0.01, 1), self.start_again)
 
-    def _start_again(self) -> None:
-        if not self._is_over and len(self.processes) < self.plan.processes:
+    def start_again(self) -> None:
+        """Start as many processes as are missing, one at a time."""
+        if not self.is_over and len(self.processes) < self.plan.processes:
             self.start()
 
     async def restart(self, process: Process, params: EngineParams | None = None) -> None:
@@ -211,7 +208,7 @@ class World:
         await asyncio.wait({process.task}, timeout=2)
         if not process.task.done():
             self.kill(process)
-        if not self._is_over and len(self.processes) < self.plan.processes:
+        if not self.is_over and len(self.processes) < self.plan.processes:
             self.start(params)
 
     def ready(self) -> Process | None:
@@ -297,127 +294,7 @@ class World:
                 pause_s * self.rng.uniform(0.2, 1.8) if was_answered else self.rng.uniform(0.05, 0.4)
             )
 
-    # Faults
-
-    def suffer(self, episode: Episode) -> None:
-        """Let a fault begin; it ends by itself."""
-        self.note("fault", episode.kind)
-        self.counts.faults[episode.kind] += 1
-        getattr(self, f"_{episode.kind}")(episode)
-
-    def _victim(self, episode: Episode) -> Process | None:
-        """Mostly the one that serves."""
-        serving = self.ready()
-        if serving is not None and episode.pick < 0.7:
-            return serving
-        return self.processes[int(episode.pick * len(self.processes))] if self.processes else None
-
-    def _later(self, episode: Episode, then: Callable[..., Any], *args: Any) -> None:
-        self.loop.call_later(episode.lasts_s, then, *args)
-
-    def _kill(self, episode: Episode) -> None:
-        if (process := self._victim(episode)) is not None:
-            process.light(1 + int(episode.size**2 * 150), lambda: self.kill(process))
-
-    def _pause(self, episode: Episode) -> None:
-        if (process := self._victim(episode)) is not None:
-            lasts_s = self.plan.lease_ms / 1000 * (0.2 + 3 * episode.pick)
-            process.light(1 + int(episode.size**2 * 80), lambda: self._stop(process, lasts_s))
-
-    def _stop(self, process: Process, lasts_s: float) -> None:
-        self.note("stopped", process.name)
-        self.loop.stop_host(process)
-        self.loop.call_later(lasts_s, self.loop.resume_host, process)
-        # Whoever watches over it starts another, unless a lock keeps that one out.
-        if not self.plan.is_alone and len(self.processes) == 1:
-            self.loop.call_later(lasts_s * self.rng.random(), self._start_beside)
-
-    def _start_beside(self) -> None:
-        if not self._is_over and len(self.processes) <= 2:
-            self.start()
-
-    def _restart(self, episode: Episode, params: EngineParams | None = None) -> None:
-        if (process := self._victim(episode)) is not None:
-            self.loop.create_task(self.restart(process, params))
-
-    def _configure(self, episode: Episode) -> None:
-        radius = 1.5 + round(episode.size, 2)
-        self._restart(episode, replace(small.PARAMS, clustering_threshold=radius))
-
-    def _clock(self, episode: Episode) -> None:
-        self._skew_s = DAY_S if episode.size < 0.5 else -DAY_S
-        for process in self.processes:
-            process.skew_s = self._skew_s
-        if episode.pick < 0.3:  # the store's own, and forward: every lease has run out
-            self._store_skew_s += DAY_S
-
-    def _storm(self, episode: Episode) -> None:
-        share = 0.1 + 0.5 * episode.size
-        kind = int(episode.pick * 4)
-        shares = [share if kind == n else 0.0 for n in range(3)]
-        self.network.weather = Weather(*shares) if kind < 3 else Weather(*(share / 3,) * 3)
-        self.loop.call_later(3 * episode.lasts_s, self._calm)
-
-    def _gremlin(self, episode: Episode) -> None:
-        word = _WORDS[int(episode.pick * len(_WORDS))]
-        fate: Fate = ("lost request", "lost reply", "late")[int(episode.size * 3)]
-        self.network.gremlins.append(Gremlin(word, fate, 1 + int(episode.lasts_s * 2)))
-
-    def _calm(self) -> None:
-        self.network.weather = Weather()
-        self.network.gremlins.clear()
-
-    def _away(self, episode: Episode) -> None:
-        self.network.is_away = True
-        self.network.break_connections()
-        self._later(episode, self._back)
-
-    def _back(self) -> None:
-        self.network.is_away = self.network.is_loading = False
-
-    def _reboot(self, episode: Episode) -> None:
-        self.network.is_away = True
-        self.network.break_connections()
-        self.loop.call_later(episode.lasts_s / 2, self._load)
-        self._later(episode, self._back)
-
-    def _load(self) -> None:
-        self.network.is_away, self.network.is_loading = False, True
-
-    def _full(self, episode: Episode) -> None:
-        self.network.server.is_full = True
-        self._later(episode, self._room)
-
-    def _room(self) -> None:
-        self.network.server.is_full = False
-
-    def _corrupt(self, episode: Episode) -> None:
-        """Flip a bit in the newest snapshot, or the one before, unless the other is bad already."""
-        data = self.network.server.data
-        head = data.get(self.keys.head.encode(), {})
-        found = [Description.parse(head[name]) for name in (b"cur", b"prev") if name in head]
-        if len(found) < 2 and int(head.get(b"trimmed", b"0")) > 0:
-            return
-        for description in found:
-            names = self.keys.chunks(description.generation, description.chunks)
-            try:
-                join(description, [data.get(name.encode()) for name in names])
-            except Exception:  # noqa: BLE001 - one is bad already
-                return
-        if found:
-            description = found[0 if episode.pick < 0.8 else -1]
-            name = self.keys.chunk(description.generation, 0).encode()
-            at = 16 + int(episode.size * (len(data[name]) - 16))
-            data[name] = data[name][:at] + bytes([data[name][at] ^ 1]) + data[name][at + 1 :]
-            self.oracle.has_hurt_snapshots = True
-
-    def _fail_over(self, episode: Episode) -> None:
-        replica = self.network.server.fork()
-        if episode.pick < 0.5:
-            replica.libraries.clear()
-        self.network.break_connections(replica)
-        self.network.is_away = True
-        self._later(episode, self._back)
+    # A replica that lags
 
     def lag(self) -> None:
         """Let a replica receive nothing more from now on."""
@@ -435,16 +312,6 @@ class World:
         for client in self.clients:
             client.answered = [sent for sent in client.answered if sent[1].id in self.oracle.told]
         self.start()
-
-    def heal(self) -> None:
-        """No fault from now on; what is wrong now is mended."""
-        self._calm()
-        self._back()
-        self._room()
-        for process in list(self.processes):
-            process.fuse = None
-            self.loop.resume_host(process)
-        self._start_again()
 
     # A run
 
@@ -490,13 +357,13 @@ class World:
         for episode in plan.episodes:
             await asyncio.sleep(max(0.0, episode.at_s - self.loop.time()))
             self.check()
-            self.suffer(episode)
+            self.faults.suffer(episode)
         await asyncio.sleep(max(0.0, plan.busy_s - self.loop.time()))
         await self.settle(senders)
 
     async def settle(self, senders: "list[asyncio.Task[None]]") -> None:
         """Heal everything, and demand that all becomes quiet; then judge."""
-        self.heal()
+        self.faults.heal()
         try:
             async with asyncio.timeout(QUIET_S):
                 await asyncio.gather(*senders)
@@ -512,7 +379,7 @@ class World:
         """What the owner shows once it serves and nothing is under way."""
         while True:
             self.check()
-            self.heal()
+            self.faults.heal()
             if (process := self.ready()) is not None:
                 view = await process.pipeline.view(with_hash=True)
                 if not view.stale and process is self.ready():
