@@ -376,15 +376,20 @@ class World:
         self._judge(view)
 
     async def _at_rest(self) -> StreamView:
-        """What the owner shows once it serves and nothing is under way."""
+        """What the owner shows once it serves, nothing is under way, and whoever else thought to own it has learnt."""
         while True:
             self.check()
             self.faults.heal()
-            if (process := self.ready()) is not None:
+            if (process := self._only_owner()) is not None:
                 view = await process.pipeline.view(with_hash=True)
-                if not view.stale and process is self.ready():
+                if not view.stale and process is self._only_owner():
                     return view
             await asyncio.sleep(0.05)
+
+    def _only_owner(self) -> Process | None:
+        ready = [process for process in self.processes if process.is_ready]
+        owner = self.oracle.facts.token.decode().partition(" ")[2]
+        return ready[0] if [process.name for process in ready] == [owner] else None
 
     def _judge(self, view: StreamView) -> None:
         assert view.state_hash is not None
