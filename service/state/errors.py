@@ -87,6 +87,10 @@ class DuplicateIds(StoreError):
         self.ids = tuple(ids)
 
 
+class SaveOvertaken(StoreError):
+    """The snapshot being saved is not, or no longer, the one that the stream has noted: save again."""
+
+
 class SnapshotCorrupt(StoreError):
     """No snapshot that the log could continue is intact; starting empty would silently forget."""
 

@@ -5,15 +5,17 @@ test_simulation.py, by the thousand.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 import pytest
 from redis import exceptions as rx
 
+from service.state.errors import StoreUnavailable
 from tests.service.state import test_store, test_store_ownership, test_store_snapshots, test_wire
-from tests.service.state.conftest import make_store, store, stream
-from tests.simulation.client import Direct, SimulatedRedis
+from tests.service.state.conftest import MakeStore, make_store, store, stream
+from tests.simulation.client import Direct, SimulatedRedis, answered
 from tests.simulation.server import Log, SimulatedServer
 
 __all__ = ["make_store", "store", "stream"]
@@ -127,3 +129,35 @@ def test_trimming_drops_whole_nodes() -> None:
 
     assert (small.trim((150, 0), 0), small.ids[0]) == (100, (101, 1))
     assert (large.trim((150, 0), 0), large.ids[0]) == (149, (150, 1))
+
+
+class ArrivesLate(Direct):
+    """A link on which the beginning of a save, given up before, arrives just before that of the next one."""
+
+    late: Sequence[bytes] | None = None
+    has_arrived = False
+
+    async def exchange(self, commands: Sequence[Sequence[bytes]]) -> list[Any]:
+        if b"fs1_begin_snapshot" in commands[0]:
+            if self.late is None:
+                self.late = commands[0]
+                raise rx.TimeoutError("it is late")
+            if not self.has_arrived:
+                self.has_arrived = True
+                answered(self.server, self.late)
+        return await super().exchange(commands)
+
+
+async def test_a_save_that_begins_late(
+    make_store: MakeStore, simulated: SimulatedServer, stream: str
+) -> None:
+    """A save whose beginning arrives late, between the next one's look and its beginning, does not stop that one."""
+    saver = make_store(client=SimulatedRedis.on(ArrivesLate(simulated)))
+    await saver.open()
+    await saver.acquire()
+    with pytest.raises(StoreUnavailable):
+        await saver.save_snapshot(b"given up", seq=0)
+    await saver.save_snapshot(b"state", seq=0)
+
+    assert (await saver.load()).snapshot == b"state"
+    assert b"saving" not in simulated.data[f"fs:{{{stream}}}:bundle-a:head".encode()]
