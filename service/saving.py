@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from service.metrics import Metrics
-from service.state.errors import StoreUnavailable
+from service.state.errors import SaveOvertaken, StoreUnavailable
 from service.state.store import StreamStore
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -77,7 +77,7 @@ class Saving:
     async def _save(self, blob: bytes, seq: int) -> None:
         try:
             await self._store.save_snapshot(blob, seq=seq)
-        except StoreUnavailable as away:
+        except (StoreUnavailable, SaveOvertaken) as away:
             log.warning("snapshot_failed", reason=str(away))
             self.seq = seq - self._every // 2
             return

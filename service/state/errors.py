@@ -91,6 +91,10 @@ class DeadLettersFull(StoreError):
     """No room for another item that crashed the engine: nothing was written. Drop some."""
 
 
+class SaveOvertaken(StoreError):
+    """The snapshot being saved is not, or no longer, the one that the stream has noted: save again."""
+
+
 class SnapshotCorrupt(StoreError):
     """No snapshot that the log could continue is intact; starting empty would silently forget."""
 

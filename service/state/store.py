@@ -37,9 +37,9 @@ from service.state.errors import (
     BundleMismatch,
     Fenced,
     LeaseHeld,
+    SaveOvertaken,
     SequenceConflict,
     SnapshotCorrupt,
-    StoreError,
     StoreMisconfigured,
 )
 from service.state.hand import HandBox
@@ -303,20 +303,9 @@ class StreamStore:
         SequenceConflict (seq is inside a batch, not durable yet, or before the current snapshot).
         """
         keys, token = self._keys, self._token()
-        head = await self._head()
-        if b"saving" in head:
-            await self._abandon(head[b"saving"])
         count = chunk_count(blob)
         control = [keys.epoch, keys.head]
-        try:
-            generation = int(await self._call("fs1_begin_snapshot", [*control, keys.log], token, seq, count))
-        except SequenceConflict as conflict:
-            raise SequenceConflict(
-                f"a snapshot at seq {seq} is inside a batch, not durable yet or before the current one; "
-                f"the log goes on at {conflict.expected}",
-                expected=conflict.expected,
-                got=seq,
-            ) from None
+        head, generation = await self._begin_save(seq, count)
         for n in range(count):
             await self._call(
                 "fs1_put_chunk", [*control, keys.chunk(generation, n)], token, generation, cut(blob, n)
@@ -335,6 +324,32 @@ class StreamStore:
         self._bad_generation = None
         while await self._call("fs1_trim", [*control, keys.log], token):
             pass
+
+    async def _begin_save(self, seq: int, count: int) -> tuple[dict[bytes, bytes], int]:
+        """The head as it was before, and the new generation. What an interrupted save left is dropped; a save whose
+        beginning was given up and arrives only now, between our look and our own beginning, is such a one, too.
+        """
+        keys = self._keys
+        for is_last in (False, False, True):
+            head = await self._head()
+            if b"saving" in head:
+                await self._abandon(head[b"saving"])
+            try:
+                begun = await self._call(
+                    "fs1_begin_snapshot", [keys.epoch, keys.head, keys.log], self._token(), seq, count
+                )
+                return head, int(begun)
+            except SaveOvertaken:
+                if is_last:
+                    raise
+            except SequenceConflict as conflict:
+                raise SequenceConflict(
+                    f"a snapshot at seq {seq} is inside a batch, not durable yet or before the current one; "
+                    f"the log goes on at {conflict.expected}",
+                    expected=conflict.expected,
+                    got=seq,
+                ) from None
+        raise AssertionError("the last try returns or raises")
 
     async def info(self) -> Sizes:
         """Sizes for metrics, in two round trips. Needs no ownership."""
@@ -447,7 +462,7 @@ class StreamStore:
                     f"{self._horizon}: set it back, or choose another stream name"
                 ) from None
             if word == "SAVING":
-                raise StoreError(
+                raise SaveOvertaken(
                     f"snapshot generation {rest} of stream {self._keys.stream} was overtaken by another "
                     "save; save again, one at a time"
                 ) from None

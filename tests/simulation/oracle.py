@@ -1,0 +1,205 @@
+"""The one judge of all runs: what the durable state must be, whatever happened.
+
+It reads the server's journal (every write ever, never trimmed), follows what clients were told, and knows the rules:
+
+    log         seqs without gap, every item once, each entry under the token that was current as it was written
+    told        what a client was told is durable at that moment, is what the store holds, and never changes
+    epochs      only grow
+    snapshots   two generations, a log that reaches back to the older; each gives, with the log behind it, the state
+                that the log gives from its first entry, byte for byte; and so does the running engine
+    counts      the engine has counted as many items as there are distinct ids
+
+It uses the code under test only to read single values: entries, descriptions, verdicts, and the engine.
+"""
+
+from dataclasses import dataclass, field
+
+from service.clustering import snapshot
+from service.clustering.engine import Engine
+from service.clustering.params import EngineParams
+from service.clustering.stream_gate import StreamFit
+from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
+from service.recovery import replay_entry
+from service.state.batches import read_entry
+from service.state.keys import Keys
+from service.state.packing import pack_verdict, unpack_entry
+from service.state.snapshots import BadSnapshot, Description, join
+from tests.simulation import small
+from tests.simulation.server import SimulatedServer
+
+Entry = tuple[Observed, Int64s] | EngineParams | StreamFit
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+@dataclass
+class Facts:
+    """What the journal of one server says so far."""
+
+    read: int = 0
+    token: bytes = b""
+    seq: int = 0
+    flips: int = 0
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    seqs: dict[str, int] = field(default_factory=dict)
+    verdicts: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Oracle:
+    """One run's.
+
+    Args:
+        keys: Of the stream.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._epoch, self._log = keys.epoch.encode(), keys.log.encode()
+        self._head = keys.head.encode()
+        self._ids = keys.ids(0).encode()[:-1]
+        self.facts = Facts()
+        self.told: dict[str, Verdict] = {}
+        self.has_hurt_snapshots = False
+
+    def forget_lost(self, server: SimulatedServer) -> None:
+        """A replica that lagged took over, and a person went on with it: what it has counts from now on."""
+        self.facts = Facts()
+        self.follow(server)
+        self.told = {id: verdict for id, verdict in self.told.items() if id in self.facts.seqs}
+
+    # While it runs
+
+    def follow(self, server: SimulatedServer) -> None:
+        """Read on in the journal.
+
+        Raises:
+            Violation: Something was written that must not be.
+        """
+        facts = self.facts
+        for write in server.journal[facts.read :]:
+            facts.read += 1
+            if write[0] == b"XADD" and write[1] == self._log:
+                self._entry(write[2], dict(zip(write[3::2], write[4::2], strict=True)))
+            elif write[0] == b"SET" and write[1] == self._epoch:
+                self._new_token(write[2])
+            elif write[0] == b"HSET" and write[1] == self._head:
+                facts.flips += b"cur" in write[2::2]
+            elif write[0] == b"HSET" and write[1].startswith(self._ids):
+                for id, verdict in zip(write[2::2], write[3::2], strict=True):
+                    if facts.verdicts.setdefault(id, verdict) != verdict:
+                        raise Violation(f"the stored verdict of {id.decode()} changed")
+
+    def _new_token(self, token: bytes) -> None:
+        if int(token.split()[0]) <= int((self.facts.token or b"0").split()[0]):
+            raise Violation(f"epoch {token.decode()} follows {self.facts.token.decode()}")
+        self.facts.token = token
+
+    def _entry(self, at: bytes, fields: dict[bytes, bytes]) -> None:
+        facts = self.facts
+        record = read_entry(at, fields)
+        if at != b"%d-1" % facts.seq:
+            raise Violation(f"entry {at.decode()} where seq {facts.seq} comes next")
+        if fields[b"e"] != facts.token.split()[0]:
+            raise Violation(
+                f"entry {at.decode()} is of epoch {fields[b'e'].decode()}, the token is {facts.token.decode()}"
+            )
+        entry = unpack_entry(record.payload, first_seq=facts.seq)
+        ids = entry[0].ids if isinstance(entry, tuple) else ("",)
+        if len(ids) != record.count:
+            raise Violation(f"entry {at.decode()} counts {record.count} items and holds {len(ids)}")
+        if isinstance(entry, tuple):
+            for seq, id in enumerate(ids, facts.seq):
+                if id.startswith(AUTO_ID_PREFIX) and id != f"{AUTO_ID_PREFIX}{seq}":
+                    raise Violation(f"item {seq} was given the id {id}")
+                if id in facts.seqs:
+                    raise Violation(f"{id} counts twice: as item {facts.seqs[id]} and as item {seq}")
+                facts.seqs[id] = seq
+        facts.entries.append((facts.seq, entry))
+        facts.seq += record.count
+
+    def hear(self, server: SimulatedServer, verdicts: list[Verdict]) -> None:
+        """A client was told these.
+
+        Raises:
+            Violation: One is not durable, not what is stored, or not what was told before.
+        """
+        self.follow(server)
+        for verdict in verdicts:
+            if self.facts.seqs.get(verdict.id) != verdict.seq:
+                raise Violation(
+                    f"{verdict.id} was acknowledged as item {verdict.seq}, and in the log it is "
+                    f"{self.facts.seqs.get(verdict.id, 'not at all')}"
+                )
+            if not verdict.id.startswith(AUTO_ID_PREFIX):
+                packed = pack_verdict(verdict, small.LABELS)
+                if self.facts.verdicts.get(verdict.id.encode()) != packed:
+                    raise Violation(f"{verdict.id} was told another verdict than the store has")
+            if self.told.setdefault(verdict.id, verdict) != verdict:
+                raise Violation(f"the verdict of {verdict.id} changed: {self.told[verdict.id]}, {verdict}")
+
+    # At rest
+
+    def judge(self, server: SimulatedServer, *, live_hash: str) -> None:
+        """All is quiet: the state must be whole.
+
+        Args:
+            server: The store.
+            live_hash: The running engine's.
+
+        Raises:
+            Violation: It is not.
+        """
+        self.follow(server)
+        head: dict[bytes, bytes] = server.data[self._keys.head.encode()]
+        if int(head[b"seq"]) != self.facts.seq:
+            raise Violation(f"the head stands at {head[b'seq'].decode()}, the log ends at {self.facts.seq}")
+        states = {
+            description.seq: blob
+            for name in (b"cur", b"prev")
+            if name in head
+            for description, blob in [self._snapshot(server, head[name])]
+            if blob is not None
+        }
+        self._check_kept_log(server, head)
+        engine = Engine(small.bundle().known, small.LABELS, small.PARAMS)
+        for seq, entry in [*self.facts.entries, (self.facts.seq, None)]:
+            if seq in states and snapshot.dump(engine) != states[seq]:
+                raise Violation(f"the snapshot at {seq} is not what the log gives")
+            if entry is not None:
+                replay_entry(engine, entry)
+        if snapshot.digest(engine) != live_hash:
+            raise Violation("the running engine is not what the log gives")
+        counted = sum(engine.verdict_counts.values())
+        if counted != len(self.facts.seqs):
+            raise Violation(f"{counted} items were counted, and there are {len(self.facts.seqs)} ids")
+        for start, blob in states.items():
+            again = snapshot.load(blob, small.bundle().known, small.LABELS)
+            for seq, entry in self.facts.entries:
+                if seq >= start:
+                    replay_entry(again, entry)
+            if snapshot.digest(again) != live_hash:
+                raise Violation(f"from the snapshot at {start} another state follows")
+
+    def _snapshot(self, server: SimulatedServer, text: bytes) -> tuple[Description, bytes | None]:
+        """A snapshot as stored; None where a fault has hurt it."""
+        description = Description.parse(text)
+        names = self._keys.chunks(description.generation, description.chunks)
+        try:
+            return description, join(description, [server.data.get(name.encode()) for name in names])
+        except BadSnapshot:
+            return description, None
+
+    def _check_kept_log(self, server: SimulatedServer, head: dict[bytes, bytes]) -> None:
+        """The log reaches back to the older snapshot, or to the beginning; and has every entry from there on."""
+        older = Description.parse(head[b"prev"]).seq if b"prev" in head else 0
+        if self.facts.flips > 1 and b"prev" not in head and not self.has_hurt_snapshots:
+            raise Violation("there is no older snapshot")
+        if int(head[b"trimmed"]) > older:
+            raise Violation(f"the log was trimmed to {head[b'trimmed'].decode()}, beyond the older snapshot")
+        log = server.data.get(self._log)
+        kept = [] if log is None else [at for at, _ in log.ids]
+        needed = [seq for seq, _ in self.facts.entries if seq >= older]
+        if kept[len(kept) - len(needed) :] != needed:
+            raise Violation(f"the log kept entries {kept}, and {needed} are needed")
