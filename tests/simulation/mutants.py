@@ -7,10 +7,13 @@ before a batch and the check inside the append), one mutant takes away both, sin
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from service.clustering import snapshot
+from service.clustering.engine import StepResult
 from service.pipeline import Pipeline
+from service.records import Item
 from service.state.errors import Fenced, StoreUnavailable
 from service.state.store import Append, StreamStore
 from tests.simulation.lua import Library, interpreter
@@ -118,8 +121,13 @@ class _ClingingPipeline(Pipeline):
 class _SteppingAgainPipeline(Pipeline):
     """Takes an unanswered append for not done, and makes another batch of the same items."""
 
-    async def _learn(self, new: Any) -> Any:
-        blob = snapshot.dump(self._engine)
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._learn_once = self._decider._learn
+        self._decider._learn = self._learn  # type: ignore[method-assign]
+
+    async def _learn(self, new: list[Item]) -> StepResult:
+        blob = snapshot.dump(self._present())
         append = self._store.append
 
         async def once(batch: Append) -> bool:
@@ -130,12 +138,13 @@ class _SteppingAgainPipeline(Pipeline):
 
         self._store.append = once  # type: ignore[method-assign]
         try:
-            return await super()._learn(new)
+            return await self._learn_once(new)
         except _Again:
             self._store.append = append  # type: ignore[method-assign]
             self._engine = snapshot.load(blob, self._bundle.known, self._labels)
             await asyncio.sleep(0.05)
-            return await self._learn(new[::-1])
+            again = await self._learn(new[::-1])
+            return replace(again, verdicts=again.verdicts[::-1])
         finally:
             self._store.append = append  # type: ignore[method-assign]
 

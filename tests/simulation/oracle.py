@@ -14,10 +14,13 @@ It uses the code under test only to read single values: entries, descriptions, v
 
 from dataclasses import dataclass, field
 
+from service.batching import Answer
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
+from service.errors import ItemQuarantined
+from service.intake import Refused
 from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
 from service.recovery import replay_entry
 from service.state.batches import read_entry
@@ -61,6 +64,7 @@ class Oracle:
         self._ids = keys.ids(0).encode()[:-1]
         self.facts = Facts()
         self.told: dict[str, Verdict] = {}
+        self.refused: set[str] = set()
         self.has_hurt_snapshots = False
 
     def forget_lost(self, server: SimulatedServer) -> None:
@@ -119,25 +123,45 @@ class Oracle:
         facts.entries.append((facts.seq, entry))
         facts.seq += record.count
 
-    def hear(self, server: SimulatedServer, verdicts: list[Verdict]) -> None:
+    def hear(self, server: SimulatedServer, answers: list[Answer]) -> None:
         """A client was told these.
 
         Raises:
             Violation: One is not durable, not what is stored, or not what was told before.
         """
         self.follow(server)
-        for verdict in verdicts:
-            if self.facts.seqs.get(verdict.id) != verdict.seq:
-                raise Violation(
-                    f"{verdict.id} was acknowledged as item {verdict.seq}, and in the log it is "
-                    f"{self.facts.seqs.get(verdict.id, 'not at all')}"
-                )
-            if not verdict.id.startswith(AUTO_ID_PREFIX):
-                packed = pack_verdict(verdict, small.LABELS)
-                if self.facts.verdicts.get(verdict.id.encode()) != packed:
-                    raise Violation(f"{verdict.id} was told another verdict than the store has")
-            if self.told.setdefault(verdict.id, verdict) != verdict:
-                raise Violation(f"the verdict of {verdict.id} changed: {self.told[verdict.id]}, {verdict}")
+        for answer in answers:
+            if isinstance(answer, Refused):
+                self._hear_refused(server, answer)
+            else:
+                self._hear_verdict(answer)
+
+    def _hear_refused(self, server: SimulatedServer, refused: Refused) -> None:
+        """In quarantine, since the process ended twice while the item was alone in hand: so is one of a million, where
+        processes are killed at random; here it is often killed.
+        """
+        assert isinstance(refused.error, ItemQuarantined)
+        id = str(refused.id)
+        if id.encode() not in server.data.get(self._keys.dead_letters.encode(), {}):
+            raise Violation(f"{id} was refused as in quarantine, and it is not there")
+        if id in self.facts.seqs:
+            raise Violation(
+                f"{id} was refused as in quarantine, and in the log it is item {self.facts.seqs[id]}"
+            )
+        self.refused.add(id)
+
+    def _hear_verdict(self, verdict: Verdict) -> None:
+        if self.facts.seqs.get(verdict.id) != verdict.seq:
+            raise Violation(
+                f"{verdict.id} was acknowledged as item {verdict.seq}, and in the log it is "
+                f"{self.facts.seqs.get(verdict.id, 'not at all')}"
+            )
+        if not verdict.id.startswith(AUTO_ID_PREFIX):
+            packed = pack_verdict(verdict, small.LABELS)
+            if self.facts.verdicts.get(verdict.id.encode()) != packed:
+                raise Violation(f"{verdict.id} was told another verdict than the store has")
+        if self.told.setdefault(verdict.id, verdict) != verdict:
+            raise Violation(f"the verdict of {verdict.id} changed: {self.told[verdict.id]}, {verdict}")
 
     # At rest
 

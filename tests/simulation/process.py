@@ -6,13 +6,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from service.batching import Job, Queue
+from service.batching import Answer, Job, Queue
 from service.clustering.params import EngineParams
 from service.errors import FirstseenError
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.pipeline import Pipeline
-from service.records import Item, Verdict
+from service.records import Item
 from service.state.store import StreamStore
 from tests.simulation import small
 from tests.simulation.client import SimulatedRedis
@@ -122,18 +122,18 @@ class Process(Host):
         self._loop.cancel_tasks_of(self)
 
     async def ask(
-        self, items: list[Item], heard: Callable[[list[Verdict]], None], delay_s: float, at_most_s: float
-    ) -> list[Verdict]:
+        self, items: list[Item], heard: Callable[[list[Answer]], None], delay_s: float, at_most_s: float
+    ) -> list[Answer]:
         """Send items as a client, `delay_s` away; `heard` gets each slice as the process lets go of it.
 
         Raises:
             Lost: No answer came.
             FirstseenError: It refused.
         """
-        answer: asyncio.Future[list[Verdict]] = self._loop.create_future()
+        answer: asyncio.Future[list[Answer]] = self._loop.create_future()
         job = Job(items=items, done=self._loop.create_future())
 
-        def told(verdicts: list[Verdict]) -> None:
+        def told(verdicts: list[Answer]) -> None:
             if not self.is_dead:
                 heard(verdicts)
 
@@ -150,7 +150,7 @@ class Process(Host):
                 settle(error=refused)
 
         def settle(
-            done: "asyncio.Future[list[Verdict]] | None" = None, error: Exception | None = None
+            done: "asyncio.Future[list[Answer]] | None" = None, error: Exception | None = None
         ) -> None:
             if done is not None and not done.cancelled():
                 error = done.exception()  # type: ignore[assignment]

@@ -18,10 +18,12 @@ from typing import Self
 
 import structlog
 
+from service.batching import Answer
 from service.clustering.params import EngineParams
 from service.errors import FirstseenError, InternalError
+from service.intake import Refused
 from service.pipeline import Pipeline
-from service.records import Item, Verdict
+from service.records import Item
 from service.state.keys import Keys
 from service.state.store import StreamStore
 from service.stream_view import StreamView
@@ -280,12 +282,18 @@ class World:
                     client.answered.append(sent)
         return True
 
-    def _heard(self, verdicts: list[Verdict]) -> None:
+    def _heard(self, answers: list[Answer]) -> None:
         try:
-            self.oracle.hear(self.network.server, verdicts)
+            self.oracle.hear(self.network.server, answers)
         except Violation as violation:
             self.violated(violation)
-        self.note("told", [(v.id, v.seq, v.verdict.value, v.cluster_id) for v in verdicts])
+        self.note(
+            "told",
+            [
+                (a.id,) if isinstance(a, Refused) else (a.id, a.seq, a.verdict.value, a.cluster_id)
+                for a in answers
+            ],
+        )
 
     async def _client(self, client: Client, pause_s: float) -> None:
         while client.to_make > 0 or client.unanswered:
