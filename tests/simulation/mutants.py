@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from service.clustering import snapshot
 from service.pipeline import Pipeline
 from service.state.errors import Fenced, StoreUnavailable
 from service.state.store import Append, StreamStore
@@ -115,41 +114,12 @@ class _ClingingPipeline(Pipeline):
             self._engine = kept
 
 
-class _SteppingAgainPipeline(Pipeline):
-    """Takes an unanswered append for not done, and makes another batch of the same items."""
-
-    async def _learn(self, new: Any) -> Any:
-        blob = snapshot.dump(self._engine)
-        append = self._store.append
-
-        async def once(batch: Append) -> bool:
-            try:
-                return await append(batch)
-            except StoreUnavailable:
-                raise _Again from None
-
-        self._store.append = once  # type: ignore[method-assign]
-        try:
-            return await super()._learn(new)
-        except _Again:
-            self._store.append = append  # type: ignore[method-assign]
-            self._engine = snapshot.load(blob, self._bundle.known, self._labels)
-            await asyncio.sleep(0.05)
-            return await self._learn(new[::-1])
-        finally:
-            self._store.append = append  # type: ignore[method-assign]
-
-
 class _ForgetfulPipeline(Pipeline):
     """Does not remember what it has confirmed once it reads the state again."""
 
     async def _restore(self) -> None:
         self._durable_seq = 0
         await super()._restore()
-
-
-class _Again(Exception):
-    """The append was not answered."""
 
 
 FORGETFUL: Final = Variant(make_pipeline=_ForgetfulPipeline)
@@ -185,9 +155,6 @@ MUTANTS: Final[dict[str, Callable[[], Variant]]] = {
     "a flip that drops the new chunks": lambda: lua(("for i = 4 + chunks, #keys", "for i = 4, #keys")),
     "an answer before the append": lambda: Variant(make_store=_LateStore),
     "an unknown outcome taken for done": lambda: Variant(make_store=_HopefulStore),
-    "an unknown outcome taken for not done": lambda: lua(
-        ("and fields[i + 1] == args[5]", "and true"), make_pipeline=_SteppingAgainPipeline
-    ),
     "being fenced taken for done": lambda: Variant(make_store=_DeafStore),
     "other verdicts stored than answered": lambda: Variant(make_store=_RestampedStore),
     "a snapshot of an older moment": lambda: Variant(make_store=_StaleSnapshots),
