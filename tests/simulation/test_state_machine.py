@@ -156,10 +156,10 @@ def test_any_order() -> None:
 
 
 def test_a_known_bug_is_found() -> None:
-    """The same rules on code that neither looks ids up nor checks them."""
+    """The same rules on code that answers before it appends."""
 
-    class Hopeful(Durable):
-        variant = MUTANTS["an id that nobody looks up or checks"]()
+    class Hasty(Durable):
+        variant = MUTANTS["an answer before the append"]()
 
     with pytest.raises(FOUND):
-        check(Hopeful, examples=200, phases=(Phase.generate,))
+        check(Hasty, examples=200, phases=(Phase.generate,))
