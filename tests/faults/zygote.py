@@ -106,11 +106,26 @@ class Zygote:
         return answer
 
     def spawn(
-        self, argv: Sequence[str], *, environ: Mapping[str, str], log: Path, clock: Path | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        log: Path,
+        clock: Path | None = None,
+        chunk_bytes: int | None = None,
     ) -> Forked:
-        """Run `firstseen <argv>` in a process of its own."""
+        """Run `firstseen <argv>` in a process of its own.
+
+        clock: see above. chunk_bytes: of snapshots; None is the real size, which small streams never fill.
+        """
         log.touch()  # whoever reads it may be faster than the fork
-        request = {"argv": [*argv], "environ": dict(environ), "log": str(log), "clock": clock and str(clock)}
+        request = {
+            "argv": [*argv],
+            "environ": dict(environ),
+            "log": str(log),
+            "clock": clock and str(clock),
+            "chunk_bytes": chunk_bytes,
+        }
         return Forked(self, self.ask({"spawn": request})["pid"])
 
     def close(self) -> None:
@@ -149,10 +164,13 @@ def _become(request: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(request["environ"])
         sys.argv = ["firstseen", *request["argv"]]
+        from service.cli import main
+        from service.state import snapshots
+
         if request["clock"] is not None:
             time.time = _shifted(request["clock"])
-        from service.cli import main
-
+        if request["chunk_bytes"] is not None:
+            snapshots.CHUNK_BYTES = request["chunk_bytes"]  # type: ignore[misc]  # readers take any size
         main()
         status = 0
     except SystemExit as ended:
