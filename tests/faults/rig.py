@@ -9,9 +9,9 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import psutil
 
@@ -21,6 +21,8 @@ from tests.faults.zygote import Zygote, set_clock
 from tests.service import digits
 from tests.service.processes import Serve, plainly
 from tests.service.waiting import until
+
+T = TypeVar("T")
 
 LEASE_MS = 500
 """The shortest that may be set: who waits for it to run out waits for a test."""
@@ -80,6 +82,14 @@ class Rig:
         """One more of something that happened."""
         self.counts[what] += 1
 
+    def say(self, what: str) -> None:
+        """Something that the line of the run shall tell."""
+        self.notes.append(what)
+
+    def patience(self) -> AbstractContextManager[None]:
+        """What does not come in time inside this context is no failure."""
+        return suppress(AssertionError)
+
     def items(self, n: int) -> list[Item]:
         """The next `n` items of the stream: known digits, and from its fourth part on the two nobody knows."""
         stream = digits.stream_items()
@@ -89,11 +99,18 @@ class Rig:
 
     def redis(self, name: str = "redis") -> RedisServer:
         """A server of the run's own."""
-        server = RedisServer(self.folder / name, self.binary)
+        return self.adopt(RedisServer(self.folder / name, self.binary))
+
+    def adopt(self, server: RedisServer) -> RedisServer:
+        """Start a server, and end it with the run."""
         server.start()
         self.servers.append(server)
         self._stack.callback(server.stop)
         return server
+
+    def enter(self, context: AbstractContextManager[T]) -> T:
+        """Something that ends with the run."""
+        return self._stack.enter_context(context)
 
     def proxy(self, server: RedisServer, name: str = "proxy") -> ProxyThread:
         """The fault proxy before a server."""

@@ -7,7 +7,7 @@ from service import asking
 from service.asking import Asking
 from service.metrics import Metrics
 from service.readiness import Readiness
-from service.state.errors import StoreError, StoreUnavailable
+from service.state.errors import EmbeddedServerFailed, StoreError, StoreUnavailable
 from tests.service.test_readiness import Door
 
 
@@ -62,3 +62,30 @@ async def test_what_is_no_absence_is_raised_at_once() -> None:
 
     with pytest.raises(StoreError, match="another bundle"):
         await ask.until_answered(call)
+
+
+async def test_a_server_that_does_not_start_again_is_started_once_more() -> None:
+    """Killed again while it started, or the disk is full: that is an absence too, told in one line."""
+    store, tries, seen = Store(), [], []
+    readiness = Readiness(Door(), Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # as above
+    readiness.ready()
+
+    async def revive() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise EmbeddedServerFailed("the embedded server ended at once; server.log ends with:\nno space")
+
+    async def call() -> str:
+        if len(tries) < 3:
+            raise StoreUnavailable("gone", outcome_unknown=True)
+        return "here"
+
+    async def open() -> None:
+        seen.append(readiness.reason)
+
+    store.open = open  # type: ignore[method-assign]
+    ask = Asking(store, readiness, revive)  # type: ignore[arg-type]  # as above
+
+    assert await ask.until_answered(call) == "here"
+    assert seen[0] == "the embedded server ended at once"
+    assert readiness.reason is None

@@ -85,7 +85,7 @@ def told_to_stop(rig: Rig, how: str) -> Service:
     front = rig.front()
     service = rig.serve()
     front.point_to(service.ready().url)
-    sender = rig.client(front, rig.items(400))
+    sender = rig.client(front, rig.items(400), chunk=10, pause_s=0.005)
     for _ in range(rng.randint(1, 3)):
         sender.has(sender.acked + rng.randint(20, 90))
         assert service.stop(15 if how == "SIGTERM" else 2, within_s=5) == 0
