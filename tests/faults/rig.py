@@ -170,14 +170,14 @@ class Rig:
 
     def http(self, service: "Service | Front", items: list[Item], **options: Any) -> HttpSender:
         """A client over HTTP, which sends from now on."""
-        options.setdefault("chunk", self.rng.choice([1, 7, 20, 60]))
+        options.setdefault("chunk", self.rng.choice([3, 7, 20, 60]))
         sender = HttpSender(self.book, items, service.url, **options)
         self._stack.callback(sender.stop)
         return sender
 
     def websocket(self, service: "Service | Front", items: list[Item], **options: Any) -> WebSocketSender:
         """A client over WebSocket, which sends from now on."""
-        options.setdefault("chunk", self.rng.choice([1, 7, 20, 60]))
+        options.setdefault("chunk", self.rng.choice([3, 7, 20, 60]))
         sender = WebSocketSender(self.book, items, service.url, **options)
         self._stack.callback(sender.stop)
         return sender

@@ -5,11 +5,11 @@ again.
 """
 
 import contextlib
-import logging
 import random
 import shutil
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -86,9 +86,9 @@ def one(case: Case, *, number: int, seed: int, server: str | None, zygote: Zygot
         except Skipped as reason:
             skipped = str(reason)
         except Exception as failed:  # noqa: BLE001 - whatever it is, the run has failed, and the others go on
-            error = f"{type(failed).__name__}: {failed}"
-            if not isinstance(failed, AssertionError):
-                logging.getLogger("faults").exception("run %d", number)
+            at = traceback.extract_tb(failed.__traceback__)[-1]
+            error = f"{type(failed).__name__} at {Path(at.filename).name}:{at.lineno}: {failed}"
+            (folder / "traceback").write_text(traceback.format_exc(), encoding="utf-8")
     if error is None:
         shutil.rmtree(folder, ignore_errors=True)
     return Run(
@@ -110,6 +110,7 @@ def runs(
 ) -> Iterator[Run]:
     """Play cases, run n with seed + n, and tell of each."""
     with Zygote() as zygote:
+        zygote.ask({"status": 0})  # wait for it here, and not inside the first run
         for number, case in enumerate(chosen):
             run = one(case, number=number + 1, seed=(seed + number) % SEEDS, server=server, zygote=zygote)
             tell(run.line())

@@ -51,7 +51,8 @@ def two_owners(rig: Rig, how: str) -> Service:
         assert all(reply.startswith((b"-FENCED", b":0")) for reply in replies), replies
     first.process.send_signal(signal.SIGCONT)
     until(lambda: first.said("stepped_down"), "the first steps down")
-    assert "owned by" in first.said("stepped_down")[-1]["reason"]
+    said = first.said("stepped_down")[-1]["reason"]
+    assert said.startswith("the stream is not ours any more"), said
     reason = hurt.unready(first)
     refused = first.http.post("/classify", json={"items": rig.items(3)})
     assert refused.status_code == 503, refused.text
