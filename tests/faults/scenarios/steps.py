@@ -50,9 +50,14 @@ def crash_point(rig: Rig, point: str) -> Service:
     died = proxy.at_step(kind, moment, _killer(service), skip=skip)
     if kind == "release":
         service.process.send_signal(signal.SIGTERM)
-    elif kind in STREAM:
-        front.point_to(service.url)
-    until(lambda: died.is_set() or service.process.poll() is not None, f"it is killed at {point}")
+    senders = [sender]
+
+    def over() -> bool:
+        if kind in STREAM and senders[-1].is_done:  # the step has to come
+            senders.append(rig.http(front, rig.items(40), chunk=10))
+        return died.is_set() or service.process.poll() is not None
+
+    until(over, f"it is killed at {point}")
     assert died.is_set(), f"it ended by itself before {point}:\n{service.log[-2000:]}"
     assert service.wait() == -signal.SIGKILL
     rig.note("service killed")
@@ -62,7 +67,8 @@ def crash_point(rig: Rig, point: str) -> Service:
         rig.kill(service)
     service = rig.serve(at=proxy, **OFTEN)
     front.point_to(service.ready().url)
-    sender.finish()
+    for one in senders:
+        one.finish()
     unknown = proxy.line.seen - {*START, *STREAM, *OTHER} - MAYBE
     assert not unknown, f"steps that nobody is killed at: {unknown}; add them to steps.py"
     return service

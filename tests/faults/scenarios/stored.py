@@ -36,7 +36,7 @@ def snapshot_damaged(rig: Rig, how: str) -> Service:
     """A chunk of the newer snapshot is damaged: the older one and the log give the same state."""
     redis = rig.redis()
     service = rig.serve(at=redis, **_SETTINGS).ready()
-    rig.client(service, rig.items(rig.rng.randint(200, 300))).finish()
+    rig.http(service, rig.items(rig.rng.randint(200, 300)), chunk=20).finish()
     before = service.get("/info")
     rig.kill(service)
     _damage(rig, redis, "cur", how)
@@ -44,7 +44,7 @@ def snapshot_damaged(rig: Rig, how: str) -> Service:
     after = service.get("/info")
     assert service.said("snapshot_skipped"), "it says which snapshot was left out"
     assert before["state_hash"] == after["state_hash"]
-    rig.client(service, rig.items(120)).finish()  # and the damaged one goes with the next save
+    rig.http(service, rig.items(120), chunk=20).finish()  # and the damaged one goes with the next save
     return service
 
 
@@ -53,7 +53,7 @@ def both_snapshots_damaged(rig: Rig) -> Service:
     """Both snapshots are damaged and the log is trimmed: it refuses to start and says what to do; nothing is touched."""
     redis = rig.redis()
     service = rig.serve(at=redis, **_SETTINGS).ready()
-    rig.client(service, rig.items(rig.rng.randint(200, 300))).finish()
+    rig.http(service, rig.items(rig.rng.randint(200, 300)), chunk=20).finish()
     rig.kill(service)
     was = [_damage(rig, redis, which, "a bit") for which in ("cur", "prev")]
     service = rig.serve(at=redis, **_SETTINGS)
