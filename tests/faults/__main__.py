@@ -18,11 +18,15 @@ from tests.service import digits
 
 def main() -> int:
     """Run the suite; the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Hurt it, and see what it keeps.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description="Hurt it, and see what it keeps."
+    )
     parser.add_argument("--runs", type=int, default=200, help="how many (200)")
     parser.add_argument("--seed", type=int, help="of the first run; left out, a random one")
     parser.add_argument("--only", help="a scenario, or scenario[variant]; --list shows them")
-    parser.add_argument("--server", help="valkey, redis or a path; left out, each run chooses one that is there")
+    parser.add_argument(
+        "--server", help="valkey, redis or a path; left out, each run chooses one that is there"
+    )
     parser.add_argument("--json", type=Path, help="write all runs to this file")
     parser.add_argument("--list", action="store_true", help="show all scenarios")
     given = parser.parse_args()
@@ -45,7 +49,10 @@ def summary(done: list[Run]) -> int:
     """Say what came of all; the exit status."""
     failed = [run for run in done if run.error is not None]
     total: Counter[str] = sum((Counter(run.happened) for run in done), Counter())
-    say(f"\n{len(done)} runs, {sum(run.seconds for run in done):.0f} s: " + ", ".join(f"{k} {n}" for k, n in total.items()))
+    say(
+        f"\n{len(done)} runs, {sum(run.seconds for run in done):.0f} s: "
+        + ", ".join(f"{k} {n}" for k, n in total.items())
+    )
     for reason, n in Counter(run.skipped for run in done if run.skipped).items():
         say(f"skipped {n}: {reason}")
     for run in failed:

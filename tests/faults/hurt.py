@@ -18,7 +18,8 @@ def unready(service: Service) -> str:
     until(lambda: not service.is_ready(), "it is not ready")
     answer = service.http.get("/readyz")
     reason: str = answer.json()["reason"] or ""
-    assert answer.status_code == 503 and reason, "not ready, and no reason"
+    assert answer.status_code == 503
+    assert reason, "not ready, and no reason"
     return reason
 
 
@@ -35,7 +36,9 @@ def away(service: Service, *, is_hurt_for_good: bool = True) -> None:
     if is_hurt_for_good:
         assert refused.status_code == 503, refused.text
         assert int(refused.headers["retry-after"]) >= 1
-        assert all(answer.json()["stale"] for answer in shown), f"what is shown is not marked stale ({reason})"
+        assert all(answer.json()["stale"] for answer in shown), (
+            f"what is shown is not marked stale ({reason})"
+        )
 
 
 def grown(service: Service) -> float:

@@ -26,8 +26,8 @@ from typing import Any
 from model.bundle import Bundle
 from service.clustering import snapshot
 from service.clustering.engine import Engine
-from service.recovery import replay_entry
 from service.records import Observed, Verdict
+from service.recovery import replay_entry
 from service.settings import Settings
 from service.starting import starting_params
 from service.state.keys import Keys
@@ -133,10 +133,14 @@ def as_answer(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def flaws(state: State, info: dict[str, Any], answers: dict[str, dict[str, Any]], sent: set[str]) -> list[str]:
+def flaws(
+    state: State, info: dict[str, Any], answers: dict[str, dict[str, Any]], sent: set[str]
+) -> list[str]:
     """How the store, the service's own account of itself and the book contradict each other."""
     found = [f"acknowledged and lost: {id}" for id in sorted(answers.keys() - state.verdicts.keys())]
-    found += [f"sent again and not there: {id}" for id in sorted(sent - state.verdicts.keys() - answers.keys())]
+    found += [
+        f"sent again and not there: {id}" for id in sorted(sent - state.verdicts.keys() - answers.keys())
+    ]
     found += [f"there and never sent: {id}" for id in sorted(state.verdicts.keys() - sent)]
     for id, verdict in state.verdicts.items():
         if id in answers and (stored := as_answer(verdict)).items() - answers[id].items():
@@ -175,7 +179,9 @@ def _flaws_of_log(state: State, of_seq: dict[int, Verdict]) -> list[str]:
         for n, (id, cluster) in enumerate(zip(batch.ids, clusters.tolist(), strict=True)):
             stored = of_seq.get(record.first_seq + n)
             if stored is None or (stored.id, stored.cluster_id or 0) != (id, cluster):
-                found.append(f"the log has {id} in cluster {cluster} at seq {record.first_seq + n}, ids: {stored}")
+                found.append(
+                    f"the log has {id} in cluster {cluster} at seq {record.first_seq + n}, ids: {stored}"
+                )
     if expected != state.seq:
         found.append(f"the log ends at seq {expected}, the head says {state.seq}")
     return found

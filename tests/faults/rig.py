@@ -148,10 +148,15 @@ class Rig:
         """
         given: dict[str, Any] = {"lease_ms": LEASE_MS, "request_timeout_s": 3, **settings}
         if at is not None:
-            given["redis_url"] = at.url if isinstance(at, ProxyThread) else f"unix://{at.socket}?socket_timeout=2"
+            given["redis_url"] = (
+                at.url if isinstance(at, ProxyThread) else f"unix://{at.socket}?socket_timeout=2"
+            )
         forked = functools.partial(self._zygote.spawn, clock=clock, chunk_bytes=chunk_bytes)
         service = Service(
-            bundle or digits.bundle_dir(), self.folder / name, launch=forked if is_forked else plainly, **given
+            bundle or digits.bundle_dir(),
+            self.folder / name,
+            launch=forked if is_forked else plainly,
+            **given,
         )
         service.at = at
         service.again = functools.partial(
@@ -182,7 +187,9 @@ class Rig:
         self._stack.callback(sender.stop)
         return sender
 
-    def client(self, service: "Service | Front", items: list[Item], **options: Any) -> HttpSender | WebSocketSender:
+    def client(
+        self, service: "Service | Front", items: list[Item], **options: Any
+    ) -> HttpSender | WebSocketSender:
         """Either."""
         return self.rng.choice([self.http, self.websocket])(service, items, **options)
 
@@ -204,7 +211,9 @@ class Rig:
         """Wait until nothing runs in the folder of a service that has ended."""
         if service.at is None:
             mark = str(service.data_dir / "redis")
-            until(lambda: not _processes_naming(mark), f"no process is left in {service.data_dir}", within_s=10)
+            until(
+                lambda: not _processes_naming(mark), f"no process is left in {service.data_dir}", within_s=10
+            )
 
     def all_ended(self) -> list[str]:
         """What still runs although all services have ended: command lines."""
@@ -220,8 +229,9 @@ class Rig:
 
 
 def _processes_naming(text: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        if process.info["status"] != psutil.STATUS_ZOMBIE and any(text in a for a in process.info["cmdline"] or ()):
-            found.append(process)
-    return found
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["status"] != psutil.STATUS_ZOMBIE
+        and any(text in word for word in process.info["cmdline"] or ())
+    ]

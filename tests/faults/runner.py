@@ -41,14 +41,17 @@ class Run:
     @property
     def replay(self) -> str:
         """The command that plays it again."""
-        return f"python -m tests.faults --runs 1 --seed {self.seed} --only '{self.case}' --server {self.server}"
+        return (
+            f"python -m tests.faults --runs 1 --seed {self.seed} --only '{self.case}' --server {self.server}"
+        )
 
     def line(self) -> str:
         """For people."""
         what = ", ".join(f"{name} {n}" for name, n in self.happened.items() if n)
         end = f"SKIPPED: {self.skipped}" if self.skipped else "FAILED" if self.error else "kept"
         notes = "".join(f"; {note}" for note in self.notes)
-        return f"{self.number:4d}  seed {self.seed:<10d}  {self.case} on {self.server}: {what}{notes} .. {end} ({self.seconds:.1f} s)"
+        told = f"{what}{notes} .. {end} ({self.seconds:.1f} s)"
+        return f"{self.number:4d}  seed {self.seed:<10d}  {self.case} on {self.server}: {told}"
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
@@ -66,7 +69,9 @@ def binary_of(server: str) -> Path | None:
         return None
     found = shutil.which("redis-server" if server == "redis" else server)
     if found is None:
-        raise FileNotFoundError(f"{server} is not there: install it (apt-get install redis-server), or give a path")
+        raise FileNotFoundError(
+            f"{server} is not there: install it (apt-get install redis-server), or give a path"
+        )
     return Path(found)
 
 

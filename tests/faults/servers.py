@@ -4,7 +4,6 @@ All of them are driven from plain code, not from a coroutine: what lives in an e
 """
 
 import asyncio
-import contextlib
 import signal
 import socket
 import threading
@@ -163,7 +162,9 @@ class ProxyThread:
         """Let the server execute what was held."""
         return self._in_loop.run(self.line.release_held)
 
-    def at_step(self, kind: str, moment: Moment, then: Callable[[], None], *, skip: int = 0) -> threading.Event:
+    def at_step(
+        self, kind: str, moment: Moment, then: Callable[[], None], *, skip: int = 0
+    ) -> threading.Event:
         """Call `then` once at a moment of a command, after `skip` others of its kind; set when it was."""
         left, happened = skip, threading.Event()
 
@@ -213,6 +214,7 @@ class Front:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # what was aborted closes in the loop's next round
 
         self._in_loop.run(leave)
         self._in_loop.end()
@@ -225,19 +227,22 @@ class Front:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         port = int(self._target.rpartition(":")[2])
         ends = [writer]
-        with contextlib.suppress(OSError):  # nobody there: the client sees its connection close
+        tasks: list[asyncio.Task[None]] = []
+        try:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
             ends.append(inner_writer)
-            ways = [_pipe(reader, inner_writer), _pipe(inner_reader, writer)]
-            tasks = [asyncio.create_task(way) for way in ways]
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        for end in ends:
-            end.close()
+            tasks = [
+                asyncio.create_task(way) for way in (_pipe(reader, inner_writer), _pipe(inner_reader, writer))
+            ]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            pass  # nobody there: the client sees its connection close
+        finally:
+            for task in tasks:
+                task.cancel()
+            for end in ends:
+                end.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -198,7 +198,9 @@ def _serve() -> None:
     for line in sys.stdin.buffer:
         request = json.loads(line)
         if "spawn" in request:
-            assert len(os.listdir("/proc/self/task")) == 1, "a fork of a process with threads is not safe"
+            assert len(list(Path("/proc/self/task").iterdir())) == 1, (
+                "a fork of a process with threads is not safe"
+            )
             pid = os.fork()
             if pid == 0:
                 _become(request["spawn"])

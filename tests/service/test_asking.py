@@ -80,10 +80,10 @@ async def test_a_server_that_does_not_start_again_is_started_once_more() -> None
             raise StoreUnavailable("gone", outcome_unknown=True)
         return "here"
 
-    async def open() -> None:
+    async def opened() -> None:
         seen.append(readiness.reason)
 
-    store.open = open  # type: ignore[method-assign]
+    store.open = opened  # type: ignore[method-assign]
     ask = Asking(store, readiness, revive)  # type: ignore[arg-type]  # as above
 
     assert await ask.until_answered(call) == "here"

@@ -7,7 +7,16 @@ from tests.faults.rig import Rig, Service
 from tests.faults.scenarios.killed import settings_of
 from tests.service.waiting import until
 
-_NEEDLES = (b"fs1_append", b"fs1_append", b"fs1_append", b"HMGET", b"fs1_renew", b"fs1_begin", b"fs1_put", b"fs1_flip")
+_NEEDLES = (
+    b"fs1_append",
+    b"fs1_append",
+    b"fs1_append",
+    b"HMGET",
+    b"fs1_renew",
+    b"fs1_begin",
+    b"fs1_put",
+    b"fs1_flip",
+)
 
 
 @scenario("drop_reply", "cut_reply", "drop_request", "cut_request", "hold_request")

@@ -62,7 +62,8 @@ def two_owners(rig: Rig, how: str) -> Service:
     )
     time.sleep(LEASE_MS / 1000)  # whatever the first still had in hand
     assert before == fingerprint(redis), "the fenced owner changed something"
-    assert second.is_ready() and second.get("/info")["epoch"] == epoch, "the second was disturbed"
+    assert second.is_ready(), "the second was disturbed"
+    assert second.get("/info")["epoch"] == epoch, "the second was disturbed"
 
     if rng.random() < 0.5:
         assert second.stop() == 0

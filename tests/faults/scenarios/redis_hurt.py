@@ -16,7 +16,7 @@ from tests.service.waiting import until
 
 @scenario("SIGKILL", "orderly")
 def redis_restarted(rig: Rig, how: str) -> Service:
-    """Redis is killed, or ends in order, and is started again at once or after a while: the service goes on by itself."""
+    """Redis is killed, or ends in order, and is started again: the service goes on by itself."""
     rng = rig.rng
     redis = rig.redis()
     service = rig.serve(at=redis, **settings_of(rig)).ready()
@@ -97,7 +97,7 @@ def redis_away_for_long(rig: Rig) -> Service:
 
 @scenario()
 def no_memory(rig: Rig) -> Service:
-    """maxmemory with noeviction: 503 with the reason, nothing lost, and it goes on when there is room again."""
+    """Maxmemory with noeviction: 503 with the reason, nothing lost, and it goes on when there is room again."""
     rng = rig.rng
     redis = rig.redis()
     service = rig.serve(at=redis, **settings_of(rig)).ready()
@@ -106,7 +106,9 @@ def no_memory(rig: Rig) -> Service:
         sender.has(sender.acked + rng.randint(0, 100))
         if sender.is_done:
             break
-        redis.command("CONFIG", "SET", "maxmemory", redis.info("memory")["used_memory"] - rng.randint(0, 20_000))
+        redis.command(
+            "CONFIG", "SET", "maxmemory", redis.info("memory")["used_memory"] - rng.randint(0, 20_000)
+        )
         rig.note("memory gone")
         reason = hurt.unready(service)
         assert "OOM" in reason or "memory" in reason, reason
@@ -121,7 +123,9 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
     """A file system of its own on a folder."""
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
     )
     if done.returncode != 0:
         raise Skipped(f"a file system cannot be mounted here ({done.stderr.decode().strip()}); run as root")

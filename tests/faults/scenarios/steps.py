@@ -17,15 +17,17 @@ from tests.faults.servers import ProxyThread
 from tests.service.waiting import until
 
 START = (
-    ("INFO", "CONFIG GET", "FUNCTION LIST", "FUNCTION LOAD", "GET")  # look at the server, load the library
-    + ("acquire", "abandon_snapshot", "HGETALL", "MGET", "XRANGE")  # take the stream, read it
+    *("INFO", "CONFIG GET", "FUNCTION LIST", "FUNCTION LOAD", "GET"),  # look at the server, load the library
+    *("acquire", "abandon_snapshot", "HGETALL", "MGET", "XRANGE"),  # take the stream, read it
 )
 STREAM = ("HGET", "HMGET", "append", "begin_snapshot", "put_chunk", "flip_snapshot", "trim")
 OTHER = ("renew", "release")
 MAYBE = frozenset({"PING", "CLIENT SETINFO", "CLIENT SETNAME", "SELECT", "WAITAOF", "WAIT"})
 """Of the connection, or only in some set-ups: nothing of ours is between them and the next step."""
 
-POINTS = tuple(f"{kind} {moment}" for kind in (*START, *STREAM, *OTHER) for moment in ("asked", "done", "told"))
+POINTS = tuple(
+    f"{kind} {moment}" for kind in (*START, *STREAM, *OTHER) for moment in ("asked", "done", "told")
+)
 
 OFTEN = {"snapshot_every_items": 40, "chunk_bytes": 4096}
 
@@ -46,7 +48,9 @@ def crash_point(rig: Rig, point: str) -> Service:
         _stop_somehow(rig, service, proxy, kind)
         service = rig.serve(at=proxy, **OFTEN)
     # The victim is known by now; a process that starts is killed at the first such step, others at any.
-    skip = 0 if kind in (*START, "release") else rng.randint(0, 5 if kind in ("HGET", "HMGET", "append") else 1)
+    skip = (
+        0 if kind in (*START, "release") else rng.randint(0, 5 if kind in ("HGET", "HMGET", "append") else 1)
+    )
     died = proxy.at_step(kind, moment, _killer(service), skip=skip)
     if kind == "release":
         service.process.send_signal(signal.SIGTERM)

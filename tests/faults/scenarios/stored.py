@@ -26,7 +26,9 @@ def _damage(rig: Rig, redis: RedisServer, which: str, how: str) -> tuple[str, by
         redis.command("DEL", key)
     else:
         at = rig.rng.randrange(len(before))
-        redis.command("SET", key, before[:at] + bytes([before[at] ^ 1 << rig.rng.randrange(8)]) + before[at + 1 :])
+        redis.command(
+            "SET", key, before[:at] + bytes([before[at] ^ 1 << rig.rng.randrange(8)]) + before[at + 1 :]
+        )
     rig.note("chunk damaged")
     return key, before
 
@@ -50,7 +52,7 @@ def snapshot_damaged(rig: Rig, how: str) -> Service:
 
 @scenario()
 def both_snapshots_damaged(rig: Rig) -> Service:
-    """Both snapshots are damaged and the log is trimmed: it refuses to start and says what to do; nothing is touched."""
+    """Both snapshots are damaged and the log is trimmed: it refuses to start and says what to do."""
     redis = rig.redis()
     service = rig.serve(at=redis, **_SETTINGS).ready()
     rig.http(service, rig.items(rig.rng.randint(200, 300)), chunk=20).finish()
@@ -59,7 +61,8 @@ def both_snapshots_damaged(rig: Rig) -> Service:
     service = rig.serve(at=redis, **_SETTINGS)
     assert service.wait() == 1
     last = service.log.strip().splitlines()[-1]
-    assert "no snapshot of stream" in last and "backup" in last, last
+    assert "no snapshot of stream" in last, last
+    assert "backup" in last, last
     for key, value in was:  # the backup
         redis.command("SET", key, value)
     service = rig.serve(at=redis, **_SETTINGS).ready()

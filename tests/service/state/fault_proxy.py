@@ -134,6 +134,7 @@ class FaultProxy:
         self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._listener.wait_closed()
+        await asyncio.sleep(0)  # what was aborted above closes in the loop's next round
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
@@ -151,7 +152,7 @@ class FaultProxy:
             pass  # either side has gone, or the server is not there
         finally:
             for end in ends:
-                end.close()
+                end.transport.abort()  # what is not sent yet is lost, too
 
     async def _pass_one(
         self,
