@@ -39,23 +39,32 @@ class Asking:
         self._store = store
         self._readiness = readiness
         self._revive = revive
+        self._unanswered: set[object] = set()
 
     async def until_answered(self, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` gives, as soon as the store answers; other errors of the store are raised."""
-        tries = 0
-        while True:
-            try:
-                if tries:
-                    await self._store.open()
-                answer = await call()
-            except StoreUnavailable as away:
-                self._readiness.store_is_away(str(away))
-                await self._try_to_revive()
-                await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-                tries += 1
-            else:
-                self._readiness.store_is_away(None)
-                return answer
+        tries, question = 0, object()
+        try:
+            while True:
+                try:
+                    if tries:
+                        await self._store.open()
+                    answer = await call()
+                except StoreUnavailable as away:
+                    self._unanswered.add(question)
+                    self._readiness.store_is_away(str(away))
+                    await self._try_to_revive()
+                    await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+                    tries += 1
+                else:
+                    self._unanswered.discard(question)
+                    if (
+                        not self._unanswered
+                    ):  # out of memory it renews a lease, and takes no batch: that is away
+                        self._readiness.store_is_away(None)
+                    return answer
+        finally:
+            self._unanswered.discard(question)
 
     async def _try_to_revive(self) -> None:
         if self._revive is None:

@@ -23,7 +23,7 @@ def main() -> int:
     )
     parser.add_argument("--runs", type=int, default=200, help="how many (200)")
     parser.add_argument("--seed", type=int, help="of the first run; left out, a random one")
-    parser.add_argument("--only", help="a scenario, or scenario[variant]; --list shows them")
+    parser.add_argument("--only", help="scenarios, or scenario[variant], with commas; --list shows them")
     parser.add_argument(
         "--server", help="valkey, redis or a path; left out, each run chooses one that is there"
     )

@@ -57,7 +57,9 @@ class CreditWatch:
 
     def __init__(self, rig: Rig, service: Service) -> None:
         self._rig = rig
-        self._socket: ClientConnection = connect(service.ws_url + "/stream", compression=None, proxy=None)
+        self._socket: ClientConnection = rig.enter(
+            connect(service.ws_url + "/stream", compression=None, proxy=None)
+        )
         self.window = json.loads(self._socket.recv(10))["credits"]
         self._limit = self.window
         self._items: list[dict[str, Any]] = []

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from redis.asyncio import Redis
+
 from model.bundle import Bundle
 from service.clustering import snapshot
 from service.clustering.engine import Engine
@@ -30,9 +32,10 @@ from service.records import Observed, Verdict
 from service.recovery import replay_entry
 from service.settings import Settings
 from service.starting import starting_params
+from service.state.errors import StoreError
 from service.state.keys import Keys
 from service.state.packing import unpack_entry, unpack_verdict
-from service.state.snapshots import Description, join
+from service.state.snapshots import BadSnapshot, Description, join
 from service.state.store import Loaded, LogRecord, StreamStore, connect
 from tests.faults.rig import Rig, Service
 from tests.service import digits
@@ -75,24 +78,38 @@ class Findings:
 
 
 async def read_state(socket: Path, bundle: Bundle, *, stream: str = "default") -> State:
-    """Read a stream without owning it."""
+    """Read a stream without owning it: once more when its owner wrote meanwhile."""
     keys = Keys(stream, bundle.manifest.bundle_id)
     client = connect(socket)
     try:
-        store = StreamStore(client, stream=stream, bundle_id=bundle.manifest.bundle_id, owner="oracle")
-        head: dict[bytes, bytes] = await client.execute_command("HGETALL", keys.head)
-        stored: dict[bytes, bytes] = await client.execute_command("HGETALL", keys.ids(0))
-        snapshots = []
-        for name in (b"prev", b"cur"):
-            if name in head:
-                kept = Description.parse(head[name])
-                chunks = [await client.get(key) for key in keys.chunks(kept.generation, kept.chunks)]
-                snapshots.append((kept.seq, join(kept, chunks)))
-        trimmed, seq = int(head[b"trimmed"]), int(head[b"seq"])
-        whole = Loaded(snapshot=None, snapshot_seq=trimmed, next_seq=seq)
-        records = [record async for record in store.replay(whole)]
+        while True:
+            before = await client.execute_command("HGETALL", keys.head)
+            try:
+                state, broken = await _read_once(client, keys, bundle), None
+            except (StoreError, BadSnapshot) as error:
+                state, broken = None, error
+            if before == await client.execute_command("HGETALL", keys.head):
+                break
     finally:
         await client.aclose()
+    if state is None:
+        raise Broken([f"the store cannot be read: {broken}"])
+    return state
+
+
+async def _read_once(client: "Redis", keys: Keys, bundle: Bundle) -> State:
+    store = StreamStore(client, stream=keys.stream, bundle_id=keys.bundle_id, owner="oracle")
+    head: dict[bytes, bytes] = await client.execute_command("HGETALL", keys.head)
+    stored: dict[bytes, bytes] = await client.execute_command("HGETALL", keys.ids(0))
+    snapshots = []
+    for name in (b"prev", b"cur"):
+        if name in head:
+            kept = Description.parse(head[name])
+            chunks = [await client.get(key) for key in keys.chunks(kept.generation, kept.chunks)]
+            snapshots.append((kept.seq, join(kept, chunks)))
+    trimmed, seq = int(head[b"trimmed"]), int(head[b"seq"])
+    whole = Loaded(snapshot=None, snapshot_seq=trimmed, next_seq=seq)
+    records = [record async for record in store.replay(whole)]
     labels = bundle.manifest.labels
     verdicts = {
         id.decode(): unpack_verdict(data, id=id.decode(), labels=labels) for id, data in stored.items()

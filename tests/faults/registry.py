@@ -71,7 +71,7 @@ def load() -> None:
 
 
 def cases(only: str | None = None) -> list[Case]:
-    """All of them, or those of a scenario, or `scenario[variant]`.
+    """All of them, or those named, separated by commas: a scenario, or `scenario[variant]`.
 
     Raises:
         KeyError: There is no such scenario or variant.
@@ -79,9 +79,12 @@ def cases(only: str | None = None) -> list[Case]:
     found = [Case(scenario=s.name, variant=v) for s in SCENARIOS.values() for v in (s.variants or ("",))]
     if only is None:
         return found
-    chosen = [case for case in found if only in (case.scenario, str(case))]
-    if not chosen:
-        raise KeyError(f"there is no {only}; there are: {', '.join(SCENARIOS)}")
+    chosen = []
+    for name in only.split(","):
+        named = [case for case in found if name in (case.scenario, str(case))]
+        if not named:
+            raise KeyError(f"there is no {name}; there are: {', '.join(SCENARIOS)}")
+        chosen += named
     return chosen
 
 

@@ -203,8 +203,10 @@ class Front:
         self.url = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
 
     def point_to(self, url: str) -> None:
-        """New connections go there; those there are stay where they are."""
-        self._target = url
+        """Connections go there; those to another place close."""
+        if url != self._target:
+            self._target = url
+            self._in_loop.do(lambda: [task.cancel() for task in self._tasks])
 
     def close(self) -> None:
         """End it."""

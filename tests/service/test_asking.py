@@ -1,5 +1,7 @@
 """The store is asked until it answers."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -88,4 +90,49 @@ async def test_a_server_that_does_not_start_again_is_started_once_more() -> None
 
     assert await ask.until_answered(call) == "here"
     assert seen[0] == "the embedded server ended at once"
+    assert readiness.reason is None
+
+
+async def test_one_answer_does_not_mend_what_another_call_waits_for() -> None:
+    """A Redis out of memory renews a lease and refuses a batch: the stream is not served until the batch is taken."""
+    ask, readiness = made(Store(), [])
+    has_room, told = asyncio.Event(), []
+
+    async def append() -> str:
+        if not has_room.is_set():
+            raise StoreUnavailable("OOM", outcome_unknown=False)
+        return "taken"
+
+    async def renew() -> str:
+        return "renewed"
+
+    waiting = asyncio.create_task(ask.until_answered(append))
+    while readiness.reason is None:  # noqa: ASYNC110 - it has no event to wait for
+        await asyncio.sleep(0)
+    assert await ask.until_answered(renew) == "renewed"
+    told.append(readiness.reason)
+    has_room.set()
+
+    assert await waiting == "taken"
+    assert told == ["OOM"]
+    assert readiness.reason is None
+
+
+async def test_a_call_that_is_given_up_does_not_keep_the_store_away() -> None:
+    """The next answer says that it is there."""
+    ask, readiness = made(Store(), [])
+
+    async def never() -> str:
+        raise StoreUnavailable("gone", outcome_unknown=True)
+
+    async def ping() -> str:
+        return "here"
+
+    waiting = asyncio.create_task(ask.until_answered(never))
+    while readiness.reason is None:  # noqa: ASYNC110 - it has no event to wait for
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert await ask.until_answered(ping) == "here"
     assert readiness.reason is None

@@ -4,6 +4,7 @@ import time
 
 from tests.faults.registry import scenario
 from tests.faults.rig import Rig, Service
+from tests.service.waiting import until
 
 
 def settings_of(rig: Rig) -> dict[str, int | None]:
@@ -102,13 +103,19 @@ def told_to_stop(rig: Rig, how: str) -> Service:
 @scenario()
 def started_plainly(rig: Rig) -> Service:
     """The same with a process that a command line started, and nothing forked."""
-    service = rig.serve(is_forked=False, snapshot_every_items=50).ready()
+    service = _patiently(rig.serve(is_forked=False, snapshot_every_items=50))
     front = rig.front()
     front.point_to(service.url)
     sender = rig.client(front, rig.items(300))
     sender.has(rig.rng.randint(20, 200))
     rig.kill(service)
-    service = rig.serve(is_forked=False, snapshot_every_items=50)
-    front.point_to(service.ready().url)
+    service = _patiently(rig.serve(is_forked=False, snapshot_every_items=50))
+    front.point_to(service.url)
     sender.finish()
     return service
+
+
+def _patiently(service: Service) -> Service:
+    """Ready; the imports take three seconds of processor, which a busy machine does not give at once."""
+    until(lambda: service.said("listening"), "it listens", within_s=100)
+    return service.ready()

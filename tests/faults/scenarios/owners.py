@@ -94,31 +94,40 @@ def owners_in_turn(rig: Rig) -> Service:
     front = rig.front()
     names = ["first", "second", "third"]
     services = {name: rig.serve(name, at=redis, snapshot_every_items=50) for name in names}
-    owner = until(lambda: next((n for n in names if _serves(services[n])), ""), "one has it")
-    front.point_to(services[owner].url)
-    sender = rig.http(front, rig.items(350), pause_s=0.005)
-    stopped = ""
+    stopped: list[str] = []
+
+    def owner() -> str:
+        """Who serves now: the front leads there."""
+        found = next((name for name in names if name not in stopped and _serves(services[name])), "")
+        if found:
+            front.point_to(services[found].url)
+        return found
+
+    until(owner, "one has it")
+    sender = rig.http(front, rig.items(300), chunk=10, pause_s=0.005)
     for _ in range(4):
-        sender.has(sender.acked + rng.randint(1, 60))
-        if stopped:
-            services[stopped].process.send_signal(signal.SIGCONT)
+        enough = sender.acked + rng.randint(1, 60)
+        until(lambda: owner() and (sender.acked >= enough or sender.is_done), "items are answered")  # noqa: B023
+        for name in stopped:
+            services[name].process.send_signal(signal.SIGCONT)
+        had = until(owner, "one has it")
         if rng.random() < 0.6:
-            services[owner].process.send_signal(signal.SIGSTOP)
-            stopped = owner
+            services[had].process.send_signal(signal.SIGSTOP)
+            stopped[:] = [had]
             rig.note("owner stopped")
         else:
-            rig.kill(services[owner])
-            services[owner] = services[owner].again()
-            stopped = ""
-        owner = until(
-            lambda: next((n for n in names if n != stopped and _serves(services[n])), ""),  # noqa: B023
-            "another has it",
-        )
-        front.point_to(services[owner].url)
-    if stopped:
-        services[stopped].process.send_signal(signal.SIGCONT)
-    sender.finish()
-    return services[owner]
+            rig.kill(services[had])
+            services[had] = services[had].again()
+            stopped.clear()
+    for name in stopped:
+        services[name].process.send_signal(signal.SIGCONT)
+    stopped.clear()
+    until(lambda: owner() and sender.is_done, "all is answered", within_s=60)
+    left = services[until(owner, "one has it")]
+    for service in services.values():
+        if service is not left:
+            rig.kill(service)
+    return left
 
 
 def _serves(service: Service) -> bool:
