@@ -19,6 +19,7 @@ from tests.service.waiting import until
 
 Item = dict[str, Any]
 _RETRY_S = 0.02
+_LOOK_EVERY_S = 0.1
 
 
 class Book:
@@ -183,8 +184,19 @@ class WebSocketSender(_Sender):
             await asyncio.sleep(self._pause_s)
 
     def _run(self) -> None:
-        client = StreamClient(self._url, on_result=self._answered, patience_s=self._patience_s)
         try:
-            asyncio.run(client.run(self._chunks()))
+            asyncio.run(self._until_stopped())
         except (GaveUp, Refused) as error:
             self._book.note_wrong(f"the WebSocket client gave up: {error}")
+
+    async def _until_stopped(self) -> None:
+        """Run the client; it knows no other end than its own, so it is cancelled when it has to stop."""
+        client = StreamClient(self._url, on_result=self._answered, patience_s=self._patience_s)
+        running = asyncio.create_task(client.run(self._chunks()))
+        while not running.done():
+            await asyncio.wait({running}, timeout=_LOOK_EVERY_S)
+            if self._stopped.is_set():
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                return
+        await running

@@ -51,9 +51,9 @@ def slow_line(rig: Rig, how: str) -> Service:
         proxy.do(lambda line: setattr(line, "trickle", rng.choice([7, 64])))
     sender = rig.client(service, rig.items(rng.randint(150, 250)), chunk=20)
     sender.has(100)
+    sender.stop()
     rig.kill(service)  # its successor reads snapshot and log through the same line
     service = rig.serve(at=proxy, **settings_of(rig)).ready()
-    sender.stop()
     rig.client(service, sender.items, chunk=20).finish()
     proxy.do(lambda line: (setattr(line, "delay_s", 0.0), setattr(line, "trickle", 0)))
     return service
