@@ -220,7 +220,7 @@ class Rig:
         ours = {server.process.pid for server in self.servers if server.is_alive()}
         left = [p for p in _processes_naming(str(self.folder)) if p.pid not in ours]
         forked = [s.process.pid for s in self.services if s.process.poll() is None]
-        return [" ".join(p.cmdline()) for p in left] + [f"service with pid {pid}" for pid in forked]
+        return [" ".join(p.info["cmdline"]) for p in left] + [f"service with pid {pid}" for pid in forked]
 
     def _end(self, service: Service) -> None:
         if service.process.poll() is None:
