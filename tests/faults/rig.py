@@ -112,9 +112,9 @@ class Rig:
         """Something that ends with the run."""
         return self._stack.enter_context(context)
 
-    def proxy(self, server: RedisServer, name: str = "proxy") -> ProxyThread:
-        """The fault proxy before a server."""
-        proxy = ProxyThread(self.folder / name, server.socket)
+    def proxy(self, server: RedisServer, *, timeout_s: float = 0.6) -> ProxyThread:
+        """The fault proxy before a server; services behind it wait `timeout_s` for a reply."""
+        proxy = ProxyThread(self.folder / "proxy", server.socket, timeout_s=timeout_s)
         self._stack.callback(proxy.close)
         return proxy
 

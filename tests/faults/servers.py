@@ -142,17 +142,21 @@ class _InLoop:
 
 
 class ProxyThread:
-    """The fault proxy for code that is no coroutine. `line` is the proxy; change it inside `do`."""
+    """The fault proxy for code that is no coroutine. `line` is the proxy; change it inside `do`.
 
-    def __init__(self, path: Path, server: Path) -> None:
+    timeout_s: what services wait for a reply behind it.
+    """
+
+    def __init__(self, path: Path, server: Path, *, timeout_s: float) -> None:
         self._in_loop = _InLoop()
+        self._timeout_s = timeout_s
         self.line = FaultProxy(path, server)
         self._in_loop.run(self.line.__aenter__)
 
     @property
     def url(self) -> str:
-        """For FIRSTSEEN_REDIS_URL, with a time-out that tests can wait for."""
-        return f"unix://{self.line.path}?socket_timeout=0.6"
+        """For FIRSTSEEN_REDIS_URL."""
+        return f"unix://{self.line.path}?socket_timeout={self._timeout_s}"
 
     def do(self, call: Callable[[FaultProxy], T]) -> T:
         """Change the proxy."""
@@ -175,8 +179,8 @@ class ProxyThread:
             left -= 1
             if left >= 0:
                 return False
+            happened.set()  # first: who waits for it looks at the process, too
             then()
-            happened.set()
             return True
 
         self.do(lambda line: setattr(line, "on_step", on_step))

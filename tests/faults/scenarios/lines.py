@@ -43,12 +43,12 @@ def line_fault(rig: Rig, fault: str) -> Service:
 def slow_line(rig: Rig, how: str) -> Service:
     """Latency before each command, and replies that come some bytes at a time."""
     rng = rig.rng
-    proxy = rig.proxy(rig.redis())
+    proxy = rig.proxy(rig.redis(), timeout_s=5)
     service = rig.serve(at=proxy, **settings_of(rig)).ready()
     if how != "trickling":
         proxy.do(lambda line: setattr(line, "delay_s", rng.choice([0.005, 0.02])))
     if how != "slow":
-        proxy.do(lambda line: setattr(line, "trickle", rng.choice([7, 64])))
+        proxy.do(lambda line: setattr(line, "trickle", rng.choice([64, 256])))
     sender = rig.client(service, rig.items(rng.randint(150, 250)), chunk=20)
     sender.has(100)
     sender.stop()

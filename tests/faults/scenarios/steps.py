@@ -37,16 +37,17 @@ def crash_point(rig: Rig, point: str) -> Service:
     """SIGKILL of the service at one step of the protocol: before it, after it, and after its reply."""
     rng = rig.rng
     kind, _, moment = point.rpartition(" ")
+    settings = OFTEN if kind != "XRANGE" else {}  # which reads a log that no snapshot has
     redis = rig.redis()
     proxy = rig.proxy(redis)
     front = rig.front()
-    service = rig.serve(at=proxy, **OFTEN).ready()
+    service = rig.serve(at=proxy, **settings).ready()
     front.point_to(service.url)
     sender = rig.client(front, rig.items(rng.randint(250, 350)), chunk=rng.choice([7, 20]), pause_s=0.002)
     sender.has(100)  # so there are snapshots
     if kind in START:
         _stop_somehow(rig, service, proxy, kind)
-        service = rig.serve(at=proxy, **OFTEN)
+        service = rig.serve(at=proxy, **settings)
     # The victim is known by now; a process that starts is killed at the first such step, others at any.
     skip = (
         0 if kind in (*START, "release") else rng.randint(0, 5 if kind in ("HGET", "HMGET", "append") else 1)
@@ -66,10 +67,10 @@ def crash_point(rig: Rig, point: str) -> Service:
     assert service.wait() == -signal.SIGKILL
     rig.note("service killed")
     if rng.random() < 0.3:  # and the next one, too
-        service = rig.serve(at=proxy, **OFTEN)
+        service = rig.serve(at=proxy, **settings)
         time.sleep(rng.random() * 0.5)
         rig.kill(service)
-    service = rig.serve(at=proxy, **OFTEN)
+    service = rig.serve(at=proxy, **settings)
     front.point_to(service.ready().url)
     for one in senders:
         one.finish()
