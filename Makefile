@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test simulate bench discovery e2e constraints clean
+.PHONY: help setup demo check format test simulate faults bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: $(VENV)/.dev ## all tests that need no Docker engine
 
 simulate: $(VENV)/.dev ## simulate faults on MINUTES=2 of seeds from FROM=random; prints the seed that fails and how to replay it
 	$(BIN)/python -m tests.simulation --minutes $(or $(MINUTES),2) --from $(or $(FROM),$$(od -An -N3 -tu4 /dev/urandom | tr -d ' '))
+
+faults: $(VENV)/.dev ## hurt real servers and processes in RUNS=200 seeded runs, from SEED=... on; about 10 minutes
+	$(BIN)/python -m tests.faults --runs $(or $(RUNS),200) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.clusterer --quick --json benchmarks/results/clusterer.json

@@ -441,7 +441,9 @@ class Pipeline:
     # Reading
 
     async def view(self, *, with_hash: bool = False) -> StreamView:
-        """The durable state now; the last one seen, marked stale, when the store keeps us waiting.
+        """The durable state now; the last one seen when the store keeps us waiting.
+
+        It is marked stale whenever the stream is not served: another process may have taken it on by then.
 
         Raises:
             NotReady: There is no state to show yet.
@@ -450,7 +452,7 @@ class Pipeline:
             async with asyncio.timeout(_READ_WAIT_S), self._at_rest:
                 if self._engine is not None:
                     self._view = self._look(self._engine, with_hash=with_hash)
-                    return self._view
+                    return replace(self._view, stale=self.reason is not None)
         except TimeoutError:
             pass
         if self._view is None:

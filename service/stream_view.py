@@ -9,7 +9,7 @@ from service.records import Cluster, VerdictKind
 
 @dataclass(frozen=True, kw_only=True)
 class StreamView:
-    """The durable state as readers see it. `stale`: the store is away and newer items may be in flight."""
+    """The durable state as readers see it. `stale`: the stream is not served now, so there may be newer items."""
 
     seq: int
     known_counts: dict[str, int]

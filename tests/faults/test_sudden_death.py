@@ -1,6 +1,7 @@
 """An item that kills the process, with real processes and a client that resends: the stream gets through."""
 
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.service import digits
 from tests.service.crashing import WHITE
-from tests.service.processes import Serve
+from tests.service.processes import Serve, plainly
 
 MOST_STARTS = 6
 
@@ -19,7 +20,7 @@ def sent_until_answered(
 ) -> tuple[list[dict[str, Any]], int, Serve]:
     """Send the same again and again, each time to a new process when the last one died; how many there were."""
     for start in range(1, 12):
-        service = Serve(bundle, folder, module="tests.faults.deadly").ready()
+        service = Serve(bundle, folder, launch=partial(plainly, module="tests.faults.deadly")).ready()
         try:
             return service.classify(items), start, service
         except httpx.TransportError:

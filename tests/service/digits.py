@@ -68,6 +68,12 @@ def variant_dir() -> Path:
 
 
 @functools.cache
+def variant() -> Bundle:
+    """The same, read."""
+    return read_bundle(variant_dir())
+
+
+@functools.cache
 def stream_items() -> tuple[dict[str, Any], ...]:
     """About 720 items: known digits first, then 3s and 7s among them. Ids are unique."""
     return make_stream(0).items

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 import psutil
@@ -15,6 +16,38 @@ import psutil
 from tests.service.waiting import until
 
 _SETTINGS_PREFIX = "FIRSTSEEN_"
+
+
+class Process(Protocol):
+    """What is used of a process: as subprocess.Popen has it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, signum: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class Launch(Protocol):
+    """Starts `firstseen <argv>`, whose output goes to the end of `log`."""
+
+    def __call__(self, argv: Sequence[str], *, environ: Mapping[str, str], log: Path) -> Process: ...
+
+
+def plainly(
+    argv: Sequence[str], *, environ: Mapping[str, str], log: Path, module: str = "service.cli"
+) -> Process:
+    """As a person starts it: a new Python, which takes three seconds to import what it needs. `module` is the command
+    line, or one made to fail.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *argv], stdout=output, stderr=output, env=environ
+        )
 
 
 class Serve:
@@ -27,10 +60,10 @@ class Serve:
         *options: str,
         port: int = 0,
         numba_cache_dir: Path | None = None,
-        module: str = "service.cli",
+        launch: "Launch | None" = None,
         **settings: object,
     ) -> None:
-        """Start it; `settings` become FIRSTSEEN_ variables. `module` is the command line, or one made to fail."""
+        """Start it; `settings` become FIRSTSEEN_ variables. launch: how; None is a Python of its own."""
         self.data_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self._log = data_dir / "service.log"
@@ -39,16 +72,8 @@ class Serve:
         environ |= {f"{_SETTINGS_PREFIX}{name.upper()}": str(value) for name, value in settings.items()}
         if numba_cache_dir is not None:
             environ["NUMBA_CACHE_DIR"] = str(numba_cache_dir)
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", module, "serve", str(bundle)),
-                    *("--port", str(port), "--data-dir", str(data_dir), *options),
-                ],
-                stdout=log,
-                stderr=log,
-                env=environ,
-            )
+        argv = ["serve", str(bundle), "--port", str(port), "--data-dir", str(data_dir), *options]
+        self.process = (launch or plainly)(argv, environ=environ, log=self._log)
 
     def __enter__(self) -> Self:
         return self

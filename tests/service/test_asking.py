@@ -1,5 +1,7 @@
 """The store is asked until it answers."""
 
+import asyncio
+
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -7,7 +9,7 @@ from service import asking
 from service.asking import Asking
 from service.metrics import Metrics
 from service.readiness import Readiness
-from service.state.errors import StoreError, StoreUnavailable
+from service.state.errors import EmbeddedServerFailed, StoreError, StoreUnavailable
 from tests.service.test_readiness import Door
 
 
@@ -62,3 +64,75 @@ async def test_what_is_no_absence_is_raised_at_once() -> None:
 
     with pytest.raises(StoreError, match="another bundle"):
         await ask.until_answered(call)
+
+
+async def test_a_server_that_does_not_start_again_is_started_once_more() -> None:
+    """Killed again while it started, or the disk is full: that is an absence too, told in one line."""
+    store, tries, seen = Store(), [], []
+    readiness = Readiness(Door(), Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # as above
+    readiness.ready()
+
+    async def revive() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise EmbeddedServerFailed("the embedded server ended at once; server.log ends with:\nno space")
+
+    async def call() -> str:
+        if len(tries) < 3:
+            raise StoreUnavailable("gone", outcome_unknown=True)
+        return "here"
+
+    async def opened() -> None:
+        seen.append(readiness.reason)
+
+    store.open = opened  # type: ignore[method-assign]
+    ask = Asking(store, readiness, revive)  # type: ignore[arg-type]  # as above
+
+    assert await ask.until_answered(call) == "here"
+    assert seen[0] == "the embedded server ended at once"
+    assert readiness.reason is None
+
+
+async def test_one_answer_does_not_mend_what_another_call_waits_for() -> None:
+    """A Redis out of memory renews a lease and refuses a batch: the stream is not served until the batch is taken."""
+    ask, readiness = made(Store(), [])
+    has_room, told = asyncio.Event(), []
+
+    async def append() -> str:
+        if not has_room.is_set():
+            raise StoreUnavailable("OOM", outcome_unknown=False)
+        return "taken"
+
+    async def renew() -> str:
+        return "renewed"
+
+    waiting = asyncio.create_task(ask.until_answered(append))
+    while readiness.reason is None:  # noqa: ASYNC110 - it has no event to wait for
+        await asyncio.sleep(0)
+    assert await ask.until_answered(renew) == "renewed"
+    told.append(readiness.reason)
+    has_room.set()
+
+    assert await waiting == "taken"
+    assert told == ["OOM"]
+    assert readiness.reason is None
+
+
+async def test_a_call_that_is_given_up_does_not_keep_the_store_away() -> None:
+    """The next answer says that it is there."""
+    ask, readiness = made(Store(), [])
+
+    async def never() -> str:
+        raise StoreUnavailable("gone", outcome_unknown=True)
+
+    async def ping() -> str:
+        return "here"
+
+    waiting = asyncio.create_task(ask.until_answered(never))
+    while readiness.reason is None:  # noqa: ASYNC110 - it has no event to wait for
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert await ask.until_answered(ping) == "here"
+    assert readiness.reason is None

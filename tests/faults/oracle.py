@@ -1,0 +1,280 @@
+"""The one judge of all runs: was the promise kept?
+
+    An acknowledged item is on disk and counted exactly once; the verdict of an id never changes; the replayed state
+    is byte for byte the live state.
+
+It knows nothing of what was done to the run. It takes the service that is left at the end, and everything that
+clients were ever told (the book), and reads the store with its own eyes:
+
+    book      every answer ever received for an id is the same, to the last digit
+    resend    all items once more, to the service: the same answers again, and nothing counts
+    ids       the store's verdicts are those of the book; each id has one seq, no seq has two ids
+    log       contiguous; an entry of items names ids that have these very seqs and clusters
+    counts    by verdict, by class and in sum: of the ids in the store, of /info, and of each snapshot for its part
+    hash      of /info = of a fresh engine fed with the newer snapshot and the log = with the older one and the log
+              = with the whole log, as long as nothing was trimmed
+    again     stopped by SIGTERM it ends with 0, nothing of it is left, and started again it shows the same
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from model.bundle import Bundle
+from service.clustering import snapshot
+from service.clustering.engine import Engine
+from service.records import Observed, Verdict
+from service.recovery import replay_entry
+from service.settings import Settings
+from service.starting import starting_params
+from service.state.errors import StoreError
+from service.state.keys import Keys
+from service.state.packing import unpack_entry, unpack_verdict
+from service.state.snapshots import BadSnapshot, Description, join
+from service.state.store import Loaded, LogRecord, StreamStore, connect
+from tests.faults.rig import Rig, Service
+from tests.service import digits
+from tests.service.waiting import until
+
+_RESEND = 200
+
+
+class Broken(AssertionError):
+    """The promise is broken; every sentence says how."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        shown = [*sentences[:12], *([f"... and {len(sentences) - 12} more"] if len(sentences) > 12 else [])]
+        super().__init__("\n".join(shown))
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """One stream as it lies in the store.
+
+    seq: after the last durable item; trimmed: the log is complete from here on; verdicts: by id; records: of the log,
+    from the older snapshot on; snapshots: (seq, blob), the older one first.
+    """
+
+    seq: int
+    trimmed: int
+    verdicts: dict[str, Verdict]
+    records: list[LogRecord]
+    snapshots: list[tuple[int, bytes]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the judge saw, for the report of the run."""
+
+    items: int
+    seq: int
+    entries: int
+    snapshots: int
+
+
+async def read_state(socket: Path, bundle: Bundle, *, stream: str = "default") -> State:
+    """Read a stream without owning it: once more when its owner wrote meanwhile."""
+    keys = Keys(stream, bundle.manifest.bundle_id)
+    client = connect(socket)
+    try:
+        while True:
+            before = await client.execute_command("HGETALL", keys.head)
+            try:
+                state, broken = await _read_once(client, keys, bundle), None
+            except (StoreError, BadSnapshot) as error:
+                state, broken = None, error
+            if before == await client.execute_command("HGETALL", keys.head):
+                break
+    finally:
+        await client.aclose()
+    if state is None:
+        raise Broken([f"the store cannot be read: {broken}"])
+    return state
+
+
+async def _read_once(client: "Redis", keys: Keys, bundle: Bundle) -> State:
+    store = StreamStore(client, stream=keys.stream, bundle_id=keys.bundle_id, owner="oracle")
+    head: dict[bytes, bytes] = await client.execute_command("HGETALL", keys.head)
+    stored: dict[bytes, bytes] = await client.execute_command("HGETALL", keys.ids(0))
+    snapshots = []
+    for name in (b"prev", b"cur"):
+        if name in head:
+            kept = Description.parse(head[name])
+            chunks = [await client.get(key) for key in keys.chunks(kept.generation, kept.chunks)]
+            snapshots.append((kept.seq, join(kept, chunks)))
+    trimmed, seq = int(head[b"trimmed"]), int(head[b"seq"])
+    whole = Loaded(snapshot=None, snapshot_seq=trimmed, next_seq=seq)
+    records = [record async for record in store.replay(whole)]
+    labels = bundle.manifest.labels
+    verdicts = {
+        id.decode(): unpack_verdict(data, id=id.decode(), labels=labels) for id, data in stored.items()
+    }
+    return State(seq=seq, trimmed=trimmed, verdicts=verdicts, records=records, snapshots=snapshots)
+
+
+def replayed(bundle: Bundle, state: State, start: tuple[int, bytes] | None) -> Engine:
+    """A fresh engine, from a snapshot (None: from nothing) and the log behind it."""
+    calibration = bundle.manifest.calibration
+    params = starting_params(
+        Settings(),
+        bundle.known,
+        known_error_rate=calibration.known_error_rate,
+        cluster_radius=calibration.cluster_radius,
+    )
+    if start is None:
+        engine = Engine(bundle.known, bundle.manifest.labels, params)
+    else:
+        engine = snapshot.load(start[1], bundle.known, bundle.manifest.labels)
+    for record in state.records:
+        if record.first_seq >= engine.seq:
+            replay_entry(engine, unpack_entry(record.payload, first_seq=record.first_seq))
+    return engine
+
+
+def as_answer(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as clients get it."""
+    return {
+        "id": verdict.id,
+        "seq": verdict.seq,
+        "verdict": verdict.verdict.value,
+        "label": verdict.label,
+        "cluster_id": verdict.cluster_id,
+        "novelty": verdict.novelty,
+        "nearest": verdict.nearest,
+        "distance": verdict.distance,
+    }
+
+
+def flaws(
+    state: State, info: dict[str, Any], answers: dict[str, dict[str, Any]], sent: set[str]
+) -> list[str]:
+    """How the store, the service's own account of itself and the book contradict each other."""
+    found = [f"acknowledged and lost: {id}" for id in sorted(answers.keys() - state.verdicts.keys())]
+    found += [
+        f"sent again and not there: {id}" for id in sorted(sent - state.verdicts.keys() - answers.keys())
+    ]
+    found += [f"there and never sent: {id}" for id in sorted(state.verdicts.keys() - sent)]
+    for id, verdict in state.verdicts.items():
+        if id in answers and (stored := as_answer(verdict)).items() - answers[id].items():
+            found.append(f"stored is {stored}, told was {answers[id]}")
+    of_seq = {verdict.seq: verdict for verdict in state.verdicts.values()}
+    if len(of_seq) != len(state.verdicts):
+        found.append(f"{len(state.verdicts)} ids share {len(of_seq)} seqs")
+    found += [f"{v.id} has seq {v.seq} of {state.seq}" for v in state.verdicts.values() if v.seq >= state.seq]
+    found += _flaws_of_log(state, of_seq)
+    kinds = Counter(v.verdict.value for v in state.verdicts.values())
+    labels = Counter(v.label for v in state.verdicts.values() if v.label is not None)
+    if {kind: n for kind, n in info["verdicts"].items() if n} != kinds:
+        found.append(f"/info counts {info['verdicts']}, the store has {dict(kinds)}")
+    if {label: n for label, n in info["known"].items() if n} != labels:
+        found.append(f"/info counts {info['known']}, the store has {dict(labels)}")
+    if info["seq"] != state.seq:
+        found.append(f"/info says seq {info['seq']}, the store {state.seq}")
+    return found
+
+
+def _flaws_of_log(state: State, of_seq: dict[int, Verdict]) -> list[str]:
+    """Every seq of the log is an item, whose id has it, or an entry that is none."""
+    found: list[str] = []
+    expected = state.trimmed
+    for record in state.records:
+        if record.first_seq != expected:
+            found.append(f"the log goes from seq {expected} to {record.first_seq}")
+        expected = record.first_seq + record.count
+        entry = unpack_entry(record.payload, first_seq=record.first_seq)
+        if not isinstance(entry, tuple):
+            if record.first_seq in of_seq:
+                found.append(f"{of_seq[record.first_seq].id} has the seq of an entry that is no item")
+            continue
+        batch, clusters = entry
+        assert isinstance(batch, Observed)
+        for n, (id, cluster) in enumerate(zip(batch.ids, clusters.tolist(), strict=True)):
+            stored = of_seq.get(record.first_seq + n)
+            if stored is None or (stored.id, stored.cluster_id or 0) != (id, cluster):
+                found.append(
+                    f"the log has {id} in cluster {cluster} at seq {record.first_seq + n}, ids: {stored}"
+                )
+    if expected != state.seq:
+        found.append(f"the log ends at seq {expected}, the head says {state.seq}")
+    return found
+
+
+def flaws_of_replay(bundle: Bundle, state: State, live_hash: str) -> list[str]:
+    """How what a fresh engine makes of snapshots and log differs from the live one, and from the ids."""
+    found = []
+    for seq, blob in state.snapshots:
+        engine = snapshot.load(blob, bundle.known, bundle.manifest.labels)
+        below = sum(v.seq < seq for v in state.verdicts.values())
+        if (engine.seq, sum(engine.verdict_counts.values())) != (seq, below):
+            found.append(f"the snapshot at {seq} counts {engine.verdict_counts}; {below} ids lie before it")
+    starts: list[tuple[int, bytes] | None] = [*state.snapshots]
+    if state.trimmed == 0:
+        starts.append(None)
+    for start in starts:
+        again = snapshot.digest(replayed(bundle, state, start))
+        if again != live_hash:
+            origin = "the whole log" if start is None else f"the snapshot at {start[0]} and the log"
+            found.append(f"replayed from {origin}: {again}; live: {live_hash}")
+    return found
+
+
+def judge(rig: Rig, service: Service) -> Findings:
+    """Judge a run by the service left at its end, which is calm: nothing hurts it any more.
+
+    Raises:
+        Broken: The promise is.
+    """
+    bundle = digits.bundle()
+    service.ready()
+    for other in rig.services:
+        if other is not service:
+            other.kill()
+    sent = list(rig.book.sent.values())
+    for at in range(0, len(sent), _RESEND):
+        for result in service.classify(sent[at : at + _RESEND]):
+            rig.book.answered(result)
+    info, state = _at_rest(service, bundle)
+    found = [*rig.book.wrong]
+    found += flaws(state, info, rig.book.answers, set(rig.book.sent))
+    found += flaws_of_replay(bundle, state, info["state_hash"])
+    if (status := service.stop()) != 0:
+        found.append(f"told to stop, it ended with {status}")
+    found += [f"left over: {left}" for left in _left(rig)]
+    again = service.again().ready()
+    shown = again.get("/info")
+    found += [
+        f"started again, {field} is {shown[field]}, was {info[field]}"
+        for field in ("seq", "verdicts", "known", "state_hash")
+        if shown[field] != info[field]
+    ]
+    again.kill()
+    found += [f"left over: {left}" for left in _left(rig)]
+    if found:
+        raise Broken(found)
+    return Findings(
+        items=len(state.verdicts), seq=state.seq, entries=len(state.records), snapshots=len(state.snapshots)
+    )
+
+
+def _at_rest(service: Service, bundle: Bundle) -> tuple[dict[str, Any], State]:
+    """The service's account and the store's content of one moment: a fit may come between the two."""
+
+    def look() -> tuple[dict[str, Any], State] | None:
+        info = service.get("/info")
+        state = asyncio.run(read_state(service.socket, bundle))
+        return (info, state) if info == service.get("/info") else None
+
+    return until(look, "the state comes to rest")
+
+
+def _left(rig: Rig) -> list[str]:
+    try:
+        until(lambda: not rig.all_ended(), "all processes end", within_s=5)
+    except AssertionError:
+        return rig.all_ended()
+    return []
