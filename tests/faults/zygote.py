@@ -17,6 +17,7 @@ has a single thread; it counts them before each fork. One line of JSON each way 
 it. So a test moves the clock of a running process forward and back, as an administrator or a bad NTP server does.
 """
 
+import ctypes
 import json
 import mmap
 import os
@@ -32,6 +33,7 @@ from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
 _LOOK_EVERY_S = 0.01
+_PR_SET_PDEATHSIG = 1
 
 
 class Forked:
@@ -156,6 +158,9 @@ def _become(request: dict[str, Any]) -> None:
     """Be the service; does not return."""
     status = 1
     try:
+        ctypes.CDLL(None).prctl(
+            _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0
+        )  # a suite that is killed leaves nothing
         signal.signal(signal.SIGINT, signal.default_int_handler)
         nothing = os.open(os.devnull, os.O_RDONLY)
         log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
