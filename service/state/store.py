@@ -124,6 +124,8 @@ class StreamStore:
         self._allow_unsafe = allow_unsafe
         self.durability = durability
         self._epoch = 0  # 0: not the owner
+        self._fenced: Fenced | None = None  # who took it from us
+        self._seq = 0  # the log goes at least so far
         self._idgen = 0  # the newest generation of ids that we know of
         self._bad_generation: int | None = None
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
@@ -162,16 +164,23 @@ class StreamStore:
             [keys.bundle, keys.epoch, keys.lease, keys.head],
             *(keys.bundle_id, self._owner, self._lease_ms, self._horizon, int(steal)),
         )
-        self._epoch = int(epoch)
+        self._epoch, self._fenced, self._seq = int(epoch), None, int(seq)
         self._idgen = int(seq) // self._horizon
         if saving:
             await self._abandon(saving)
         return self._epoch
 
     async def renew(self) -> None:
-        """Lengthen the lease by lease_ms from now. One that ran out but went to nobody is taken again."""
+        """Lengthen the lease by lease_ms from now. One that ran out but went to nobody is taken again.
+
+        Raises SequenceConflict when the log ends before what was confirmed: the server lost it, or a replica that
+        lagged has taken over.
+        """
+        keys = self._keys
         await self._call(
-            "fs1_renew", [self._keys.epoch, self._keys.lease], self._token(), self._owner, self._lease_ms
+            "fs1_renew",
+            [keys.epoch, keys.lease, keys.head],
+            *(self._token(), self._owner, self._lease_ms, self._seq),
         )
 
     async def release(self) -> None:
@@ -231,7 +240,7 @@ class StreamStore:
                 expected=conflict.expected,
                 got=batch.first_seq,
             ) from None
-        self._idgen = generation
+        self._idgen, self._seq = generation, batch.first_seq + batch.count
         return bool(written)
 
     async def load(self) -> Loaded:
@@ -373,6 +382,8 @@ class StreamStore:
         )
 
     def _token(self) -> str:
+        if self._fenced is not None and not self._epoch:
+            raise self._fenced
         if not self._epoch:
             raise Fenced("this store does not own the stream; call acquire first", ours=0, current=0)
         return f"{self._epoch} {self._owner}"
@@ -438,12 +449,14 @@ class StreamStore:
             if word == "FENCED":
                 ours, self._epoch = self._epoch, 0
                 epoch, _, owner = rest.partition(" ")
-                raise Fenced(
+                fenced = Fenced(
                     f"stream {self._keys.stream} is owned by {owner} with epoch {epoch}, ours was {ours}: "
                     "drop what is in memory and step down",
                     ours=ours,
                     current=int(epoch),
-                ) from None
+                )
+                self._fenced = self._fenced or fenced  # the first to hear it knew whose it was
+                raise self._fenced from None
             if word == "LEASEHELD":
                 remaining, _, owner = rest.partition(" ")
                 raise LeaseHeld(

@@ -1,4 +1,6 @@
-"""`firstseen`, with a net that kills its process at one picture, as a kernel that faults would: white all over."""
+"""`firstseen`, with a net that cannot stand one picture, white all over: it raises an exception, or kills its process,
+as a kernel that faults would.
+"""
 
 import os
 import signal
@@ -16,6 +18,15 @@ class Deadly(app.Embedder):
     def embed(self, items: Sequence[Payload]) -> Float32s:
         if any(map(is_white, items)):
             os.kill(os.getpid(), signal.SIGKILL)
+        return super().embed(items)
+
+
+class Fragile(app.Embedder):
+    """An exception, as often as it sees it."""
+
+    def embed(self, items: Sequence[Payload]) -> Float32s:
+        if any(map(is_white, items)):
+            raise ZeroDivisionError("the darkest pixel")
         return super().embed(items)
 
 

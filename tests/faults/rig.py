@@ -133,6 +133,7 @@ class Rig:
         clock: Path | None = None,
         chunk_bytes: int | None = None,
         is_forked: bool = True,
+        is_fragile: bool = False,
         **settings: object,
     ) -> Service:
         """A service, started and not waited for.
@@ -144,6 +145,7 @@ class Rig:
             clock: What its clock is moved with; see zygote.py.
             chunk_bytes: Of its snapshots, which are far below the real 256 KiB here.
             is_forked: By the zygote; else from a command line, as a person would.
+            is_fragile: Its net crashes at one picture; see deadly.py.
             settings: FIRSTSEEN_ variables.
         """
         given: dict[str, Any] = {"lease_ms": LEASE_MS, "request_timeout_s": 3, **settings}
@@ -151,7 +153,9 @@ class Rig:
             given["redis_url"] = (
                 at.url if isinstance(at, ProxyThread) else f"unix://{at.socket}?socket_timeout=2"
             )
-        forked = functools.partial(self._zygote.spawn, clock=clock, chunk_bytes=chunk_bytes)
+        forked = functools.partial(
+            self._zygote.spawn, clock=clock, chunk_bytes=chunk_bytes, is_fragile=is_fragile
+        )
         service = Service(
             bundle or digits.bundle_dir(),
             self.folder / name,
@@ -167,6 +171,7 @@ class Rig:
             clock=clock,
             chunk_bytes=chunk_bytes,
             is_forked=is_forked,
+            is_fragile=is_fragile,
             **settings,
         )
         self.services.append(service)

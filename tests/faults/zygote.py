@@ -115,10 +115,12 @@ class Zygote:
         log: Path,
         clock: Path | None = None,
         chunk_bytes: int | None = None,
+        is_fragile: bool = False,
     ) -> Forked:
         """Run `firstseen <argv>` in a process of its own.
 
         clock: see above. chunk_bytes: of snapshots; None is the real size, which small streams never fill.
+        is_fragile: its net crashes at one picture (deadly.py).
         """
         log.touch()  # whoever reads it may be faster than the fork
         request = {
@@ -127,6 +129,7 @@ class Zygote:
             "log": str(log),
             "clock": clock and str(clock),
             "chunk_bytes": chunk_bytes,
+            "is_fragile": is_fragile,
         }
         return Forked(self, self.ask({"spawn": request})["pid"])
 
@@ -169,13 +172,17 @@ def _become(request: dict[str, Any]) -> None:
         os.environ.clear()
         os.environ.update(request["environ"])
         sys.argv = ["firstseen", *request["argv"]]
+        from service import app
         from service.cli import main
         from service.state import snapshots
+        from tests.faults.deadly import Fragile
 
         if request["clock"] is not None:
             time.time = _shifted(request["clock"])
         if request["chunk_bytes"] is not None:
             snapshots.CHUNK_BYTES = request["chunk_bytes"]  # type: ignore[misc]  # readers take any size
+        if request["is_fragile"]:
+            app.Embedder = Fragile  # type: ignore[misc]
         main()
         status = 0
     except SystemExit as ended:

@@ -19,6 +19,7 @@ from tests.service.waiting import until
 START = (
     *("INFO", "CONFIG GET", "FUNCTION LIST", "FUNCTION LOAD", "GET"),  # look at the server, load the library
     *("acquire", "abandon_snapshot", "HGETALL", "MGET", "XRANGE"),  # take the stream, read it
+    *("HKEYS", "set_hand"),  # what is in quarantine, and that nobody left in order
 )
 STREAM = ("HGET", "HMGET", "append", "begin_snapshot", "put_chunk", "flip_snapshot", "trim")
 OTHER = ("renew", "release")

@@ -128,6 +128,27 @@ async def test_a_wiped_server(store: StreamStore, client: "Redis", stream: str) 
         await store.append(batch(1, "y"))
 
 
+async def test_whoever_hears_it_second(make_store: MakeStore) -> None:
+    """An owner that is fenced is told by whom, also in the calls that come after."""
+    a, b = make_store(owner="a"), make_store(owner="b")
+    await a.acquire()
+    await b.acquire(steal=True)
+    for _ in range(2):
+        with pytest.raises(Fenced, match="owned by b with epoch 2, ours was 1"):
+            await a.renew()
+
+
+async def test_a_log_that_became_shorter(store: StreamStore, client: "Redis", stream: str) -> None:
+    """A replica that lagged and took over is noticed by the next renewal, before anything is written."""
+    await store.append(batch(0, "x"))
+    await store.renew()
+    await client.hset(f"fs:{{{stream}}}:bundle-a:head", "seq", "0")
+
+    with pytest.raises(SequenceConflict) as caught:
+        await store.renew()
+    assert caught.value.expected == 0
+
+
 async def test_a_log_without_its_head(store: StreamStore, client: "Redis", stream: str) -> None:
     """A head that fell behind its log is refused as a conflict, with nothing written."""
     await store.append(batch(0, "x"))

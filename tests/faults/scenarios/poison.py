@@ -1,0 +1,48 @@
+"""An item that crashes the engine, while the process is killed at the very step that puts it aside."""
+
+import httpx
+
+from tests.faults.registry import scenario
+from tests.faults.rig import Rig, Service
+from tests.service.crashing import WHITE
+from tests.service.waiting import until
+
+
+@scenario("asked", "done", "told")
+def poison_item(rig: Rig, moment: str) -> Service:
+    """An item crashes the engine, and SIGKILL at the step that puts it aside: it is refused alone, for good."""
+    rng = rig.rng
+    redis = rig.redis()
+    proxy = rig.proxy(redis)
+    front = rig.front()
+    settings = {"snapshot_every_items": rng.choice([40, 20_000])}
+    service = rig.serve(at=proxy, is_fragile=True, **settings).ready()
+    front.point_to(service.url)
+    sender = rig.client(front, rig.items(300), pause_s=0.002)
+    sender.has(rng.randint(20, 100))
+    died = proxy.at_step("quarantine", moment, service.process.kill)
+    assert _answer_to_white(front.url) is None, "an answer that was not durable"
+    until(died.is_set, "it is killed")
+    service.wait()
+    rig.note("service killed")
+    service = rig.serve(at=proxy, is_fragile=True, **settings)
+    front.point_to(service.ready().url)
+    refused = [until(lambda: _answer_to_white(front.url), "the item is answered") for _ in range(3)]
+    assert all(answer == refused[0] for answer in refused)
+    assert refused[0]["type"] == "/problems/quarantined", refused[0]
+    sender.finish()
+    assert [letter["id"] for letter in service.get("/dlq")["items"]] == ["white"]
+    rig.note("item in quarantine")
+    return service
+
+
+def _answer_to_white(url: str) -> dict[str, str] | None:
+    """The problem with the item; None where there is no answer, or none for good."""
+    try:
+        answer = httpx.post(f"{url}/classify", json={"id": "white", "x": WHITE}, timeout=10, trust_env=False)
+    except httpx.TransportError:
+        return None
+    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return None
+    problem: dict[str, str] = answer.json()
+    return problem
