@@ -66,7 +66,7 @@ def test_a_truncated_file_is_named(
         (b"\x00\x00\x08\x03" + struct.pack(">3I", 1, 1, 2) + b"ab", "starts with 00 00 08 03"),
         (b"\x00\x01\x08\x01" + struct.pack(">I", 2) + b"ab", "starts with 00 01 08 01"),
         (b"<html>not found</html>", "starts with 3c 68 74 6d"),
-        (gzip.compress(b"\x00\x00\x08\x01"), "starts with 1f 8b"),
+        (gzip.compress(b"\x00\x00\x08\x01", mtime=0), "starts with 1f 8b"),
     ],
 )
 def test_what_is_no_idx_file_is_refused(tmp_path: Path, raw: bytes, problem: str) -> None:

@@ -90,7 +90,9 @@ def test_groups_are_classes_and_empty_posts_are_left_out(tmp_path: Path) -> None
     assert "nothing of 1 posts" in data.source
 
 
-@pytest.mark.parametrize("raw", [b"", b"no archive", archive({"a/b/c": b"x" * 5000})[:-60]])
+@pytest.mark.parametrize(
+    "raw", [b"", b"no archive", archive({"a/b/c": b"x" * 5000})[:-60]], ids=["empty", "none", "cut"]
+)
 def test_a_broken_archive_is_refused(tmp_path: Path, raw: bytes) -> None:
     """With what to do."""
     with pytest.raises(DataError, match="is truncated or no archive"):
