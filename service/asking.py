@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 
 from service.readiness import Readiness
-from service.state.errors import EmbeddedServerFailed, StoreUnavailable
+from service.state.errors import EmbeddedServerFailed, StoreMisconfigured, StoreUnavailable
 from service.state.store import StreamStore
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -47,8 +47,9 @@ class Asking:
         try:
             while True:
                 try:
-                    if tries:
-                        await self._store.open()
+                    if tries and not await self._is_trusted():
+                        await asyncio.sleep(RETRY_S[-1])
+                        continue
                     answer = await call()
                 except StoreUnavailable as away:
                     self._unanswered.add(question)
@@ -60,11 +61,22 @@ class Asking:
                     self._unanswered.discard(question)
                     if (
                         not self._unanswered
-                    ):  # out of memory it renews a lease, and takes no batch: that is away
+                    ):  # out of memory it renews a lease and takes no batch: that is away
                         self._readiness.store_is_away(None)
                     return answer
         finally:
             self._unanswered.discard(question)
+
+    async def _is_trusted(self) -> bool:
+        """Whether a store that was away still keeps what is acknowledged; while it does not, nothing is asked of it."""
+        try:
+            await self._store.open()
+        except StoreMisconfigured as unsafe:
+            self._readiness.store_is_away(None)
+            self._readiness.store_is_unsafe(str(unsafe))
+            return False
+        self._readiness.store_is_unsafe(None)
+        return True
 
     async def _try_to_revive(self) -> None:
         if self._revive is None:

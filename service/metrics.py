@@ -27,7 +27,7 @@ class Metrics:
         self.failed = Counter("firstseen_failed", "Items that failed by a fault of ours.", registry=registry)
         self.forgotten = Counter(
             "firstseen_forgotten",
-            "Durable entries that Redis came back without; only in the tier `relaxed`.",
+            "Durable items that Redis came back without; only in the tier `relaxed`.",
             registry=registry,
         )
         self.quarantined = Counter(

@@ -261,13 +261,11 @@ class Pipeline:
             entries += len(page)
         forgotten = self._durable_seq - engine.seq
         if forgotten > 0 and self._store.durability.may_forget:
-            log.error(
-                "forgotten", entries=forgotten, seq=engine.seq, durability=self._store.durability.tier.value
-            )
+            log.error("forgotten", items=forgotten, seq=engine.seq)
             self._metrics.forgotten.inc(forgotten)
         elif forgotten > 0:
             raise StoreError(
-                f"Redis came back with {engine.seq} entries where {self._durable_seq} had been confirmed: it was "
+                f"Redis came back with {engine.seq} items where {self._durable_seq} had been confirmed: it was "
                 "emptied, or a replica that lagged took over. Restore it from a backup, or start firstseen again to go "
                 "on from what is there."
             )

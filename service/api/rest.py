@@ -136,7 +136,9 @@ async def answer(context: Context, good: list[Item], *, is_retry: bool = False) 
 def response_to(outcome: Answer, context: Context) -> Response:
     """What became of an item that was sent on its own."""
     if isinstance(outcome, Refused):
-        return response_of(outcome.error)
+        refused = response_of(outcome.error)
+        refused.headers.update(_promise(context))
+        return refused
     return json_response(_result(outcome), headers=_promise(context))
 
 

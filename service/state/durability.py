@@ -9,9 +9,9 @@
 
 All tiers want the append-only file, and an eviction policy that throws nothing away. In `replicated` a write is
 acknowledged after WAITAOF has said that this server and so many replicas have it in their files. WAITAOF speaks of
-the last write *of its own connection*, so both go in one pipeline; and a resend that the server recognises makes a
-small write again, so that there is something to wait for. After taking the stream the owner waits once for all that it
-found there, which a predecessor may have written and never seen confirmed.
+the last write *of its own connection*, so both go over one connection, one after the other; and a resend that the
+server recognises makes a small write again, so that there is something to wait for. After taking the stream the owner
+waits once for all that it found there, which a predecessor may have written and never seen confirmed.
 
 Pure: what the server said goes in, sentences come out.
 """

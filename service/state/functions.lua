@@ -74,12 +74,14 @@ end
 
 -- Lengthen the lease; one that merely ran out, with no owner since, is taken again. A log shorter than its owner knows
 -- it to be is a conflict: a replica that lagged has taken over.
--- KEYS epoch lease head; ARGV token, owner, lease ms, seq.
+-- KEYS epoch lease head; ARGV token, owner, lease ms, seq. An older process gives neither head nor seq.
 local function renew(keys, args)
   local refusal = fence(keys[1], args[1])
   if refusal then return refusal end
-  local seq = redis.call('HGET', keys[3], 'seq') or '0'
-  if tonumber(seq) < tonumber(args[4]) then return redis.error_reply('CONFLICT ' .. seq) end
+  if keys[3] then
+    local seq = redis.call('HGET', keys[3], 'seq') or '0'
+    if tonumber(seq) < tonumber(args[4]) then return redis.error_reply('CONFLICT ' .. seq) end
+  end
   redis.call('SET', keys[2], args[2], 'PX', args[3])
   return 1
 end

@@ -174,10 +174,10 @@ class StreamStore:
         """Lengthen the lease by lease_ms from now. One that ran out but went to nobody is taken again.
 
         Raises SequenceConflict when the log ends before what was confirmed: the server lost it, or a replica that
-        lagged has taken over.
+        lagged has taken over. Waits for replicas as an append does, so that their absence is seen on a quiet stream.
         """
         keys = self._keys
-        await self._call(
+        await self._commit(
             "fs1_renew",
             [keys.epoch, keys.lease, keys.head],
             *(self._token(), self._owner, self._lease_ms, self._seq),

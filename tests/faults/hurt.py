@@ -23,22 +23,16 @@ def unready(service: Service) -> str:
     return reason
 
 
-def away(service: Service, *, is_hurt_for_good: bool = True) -> None:
-    """Alive, not ready with a reason, refusing items with Retry-After, and still showing what it knows, marked stale.
-
-    is_hurt_for_good: nothing mends itself meanwhile, so every look sees the same.
-    """
+def away(service: Service) -> None:
+    """Alive, not ready with a reason, refusing items with Retry-After, and showing what it knows, marked stale."""
     reason = unready(service)
     assert service.http.get("/livez").status_code == 200
     refused = service.http.post("/classify", json={"x": digits.raw()})
     shown = [service.http.get(path) for path in ("/clusters", "/info")]
     assert [200, 200] == [answer.status_code for answer in shown], [answer.text for answer in shown]
-    if is_hurt_for_good:
-        assert refused.status_code == 503, refused.text
-        assert int(refused.headers["retry-after"]) >= 1
-        assert all(answer.json()["stale"] for answer in shown), (
-            f"what is shown is not marked stale ({reason})"
-        )
+    assert refused.status_code == 503, refused.text
+    assert int(refused.headers["retry-after"]) >= 1
+    assert all(answer.json()["stale"] for answer in shown), f"what is shown is not marked stale ({reason})"
 
 
 def grown(service: Service) -> float:

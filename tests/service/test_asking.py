@@ -9,7 +9,7 @@ from service import asking
 from service.asking import Asking
 from service.metrics import Metrics
 from service.readiness import Readiness
-from service.state.errors import EmbeddedServerFailed, StoreError, StoreUnavailable
+from service.state.errors import EmbeddedServerFailed, StoreError, StoreMisconfigured, StoreUnavailable
 from tests.service.test_readiness import Door
 
 
@@ -63,6 +63,42 @@ async def test_what_is_no_absence_is_raised_at_once() -> None:
         raise StoreError("state of another bundle")
 
     with pytest.raises(StoreError, match="another bundle"):
+        await ask.until_answered(call)
+
+
+async def test_a_store_that_comes_back_set_up_to_forget() -> None:
+    """Nothing is asked of it, and the reason is told, until it is mended: what is in hand waits, and ends nothing."""
+    store, seen, calls = Store(), [], []
+    ask, readiness = made(store, [])
+
+    async def opened() -> None:
+        store.opened += 1
+        seen.append(readiness.reason)
+        if store.opened < 4:
+            raise StoreMisconfigured("the append-only file is off")
+
+    store.open = opened  # type: ignore[method-assign]
+
+    async def call() -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            raise StoreUnavailable("gone", outcome_unknown=True)
+        return "here"
+
+    assert await ask.until_answered(call) == "here"
+    assert ["gone", *["the append-only file is off"] * 3] == seen
+    assert len(calls) == 2
+    assert readiness.reason is None
+
+
+async def test_a_store_that_is_set_up_to_forget_from_the_start() -> None:
+    """That is for a person, at once."""
+    ask, _ = made(Store(), [])
+
+    async def call() -> None:
+        raise StoreMisconfigured("eviction")
+
+    with pytest.raises(StoreMisconfigured):
         await ask.until_answered(call)
 
 

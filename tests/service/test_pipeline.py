@@ -316,7 +316,7 @@ class TestTrust:
 
         with pytest.raises(NotReady):
             await rig.ask(known("c", 2))
-        with pytest.raises(StoreError, match="came back with 0 entries where 3 had been confirmed"):
+        with pytest.raises(StoreError, match="came back with 0 items where 3 had been confirmed"):
             await asyncio.wait_for(running, 10)
 
     async def test_watchers_of_a_lost_stream_are_sent_away(self, shared: Shared, store: FakeStore) -> None:

@@ -91,7 +91,9 @@ class Durable(RuleBasedStateMachine):
         """Behind the next batch."""
         process = self.running.ready()
         assert process is not None
-        process.pipeline._snapshot_every = 1
+        saving = process.pipeline._saving
+        assert "_every" in vars(saving), "it has another name now"
+        saving._every = 1
 
     @rule(pick=_shares, size=_shares)
     def fail_over(self, pick: float, size: float) -> None:

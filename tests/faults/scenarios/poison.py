@@ -1,5 +1,7 @@
 """An item that crashes the engine, while the process is killed at the very step that puts it aside."""
 
+import contextlib
+
 import httpx
 
 from tests.faults.registry import scenario
@@ -31,9 +33,21 @@ def poison_item(rig: Rig, moment: str) -> Service:
     assert all(answer == refused[0] for answer in refused)
     assert refused[0]["type"] == "/problems/quarantined", refused[0]
     sender.finish()
-    assert [letter["id"] for letter in service.get("/dlq")["items"]] == ["white"]
+    assert _in_quarantine(service) == ["white"]
     rig.note("item in quarantine")
+    died = proxy.at_step("drop_letters", moment, service.process.kill)
+    with contextlib.suppress(httpx.TransportError):
+        service.http.delete("/dlq", params={"all": "true"})
+    assert died.wait(10), "it is not killed"
+    service.wait()
+    rig.note("service killed")
+    service = rig.serve(at=proxy, is_fragile=True, **settings).ready()
+    assert _in_quarantine(service) == (["white"] if moment == "asked" else [])
     return service
+
+
+def _in_quarantine(service: Service) -> list[str]:
+    return [letter["id"] for letter in service.get("/dlq")["items"]]
 
 
 def _answer_to_white(url: str) -> dict[str, str] | None:

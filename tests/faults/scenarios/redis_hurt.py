@@ -101,7 +101,7 @@ def no_memory(rig: Rig) -> Service:
     rng = rig.rng
     redis = rig.redis()
     service = rig.serve(at=redis, **settings_of(rig)).ready()
-    sender = rig.client(service, rig.items(rng.randint(400, 700)), pause_s=0.002)
+    sender = rig.client(service, rig.items(rng.randint(400, 700)), chunk=7, pause_s=0.005)
     for _ in range(rng.randint(1, 2)):
         sender.has(sender.acked + rng.randint(0, 100))
         if sender.is_done:
@@ -156,7 +156,7 @@ def disk_full(rig: Rig, where: str) -> Service:
     reason = hurt.unready(service)
     store_died = redis is not None and not redis.is_alive()
     rig.say(f"said: {reason[:90]!r}, Redis {'has ended' if store_died else 'lives, or is started again'}")
-    hurt.away(service, is_hurt_for_good=True)
+    hurt.away(service)
     time.sleep(rng.random())
     filler.unlink()
     if redis is not None and not redis.is_alive():

@@ -3,13 +3,13 @@
 import random
 import time
 
-from service.settings import Settings
-from tests.faults.registry import Skipped, scenario
+from tests.faults.registry import scenario
 from tests.faults.rig import Rig, Service
 from tests.faults.servers import RedisServer
 
 
-def _pair(rig: Rig) -> tuple[RedisServer, RedisServer]:
+def pair(rig: Rig) -> tuple[RedisServer, RedisServer]:
+    """A primary, and a replica that follows it."""
     primary, replica = rig.redis("primary"), rig.redis("replica")
     replica.follow(primary.listen())
     return primary, replica
@@ -23,7 +23,7 @@ def _promote(replica: RedisServer) -> None:
 @scenario()
 def replica_has_all(rig: Rig) -> Service:
     """The primary dies, and a replica that has everything takes over: the service goes on, nothing is lost."""
-    primary, replica = _pair(rig)
+    primary, replica = pair(rig)
     proxy = rig.proxy(primary)
     service = rig.serve(at=proxy, snapshot_every_items=rig.rng.choice([50, 20_000])).ready()
     rig.client(service, rig.items(rig.rng.randint(50, 200))).finish()
@@ -40,7 +40,7 @@ def replica_has_all(rig: Rig) -> Service:
 def replica_lags(rig: Rig, how: str) -> Service:
     """The primary dies, and one that lags takes over: the service refuses aloud, and ends."""
     rng = rig.rng
-    primary, replica = _pair(rig)
+    primary, replica = pair(rig)
     proxy = rig.proxy(primary)
     service = rig.serve(at=proxy, snapshot_every_items=rng.choice([50, 20_000])).ready()
     items = rig.items(400)
@@ -75,11 +75,9 @@ def replica_lags(rig: Rig, how: str) -> Service:
 @scenario()
 def replicated(rig: Rig) -> Service:
     """In the tier `replicated` the primary dies at any instant: the replica has what was confirmed."""
-    if "durability" not in Settings.model_fields:
-        raise Skipped("this release has no FIRSTSEEN_DURABILITY")
     rng: random.Random = rig.rng
     rig.binary = None  # WAITAOF came with Redis 7.2
-    primary, replica = _pair(rig)
+    primary, replica = pair(rig)
     proxy = rig.proxy(primary)
     service = rig.serve(
         at=proxy, durability="replicated", replicas=1, snapshot_every_items=rng.choice([50, 20_000])
