@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="dlq",
     help=(
-        "Items in quarantine: each crashed the engine, twice and alone. Look at them, mend what they show, and retry "
-        "or drop them."
+        "Items in quarantine: each crashed the engine twice, the last time alone, or ended the process. Look at them, "
+        "mend what they show, and retry them; or drop what is garbage."
     ),
     no_args_is_help=True,
     rich_markup_mode="rich",
