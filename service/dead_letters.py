@@ -4,6 +4,7 @@ Only the owner of a stream writes its dead letters, so it need not ask the store
 once, when it takes the stream over, and keeps them. There are a thousand at most.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -48,6 +49,8 @@ class DeadLetters:
         self._now = now
         self._version = version
         self._ids: set[str] = set()
+        self._writing = asyncio.Lock()  # what is in the store and what is known of it change together
+        self._reading = asyncio.Lock()  # one page of payloads at a time
         self._is_full = False
         self._epoch = 0
         self._given = 0  # ids to items without one, in this epoch
@@ -70,7 +73,8 @@ class DeadLetters:
 
     async def load(self, epoch: int) -> None:
         """Learn who is in quarantine; the stream is ours."""
-        self._ids = set(await self._asking.until_answered(self._box.ids))
+        async with self._writing:
+            self._ids = set(await self._asking.until_answered(self._box.ids))
         self._is_full = len(self._ids) >= MOST
         if epoch != self._epoch:
             self._epoch, self._given = epoch, 0
@@ -98,7 +102,9 @@ class DeadLetters:
             version=self._version,
         )
         try:
-            await self._asking.until_answered(lambda: self._box.put(letter))
+            async with self._writing:
+                await self._asking.until_answered(lambda: self._box.put(letter))
+                self._ids.add(id)
         except DeadLettersFull as full:
             self._is_full = True
             log.warning("quarantine_full", id=id, reason=reason, detail=str(full))
@@ -109,7 +115,6 @@ class DeadLetters:
                     "full. Do not send it again."
                 ),
             )
-        self._ids.add(id)
         self._is_full = len(self._ids) >= MOST
         self._metrics.quarantined.inc()
         self._metrics.dead_letters.set(len(self._ids))
@@ -118,8 +123,9 @@ class DeadLetters:
 
     async def release(self, id: str) -> None:
         """The item got through: it is not in quarantine any more."""
-        await self._asking.until_answered(lambda: self._box.drop([id]))
-        self._forget([id])
+        async with self._writing:
+            await self._asking.until_answered(lambda: self._box.drop([id]))
+            self._forget([id])
         log.info("released", id=id)
 
     # What people ask for: an answer now, or an error
@@ -130,11 +136,12 @@ class DeadLetters:
         Raises:
             StoreAway: The store does not answer.
         """
-        ids = await _now_or_never(self._box.ids())
-        following = [id for id in ids if id.encode("utf-8", "surrogatepass") > after.encode()]
-        shown = following[:limit]
-        more = shown[-1] if len(following) > limit else None
-        return await _now_or_never(self._box.get(shown)), more
+        async with self._reading:
+            ids = await _now_or_never(self._box.ids())
+            following = [id for id in ids if id.encode("utf-8", "surrogatepass") > after.encode()]
+            shown = following[:limit]
+            more = shown[-1] if len(following) > limit else None
+            return await _now_or_never(self._box.get(shown)), more
 
     async def item(self, id: str) -> Item:
         """An item in quarantine, to be tried again.
@@ -160,9 +167,10 @@ class DeadLetters:
             NotReady: The stream is not ours.
             StoreAway: The store does not answer.
         """
-        ids = await _now_or_never(self._box.ids()) if id is None else [id]
-        dropped = await _now_or_never(self._box.drop(ids))
-        self._forget(ids)
+        async with self._writing:
+            ids = await _now_or_never(self._box.ids()) if id is None else [id]
+            dropped = await _now_or_never(self._box.drop(ids))
+            self._forget(ids)
         if id is not None and not dropped:
             raise _unknown(id)
         log.info("dropped", items=dropped, id=id)

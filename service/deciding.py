@@ -230,16 +230,24 @@ class Decider:
                     raise EngineCrashed(is_halfway=is_halfway) from error
                 return result, record
 
-            try:
-                result, record = await self._memory.in_worker(step)
-            except EngineCrashed as crash:
-                if crash.is_halfway:
-                    self._memory.forget()
-                raise
-            with self._metrics.commit.time():
-                await self._ask(lambda: self._store.append(record))
+            result, record = await self._stepped(step)
+            with self._memory.ahead():
+                await self._note([])  # it was stepped: what ends the process from here on is not its fault
+                with self._metrics.commit.time():
+                    await self._ask(lambda: self._store.append(record))
             self._memory.committed(result)
         return result
+
+    async def _stepped(self, step: Callable[[], tuple[StepResult, Append]]) -> tuple[StepResult, Append]:
+        try:
+            return await self._memory.in_worker(step)
+        except EngineCrashed as crash:
+            if crash.is_halfway:
+                self._memory.forget()
+            raise
+        except BaseException:  # cancelled, and the thread goes on
+            self._memory.forget()
+            raise
 
     # When it crashes
 
@@ -312,8 +320,9 @@ class Decider:
                 is_well = False
             else:
                 is_well = True
-            if with_step:
-                self._memory.forget()
+            finally:
+                if with_step:
+                    self._memory.forget()
         if with_step:
             await self._memory.rebuild("the engine was tried out; reading the state again")
         return is_well

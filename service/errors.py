@@ -20,8 +20,8 @@ class InvalidItem(ClientError):
 
 class ItemQuarantined(ClientError):
     """The item crashed the engine twice, the last time alone; it is in quarantine and was not counted. The others of
-    its request are not affected. Under the same id it is refused from now on, until a person looks at it: `firstseen dlq list`,
-    then `firstseen dlq retry` or `firstseen dlq drop`.
+    its request are not affected. Under the same id it is refused from now on, until a person looks at it:
+    `firstseen dlq list`, then `firstseen dlq retry` or `firstseen dlq drop`.
     """
 
 

@@ -1,7 +1,8 @@
 """The engine, as the pipeline lends it to those who work on it: while they do, it is ahead of the store or halfway."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -36,3 +37,15 @@ class Memory:
     committed: Callable[[StepResult], None]
     forget: Callable[[], None]
     rebuild: Callable[[str], Awaitable[None]]
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """While the engine is ahead of the store: should that end in another way than well, it is of no use any more.
+
+        Readers wait for `at_rest`, which is held around this, and must not find it so.
+        """
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise

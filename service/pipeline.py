@@ -47,6 +47,7 @@ from service.readiness import Readiness
 from service.recovery import replay
 from service.saving import Saving
 from service.state.errors import (
+    DuplicateIds,
     Fenced,
     LeaseHeld,
     SequenceConflict,
@@ -196,7 +197,7 @@ class Pipeline:
                     await self._serve_and_renew()
                 except Fenced as fenced:
                     self._step_down(f"the stream is not ours any more: {fenced}")
-                except SequenceConflict as conflict:
+                except (SequenceConflict, DuplicateIds) as conflict:
                     self._step_down(f"the store is ahead of us: {conflict}")
                 except StoreUnavailable as away:  # while reading the log: start over
                     self._step_down(str(away))
@@ -226,7 +227,7 @@ class Pipeline:
         return self._queue.is_drained
 
     async def _own(self) -> None:
-        """Become the owner and bring the engine to the state of the store."""
+        """Become the owner."""
         await self._store_check.open()
         while True:
             try:
@@ -238,9 +239,6 @@ class Pipeline:
                 await asyncio.sleep(min(held.remaining_ms, 500) / 1000)
         self._metrics.epoch.set(self.epoch)
         log.info("acquired", epoch=self.epoch)
-        await self._restore()
-        self._readiness.ready()
-        log.info("ready", seq=self._durable_seq, epoch=self.epoch)
 
     async def _restore(self) -> None:
         """Snapshot, then log; then the parameters that the operator wants, as an entry of the log."""
@@ -251,9 +249,10 @@ class Pipeline:
         for warning in loaded.warnings:
             log.warning("snapshot_skipped", warning=warning)
         if loaded.snapshot is None:
-            engine = Engine(self._bundle.known, self._labels, self._params)
+            begin = partial(Engine, self._bundle.known, self._labels, self._params)
         else:
-            engine = snapshot.load(loaded.snapshot, self._bundle.known, self._labels)
+            begin = partial(snapshot.load, loaded.snapshot, self._bundle.known, self._labels)
+        engine = await self._in_worker(begin)
         self._saving.seq = loaded.snapshot_seq
         entries = 0
         async for page in self._store.replay_pages(loaded):
@@ -277,6 +276,7 @@ class Pipeline:
             engine.configure(self._params)
         self._engine, self._durable_seq = engine, engine.seq
         self._view = self._look(engine)
+        self._fanout.end()  # who came meanwhile has an old hello: they come back for a fresh one
 
     def _step_down(self, reason: str) -> None:
         log.warning("stepped_down", reason=reason)
@@ -289,9 +289,10 @@ class Pipeline:
         self._queue.fail_all(NotReady("The stream moved to another process. Send the same again."))
 
     async def _serve_and_renew(self) -> None:
-        serve = asyncio.create_task(self._serve())
-        renew = asyncio.create_task(self._renew())
-        self._is_serving = True
+        serve = asyncio.create_task(self._restore_and_serve())
+        renew = asyncio.create_task(
+            self._renew()
+        )  # also while the log is read, which may take longer than a lease
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -311,6 +312,13 @@ class Pipeline:
             await asyncio.sleep(self._lease_s / 3)
             await self._asking.until_answered(self._store.renew)
             await self._store_check.again()
+
+    async def _restore_and_serve(self) -> None:
+        await self._restore()
+        self._readiness.ready()
+        log.info("ready", seq=self._durable_seq, epoch=self.epoch)
+        self._is_serving = True
+        await self._serve()
 
     async def _serve(self) -> None:
         await self._decider.begin(self.epoch)
@@ -332,9 +340,14 @@ class Pipeline:
     # Starting over
 
     async def _start_over(self, reason: str) -> None:
-        """A step failed halfway: drop the memory and read the state again."""
+        """Something failed that nobody foresaw: drop the memory, take the stream anew, and read the state again."""
         self._readiness.unready(reason)
         self._fanout.end()  # should it be durable after all, its events are lost: watchers start anew
+        try:
+            self.epoch = await self._asking.until_answered(self._store.acquire)
+        except LeaseHeld as held:
+            raise Fenced(str(held), ours=self.epoch, current=0) from None
+        self._metrics.epoch.set(self.epoch)
         await self._restore()
         self._readiness.ready()
 
@@ -355,7 +368,10 @@ class Pipeline:
         retried = frozenset(n for n, job in enumerate(owners) if job.is_retry)
         try:
             answers = await self._decider.answer(items, retried=retried)
-        except (Fenced, SequenceConflict, StoreUnavailable, asyncio.CancelledError):
+        except (
+            StoreError,
+            asyncio.CancelledError,
+        ):  # it may be durable: only who takes the stream anew can tell
             self._readiness.unready("the stream is not ours any more")
             self._fail(
                 batch, NotReady("The stream moved to another process, or is stopping. Send the same again.")
@@ -368,6 +384,7 @@ class Pipeline:
             return
         except Exception:
             log.exception("batch_failed", items=len(items))
+            self._readiness.unready("a batch failed")
             self._metrics.failed.inc(len(items))
             self._fail(batch, InternalError("These items could not be classified."))
             await self._start_over("a batch failed; reading the state again")

@@ -10,7 +10,7 @@ from service.clustering.engine import StepResult
 from service.clustering.stream_gate import StreamFit
 from service.fits import Fits
 from service.memory import Memory
-from service.state.errors import Fenced, SequenceConflict
+from service.state.errors import StoreError
 from service.state.packing import pack_refit
 from service.state.store import Append, StreamStore
 
@@ -40,7 +40,7 @@ class Tending:
             Whether that went well. If not, the engine is of no use any more; it is no item's fault.
 
         Raises:
-            Fenced, SequenceConflict: The stream is not ours.
+            StoreError: What was made of it may be durable or not; the stream has to be taken anew.
         """
         engine = self._memory.engine()
         try:
@@ -50,7 +50,7 @@ class Tending:
                     self._memory.committed(await self._use(fit))
                 if engine.is_fit_due and self._fits.may_begin(engine.seq):
                     self._fits.begin(engine.stream, await self._memory.in_worker(engine.fit_job))
-        except (Fenced, SequenceConflict):
+        except StoreError:
             raise
         except Exception:
             log.exception("refit_failed", seq=engine.seq)
@@ -62,6 +62,7 @@ class Tending:
         """Decide by a fit from here on, and commit that."""
         engine = self._memory.engine()
         record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
-        result = await self._memory.in_worker(lambda: engine.refit(fit))
-        await self._ask(lambda: self._store.append(record))
+        with self._memory.ahead():
+            result = await self._memory.in_worker(lambda: engine.refit(fit))
+            await self._ask(lambda: self._store.append(record))
         return result

@@ -103,7 +103,7 @@ class Engine:
             BackendChanged: They name another clusterer than the one this stream began with; nothing was changed.
         """
         self.check(params)
-        if params.backend != self.params.backend:
+        if not self.seq:  # a log begins with its parameters: what the engine was made with leaves no trace
             self.clusterer = clusterer.made(self.space.dim, params)
         self._account(self.clusterer.retune(params))
         self._use(params)

@@ -53,7 +53,12 @@ class Durability:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
-    """What a server says of itself. appendfsync: None where it may not be asked (managed servers forbid CONFIG)."""
+    """What a server says of itself.
+
+    appendfsync: None where it may not be asked (managed servers forbid CONFIG). aof_is_written: the last write of the
+    file went well. aof_is_whole: it holds all there is; not yet, while it is made anew after it was
+    off. skips_fsync: no-appendfsync-on-rewrite, by which no write is synced while the file is rewritten.
+    """
 
     name: str
     version: tuple[int, ...]
@@ -61,6 +66,8 @@ class ServerFacts:
     has_aof: bool
     appendfsync: str | None
     aof_is_written: bool = True
+    aof_is_whole: bool = True
+    skips_fsync: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +116,16 @@ def judge(facts: ServerFacts, durability: Durability) -> Findings:
                 if facts.appendfsync == "everysec" and durability.tier is Tier.FSYNC
                 else ""
             )
+        )
+    if facts.has_aof and not facts.aof_is_whole:
+        unsafe.append(
+            "the append-only file is being made and does not hold everything yet, so a crash would forget it all: wait "
+            "until INFO persistence says aof_rewrite_in_progress:0"
+        )
+    if facts.has_aof and facts.skips_fsync and durability.tier is not Tier.RELAXED:
+        unsafe.append(
+            "no-appendfsync-on-rewrite is yes, so what comes while the file is rewritten is not synced: set "
+            "`no-appendfsync-on-rewrite no` in redis.conf, or run CONFIG SET no-appendfsync-on-rewrite no"
         )
     if facts.has_aof and not facts.aof_is_written:
         unsafe.append(

@@ -230,10 +230,13 @@ class EmbeddedServer:
         """Start the process, tied to us, and wait for its answer."""
         binary = self._binary or _wheel_binary()
         config = self._dir / "redis" / "valkey.conf"
-        config.write_text(self._configuration(), encoding="utf-8")
         log = self._dir / "server.log"
-        if log.exists() and log.stat().st_size > _LOG_BYTES:
-            log.replace(log.with_name("server.log.1"))
+        try:
+            config.write_text(self._configuration(), encoding="utf-8")
+            if log.exists() and log.stat().st_size > _LOG_BYTES:
+                log.replace(log.with_name("server.log.1"))
+        except OSError as error:  # a full disk
+            raise EmbeddedServerFailed(f"the embedded server cannot be set up ({error})") from error
         lock = await self._wait_for_server_lock(self._stop_timeout_s)
         if lock is None:
             raise EmbeddedServerFailed(

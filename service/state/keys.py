@@ -29,7 +29,7 @@ snapshots, never by length.
 
 **ids** is the dedup window. With horizon H the ids of a batch go to generation `g = last seq // H`; reads
 look at g and g-1 of the present seq, g-2 is unlinked: the last H ids are always remembered,
-never more than 2 H.
+never more than 2 H and a batch that began before them (which has H items at most).
 
 **dlq** holds the items that crashed the engine (dead_letters.py): the field is the item's id, or `~<epoch>-<n>` for one
 without. An item with a verdict may still have a letter here, where a retry ended between the two writes; the verdict

@@ -190,7 +190,11 @@ class StreamStore:
             await self._call("fs1_release", [self._keys.epoch, self._keys.lease], token)
 
     async def lookup(self, ids: Sequence[str]) -> list[bytes | None]:
-        """The stored verdict of each id, None where there is none. One round trip; needs no ownership."""
+        """The stored verdict of each id, None where there is none. One round trip; needs no ownership.
+
+        Raises Fenced where the stream was ours and is not any more: what another owner has written may not be as
+        durable yet as an answer promises.
+        """
         if not ids:
             return []
         fields = [id_field(item_id) for item_id in ids]
@@ -198,7 +202,9 @@ class StreamStore:
             around = [g for g in range(self._idgen - 1, self._idgen + 2) if g >= 0]
             reads: list[list[str | bytes | int]] = [["HGET", self._keys.head, "seq"]]
             reads += [["HMGET", self._keys.ids(generation), *fields] for generation in around]
-            seq, *found = await self._wire.commands(*reads)
+            seq, *found, token = await self._wire.commands(*reads, ["GET", self._keys.epoch])
+            if self._epoch and token != self._token().encode():
+                self._lose((token or b"0 nobody").decode())
             self._idgen = int(seq or 0) // self._horizon
             if self._idgen in around and (self._idgen - 1 in around or self._idgen == 0):
                 break  # else another owner has moved on by generations since we last looked: look there
@@ -381,6 +387,19 @@ class StreamStore:
             snapshot_bytes=current.size if current else 0,
         )
 
+    def _lose(self, token: str) -> NoReturn:
+        """The stream is not ours any more."""
+        ours, self._epoch = self._epoch, 0
+        epoch, _, owner = token.partition(" ")
+        fenced = Fenced(
+            f"stream {self._keys.stream} is owned by {owner} with epoch {epoch}, ours was {ours}: "
+            "drop what is in memory and step down",
+            ours=ours,
+            current=int(epoch),
+        )
+        self._fenced = self._fenced or fenced  # the first to hear it knew whose it was
+        raise self._fenced from None
+
     def _token(self) -> str:
         if self._fenced is not None and not self._epoch:
             raise self._fenced
@@ -447,16 +466,7 @@ class StreamStore:
         except Refusal as refusal:
             word, rest = refusal.word, refusal.rest
             if word == "FENCED":
-                ours, self._epoch = self._epoch, 0
-                epoch, _, owner = rest.partition(" ")
-                fenced = Fenced(
-                    f"stream {self._keys.stream} is owned by {owner} with epoch {epoch}, ours was {ours}: "
-                    "drop what is in memory and step down",
-                    ours=ours,
-                    current=int(epoch),
-                )
-                self._fenced = self._fenced or fenced  # the first to hear it knew whose it was
-                raise self._fenced from None
+                self._lose(rest)
             if word == "LEASEHELD":
                 remaining, _, owner = rest.partition(" ")
                 raise LeaseHeld(

@@ -15,7 +15,7 @@ What a failure says about the outcome:
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -138,6 +138,7 @@ class Wire:
 
     def __init__(self, client: "Redis") -> None:
         self._client: Any = client
+        self._file_was_off = False
 
     async def command(self, *args: str | bytes | int) -> Any:  # noqa: ANN401 - a reply is what the command makes it
         """One plain command. Raises StoreUnavailable, StoreMisconfigured or Refusal."""
@@ -214,10 +215,10 @@ class Wire:
                     if here >= 1 and there >= replicas:
                         return answer
         except rx.ResponseError as error:
-            if "WAITAOF" in str(error):
-                raise StoreMisconfigured(
-                    f"Redis cannot confirm a write ({error}): FIRSTSEEN_DURABILITY=replicated needs the append-only "
-                    "file here and on the replicas"
+            if "WAITAOF" in str(error) or str(error).startswith("UNBLOCKED"):
+                # Demoted, or its file was switched off, while we waited: it may be there, and nobody has confirmed it.
+                raise StoreUnavailable(
+                    f"Redis cannot confirm a write ({error}); send the same again", outcome_unknown=True
                 ) from error
             _translate(error)
         except (rx.RedisError, OSError) as error:
@@ -258,14 +259,20 @@ class Wire:
                 "FIRSTSEEN_REDIS_URL empty for the embedded server"
             )
         has_aof = bool(int(persistence.get("aof_enabled", 0)))
+        settings = await self._settings("appendfsync", "no-appendfsync-on-rewrite") if has_aof else {}
+        self._file_was_off |= not has_aof or not int(persistence.get("aof_base_size", 1))
+        if has_aof and not _is_rewriting(persistence):
+            self._file_was_off = False
         found = judge(
             ServerFacts(
                 name=name,
                 version=numbers,
                 eviction=str(memory.get("maxmemory_policy")),
                 has_aof=has_aof,
-                appendfsync=await self._appendfsync() if has_aof else None,
+                appendfsync=settings.get("appendfsync"),
                 aof_is_written=persistence.get("aof_last_write_status", "ok") == "ok",
+                aof_is_whole=not self._file_was_off,
+                skips_fsync=settings.get("no-appendfsync-on-rewrite") == "yes",
             ),
             durability,
         )
@@ -273,14 +280,22 @@ class Wire:
             raise StoreMisconfigured("; ".join(found.impossible))
         return ServerInfo(name=name, version=version, warnings=found.unsafe + found.unknown), found.unsafe
 
-    async def _appendfsync(self) -> str | None:
-        """The fsync policy, or None where the server does not tell (managed servers forbid CONFIG)."""
+    async def _settings(self, *names: str) -> dict[str, str]:
+        """Settings by name; none where the server does not tell (managed servers forbid CONFIG)."""
         try:
-            reply = await self.command("CONFIG", "GET", "appendfsync")
+            reply = await self.command("CONFIG", "GET", *names)
         except (Refusal, StoreMisconfigured):
-            return None
-        pair = [part.decode() for part in reply]
-        return pair[1] if len(pair) == 2 else None
+            return {}
+        texts = [part.decode() for part in reply]
+        return dict(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _is_rewriting(persistence: Mapping[str, Any]) -> bool:
+    """Whether the append-only file is being rewritten, or will be, or that went wrong."""
+    is_under_way = int(persistence.get("aof_rewrite_in_progress", 0)) or int(
+        persistence.get("aof_rewrite_scheduled", 0)
+    )
+    return bool(is_under_way) or persistence.get("aof_last_bgrewrite_status", "ok") != "ok"
 
 
 def _digest(code: bytes) -> bytes:

@@ -1,10 +1,12 @@
 """Sudden deaths of the process: what an owner leaves behind, and what his heir makes of it."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from service.errors import NotReady
+from service.records import Float32s
 from service.state.dead_letters import unpack_letter
 from service.state.errors import Fenced
 from service.state.hand import Deaths, Note
@@ -47,15 +49,26 @@ async def test_in_order(store: FakeStore) -> None:
 
 
 async def test_heir(shared: Shared) -> None:
-    """After a death what is in hand is written down before it is stepped, for so many batches, and no longer."""
+    """After a death what is in hand is written down before it is stepped, for so many batches, and no longer; once it
+    is stepped nothing speaks against it.
+    """
+    noted: list[tuple[str, ...]] = []
+
+    class Watching(TableNet):
+        def embed(self, x: Sequence[Float32s]) -> Float32s:
+            assert shared.hand is not None
+            noted.append(shared.hand.items)
+            return super().embed(x)
+
     await die(Rig(FakeStore(shared, "one")))
     store = FakeStore(shared, "two")
-    async with Rig(store, max_batch=64).open() as rig:
+    async with Rig(store, max_batch=64, net=Watching(digits.bundle())).open() as rig:
         go = store.holds("append")
         job = rig.offer(*(known(f"a{n}", n) for n in range(20)))
         await soon(lambda: "append" in store.calls, "about to be committed")
         assert shared.hand is not None
-        assert tuple(f"a{n}" for n in range(20)) == shared.hand.items
+        assert [tuple(f"a{n}" for n in range(20))] == noted
+        assert () == shared.hand.items
         go.set()
         await job.done
         for n in range(FINE):

@@ -55,6 +55,56 @@ class TestOwnership:
             assert 3 == rig.pipeline.epoch
             assert 3 == (await rig.ask(known("c")))[0].seq
 
+    async def test_a_step_that_was_not_kept_is_not_shown(self, shared: Shared) -> None:
+        """A reader who waits for the batch in hand does not get what it would have led to, when it is fenced."""
+        store = FakeStore(shared)
+        async with Rig(store, lease_ms=60_000).open() as rig:
+            await rig.ask(known("a"))
+            seq = (await rig.pipeline.view()).seq
+            go = store.holds("append")
+            job = rig.offer(known("b", 1), novel("c", 2))
+            await soon(lambda: store.calls[-1] == "append", "a batch is in hand")
+            reading = asyncio.create_task(rig.pipeline.view())
+            await asyncio.sleep(0)
+            other = FakeStore(shared, "other")
+            await other.acquire(steal=True)
+            go.set()
+            with pytest.raises(NotReady):
+                await job.done
+            assert seq == (await reading).seq
+            await other.release()
+            await rig.is_ready()
+
+    async def test_watchers_who_came_meanwhile(self, shared: Shared) -> None:
+        """Who begins to watch while another owns the stream is sent away when it is ours again: its hello is old."""
+        store = FakeStore(shared)
+        async with Rig(store, lease_ms=30).open() as rig:
+            await rig.ask(known("a"))
+            other = FakeStore(shared, "other")
+            await other.acquire(steal=True)
+            await soon(lambda: rig.pipeline.epoch == 0, "it steps down")
+            with rig.fanout.subscribe() as watching:
+                await other.release()
+                await rig.is_ready()
+
+                assert await asyncio.wait_for(watching.next(), 10) is None
+
+    async def test_a_lease_is_kept_while_the_log_is_read(self, shared: Shared) -> None:
+        """However long that takes: or two processes would take the stream from each other for ever."""
+        async with Rig(FakeStore(shared)).open() as rig:
+            await rig.ask(*(known(f"k{n}", n) for n in range(8)))
+        shared.snapshots.clear()
+        store = FakeStore(shared)
+        go = store.holds("replay")
+        rig = Rig(store, lease_ms=30)
+        running = asyncio.create_task(rig.pipeline.run())
+        await soon(lambda: store.calls.count("renew") > 3, "it renews")
+        assert rig.pipeline.reason == "replaying the log"
+        go.set()
+        await rig.is_ready()
+        assert await rig.pipeline.stop(grace_s=5)
+        await running
+
     async def test_fenced_by_error(self, store: FakeStore) -> None:
         """What the store says is believed, whoever is right."""
         async with Rig(store).open() as rig:

@@ -185,6 +185,20 @@ def test_parameters_change_from_the_next_item_on(make_engine: MakeEngine, world:
     assert strict.verdict_counts[VerdictKind.KNOWN] < lenient.verdict_counts[VerdictKind.KNOWN] < 1000
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_the_first_parameters_leave_nothing_of_those_before(world: World, seed: int) -> None:
+    """A log begins with parameters, and what the engine was made with is not in it: one state, to the bit."""
+    rng = np.random.default_rng(seed)
+    first, other = other_parameters(rng, "firstseen"), other_parameters(rng, "firstseen")
+    states = []
+    for before in (first, other):
+        engine = Engine(world.known, LABELS, before)
+        engine.configure(first)
+        states.append(snapshot.dump(engine))
+
+    assert states[0] == states[1]
+
+
 def test_a_candidate_may_go_while_its_item_is_learnt(make_engine: MakeEngine, world: World) -> None:
     """Other parameters end a candidate just as an item falls to one of its micro-clusters: the stream goes on."""
     engine = make_engine(

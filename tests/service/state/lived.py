@@ -46,18 +46,21 @@ class Life:
         self.engine.configure(params)
 
     async def items(self, n: int, *, batch: int = 7, seed: int = 0) -> None:
-        """N items; every fifth comes without an id."""
+        """N items; every fifth comes without an id, and one now and then from quarantine, where it was given one."""
         z = embeddings(n, seed)
         for start in range(0, n, batch):
             await self._batch(z[start : start + batch])
 
     async def _batch(self, z: Float32s) -> None:
         seqs = range(self.engine.seq, self.engine.seq + len(z))
-        ids = tuple(auto_id(seq) if seq % 5 == 0 else f"id-{seq}" for seq in seqs)
+        ids = tuple(
+            f"~1-{seq}" if seq % 35 == 2 else auto_id(seq) if seq % 5 == 0 else f"id-{seq}" for seq in seqs
+        )
         observed = self.engine.decide(z, ids, np.full(len(z), 1e6 + self.engine.seq))
         result = self.engine.apply(observed)
-        verdicts = [(v.id, pack_verdict(v, self.labels)) for v in result.verdicts if not v.id.startswith("~")]
-        self.verdicts |= {v.id: v for v in result.verdicts if not v.id.startswith("~")}
+        own = [v for v in result.verdicts if v.id != auto_id(v.seq)]
+        verdicts = [(v.id, pack_verdict(v, self.labels)) for v in own]
+        self.verdicts |= {v.id: v for v in own}
         record = Append(
             first_seq=observed.first_seq,
             count=len(observed),

@@ -31,6 +31,7 @@ def test_a_good_server(tier: Tier) -> None:
         ({"has_aof": False, "appendfsync": None}, "CONFIG SET appendonly yes"),
         ({"appendfsync": "no"}, "CONFIG SET appendfsync"),
         ({"aof_is_written": False}, "its disk is full"),
+        ({"aof_is_whole": False}, "aof_rewrite_in_progress:0"),
     ],
 )
 def test_unsafe_in_every_tier(tier: Tier, facts: dict[str, object], advice: str) -> None:
@@ -44,6 +45,12 @@ def test_unsafe_in_every_tier(tier: Tier, facts: dict[str, object], advice: str)
 def test_everysec(tier: str, is_unsafe: bool) -> None:
     """An fsync a second is what relaxed is for, and no other tier."""
     assert is_unsafe == bool(found(Tier(tier), appendfsync="everysec").unsafe)
+
+
+@pytest.mark.parametrize(("tier", "is_unsafe"), [("fsync", True), ("relaxed", False), ("replicated", True)])
+def test_no_fsync_while_the_file_is_rewritten(tier: str, is_unsafe: bool) -> None:
+    """A setting that skips the fsync now and then is as unsafe as none, but where a second may be lost anyway."""
+    assert is_unsafe == bool(found(Tier(tier), skips_fsync=True).unsafe)
 
 
 def test_everysec_names_the_other_way_out() -> None:

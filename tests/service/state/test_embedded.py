@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -415,3 +416,20 @@ async def test_where_it_listens(short_path: Path) -> None:
         assert server.socket == socket_of(short_path)
 
     assert socket_of(short_path) is None
+
+
+async def test_a_full_disk(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart that cannot write its configuration is one that failed, which may be tried again."""
+    async with EmbeddedServer(short_path) as server:
+        real = Path.write_text
+
+        def full(file: Path, *args: Any, **options: Any) -> int:
+            if file.name == "valkey.conf":
+                raise OSError(28, "No space left on device")
+            return real(file, *args, **options)
+
+        monkeypatch.setattr(Path, "write_text", full)
+        with pytest.raises(EmbeddedServerFailed, match="No space left"):
+            await server.restart()
+        monkeypatch.undo()
+        await server.restart()

@@ -43,6 +43,7 @@ class Protocol(RuleBasedStateMachine):
             for owner in OWNERS
         }
         self.owner = ""
+        self.fenced: set[str] = set()  # who was the owner, and has not heard yet
         self.log: list[Append] = []
         self.generations: dict[int, dict[str, bytes]] = {}
         self.snapshot: tuple[bytes | None, int] = (None, 0)
@@ -68,6 +69,9 @@ class Protocol(RuleBasedStateMachine):
     @rule(owner=st.sampled_from(OWNERS))
     def acquire(self, owner: str) -> None:
         self.run(self.stores[owner].acquire(steal=True))
+        if self.owner and self.owner != owner:
+            self.fenced.add(self.owner)
+        self.fenced.discard(owner)
         self.owner = owner
 
     @precondition(lambda self: self.owner)
@@ -117,6 +121,7 @@ class Protocol(RuleBasedStateMachine):
         }
         with pytest.raises(Fenced):
             self.run(work[act]())
+        self.fenced.discard("b" if self.owner == "a" else "a")
 
     @precondition(lambda self: self.owner)
     @rule(blob=st.binary(max_size=50))
@@ -126,9 +131,16 @@ class Protocol(RuleBasedStateMachine):
 
     @rule(reader=st.sampled_from(OWNERS))
     def look_up(self, reader: str) -> None:
-        """Every id has the verdict that the model remembers, for owner and non-owner."""
+        """Every id has the verdict that the model remembers, for the owner and for whoever is none; one who only thinks
+        to be it is told otherwise.
+        """
         ids = [f"id-{i}" for i in range(25)]
         remembered = self.remembered(self.seq // HORIZON)
+        if reader in self.fenced:
+            with pytest.raises(Fenced):
+                self.run(self.stores[reader].lookup(ids))
+            self.fenced.discard(reader)  # it knows now
+            return
         assert self.run(self.stores[reader].lookup(ids)) == [remembered.get(i) for i in ids]
 
     @invariant()

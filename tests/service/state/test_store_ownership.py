@@ -128,6 +128,20 @@ async def test_a_wiped_server(store: StreamStore, client: "Redis", stream: str) 
         await store.append(batch(1, "y"))
 
 
+async def test_a_look_up_of_a_fenced_owner(make_store: MakeStore) -> None:
+    """It is not answered: what the next owner has written may not be as durable yet as an answer promises. Who owns
+    nothing may look.
+    """
+    a, b = make_store(owner="a"), make_store(owner="b")
+    await a.acquire()
+    await b.acquire(steal=True)
+    await b.append(batch(0, "x"))
+
+    with pytest.raises(Fenced, match="owned by b"):
+        await a.lookup(["x"])
+    assert [None] != await a.lookup(["x"])
+
+
 async def test_whoever_hears_it_second(make_store: MakeStore) -> None:
     """An owner that is fenced is told by whom, also in the calls that come after."""
     a, b = make_store(owner="a"), make_store(owner="b")

@@ -133,14 +133,40 @@ async def test_a_library_that_is_lost(pair: Pair) -> None:
 
 
 async def test_no_file_to_confirm_from(pair: Pair) -> None:
-    """A primary whose append-only file is off cannot confirm anything, and the message says what the tier needs."""
+    """A primary whose append-only file is off cannot confirm anything: the outcome is unknown, as it says, and the
+    resend is confirmed when the file is on again.
+    """
     store = pair.store(pair.primary)
     await store.open()
     await store.acquire()
     await pair.primary.config_set("appendonly", "no")
 
-    with pytest.raises(StoreMisconfigured, match="append-only file"):
+    with pytest.raises(StoreUnavailable, match="cannot confirm") as caught:
         await store.append(BATCH)
+    assert caught.value.outcome_unknown
+    await pair.primary.config_set("appendonly", "yes")
+    async with asyncio.timeout(20):
+        while (await pair.primary.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.02)
+
+    assert not await store.append(BATCH)
+
+
+async def test_demoted_while_it_waits(pair: Pair) -> None:
+    """A primary that becomes a replica while replicas are waited for has confirmed nothing: the outcome is unknown."""
+    store = pair.store(pair.primary)
+    await store.open()
+    await store.acquire()
+    pair.stop_replica()
+    try:
+        waiting = asyncio.create_task(store.append(BATCH))
+        await asyncio.sleep(0.1)
+        await pair.primary.execute_command("REPLICAOF", "127.0.0.1", 1)
+        with pytest.raises(StoreUnavailable) as caught:
+            await waiting
+        assert caught.value.outcome_unknown
+    finally:
+        pair.go_on()
 
 
 async def test_a_server_without_waitaof(server: EmbeddedServer, client: "Redis") -> None:

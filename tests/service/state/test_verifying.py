@@ -15,6 +15,7 @@ from service.state.reading import Cut, StreamReader
 from service.state.store import StreamStore
 from service.state.verifying import StreamMoves
 from service.state.wire import Wire
+from tests.service.state.conftest import MakeStore
 from tests.service.state.lived import BUNDLE_ID, Life, a_life, embeddings, faults, verified
 
 
@@ -42,6 +43,22 @@ async def test_a_sound_stream(reader: StreamReader, life: Life) -> None:
     assert found.is_sound
     assert (142, life.hash) == (found.seq, found.state_hash)
     assert "replay" in {check.name for check in found.checks}
+
+
+async def test_batches_across_generations(make_store: MakeStore, reader: StreamReader) -> None:
+    """A batch that begins in one generation of ids and ends in the next counts for the next: more than twice the
+    horizon may be remembered.
+    """
+    store = make_store(bundle_id=BUNDLE_ID, horizon=10)
+    await store.open()
+    await store.acquire()
+    life = Life(store)
+    await life.configure()
+    for n in (9, 1, 10, 8, 10):
+        await life.items(n, batch=n)
+    found = await verified(reader)
+
+    assert {} == faults(found)
 
 
 async def test_before_the_first_snapshot(reader: StreamReader, store: StreamStore) -> None:

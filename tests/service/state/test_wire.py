@@ -170,6 +170,7 @@ async def test_a_good_server_has_no_warnings(client: "Redis") -> None:
         ("maxmemory-policy", "allkeys-lru", "CONFIG SET maxmemory-policy noeviction"),
         ("appendonly", "no", "CONFIG SET appendonly yes"),
         ("appendfsync", "everysec", "CONFIG SET appendfsync always"),
+        ("no-appendfsync-on-rewrite", "yes", "CONFIG SET no-appendfsync-on-rewrite no"),
     ],
 )
 async def test_unsafe_settings(private: "Redis", setting: str, value: str, advice: str) -> None:
@@ -180,6 +181,22 @@ async def test_unsafe_settings(private: "Redis", setting: str, value: str, advic
     assert len(unsafe) == 1
     assert advice in unsafe[0]
     assert unsafe == info.warnings
+
+
+async def test_a_file_that_is_on_again(private: "Redis") -> None:
+    """Switched off and on, the append-only file is made anew, and until it is whole nothing is safe."""
+    wire = Wire(private)
+    await private.config_set("appendonly", "no")
+    assert len((await wire.inspect(Durability()))[1]) == 1
+    await private.config_set("rdb-key-save-delay", "20000")  # so that making it takes a while
+    await private.execute_command("MSET", *(part for n in range(100) for part in (f"k{n}", "x")))
+    await private.config_set("appendonly", "yes")
+    _, unsafe = await wire.inspect(Durability())
+    assert len(unsafe) == 1
+    assert "being made" in unsafe[0]
+    async with asyncio.timeout(30):
+        while (await wire.inspect(Durability()))[1]:  # noqa: ASYNC110 - another process's state
+            await asyncio.sleep(0.05)
 
 
 async def test_a_server_that_is_too_old(short_path: Path) -> None:
