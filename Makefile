@@ -46,7 +46,7 @@ test: $(VENV)/.dev ## all tests that need no Docker engine
 	$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadfile
 
 simulate: $(VENV)/.dev ## simulate faults on MINUTES=2 of seeds from FROM=random; prints the seed that fails and how to replay it
-	$(BIN)/python -m tests.simulation --minutes $(or $(MINUTES),2) --from $(or $(FROM),$$(od -An -N3 -tu4 /dev/urandom | tr -d ' '))
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.simulation --minutes $(or $(MINUTES),2) --from $(or $(FROM),$$(od -An -N3 -tu4 /dev/urandom | tr -d ' '))
 
 faults: $(VENV)/.dev ## hurt real servers and processes in RUNS=200 seeded runs, from SEED=... on; about 10 minutes
 	$(BIN)/python -m tests.faults --runs $(or $(RUNS),200) $(if $(SEED),--seed $(SEED))
