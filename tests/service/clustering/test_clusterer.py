@@ -136,7 +136,7 @@ def test_places_apart_are_clusters_apart(make: Make) -> None:
     for cluster, place in ((1, 0.0), (2, 50.0)):
         centers = learnt.db.centers(learnt.strong(cluster))
         assert np.abs(centers - (place, 0.0)).max() < 0.5
-    learnt.learn(x[::-1])
+    learnt.learn(np.ascontiguousarray(x[::-1]))
     assert [2] * 40 + [1] * 40 == learnt.homes[80:]
 
 
