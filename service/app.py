@@ -47,6 +47,8 @@ STOP_S = 2.0
 _AFTER_STOP_S = 0.8
 """... how long the last snapshot may take after that ..."""
 
+_CANCELLATIONS = 3
+
 _STORE_STOP_S = 0.8
 """... and how long the embedded store may take to end; killed after that, it loses nothing."""
 
@@ -146,8 +148,7 @@ def create_app(
             _, still = await asyncio.wait({running}, timeout=_AFTER_STOP_S)
             if still or running.cancelled():
                 log.warning("stopped_without_snapshot", reason="not in time; the log has it all")
-                running.cancel()
-                await asyncio.wait({running})
+                await _cancelled(running)
 
     app = FastAPIOffline(
         title="firstseen",
@@ -173,8 +174,17 @@ async def drain(app: FastAPI) -> None:
     if context is None:  # it could not even start
         return
     if not await context.pipeline.stop(grace_s=STOP_S):
-        app.state.running.cancel()
-        await asyncio.wait({app.state.running})
+        await _cancelled(app.state.running)
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and wait for its end; again, should it have been caught by something on the way."""
+    for _ in range(_CANCELLATIONS):
+        task.cancel()
+        ended, _ = await asyncio.wait({task}, timeout=_AFTER_STOP_S)
+        if ended:
+            return
+    log.error("does_not_end", reason="it was cancelled, and goes on; nothing acknowledged depends on it")
 
 
 @asynccontextmanager

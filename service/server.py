@@ -5,12 +5,15 @@ snapshot, the lease is given back, the embedded store is stopped. A second Ctrl-
 acknowledged is lost by that, or by kill -9.
 """
 
+import contextlib
 import gc
+import io
 import logging
 import signal
 import socket
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 import uvicorn
@@ -111,6 +114,22 @@ def _bound(settings: Settings) -> socket.socket:
     return listening
 
 
+class _Lossy(io.TextIOBase):
+    """A stream that loses what cannot be written: a full disk under the log must not stop the service."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logging(settings: Settings) -> None:
     """Events with fields, on stderr: for people on a terminal, JSON otherwise."""
     to_people = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
@@ -124,6 +143,6 @@ def configure_logging(settings: Settings) -> None:
             else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # it prints to it
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

@@ -17,7 +17,9 @@ has a single thread; it counts them before each fork. One line of JSON each way 
 it. So a test moves the clock of a running process forward and back, as an administrator or a bad NTP server does.
 """
 
+import asyncio
 import ctypes
+import faulthandler
 import json
 import mmap
 import os
@@ -157,6 +159,14 @@ def _shifted(file: str) -> Callable[[], float]:
     return lambda: real() + float(struct.unpack("<d", shift[:8])[0])
 
 
+def _tell_where(*_: object) -> None:
+    """What every task and thread is doing, into the log: for a test in which it does not end."""
+    for task in list(asyncio.tasks._all_tasks):
+        if not task.done():
+            task.print_stack()
+    faulthandler.dump_traceback()
+
+
 def _become(request: dict[str, Any]) -> None:
     """Be the service; does not return."""
     status = 1
@@ -171,6 +181,7 @@ def _become(request: dict[str, Any]) -> None:
             os.dup2(ours, standard)
         os.environ.clear()
         os.environ.update(request["environ"])
+        signal.signal(signal.SIGUSR2, _tell_where)
         sys.argv = ["firstseen", *request["argv"]]
         from service import app
         from service.cli import main

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -163,6 +164,10 @@ class Serve:
         try:
             return self.process.wait(within_s)
         except subprocess.TimeoutExpired:
+            if not isinstance(self.process, subprocess.Popen):  # a fork of the zygote tells where it is
+                self.process.send_signal(signal.SIGUSR2)
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(1)
             raise AssertionError(f"it does not end:\n{self.log}") from None
 
 

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from model.bundle import Bundle
-from service.app import create_app, drain
+from service.app import _cancelled, create_app, drain
 from service.settings import Settings
 from service.state.errors import DataFolderInUse, StoreError, StoreMisconfigured
 from tests.service import digits
@@ -162,3 +162,23 @@ async def test_what_cannot_be_prepared_is_fatal(tmp_path: Path, digits_bundle: B
         await soon(lambda: fatal, "it is told")
 
     assert ["no compiler"] == [str(error) for error in fatal]
+
+
+async def test_a_task_that_catches_its_cancellation() -> None:
+    """It is cancelled once more."""
+    caught = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                caught.append(1)
+                if len(caught) == 2:
+                    raise
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await _cancelled(task)
+
+    assert task.cancelled()

@@ -1,7 +1,9 @@
 """The process around the service: ports, logs, and what a wrong start says."""
 
+import io
 import json
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,23 @@ def test_console_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert "ValueError" in shown
     assert "client sent" not in shown
+
+
+def test_a_log_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk under it is full: lines are lost, and nothing else happens."""
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device", text)
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    before = structlog.get_config()
+    try:
+        configure_logging(Settings.read({}))
+        structlog.get_logger("firstseen").warning("lost")
+    finally:
+        structlog.configure(**before)
+
+    assert "" == capsys.readouterr().err

@@ -106,9 +106,10 @@ def no_memory(rig: Rig) -> Service:
         sender.has(sender.acked + rng.randint(0, 100))
         if sender.is_done:
             break
+        used = redis.info("memory")["used_memory"]
         redis.command(
-            "CONFIG", "SET", "maxmemory", redis.info("memory")["used_memory"] - rng.randint(0, 20_000)
-        )
+            "CONFIG", "SET", "maxmemory", int(used * rng.uniform(0.3, 0.7))
+        )  # it may give some back
         rig.note("memory gone")
         reason = hurt.unready(service)
         assert "OOM" in reason or "memory" in reason, reason
