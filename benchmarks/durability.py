@@ -379,6 +379,8 @@ async def measure_pauses(decided: Decided, sizes: Sizes, folder: Path) -> list[R
         await saved("as one value and one XTRIM", large, at_once)
 
         async def rewritten(_: str) -> None:
+            while (await client.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 - it does so by itself, too
+                await asyncio.sleep(0.01)
             await client.bgrewriteaof()
             while (await client.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 - the server's doing
                 await asyncio.sleep(0.01)
