@@ -56,8 +56,8 @@ class ServerFacts:
     """What a server says of itself.
 
     appendfsync: None where it may not be asked (managed servers forbid CONFIG). aof_is_written: the last write of the
-    file went well. aof_is_whole: it holds all there is; not yet, while it is made anew after it was
-    off. skips_fsync: no-appendfsync-on-rewrite, by which no write is synced while the file is rewritten.
+    file went well. aof_is_whole: it holds all there is; not yet, while it is made anew after it was seen off.
+    skips_fsync: no-appendfsync-on-rewrite, by which no write is synced while the file is rewritten.
     """
 
     name: str

@@ -260,9 +260,7 @@ class Wire:
             )
         has_aof = bool(int(persistence.get("aof_enabled", 0)))
         settings = await self._settings("appendfsync", "no-appendfsync-on-rewrite") if has_aof else {}
-        self._file_was_off |= not has_aof or not int(persistence.get("aof_base_size", 1))
-        if has_aof and not _is_rewriting(persistence):
-            self._file_was_off = False
+        self._file_was_off = not has_aof or (self._file_was_off and _is_rewriting(persistence))
         found = judge(
             ServerFacts(
                 name=name,

@@ -25,7 +25,7 @@ _NEED_MORE_COMMANDS = {
     "test_a_paused_server",  # CLIENT PAUSE
     "test_a_server_that_takes_no_writes",  # REPLICAOF
     "test_a_server_without_config",  # ACL
-    "test_a_file_that_is_on_again",  # a rewrite that takes its time
+    *("test_a_file_that_is_on_again", "test_a_file_that_is_rewritten"),  # a rewrite that takes its time
 }
 
 

@@ -107,8 +107,10 @@ async def proxy(server: EmbeddedServer, short_path: Path) -> AsyncIterator[Fault
 async def hurt_store(proxy: FaultProxy, make_store: MakeStore) -> AsyncIterator[StreamStore]:
     """A store that owns its stream and talks through the fault proxy."""
     client = connect(proxy.path)
-    store = make_store(client=client)
-    await store.open()
-    await store.acquire()
-    yield store
-    await client.aclose()
+    try:
+        store = make_store(client=client)
+        await store.open()
+        await store.acquire()
+        yield store
+    finally:
+        await client.aclose()

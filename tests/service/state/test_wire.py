@@ -199,6 +199,17 @@ async def test_a_file_that_is_on_again(private: "Redis") -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_a_file_that_is_rewritten(private: "Redis") -> None:
+    """Which a server does now and then, by itself: the old one is kept meanwhile, and nothing is unsafe."""
+    await private.config_set("rdb-key-save-delay", "20000")
+    await private.execute_command("MSET", *(part for n in range(100) for part in (f"k{n}", "x")))
+    await private.execute_command("BGREWRITEAOF")
+    _, unsafe = await Wire(private).inspect(Durability())
+
+    assert (await private.info("persistence"))["aof_rewrite_in_progress"]
+    assert unsafe == ()
+
+
 async def test_a_server_that_is_too_old(short_path: Path) -> None:
     """A server without Functions is refused with what to install instead."""
     info = b"redis_version:6.2.14\r\n"
