@@ -83,6 +83,7 @@ def other_bundle(rig: Rig, how: str) -> Service:
     before = fingerprint(redis)
     other = rig.serve("other", at=redis, bundle=digits.variant_dir(), **_SETTINGS)
     assert other.wait() == 1
+    rig.note("other bundle refused")
     last = other.log.strip().splitlines()[-1]
     assert digits.bundle().manifest.bundle_id in last, last
     assert digits.variant().manifest.bundle_id in last, last
