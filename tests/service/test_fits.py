@@ -110,6 +110,7 @@ async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
     begin(fits, never)
     fits.drop()
     begin(fits, last)
+    await asyncio.sleep(0)  # the loop tells the thread's queue of it, before the thread is free
     for gate in (slow, never, last):
         gate.may_go.set()
     await soon(lambda: fits.take(0), "the last is ready")
