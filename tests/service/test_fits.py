@@ -1,5 +1,6 @@
 """Fits beside the stream: one at a time, taken once, and no harm when they fail or are dropped."""
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
