@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 
 from model.inputs import Payload
-from service.records import AUTO_ID_PREFIX
 from service.state.batches import id_field
 from service.state.errors import DeadLettersFull
 from service.state.keys import Keys
@@ -51,11 +50,6 @@ class DeadLetter:
     seq: int
     attempts: int
     version: str
-
-    @property
-    def has_own_id(self) -> bool:
-        """Whether the client gave the id."""
-        return not self.id.startswith(AUTO_ID_PREFIX)
 
 
 class _Array(msgspec.Struct, tag="f4", tag_field="kind"):

@@ -120,6 +120,7 @@ class _Audit:
         self._found = Findings()
         self._shadows = Shadows(self._found, known, labels)
         self._checked = 0
+        self._newest = -1  # seq of a stored verdict
 
     async def run(self, cut: Cut) -> Verified:
         head, state_hash = self._head(cut), None
@@ -358,8 +359,6 @@ class _Audit:
                 self._found.failed(
                     "ids", f"{_shown(field)} is {verdict.verdict} of cluster {verdict.cluster_id}"
                 )
-
-    _newest = -1
 
     async def _grown(self, head: Head) -> None:
         """What lies beyond the head that was read first has come since: now the head is beyond it."""

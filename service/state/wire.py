@@ -149,18 +149,16 @@ class Wire:
 
     async def commands(self, *batch: Sequence[str | bytes | int]) -> list[Any]:
         """Several plain commands in one round trip, not a transaction; same errors as `command`."""
-        pipeline = self._client.pipeline(transaction=False)
-        for args in batch:
-            pipeline.execute_command(*args)
-        try:
-            replies: list[Any] = await pipeline.execute()
-        except (rx.RedisError, OSError) as error:
-            _translate(error)
-        return replies
+        return await self._together(batch, is_one_instant=False)
 
     async def transaction(self, *batch: Sequence[str | bytes | int]) -> list[Any]:
         """Several plain commands at one instant; same errors as `command`."""
-        pipeline = self._client.pipeline(transaction=True)
+        return await self._together(batch, is_one_instant=True)
+
+    async def _together(
+        self, batch: Sequence[Sequence[str | bytes | int]], *, is_one_instant: bool
+    ) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=is_one_instant)
         for args in batch:
             pipeline.execute_command(*args)
         try:

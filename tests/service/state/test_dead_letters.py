@@ -74,12 +74,6 @@ def test_what_cannot_be_read_says_so(data: bytes) -> None:
     assert "cannot be read" in read.reason
 
 
-def test_own_ids() -> None:
-    """Those that firstseen gave start with ~."""
-    assert letter("a").has_own_id
-    assert not letter("~3-0").has_own_id
-
-
 @pytest.mark.parametrize("id", ["a", "a/b?c=d#e", "..", "\U0001f600", "x" * 256, "~1-0", "\x00", "{a}"])
 async def test_put_get_drop(store: StreamStore, id: str) -> None:
     """Whatever the id holds."""
