@@ -24,7 +24,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.runtime
 	@echo "Installing the test and check tools ..."
-	@$(PIP) install --quiet -c constraints.txt -e '.[dev,text]'
+	@$(PIP) install --quiet -c constraints.txt -e '.[dev,onnx,telemetry,text]'
 	@$(BIN)/python -m service.precompile
 	@touch $@
 
@@ -66,7 +66,7 @@ e2e: $(VENV)/.dev ## docker compose up, stream, restart both containers, find th
 constraints: $(VENV)/bin/python ## resolve constraints.txt anew from pyproject.toml
 	@$(PIP) install --quiet uv
 	@# torch's own metadata pins its CUDA packages exactly, and the CPU build has none: they do not belong here.
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra text --no-emit-index-url --no-header --no-annotate pyproject.toml \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra onnx --extra telemetry --extra text --no-emit-index-url --no-header --no-annotate pyproject.toml \
 	  | grep -vE '^(nvidia|cuda|triton)-?' > constraints.tmp && mv constraints.tmp constraints.txt
 
 clean: ## remove the environment and caches; bundles and data folders stay
