@@ -69,11 +69,17 @@ def create_app(
         prepare: What has to be done before the stream is taken; /readyz is 503 until then.
 
     Raises:
-        BundleError: The net does not give the bundle's golden embeddings.
-        InvalidSetting: A GPU was asked for and there is none, or the known error rate is one that the bundle's
-            calibration cannot give.
+        BundleError: No runtime gives the bundle's golden embeddings.
+        InvalidSetting: A GPU or a runtime was asked for and there is none, or the known error rate is one that the
+            bundle's calibration cannot give.
     """
-    embedder = Embedder(bundle, device=settings.device, threads=settings.threads)
+    embedder = Embedder(
+        bundle,
+        device=settings.device,
+        threads=settings.threads,
+        runtime=settings.runtime,
+        clock=time.perf_counter,
+    )
     calibration = bundle.manifest.calibration
     params = starting_params(
         settings,
@@ -139,6 +145,7 @@ def create_app(
                 metrics=metrics,
                 version=release,
                 device=embedder.device,
+                runtime=embedder.shown(),
                 store="redis" if settings.redis_url else "embedded",
             )
             running = app.state.running = asyncio.create_task(pipeline.run())

@@ -263,6 +263,7 @@ async def info(request: Request) -> Response:
             "input": {**manifest.input.model_dump(mode="json"), "example": example_item(manifest.input)},
             "websocket": {"path": "/stream", "subprotocols": [JSON, MSGPACK]},
             "device": context.device,
+            "runtime": context.runtime,
             "store": context.store,
             "settings": context.settings.shown(),
         }
