@@ -118,7 +118,9 @@ def create_app(
                 allow_unsafe=settings.allow_unsafe_redis,
                 durability=durability,
             )
-            queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
+            queue = Queue(
+                max_items=settings.queue_items, max_batch=settings.max_batch, dropped=metrics.dropped
+            )
             fanout = Fanout(settings.watch_queue)
             pipeline = Pipeline(
                 bundle=bundle,

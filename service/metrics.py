@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.batching import Dropped
 from service.records import ClusterState, Verdict, VerdictKind
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -25,6 +26,14 @@ class Metrics:
         )
         self.refused = Counter("firstseen_refused", "Items refused as invalid.", registry=registry)
         self.failed = Counter("firstseen_failed", "Items that failed by a fault of ours.", registry=registry)
+        self._dropped = Counter(
+            "firstseen_dropped_items",
+            "Items that nobody waited for any more when their turn came; not counted in the stream.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in Dropped:
+            self._dropped.labels(reason.value)
         self.forgotten = Counter(
             "firstseen_forgotten",
             "Durable items that Redis came back without; only in the tier `relaxed`.",
@@ -73,6 +82,10 @@ class Metrics:
         for kind in VerdictKind:
             if n := sum(v.verdict is kind for v in verdicts):
                 self._verdicts.labels(kind.value).inc(n)
+
+    def dropped(self, reason: Dropped, items: int) -> None:
+        """Items fell out of the queue."""
+        self._dropped.labels(reason.value).inc(items)
 
     def show_clusters(self, states: Sequence[ClusterState]) -> None:
         """The states of all clusters there are."""

@@ -1,6 +1,7 @@
 """HTTP: classify items, read clusters, ask how the service is."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from model.inputs import example_item
 from service.api.bodies import read_each, receive_body, split_items
 from service.api.context import Context, check_origin, check_stream, context_of
 from service.api.failures import FAILURES, problem_of, response_of
+from service.api.patience import DEADLINE_HEADER, LONGEST_MS, answered, deadline_of, is_gone
 from service.api.schemas import (
     ClusterOut,
     ClustersOut,
@@ -24,7 +26,7 @@ from service.api.schemas import (
     VerdictOut,
 )
 from service.batching import Answer, Job
-from service.errors import OutcomeUnknown, UnknownCluster
+from service.errors import UnknownCluster
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
@@ -55,6 +57,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "The content type is not application/json.",
         422: "No item could be classified as sent, or the only one is in quarantine; the problem says what to do.",
         503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
+        504: "The deadline passed before the items were in hand; none that was not is counted.",
     }.items()
 }
 
@@ -78,7 +81,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
                 "required": False,
                 "schema": {"type": "string"},
                 "description": "The stream; may be left out.",
-            }
+            },
+            {
+                "name": DEADLINE_HEADER,
+                "in": "header",
+                "required": False,
+                "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_MS},
+                "description": "Milliseconds from now after which the answer is of no use.",
+            },
         ],
         "requestBody": {
             "required": True,
@@ -96,6 +106,7 @@ async def classify(request: Request) -> Response:
     check_stream(request, context)
     check_origin(request)
     settings = context.settings
+    deadline = deadline_of(request, now=asyncio.get_running_loop().time())
     with context.bodies.share() as share:
         body = await receive_body(
             request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
@@ -105,7 +116,7 @@ async def classify(request: Request) -> Response:
         del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
     context.metrics.refused.inc(len(read) - len(good))
-    answers = iter(await answer(context, good) if good else [])
+    answers = iter(await answer(context, good, deadline=deadline, is_gone=is_gone(request)) if good else [])
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single:
         return response_to(outcomes[0], context)
@@ -115,22 +126,22 @@ async def classify(request: Request) -> Response:
     )
 
 
-async def answer(context: Context, good: list[Item], *, is_retry: bool = False) -> list[Answer]:
+async def answer(
+    context: Context,
+    good: list[Item],
+    *,
+    is_retry: bool = False,
+    deadline: float | None = None,
+    is_gone: Callable[[], bool] | None = None,
+) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
     Raises:
         Unavailable: Not now, or not in time.
     """
-    job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
-    context.queue.offer(job)
-    try:
-        async with asyncio.timeout(context.settings.request_timeout_s):
-            return await job.done
-    except TimeoutError:
-        raise OutcomeUnknown(
-            f"No verdict within {context.settings.request_timeout_s:g} s. The items may or may not be counted: send "
-            "them again under the same ids, and each will have one verdict."
-        ) from None
+    done = asyncio.get_running_loop().create_future()
+    job = Job(items=good, done=done, is_retry=is_retry, deadline=deadline, is_gone=is_gone)
+    return await answered(context.queue, job, timeout_s=context.settings.request_timeout_s)
 
 
 def response_to(outcome: Answer, context: Context) -> Response:
