@@ -176,6 +176,16 @@ class Queue:
                 return []
             await self._arrived.wait()
 
+    def peek(self) -> list[Item]:
+        """What the next batch would hold, were it formed now; nothing is taken."""
+        found: list[Item] = []
+        for job in self._jobs:
+            if len(found) >= self._max_batch:
+                break
+            if not job.done.done():
+                found += job.items[job.taken : job.taken + self._max_batch - len(found)]
+        return found
+
     def _form(self) -> list[Slice]:
         batch: list[Slice] = []
         room = self._max_batch

@@ -4,6 +4,9 @@
                                                          ▲               │ crashed
                                                          └── smaller ◄───┘
 
+The embedding is begun before it is needed (`service.ahead`): of this batch while it is looked up, of the next while
+this one is committed.
+
 What is tried after a crash, and which item is convicted, `service.quarantine` decides; here it is carried out. A crash
 while embedding leaves the engine as it was; one inside the step leaves it halfway, and the memory is dropped and read
 again from the store. Either way nothing of the part that crashed is durable, and nobody has been told anything, so it
@@ -13,14 +16,15 @@ An item is answered with its verdict or with the refusal of one in quarantine, e
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import numpy as np
 import structlog
 
 from model.bundle import Bundle
-from model.inputs import Payload, decode_item
+from model.inputs import decode_item
+from service.ahead import Ahead, Embeds
 from service.asking import Asking
 from service.batching import Answer
 from service.clustering.engine import StepResult
@@ -37,7 +41,7 @@ from service.quarantine import (
     is_short_of_memory,
     reason_of,
 )
-from service.records import AUTO_ID_PREFIX, Float32s, Item, auto_id
+from service.records import AUTO_ID_PREFIX, Item, auto_id
 from service.state.packing import pack_items, pack_verdict, unpack_verdict
 from service.state.store import Append, StreamStore
 from service.wary import REASON, TOGETHER, Doubt, name_of, succeed
@@ -48,13 +52,6 @@ T = TypeVar("T")
 
 _PROBE_ID: Final = f"{AUTO_ID_PREFIX}probe"
 _PROBE_ITEMS: Final = 4  # few, so that memory for them is missing only where it is missing for anything
-
-
-class Embeds(Protocol):
-    """What is needed of an embedder."""
-
-    def embed(self, items: Sequence[Payload], /) -> Float32s:
-        """B payloads to float32 (B, D)."""
 
 
 class EngineCrashed(Exception):
@@ -77,6 +74,7 @@ class Decider:
         metrics: What is counted.
         now: The clock, seconds since 1970 (UTC).
         dead_letters: The quarantine.
+        waiting: The items of the next batch, as far as they are there.
     """
 
     def __init__(
@@ -90,6 +88,7 @@ class Decider:
         metrics: Metrics,
         now: Callable[[], float],
         dead_letters: DeadLetters,
+        waiting: Callable[[], list[Item]] = list,
     ) -> None:
         self._bundle = bundle
         self._labels = bundle.manifest.labels
@@ -100,6 +99,9 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
+        self._ahead = Ahead(embedder, memory.in_worker, metrics.embed.time())
+        self._waiting = waiting
+        self._had_repeats = False
         self._convictions = Convictions()
         self._doubt: Doubt | None = None
 
@@ -131,6 +133,8 @@ class Decider:
         Raises:
             EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
         """
+        if not self._had_repeats:
+            self._embed_ahead(items)
         by_id = await self._known(items, retried)
         new: list[Item] = []
         new_ids: dict[str, bool] = {}
@@ -143,6 +147,7 @@ class Decider:
         answers = await self._settle(new, frozenset(id for id, is_retry in new_ids.items() if is_retry))
         by_id |= {item.id: one for item, one in zip(new, answers, strict=True) if item.id is not None}
         auto = (one for item, one in zip(new, answers, strict=True) if item.id is None)
+        self._had_repeats = len(new) < len(items)
         self._metrics.repeats.inc(len(items) - len(new))
         return [next(auto) if item.id is None else by_id[item.id] for item in items]
 
@@ -210,8 +215,7 @@ class Decider:
             def step() -> tuple[StepResult, Append]:
                 is_halfway = False
                 try:
-                    with self._metrics.embed.time():
-                        z = self._embedder.embed([item.x for item in new])
+                    z = self._ahead.embed(new)
                     with self._metrics.step.time():
                         observed = engine.decide(z, ids, t)
                         is_halfway = True
@@ -233,10 +237,18 @@ class Decider:
             result, record = await self._stepped(step)
             with self._memory.ahead():
                 await self._note([])  # it was stepped: what ends the process from here on is not its fault
+                self._embed_ahead(self._waiting())
                 with self._metrics.commit.time():
                     await self._ask(lambda: self._store.append(record))
             self._memory.committed(result)
         return result
+
+    def _embed_ahead(self, items: list[Item]) -> None:
+        """Embed beside the store what can be expected to do no harm."""
+        doubt = self._doubt
+        assert doubt is not None
+        if not (doubt.is_wary or doubt.knows_some):
+            self._ahead.begin([item for item in items if item.id is None or item.id not in self._letters])
 
     async def _stepped(self, step: Callable[[], tuple[StepResult, Append]]) -> tuple[StepResult, Append]:
         try:

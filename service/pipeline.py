@@ -29,6 +29,7 @@ from typing import TypeVar
 import structlog
 
 from model.bundle import Bundle
+from service.ahead import Embeds
 from service.asking import RETRY_S, Asking
 from service.batching import Queue, Slice
 from service.clustering import snapshot
@@ -37,7 +38,7 @@ from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from service.dead_letters import DeadLetters
-from service.deciding import Decider, Embeds
+from service.deciding import Decider
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.fanout import Fanout
 from service.fits import Fits
@@ -161,6 +162,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            waiting=queue.peek,
         )
         self.epoch = 0
 
@@ -450,8 +452,8 @@ class Pipeline:
             if not self._is_paused:
                 self._readiness.ready()
 
-    async def _in_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+    def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._worker, call)
 
     # Reading
 
