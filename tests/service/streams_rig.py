@@ -144,5 +144,5 @@ class StreamsRig:
             yield self
         finally:
             await self.streams.drain(grace_s=5)
-            await self.streams.close(grace_s=5)
+            await self.streams.close(within_s=9, grace_s=5)
             self._workers.close()

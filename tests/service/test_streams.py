@@ -89,7 +89,7 @@ class TestOpening:
         await soon(lambda: default.pipeline.reason is None, "it is ready")
         await rig.ask("a", known())
         await rig.streams.drain(grace_s=5)
-        await rig.streams.close(grace_s=5)
+        await rig.streams.close(within_s=9, grace_s=5)
 
         assert [] == rig.fatal
 
@@ -313,7 +313,7 @@ class TestStopping:
         await rig.ask("b", known())
         rig.stores["a"].holds("save_snapshot")
         await rig.streams.drain(grace_s=1)
-        await rig.streams.close(grace_s=0.1)
+        await rig.streams.close(within_s=0.1, grace_s=0.1)
 
         assert 2 == rig.redis.streams["b"].snapshots[-1][0]
         assert [] == rig.redis.streams["a"].snapshots
