@@ -33,9 +33,9 @@ def job(deadline: float | None = None) -> Job:
 @contextmanager
 def held(service: Inside) -> Iterator[None]:
     """Nothing is taken from the queue while this is open: the engine is lent to the test."""
-    context = service.app.state.context
-    lock: asyncio.Lock = context.pipeline._at_rest
-    loop: asyncio.AbstractEventLoop = service.app.state.running.get_loop()
+    streams = service.app.state.context.streams
+    lock: asyncio.Lock = streams.default.pipeline._at_rest
+    loop: asyncio.AbstractEventLoop = streams._tasks[streams.default].get_loop()
     asyncio.run_coroutine_threadsafe(lock.acquire(), loop).result(10)
     try:
         yield
@@ -116,7 +116,10 @@ class TestOverHttp:
         seq = http.get("/info").json()["seq"]
         with held(service):
             first = _send(service, {"id": "held-1", "x": digits.raw(0)})
-            until(lambda: service.app.state.context.pipeline._at_rest._waiters, "the first is in hand")
+            until(
+                lambda: service.app.state.context.streams.default.pipeline._at_rest._waiters,
+                "the first is in hand",
+            )
             answer = http.post(
                 "/classify", json={"id": "late", "x": digits.raw(0)}, headers={DEADLINE_HEADER: "20"}
             )
@@ -135,10 +138,13 @@ class TestOverHttp:
         before = _dropped(http, "client_gone")
         with held(service):
             first = _send(service, {"id": "held-2", "x": digits.raw(0)})
-            until(lambda: service.app.state.context.pipeline._at_rest._waiters, "the first is in hand")
+            until(
+                lambda: service.app.state.context.streams.default.pipeline._at_rest._waiters,
+                "the first is in hand",
+            )
             gone = _send(service, {"items": [{"id": f"gone-{n}", "x": digits.raw(n)} for n in range(3)]})
-            until(lambda: service.app.state.context.queue.waiting == 3, "the second waits")
-            jobs = list(service.app.state.context.queue._jobs)
+            until(lambda: service.app.state.context.streams.default.queue.waiting == 3, "the second waits")
+            jobs = list(service.app.state.context.streams.default.queue._jobs)
             gone.close()
             until(jobs[0].is_gone, "the server has noticed")
         _status(first)
@@ -168,6 +174,6 @@ def _status(raw: socket.socket) -> None:
 
 
 def _dropped(http: httpx.Client, reason: str) -> float:
-    name = f'firstseen_dropped_items_total{{reason="{reason}"}}'
+    name = f'firstseen_dropped_items_total{{reason="{reason}",stream="default"}}'
     lines = http.get("/metrics").text.splitlines()
     return float(next(line for line in lines if line.startswith(name)).rpartition(" ")[2])
