@@ -42,8 +42,10 @@ class Embedder:
         self.dim = choice.backend.dim
         self.runtime = choice.backend.name
         self._trials = choice.trials
-        self.embed: Callable[[Sequence[Payload]], Float32s] = choice.backend.embed
+
+    def embed(self, items: Sequence[Payload]) -> Float32s:
         """Embed B payloads -> float32 (B, D)."""
+        return self._backend.embed(items)
 
     def shown(self) -> dict[str, object]:
         """What serves, and how it came to that, for /info."""
