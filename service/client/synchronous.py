@@ -38,7 +38,7 @@ class Client:
             url, api_key=api_key, stream=stream, timeout_s=timeout_s, patience_s=patience_s
         )
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="firstseen-client")
+        self._thread = threading.Thread(target=_run, args=(self._loop,), daemon=True, name="firstseen-client")
         self._thread.start()
         self._stop = weakref.finalize(self, _stop, self._loop, self._thread)
 
@@ -129,14 +129,18 @@ async def _closed(values: AsyncGenerator[T, None], turn: asyncio.Lock) -> None:
         await values.aclose()
 
 
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """The thread: the loop until it is stopped, and its end, which may not be inside of another loop."""
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
 def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     """End what still runs in the loop, and the thread."""
     loop.call_soon_threadsafe(_cancel_all, loop)
-    if thread is threading.current_thread():  # the last reference was dropped there: it ends by itself
-        return
-    thread.join()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
+    if thread is not threading.current_thread():  # where the last reference was dropped
+        thread.join()
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
