@@ -23,6 +23,8 @@ from service.client.watching import watching
 
 BATCH = 256
 _BATCH_BYTES = 1 << 20
+_MOST_EXPLAINED = 100
+"""Items that the service explains in one request."""
 
 
 class AsyncClient:
@@ -138,12 +140,14 @@ class AsyncClient:
         explain: bool = False,
         batch: int = BATCH,
     ) -> AsyncGenerator[list[Answer], None]:
-        """The same, as lists of what has come: for who writes them somewhere. `batch`: items a request over HTTP."""
+        """The same, as lists of what has come: for who writes them somewhere. `batch`: items sent at once."""
         feed = feed_of(items)
         if explain or not learn:
             lists = self._asked(feed, learn=learn, explain=explain, batch=batch)
         else:
-            lists = Streaming(feed, new_id=self._new_id, conversation_of=self._conversation).batches()
+            lists = Streaming(
+                feed, new_id=self._new_id, chunk=batch, conversation_of=self._conversation
+            ).batches()
         async with aclosing(lists):
             async for answers in lists:
                 yield answers
@@ -203,6 +207,7 @@ class AsyncClient:
         self, feed: Feed, *, learn: bool, explain: bool, batch: int
     ) -> AsyncGenerator[list[Answer], None]:
         """Lists of answers over HTTP, one request after the other."""
+        batch = min(batch, _MOST_EXPLAINED) if explain else batch
         parameters = ({} if learn else {"learn": "false"}) | ({"explain": "true"} if explain else {})
         post = partial(
             self._requests.ask,

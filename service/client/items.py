@@ -81,7 +81,8 @@ def encoded(raw: RawItem) -> bytes:
     if not isinstance(id, str):
         raise TypeError(f"Every item needs a string as id, which makes a resend safe; one has {id!r:.100}.")
     if isinstance(raw.get("x"), Set):
-        raise ValueError(f"Item {id!r} cannot be written as JSON: a set has no order.")
+        why = "a set has no order"
+        raise ValueError(f"Item {id!r} cannot be written as JSON: {why}.")  # noqa: TRY004 - as for NaN in it
     try:
         written = msgspec.json.encode(raw, enc_hook=_plain)
         if b"null" in written:  # msgspec writes NaN so, which in a table would be a missing cell

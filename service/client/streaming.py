@@ -18,23 +18,24 @@ from service.client.items import encoded, item_of, raw_of, refusal
 from service.client.parcels import Parcel
 
 MOST_UNREAD = 4096
-CHUNK = 256
 
 
 class Streaming:
-    """One stream; `conversation_of` makes what carries it, from its two callbacks."""
+    """One stream, sent `chunk` items at a time; `conversation_of` makes what carries it, from its two callbacks."""
 
     def __init__(
         self,
         feed: Feed,
         *,
         new_id: Callable[[], str],
+        chunk: int,
         conversation_of: Callable[
             [Callable[[int, Message], None], Callable[[Parcel, int], None]], Conversation
         ],
     ) -> None:
         self._feed = feed
         self._new_id = new_id
+        self._chunk = chunk
         self._conversation = conversation_of(self._answered, self._too_large)
         self._order = InOrder()
         self._come = asyncio.Event()
@@ -66,7 +67,7 @@ class Streaming:
             while (room := MOST_UNREAD - self._order.unread) <= 0:
                 self._read.clear()
                 await self._read.wait()
-            taken = await self._feed.take(min(CHUNK, room))
+            taken = await self._feed.take(min(self._chunk, room))
             if not taken:
                 return
             parcels = [parcel for given in taken if (parcel := self._parcel(given)) is not None]

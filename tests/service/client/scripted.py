@@ -19,6 +19,11 @@ OUTLIER = {
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
+def http(url: str) -> str:
+    """The address of the service that has this socket."""
+    return url.replace("ws://", "http://").removesuffix("/stream")
+
+
 class Server:
     """Speaks the protocol; `cut_after` frames it goes without a word, on the first so many connections."""
 

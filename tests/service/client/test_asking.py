@@ -87,7 +87,7 @@ async def test_all_items_refused_is_an_answer() -> None:
 
 async def test_it_gives_up() -> None:
     """With what was said last."""
-    with pytest.raises(GaveUp, match="did not answer.*too much is waiting") as raised:
+    with pytest.raises(GaveUp, match=r"did not answer.*too much is waiting") as raised:
         await Script(says(503, PROBLEM, retry_after="0")).ask(patience_s=0)
     assert raised.value.problem is not None
     assert "/problems/overloaded" == raised.value.problem.kind

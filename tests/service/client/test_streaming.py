@@ -10,7 +10,7 @@ from websockets.asyncio.server import ServerConnection
 from service.client import Answer, AsyncClient, Item, Refusal, Refused, Verdict
 from service.client.items import refusal
 from service.client.streaming import MOST_UNREAD
-from tests.service.client.scripted import Server, serving
+from tests.service.client.scripted import Server, http, serving
 from tests.service.waiting import soon
 
 
@@ -20,10 +20,8 @@ def items(n: int) -> Iterator[Item]:
 
 
 async def answers(server: Any, given: Any, **options: Any) -> list[Answer]:
-    async with serving(server) as url, asyncio.timeout(30):
-        http = url.replace("ws://", "http://").removesuffix("/stream")
-        async with AsyncClient(http, **options) as client:
-            return [answer async for answer in client.stream(given)]
+    async with serving(server) as url, asyncio.timeout(30), AsyncClient(http(url), **options) as client:
+        return [answer async for answer in client.stream(given)]
 
 
 @pytest.mark.parametrize("n", [0, 1, 1000])
@@ -79,14 +77,13 @@ async def test_a_caller_that_does_not_read_stops_the_stream() -> None:
             read += 1
             yield item
 
-    async with serving(server) as url, asyncio.timeout(30):
-        async with AsyncClient(url.replace("ws://", "http://").removesuffix("/stream")) as client:
-            stream = client.stream(endless())
-            assert "i0" == (await anext(stream)).id
-            await soon(lambda: read >= MOST_UNREAD, "as many are on the way as may be")
-            await soon(lambda: len(server.counted) >= MOST_UNREAD - 300, "they are answered")
-            assert read <= 2 * MOST_UNREAD
-            await stream.aclose()
+    async with serving(server) as url, asyncio.timeout(30), AsyncClient(http(url)) as client:
+        stream = client.stream(endless())
+        assert "i0" == (await anext(stream)).id
+        await soon(lambda: read >= MOST_UNREAD, "as many are on the way as may be")
+        await soon(lambda: len(server.counted) >= MOST_UNREAD - 300, "they are answered")
+        assert read <= 2 * MOST_UNREAD
+        await stream.aclose()
 
 
 async def test_what_the_iterable_raises_is_raised() -> None:
@@ -128,13 +125,11 @@ async def test_a_quiet_iterable_needs_no_service() -> None:
         await gate.wait()
         yield Item(x=[2], id="c")
 
-    async with serving(server) as url, asyncio.timeout(30):
-        http = url.replace("ws://", "http://").removesuffix("/stream")
-        async with AsyncClient(http, patience_s=5) as client:
-            stream = client.stream(slow())
-            first = [(await anext(stream)).id for _ in range(2)]
-            gate.set()
-            rest = [answer.id async for answer in stream]
+    async with serving(server) as url, asyncio.timeout(30), AsyncClient(http(url), patience_s=5) as client:
+        stream = client.stream(slow())
+        first = [(await anext(stream)).id for _ in range(2)]
+        gate.set()
+        rest = [answer.id async for answer in stream]
 
     assert (["a", "b"], ["c"]) == (first, rest)
     assert 2 <= server.connections

@@ -5,7 +5,7 @@ import gc
 import itertools
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -68,17 +68,18 @@ def test_left_early(service: Inside) -> None:
     assert [] == threads()
 
 
-@pytest.mark.parametrize("call", ["info", "watch", "stream"])
+CALLS: dict[str, Callable[[Client], object]] = {
+    "info": lambda client: client.info(),
+    "watch": lambda client: next(client.watch()),
+    "stream": lambda client: next(client.stream([[0]])),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
 def test_nobody_there(call: str) -> None:
     """It gives up, as the patience says, and can still be closed."""
     with Client("http://127.0.0.1:1", patience_s=0) as client, pytest.raises(GaveUp):
-        match call:
-            case "info":
-                client.info()
-            case "watch":
-                next(client.watch())
-            case _:
-                next(client.stream([[0]]))
+        CALLS[call](client)
 
 
 def test_ctrl_c(service: Inside) -> None:
@@ -86,19 +87,12 @@ def test_ctrl_c(service: Inside) -> None:
     with Client(service.url) as client:
         watch = client.watch()
         next(watch)
-        seen = threading.Event()
-
-        def interrupt() -> None:
-            seen.wait(20)
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-        thread = threading.Thread(target=interrupt)
-        thread.start()
+        main = threading.main_thread().ident or 0
+        timer = threading.Timer(0.2, lambda: signal.pthread_kill(main, signal.SIGINT))
+        timer.start()
         with pytest.raises(KeyboardInterrupt):
-            while True:
-                seen.set()
-                next(watch)
-        thread.join()
+            list(watch)
+        timer.join()
         watch.close()
         assert client.info().seq >= 0
 

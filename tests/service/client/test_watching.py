@@ -8,15 +8,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from service.client import AsyncClient, Clusters, GaveUp, Refused
-from tests.service.client.scripted import serving
+from tests.service.client.scripted import http, serving
 
 
 def hello(seq: int) -> str:
     return json.dumps({"type": "hello", "seq": seq, "clusters": []})
-
-
-def http(url: str) -> str:
-    return url.replace("ws://", "http://").removesuffix("/stream")
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1012, 1013])
