@@ -7,6 +7,8 @@ from typing import Any
 from service.client import Answer, Refusal
 
 MOST_WRONG = 50
+MOST_SAMPLED = 60
+"""Every hundredth id of late, hence some 6,000 items back: well within the horizon that ids are remembered for."""
 
 
 class Book:
@@ -30,7 +32,7 @@ class Book:
             self.answers[client] += 1
             if self.answers[client] % 101 == 0:
                 self.sample[str(answer.id)] = (item["x"], answer)
-                if len(self.sample) > 200:
+                if len(self.sample) > MOST_SAMPLED:
                     del self.sample[next(iter(self.sample))]
 
     @property

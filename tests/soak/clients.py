@@ -1,7 +1,8 @@
 """Who uses a service all day long: well-behaved clients of every road, watchers, slips, and those who just hang up.
 
-Each goes on until the book is closed, and then ends what it has begun. Items have ids of their own, and every one that may have been counted is sent until it is
-answered, so that in the end the service must have counted exactly what is in the book.
+Each goes on until the book is closed, and then ends what it has begun. Items have ids of their own, and every one that
+may have been counted is sent until it is answered, so that in the end the service must have counted exactly what is in
+the book.
 """
 
 import asyncio
