@@ -83,6 +83,7 @@ def create_app(
     )
     durability = settings.promised()
     metrics = Metrics(CollectorRegistry())
+    counted = metrics.of(settings.stream)
     release = version("firstseen")
 
     @asynccontextmanager
@@ -120,7 +121,7 @@ def create_app(
                 store=store,
                 queue=queue,
                 fanout=fanout,
-                metrics=metrics,
+                metrics=counted,
                 now=time.time,
                 params=params,
                 lease_ms=settings.lease_ms,

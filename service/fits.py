@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 
 from service.clustering.stream_gate import FitJob, StreamFit, StreamGate, constants
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -23,7 +23,7 @@ log = structlog.get_logger("firstseen.pipeline")
 class Fits:
     """The fit under way, if there is one. Lives in one event loop."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: StreamMetrics) -> None:
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fit")
         self._under_way: asyncio.Future[StreamFit] | None = None

@@ -42,7 +42,7 @@ from service.errors import EngineFails, FirstseenError, InternalError, NotReady,
 from service.fanout import Fanout
 from service.fits import Fits
 from service.memory import Memory
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 from service.readiness import Readiness
 from service.recovery import replay
 from service.saving import Saving
@@ -89,7 +89,7 @@ class Pipeline:
         store: StreamStore,
         queue: Queue,
         fanout: Fanout,
-        metrics: Metrics,
+        metrics: StreamMetrics,
         now: Callable[[], float],
         params: EngineParams,
         lease_ms: int,

@@ -12,7 +12,7 @@ import structlog
 
 from service.batching import Queue
 from service.errors import NotReady, StoreAway
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -28,7 +28,7 @@ class Readiness:
         metrics: What is counted.
     """
 
-    def __init__(self, queue: Queue, metrics: Metrics) -> None:
+    def __init__(self, queue: Queue, metrics: StreamMetrics) -> None:
         self._queue = queue
         self._metrics = metrics
         self._state: str | None = "starting"

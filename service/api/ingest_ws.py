@@ -158,7 +158,8 @@ async def _stream(socket: WebSocket) -> None:
         problem_of=problem_of,
     )
     connection = _Connection(socket, session, codec, context)
-    with context.metrics.streams.track_inprogress(), context.sockets.share() as place:
+    counted = context.metrics.of(context.settings.stream)
+    with counted.connections.track_inprogress(), context.sockets.share() as place:
         try:
             check_origin(socket)
             check_stream(socket, context)

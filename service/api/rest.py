@@ -104,7 +104,7 @@ async def classify(request: Request) -> Response:
         read = await read_each(raws, context.manifest.input)
         del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
-    context.metrics.refused.inc(len(read) - len(good))
+    context.metrics.of(settings.stream).refused.inc(len(read) - len(good))
     answers = iter(await answer(context, good) if good else [])
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single:
@@ -232,8 +232,9 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
-    context.metrics.queue_items.set(context.queue.waiting)
-    context.metrics.watchers.set(len(context.fanout))
+    counted = context.metrics.of(context.settings.stream)
+    counted.queue_items.set(context.queue.waiting)
+    counted.watchers.set(len(context.fanout))
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

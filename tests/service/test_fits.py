@@ -43,21 +43,26 @@ def fails() -> StreamFit:
 
 
 @pytest.fixture
-async def fits() -> AsyncIterator[Fits]:
-    made = Fits(Metrics(CollectorRegistry()))
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+async def fits(metrics: Metrics) -> AsyncIterator[Fits]:
+    made = Fits(metrics.of("test"))
     yield made
     made.close()
 
 
-def counted(fits: Fits, name: str) -> float | None:
-    return fits._metrics.registry.get_sample_value(name)
+def counted(metrics: Metrics, name: str) -> float | None:
+    return metrics.registry.get_sample_value(name, {"stream": "test"})
 
 
 def begin(fits: Fits, gate: Any, job: Any = None) -> None:
     fits.begin(gate, job)
 
 
-async def test_one_is_made_beside_and_taken_once(fits: Fits) -> None:
+async def test_one_is_made_beside_and_taken_once(fits: Fits, metrics: Metrics) -> None:
     """While it is under way there is none to take, and no other may begin."""
     gate = Gate()
     assert fits.may_begin(0)
@@ -68,25 +73,27 @@ async def test_one_is_made_beside_and_taken_once(fits: Fits) -> None:
     assert FIT is await soon(lambda: fits.take(0), "it is ready")
     assert (None, True) == (fits.take(0), fits.may_begin(0))
     assert ["a job"] == gate.asked
-    assert 1 == counted(fits, "firstseen_fit_seconds_count")
+    assert 1 == counted(metrics, "firstseen_fit_seconds_count")
 
 
-async def test_one_that_fails_is_counted_and_the_next_waits(fits: Fits) -> None:
+async def test_one_that_fails_is_counted_and_the_next_waits(fits: Fits, metrics: Metrics) -> None:
     """Not begun again at once, only to fail again: EVERY items later."""
     gate = Gate(fails)
     begin(fits, gate)
     gate.may_go.set()
     await soon(
-        lambda: fits.take(70) is None and counted(fits, "firstseen_fits_failed_total"), "it has failed"
+        lambda: fits.take(70) is None and counted(metrics, "firstseen_fits_failed_total"), "it has failed"
     )
 
     assert [False, True] == [fits.may_begin(seq) for seq in (69 + constants.EVERY, 70 + constants.EVERY)]
     begin(fits, gate)
-    assert 1 == counted(fits, "firstseen_fits_failed_total")
+    assert 1 == counted(metrics, "firstseen_fits_failed_total")
 
 
 @pytest.mark.parametrize("answer", [lambda: FIT, fails])
-async def test_what_was_dropped_never_comes(fits: Fits, answer: Callable[[], StreamFit]) -> None:
+async def test_what_was_dropped_never_comes(
+    fits: Fits, metrics: Metrics, answer: Callable[[], StreamFit]
+) -> None:
     """Its thread may go on; whether it ends well or not, nobody hears of it, and another can be begun."""
     gate, other = Gate(answer), Gate()
     begin(fits, gate)
@@ -99,7 +106,7 @@ async def test_what_was_dropped_never_comes(fits: Fits, answer: Callable[[], Str
 
     await soon(lambda: fits.take(0), "the other is ready")
     assert ["another"] == other.asked
-    assert 0 == counted(fits, "firstseen_fits_failed_total")
+    assert 0 == counted(metrics, "firstseen_fits_failed_total")
 
 
 async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
@@ -121,7 +128,7 @@ async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
 
 async def test_closing_waits_for_nobody() -> None:
     """A fit under way does not hold the service up, and ends in silence."""
-    fits, gate = Fits(Metrics(CollectorRegistry())), Gate(fails)
+    fits, gate = Fits(Metrics(CollectorRegistry()).of("test")), Gate(fails)
     begin(fits, gate)
     await soon(lambda: gate.asked, "it has begun")
     fits.close()

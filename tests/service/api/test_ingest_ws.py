@@ -79,7 +79,7 @@ def vanish(socket: ClientConnection) -> None:
 def streams(http: httpx.Client) -> float:
     """Open /stream connections, as the service counts them."""
     lines = http.get("/metrics").text.splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("firstseen_stream_connections "))
+    return next(float(line.split()[1]) for line in lines if line.startswith("firstseen_stream_connections{"))
 
 
 def post(http: httpx.Client, raws: list[dict[str, Any]]) -> list[dict[str, Any]]:
