@@ -16,11 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.errors import Overloaded, StoreAway, Unavailable
+from service.examined import Examined
 from service.intake import Refused
 from service.records import Item, Verdict
 
-Answer = Verdict | Refused
-"""What becomes of an item that was queued: nearly always a verdict."""
+Answer = Verdict | Refused | Examined
+"""What becomes of an item that was queued: nearly always a verdict; with more to it, or not learnt, where that was
+asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,13 +31,16 @@ class Job:
 
     `results` fills up to the length of `items`; then `done` has them. `on_progress`, where given, is called in
     the event loop with each durable slice of answers. `is_retry`: a person wants these items tried although they
-    are in quarantine.
+    are in quarantine. `learn`: False: a dry run, which is not looked up, written or counted. `explain`: say why as
+    well. Only jobs that are alike in these two share a batch.
     """
 
     items: list[Item]
     done: asyncio.Future[list[Answer]]
     on_progress: Callable[[list[Answer]], None] | None = None
     is_retry: bool = False
+    learn: bool = True
+    explain: bool = False
     taken: int = 0
     results: list[Answer] = field(default_factory=list)
 
@@ -147,6 +152,8 @@ class Queue:
                 self._jobs.popleft()
                 self._waiting -= left
                 continue
+            if batch and (job.learn, job.explain) != (batch[0].job.learn, batch[0].job.explain):
+                break  # in its turn: a dry run sees what was sent before it
             n = min(left, room)
             batch.append(Slice(job, job.taken, job.taken + n))
             job.taken += n

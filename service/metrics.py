@@ -38,6 +38,7 @@ class _Families:
 
         self.verdicts = counter("verdicts", "Durable verdicts by kind.", "verdict")
         self.repeats = counter("repeats", "Items whose id had a verdict already.")
+        self.dry_runs = counter("dry_runs", "Items tried out: answered, and not learnt.")
         self.refused = counter("refused", "Items refused as invalid.")
         self.failed = counter("failed", "Items that failed by a fault of ours.")
         self.forgotten = counter(
@@ -73,6 +74,7 @@ class StreamMetrics:
     def __init__(self, families: _Families, stream: str) -> None:
         self._verdicts = {kind: families.verdicts.labels(stream, kind.value) for kind in VerdictKind}
         self.repeats = families.repeats.labels(stream)
+        self.dry_runs = families.dry_runs.labels(stream)
         self.refused = families.refused.labels(stream)
         self.failed = families.failed.labels(stream)
         self.forgotten = families.forgotten.labels(stream)
@@ -83,6 +85,7 @@ class StreamMetrics:
         self.embed = families.stages.labels(stream, "embed")
         self.step = families.stages.labels(stream, "step")
         self.commit = families.stages.labels(stream, "commit")
+        self.explain = families.stages.labels(stream, "explain")
         self.fit = families.fit.labels(stream)
         self.fits_failed = families.fits_failed.labels(stream)
         self.queue_items = families.queue_items.labels(stream)

@@ -37,8 +37,9 @@ from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from service.dead_letters import DeadLetters
-from service.deciding import Decider, Embeds
+from service.deciding import Decider
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
+from service.examining import Embeds
 from service.fanout import Fanout
 from service.fits import Fits
 from service.memory import Memory
@@ -367,7 +368,10 @@ class Pipeline:
         owners = [part.job for part in batch for _ in part.items]
         retried = frozenset(n for n, job in enumerate(owners) if job.is_retry)
         try:
-            answers = await self._decider.answer(items, retried=retried)
+            if batch[0].job.learn:
+                answers = await self._decider.answer(items, retried=retried, explained=batch[0].job.explain)
+            else:
+                answers = await self._decider.try_out(items, explained=batch[0].job.explain)
         except (
             StoreError,
             asyncio.CancelledError,

@@ -9,12 +9,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
+from service.api.asked import PARAMETERS, PLAIN, Asked, asked_in
 from service.api.bodies import read_each, receive_body, split_items
 from service.api.context import Context, check_origin, check_stream, context_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
     ClusterOut,
     ClustersOut,
+    ExaminedOut,
     ItemIn,
     ItemsIn,
     LiveOut,
@@ -25,6 +27,7 @@ from service.api.schemas import (
 )
 from service.batching import Answer, Job
 from service.errors import OutcomeUnknown, UnknownCluster
+from service.examined import Examined, fields_of
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
@@ -66,9 +69,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         "One item in, one verdict out; `items` in, `results` out, in order. A bad item fails alone: its result has a "
         "`problem` instead of a verdict. A verdict is durable when it arrives, as the header "
         "`Firstseen-Durability` says (fsync, relaxed or replicated), and an id that is sent again gets the verdict it "
-        "had."
+        "had. With `learn=false` nothing is learnt, with `explain=true` the answer says why."
     ),
-    response_model=VerdictOut | ResultsOut,
+    response_model=VerdictOut | ExaminedOut | ResultsOut,
     responses=_PROBLEMS,
     openapi_extra={
         "parameters": [
@@ -78,7 +81,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
                 "required": False,
                 "schema": {"type": "string"},
                 "description": "The stream; may be left out.",
-            }
+            },
+            *PARAMETERS,
         ],
         "requestBody": {
             "required": True,
@@ -95,17 +99,19 @@ async def classify(request: Request) -> Response:
     context = context_of(request)
     check_stream(request, context)
     check_origin(request)
+    asked = asked_in(request.query_params)
     settings = context.settings
     with context.bodies.share() as share:
         body = await receive_body(
             request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )
         raws, is_single = split_items(body, max_items=settings.max_items)
+        asked.check(len(raws))
         read = await read_each(raws, context.manifest.input)
         del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
     context.metrics.of(settings.stream).refused.inc(len(read) - len(good))
-    answers = iter(await answer(context, good) if good else [])
+    answers = iter(await answer(context, good, asked=asked) if good else [])
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single:
         return response_to(outcomes[0], context)
@@ -115,13 +121,21 @@ async def classify(request: Request) -> Response:
     )
 
 
-async def answer(context: Context, good: list[Item], *, is_retry: bool = False) -> list[Answer]:
+async def answer(
+    context: Context, good: list[Item], *, is_retry: bool = False, asked: Asked = PLAIN
+) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
     Raises:
         Unavailable: Not now, or not in time.
     """
-    job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
+    job = Job(
+        items=good,
+        done=asyncio.get_running_loop().create_future(),
+        is_retry=is_retry,
+        learn=asked.learn,
+        explain=asked.explain,
+    )
     context.queue.offer(job)
     try:
         async with asyncio.timeout(context.settings.request_timeout_s):
@@ -147,7 +161,9 @@ def _promise(context: Context) -> dict[str, str]:
     return {DURABILITY_HEADER: context.settings.durability.value}
 
 
-def _result(verdict: Verdict) -> dict[str, Any]:
+def _result(verdict: Verdict | Examined) -> dict[str, Any]:
+    if isinstance(verdict, Examined):
+        return fields_of(verdict)
     return {
         "id": verdict.id,
         "seq": verdict.seq,

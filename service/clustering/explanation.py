@@ -164,7 +164,7 @@ def sentence_of(
     clusters: tuple[NearCluster, ...],
 ) -> str:
     """One or two sentences that say the verdict and what decided it."""
-    share = f"{100 * p:.2g} % of known items are as strange, and the limit is {100 * threshold:.2g} %"
+    share = f"{_percent(p)} of known items are as strange, and the limit is {_percent(threshold)}"
     if kind is VerdictKind.KNOWN:
         return f"It is taken for {nearest!r}: {share}."
     decisive = [reason for reason in reasons if reason.margin < 0]
@@ -188,3 +188,7 @@ _WHY: dict[By, str] = {
     "stream": "the recent stream has more such items than known classes explain",
     "claim": "a cluster claims it",
 }
+
+
+def _percent(share: float) -> str:
+    return "100 %" if share >= 0.995 else f"{100 * share:.2g} %"

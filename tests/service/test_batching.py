@@ -48,6 +48,25 @@ async def test_order() -> None:
     assert 0 == q.waiting
 
 
+async def test_only_jobs_that_are_treated_alike_share_a_batch() -> None:
+    """A dry run, or an explanation, is of the place in the stream where it was asked for."""
+    q = queue(max_items=20, max_batch=20)
+    for name, learn, explain in (
+        ("a", True, False),
+        ("b", True, False),
+        ("c", False, False),
+        ("d", False, True),
+        ("e", True, True),
+        ("f", True, False),
+    ):
+        asked = job(1, name)
+        asked.learn, asked.explain = learn, explain
+        q.offer(asked)
+
+    assert [["a0", "b0"], ["c0"], ["d0"], ["e0"], ["f0"]] == [await ids(q) for _ in range(5)]
+    assert 0 == q.waiting
+
+
 async def test_a_refusal_is_an_answer() -> None:
     """A job with an item in quarantine is answered as a whole, each item in its place."""
     one = job(2)
