@@ -46,7 +46,7 @@ class StreamNames:
 
     async def has(self, name: str) -> bool:
         """Whether there is such a stream, of whatever bundle."""
-        return await self._wire.command("EXISTS", self._keys(name).bundle) == 1
+        return int(await self._wire.command("EXISTS", self._keys(name).bundle)) == 1
 
     async def all(self) -> list[str]:
         """All names, in order; at most `MOST_STREAMS`. One may be of a stream that somebody has deleted."""

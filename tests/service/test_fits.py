@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from service.clustering.stream_gate import StreamFit, constants
 from service.fits import Fits
 from service.metrics import Metrics
+from service.workers import Workers
 from tests.service.waiting import soon
 
 FIT = StreamFit(
@@ -49,9 +50,11 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 async def fits(metrics: Metrics) -> AsyncIterator[Fits]:
-    made = Fits(metrics.of("test"))
+    workers = Workers()
+    made = Fits(metrics.of("test"), workers.fits)
     yield made
-    made.close()
+    made.drop()
+    workers.close()
 
 
 def counted(metrics: Metrics, name: str) -> float | None:
@@ -128,10 +131,12 @@ async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
 
 async def test_closing_waits_for_nobody() -> None:
     """A fit under way does not hold the service up, and ends in silence."""
-    fits, gate = Fits(Metrics(CollectorRegistry()).of("test")), Gate(fails)
+    workers, gate = Workers(), Gate(fails)
+    fits = Fits(Metrics(CollectorRegistry()).of("test"), workers.fits)
     begin(fits, gate)
     await soon(lambda: gate.asked, "it has begun")
-    fits.close()
+    fits.drop()
+    workers.close()
     gate.may_go.set()
 
     assert fits.take(0) is None

@@ -117,3 +117,10 @@ class TestOverHttp:
 
         assert "problem" in results[0]
         assert "explanation" in results[1]
+
+    def test_a_dry_run_makes_no_stream(self, http: httpx.Client) -> None:
+        """Where there is none, there is nothing that could be said of an item."""
+        answer = post(http, {"x": digits.raw()}, learn="false", stream="nobody-sent-to-this")
+
+        assert 404 == answer.status_code
+        assert 404 == http.get("/clusters", params={"stream": "nobody-sent-to-this"}).status_code
