@@ -19,6 +19,7 @@ from service.errors import Overloaded, StoreAway, Unavailable
 from service.examined import Examined
 from service.intake import Refused
 from service.records import Item, Verdict
+from service.trace_context import TraceContext
 
 Answer = Verdict | Refused | Examined
 """What becomes of an item that was queued: nearly always a verdict; with more to it, or not learnt, where that was
@@ -32,7 +33,8 @@ class Job:
     `results` fills up to the length of `items`; then `done` has them. `on_progress`, where given, is called in
     the event loop with each durable slice of answers. `is_retry`: a person wants these items tried although they
     are in quarantine. `learn`: False: a dry run, which is not looked up, written or counted. `explain`: say why as
-    well. Only jobs that are alike in these two share a batch.
+    well. `trace`: the request's place in its trace. `offered`: since when it waits, in the loop's time; set by the
+    queue. Only jobs that are alike in these two share a batch.
     """
 
     items: list[Item]
@@ -41,6 +43,8 @@ class Job:
     is_retry: bool = False
     learn: bool = True
     explain: bool = False
+    trace: TraceContext | None = None
+    offered: float = 0.0
     taken: int = 0
     results: list[Answer] = field(default_factory=list)
 
@@ -94,6 +98,13 @@ class Queue:
         return self._waiting
 
     @property
+    def age_s(self) -> float:
+        """How long what waits longest has waited; 0 when nothing waits."""
+        if not self._jobs:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._jobs[0].offered
+
+    @property
     def is_drained(self) -> bool:
         """Whether everything has been taken and answered, and no more will come."""
         return self._drained.is_set()
@@ -112,6 +123,7 @@ class Queue:
                 f"{self._waiting} items are waiting, which is near the most that may ({self._max_items}). "
                 "Send the same again after the time in Retry-After."
             )
+        job.offered = asyncio.get_running_loop().time()
         self._jobs.append(job)
         self._waiting += len(job.items)
         self._arrived.set()

@@ -27,6 +27,7 @@ from service.api.schemas import (
     ResultsOut,
     VerdictOut,
 )
+from service.api.seen import note
 from service.batching import Answer, Job
 from service.errors import OutcomeUnknown, UnknownCluster, UnknownStream
 from service.examined import Examined, fields_of
@@ -35,6 +36,7 @@ from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
 from service.stream import Stream
 from service.stream_rows import NOT_OPEN
+from service.trace_context import current_trace
 
 router = APIRouter()
 
@@ -112,6 +114,7 @@ async def _classified(request: Request, context: Context, stream: Stream, asked:
         asked.check(len(raws))
         read = await read_each(raws, context.manifest.input)
         del body, raws
+    note(request, items=len(read), stream=stream.name)
     good = [item for item in read if not isinstance(item, Refused)]
     stream.metrics.refused.inc(len(read) - len(good))
     answers = iter(await answer(context, stream, good, asked=asked) if good else [])
@@ -143,6 +146,7 @@ async def answer(
         is_retry=is_retry,
         learn=asked.learn,
         explain=asked.explain,
+        trace=current_trace.get(),
     )
     stream.queue.offer(job)
     try:
@@ -269,7 +273,9 @@ async def metrics(request: Request) -> Response:
     context = context_of(request)
     for stream in context.streams:
         stream.metrics.queue_items.set(stream.queue.waiting)
+        stream.metrics.queue_age.set(stream.queue.age_s)
         stream.metrics.watchers.set(len(stream.fanout))
+        stream.metrics.unsynced_items.set(stream.pipeline.unsynced_items)
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

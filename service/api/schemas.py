@@ -145,6 +145,9 @@ class ProblemOut(BaseModel):
     title: str
     status: int
     detail: str
+    instance: str | None = Field(
+        None, description="Of a whole request: `urn:firstseen:request:` and its X-Request-Id."
+    )
 
 
 class RefusedOut(BaseModel):

@@ -234,3 +234,20 @@ async def test_deliver_to_nobody() -> None:
     each.deliver([verdict("j0")])
 
     assert each.done.cancelled()
+
+
+async def test_the_age_of_what_waits_longest() -> None:
+    """From when it was offered until all of it is taken; 0 when nothing waits."""
+    q = queue(max_batch=2)
+    assert 0 == q.age_s
+    first, second = job(3, "a"), job(1, "b")
+    for one in (first, second):
+        q.offer(one)
+    first.offered -= 5.0
+    second.offered -= 2.0
+
+    assert 5 <= q.age_s < 5 + 60
+    await q.take()
+    assert q.age_s >= 5
+    await q.take()
+    assert 0 == q.age_s
