@@ -45,6 +45,7 @@ class HttpMetrics:
             ["method", "route", "status", "format"],
             registry=registry,
         )
+        self._counts: dict[tuple[str, str, int, str], Counter] = {}
         self._seconds = Histogram(
             "firstseen_http_request_seconds",
             "From the head of a request to the end of its answer.",
@@ -52,6 +53,7 @@ class HttpMetrics:
             buckets=_SECONDS,
             registry=registry,
         )
+        self._times: dict[str, Histogram] = {}
         self._received = Counter(
             "firstseen_http_received_bytes", "Bytes of bodies that came.", ["route"], registry=registry
         )
@@ -75,9 +77,15 @@ class HttpMetrics:
         sent: int,
     ) -> None:
         """A request has been answered, or its client went."""
-        method = method if method in METHODS else OTHER
-        self._requests.labels(method, route, str(status), format_of(content_type)).inc()
-        self._seconds.labels(route).observe(seconds)
+        key = (method if method in METHODS else OTHER, route, status, format_of(content_type))
+        count = self._counts.get(key)
+        if count is None:  # looking series up by their labels takes longer than counting
+            count = self._counts[key] = self._requests.labels(key[0], route, str(status), key[3])
+        count.inc()
+        times = self._times.get(route)
+        if times is None:
+            times = self._times[route] = self._seconds.labels(route)
+        times.observe(seconds)
         if received:
             self._received.labels(route).inc(received)
         if sent:
