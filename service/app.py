@@ -58,7 +58,7 @@ STOP_S = 2.0
 """How long what waits may still be answered when the service is told to stop."""
 
 _AFTER_STOP_S = 0.8
-"""... how long the last snapshot may take after that ..."""
+"""... how long the last snapshots may take after that; what was not needed above they have, too ..."""
 
 _STORE_STOP_S = 0.8
 """... and how long the embedded store may take to end; killed after that, it loses nothing."""
@@ -182,7 +182,7 @@ def create_app(
             served.begin()
             yield
             await drain(app)
-            await served.close(grace_s=_AFTER_STOP_S)
+            await served.close(within_s=STOP_S + _AFTER_STOP_S, grace_s=_AFTER_STOP_S)
 
     app = FastAPIOffline(
         title="firstseen",

@@ -39,7 +39,7 @@ log = structlog.get_logger("firstseen.streams")
 OPEN_S = 10.0
 """How long who asks waits for room, and then for a stream that is being opened; then he is told why it is not ready."""
 
-CLOSE_S = 2.0
+CLOSE_S = 4.0
 """How long what waits may still be answered when a stream is closed for another, and its snapshot take after that."""
 
 _CANCELLATIONS = 3
@@ -103,7 +103,7 @@ class Streams:
         self._failed = FailedStreams(lambda: asyncio.get_running_loop().time())
         self._one_at_a_time = asyncio.Lock()
         self._uses = itertools.count(1)
-        self._is_stopping = False
+        self._stopping_since: float | None = None
 
     def __iter__(self) -> Iterator[Stream]:
         return iter(list(self._open.values()))
@@ -184,7 +184,7 @@ class Streams:
             ) from None
 
     def _check_may_start(self, name: str) -> None:
-        if self._is_stopping:
+        if self._stopping_since is not None:
             raise NotReady("The service is not ready: stopping.")
         if not self._is_prepared:
             raise NotReady(f"The service is not ready: {self.default.pipeline.reason}.")
@@ -291,12 +291,20 @@ class Streams:
 
     async def drain(self, *, grace_s: float) -> None:
         """Take no more items and answer those that wait, of all streams at once. May be called twice."""
-        self._is_stopping = True
+        if self._stopping_since is None:
+            self._stopping_since = asyncio.get_running_loop().time()
         await asyncio.gather(*(self._drained(stream, grace_s) for stream in list(self._tasks)))
 
-    async def close(self, *, grace_s: float) -> None:
-        """After `drain`: let all save their state and give their leases back."""
-        await asyncio.gather(*(self._saved(stream, grace_s) for stream in list(self._tasks)))
+    async def close(self, *, within_s: float, grace_s: float) -> None:
+        """Let all save their state and give their leases back.
+
+        Args:
+            within_s: How long that may take since `drain` was called first ...
+            grace_s: ... and from now on at least.
+        """
+        assert self._stopping_since is not None, "drain first"
+        left_s = self._stopping_since + within_s - asyncio.get_running_loop().time()
+        await asyncio.gather(*(self._saved(stream, max(grace_s, left_s)) for stream in list(self._tasks)))
 
     async def _drained(self, stream: Stream, grace_s: float) -> None:
         task = self._tasks.get(stream)
