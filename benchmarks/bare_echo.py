@@ -88,6 +88,7 @@ async def until_open(port: int, within_s: float) -> None:
                 await asyncio.sleep(0.05)
             else:
                 writer.close()
+                await writer.wait_closed()
                 return
 
 

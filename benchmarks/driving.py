@@ -45,16 +45,21 @@ async def drive(port: int, requests: Sequence[bytes], *, in_flight: int, pid: in
 
     async def sender() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for data in waiting:
-            start = perf_counter()
-            writer.write(data)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            body = await reader.readexactly(int(length.partition(b":")[2]))
-            latencies.append(perf_counter() - start)
-            if b" 200 " not in head[:20]:
-                raise RuntimeError(f"{head.decode()}{body[:500].decode()}")
-        writer.close()
+        try:
+            for data in waiting:
+                start = perf_counter()
+                writer.write(data)
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = next(
+                    line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")
+                )
+                body = await reader.readexactly(int(length.partition(b":")[2]))
+                latencies.append(perf_counter() - start)
+                if b" 200 " not in head[:20]:
+                    raise RuntimeError(f"{head.decode()}{body[:500].decode()}")
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
     own, children = cpu_of(pid)
     start = perf_counter()

@@ -18,25 +18,17 @@ sends everything again, a batch is not embedded before it has been looked up.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
 
 import numpy as np
 import structlog
 
-from model.inputs import Payload
+from service.examining import Embeds
 from service.memory import InWorker
 from service.records import Float32s, Item
 
 log = structlog.get_logger("firstseen.pipeline")
-
-
-class Embeds(Protocol):
-    """What is needed of an embedder."""
-
-    def embed(self, items: Sequence[Payload], /) -> Float32s:
-        """B payloads to float32 (B, D)."""
 
 
 class Ahead:
@@ -48,10 +40,12 @@ class Ahead:
     Args:
         embedder: The bundle's net.
         in_worker: Runs a call in the engine's thread.
-        timed: Measures each embedding; is entered again and again.
+        timed: Measures one embedding.
     """
 
-    def __init__(self, embedder: Embeds, in_worker: InWorker, timed: AbstractContextManager[object]) -> None:
+    def __init__(
+        self, embedder: Embeds, in_worker: InWorker, timed: Callable[[], AbstractContextManager[object]]
+    ) -> None:
         self._embedder = embedder
         self._in_worker = in_worker
         self._timed = timed
@@ -87,5 +81,5 @@ class Ahead:
             log.info("not_ahead", items=len(missing), reason=type(error).__name__)
 
     def _embed(self, items: Sequence[Item]) -> Float32s:
-        with self._timed:
+        with self._timed():
             return self._embedder.embed([item.x for item in items])

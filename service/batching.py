@@ -19,11 +19,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.errors import ClientGone, DeadlineMissed, Overloaded, StoreAway, Unavailable
+from service.examined import Examined
 from service.intake import Refused
 from service.records import Item, Verdict
+from service.trace_context import TraceContext
 
-Answer = Verdict | Refused
-"""What becomes of an item that was queued: nearly always a verdict."""
+Answer = Verdict | Refused | Examined
+"""What becomes of an item that was queued: nearly always a verdict; with more to it, or not learnt, where that was
+asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,14 +35,20 @@ class Job:
 
     `results` fills up to the length of `items`; then `done` has them. `on_progress`, where given, is called in
     the event loop with each durable slice of answers. `is_retry`: a person wants these items tried although they
-    are in quarantine. `deadline`: the time of the event loop from which on the answer is of no use. `is_gone`: says
-    whether the client has gone.
+    are in quarantine. `learn`: False: a dry run, which is not looked up, written or counted. `explain`: say why as
+    well. `trace`: the request's place in its trace. `offered`: since when it waits, in the loop's time; set by the
+    queue. Only jobs that are alike in learn and explain share a batch. `deadline`: the time of the event loop from
+    which on the answer is of no use. `is_gone`: says whether the client has gone.
     """
 
     items: list[Item]
     done: asyncio.Future[list[Answer]]
     on_progress: Callable[[list[Answer]], None] | None = None
     is_retry: bool = False
+    learn: bool = True
+    explain: bool = False
+    trace: TraceContext | None = None
+    offered: float = 0.0
     deadline: float | None = None
     is_gone: Callable[[], bool] | None = None
     taken: int = 0
@@ -128,6 +137,13 @@ class Queue:
         return self._waiting
 
     @property
+    def age_s(self) -> float:
+        """How long what waits longest has waited; 0 when nothing waits."""
+        if not self._jobs:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._jobs[0].offered
+
+    @property
     def is_drained(self) -> bool:
         """Whether everything has been taken and answered, and no more will come."""
         return self._drained.is_set()
@@ -146,6 +162,7 @@ class Queue:
                 f"{self._waiting} items are waiting, which is near the most that may ({self._max_items}). "
                 "Send the same again after the time in Retry-After."
             )
+        job.offered = asyncio.get_running_loop().time()
         self._jobs.append(job)
         self._waiting += len(job.items)
         self._arrived.set()
@@ -177,10 +194,10 @@ class Queue:
             await self._arrived.wait()
 
     def peek(self) -> list[Item]:
-        """What the next batch would hold, were it formed now; nothing is taken."""
+        """What the next batch would hold, were it formed now; nothing is taken, and of dry runs nothing is shown."""
         found: list[Item] = []
         for job in self._jobs:
-            if len(found) >= self._max_batch:
+            if len(found) >= self._max_batch or not job.learn or job.explain != self._jobs[0].explain:
                 break
             if not job.done.done():
                 found += job.items[job.taken : job.taken + self._max_batch - len(found)]
@@ -198,6 +215,8 @@ class Queue:
                 self._waiting -= left
                 self._dropped(why, left)
                 continue
+            if batch and (job.learn, job.explain) != (batch[0].job.learn, batch[0].job.explain):
+                break  # in its turn: a dry run sees what was sent before it
             n = min(left, room)
             batch.append(Slice(job, job.taken, job.taken + n))
             job.taken += n

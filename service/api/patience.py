@@ -17,6 +17,7 @@ a request nothing, and a client that went while its items waited is seen before 
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from starlette.requests import Request
 
@@ -25,6 +26,15 @@ from service.errors import InvalidParameter, OutcomeUnknown
 
 DEADLINE_HEADER = "Firstseen-Deadline-Ms"
 LONGEST_MS = 3_600_000
+
+DEADLINE: dict[str, Any] = {
+    "name": DEADLINE_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "integer", "minimum": 1, "maximum": LONGEST_MS},
+    "description": "Milliseconds from now after which the answer is of no use.",
+}
+"""The header as OpenAPI has it."""
 
 GONE = "firstseen.gone"
 """The extension of the ASGI scope: a function that says whether the client has gone."""

@@ -54,7 +54,7 @@ def net() -> Net:
 
 @pytest.fixture
 def ahead(net: Net) -> Ahead:
-    return Ahead(net, in_worker, nullcontext())
+    return Ahead(net, in_worker, nullcontext)
 
 
 async def test_what_was_made_is_not_made_again(ahead: Ahead, net: Net) -> None:
@@ -112,7 +112,7 @@ async def test_nothing_begins_while_something_is_under_way(net: Net) -> None:
         calls.append(call)
         return asyncio.get_running_loop().create_future()
 
-    ahead = Ahead(net, later, nullcontext())
+    ahead = Ahead(net, later, nullcontext)
     ahead.begin(items(1))
     ahead.begin(items(2))
 
