@@ -197,7 +197,8 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     wrong = []
     for name, text in TEXT.items():
         for line in re.findall(
-            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch|(?:state|dlq) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch"
+            r"|(?:state|dlq) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
             text,
         ):
             words = line.split("#")[0].split()
