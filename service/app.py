@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -19,17 +19,23 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
+from starlette.middleware.cors import CORSMiddleware
 
 from model.bundle import Bundle
 from service import precompile
-from service.api import dlq, ingest_ws, rest, watch_ws
+from service.allowances import Allowances, Limits, rate_of
+from service.api import dlq, ingest_ws, rest, tickets, watch_ws
+from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
+from service.api.headers import Guard, cors
 from service.api.schemas import add_examples
 from service.batching import Queue
 from service.embedding import Embedder
 from service.fanout import Fanout
+from service.keyring import Keyring
 from service.metrics import Metrics
+from service.origins import read_hosts, read_origins
 from service.pipeline import Pipeline
 from service.precompile import Prepare
 from service.settings import Settings
@@ -37,7 +43,9 @@ from service.starting import starting_params
 from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
+from service.state.key_store import KeyStore
 from service.state.store import StreamStore, connect
+from service.state.wire import Wire
 
 log = structlog.get_logger("firstseen.app")
 
@@ -102,6 +110,13 @@ def create_app(
                 yield
                 return
             stack.push_async_callback(client.aclose)
+            access = make_access(settings, KeyStore(Wire(client)))
+            await access.keyring.refresh()
+            if (refusal := access.refusal()) is not None:
+                on_fatal(refusal)
+                yield
+                return
+            await stack.enter_async_context(_running(access.keyring.run()))
             store = StreamStore(
                 client,
                 stream=settings.stream,
@@ -137,6 +152,7 @@ def create_app(
                 queue=queue,
                 fanout=fanout,
                 metrics=metrics,
+                access=access,
                 version=release,
                 device=embedder.device,
                 store="redis" if settings.redis_url else "embedded",
@@ -160,12 +176,48 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    for module in (rest, dlq, ingest_ws, watch_ws):
+    for module in (rest, dlq, tickets, ingest_ws, watch_ws):
         app.include_router(module.router)
 
     handle_failures(app)
     add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
+    add_security(app.openapi())
+    if origins := read_origins(settings.origins or ""):
+        app.add_middleware(CORSMiddleware, **cors(origins))
+    stack_of = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Guard(stack_of())  # type: ignore[method-assign]  # outside of error handling
     return app
+
+
+def make_access(settings: Settings, store: KeyStore) -> Access:
+    """Who may come in, by the settings and by the keys of the store."""
+    keyring = Keyring(store, now=time.time)
+    defaults = Limits(
+        rate=rate_of(settings.key_items_per_s, settings.key_burst),
+        connections=settings.key_connections,
+        new_streams=settings.key_streams,
+    )
+    return Access(
+        mode=settings.keys,
+        host=settings.host,
+        allow_open=settings.allow_open,
+        origins=read_origins(settings.origins or ""),
+        hosts=read_hosts(settings.hosts or ""),
+        keyring=keyring,
+        store=store,
+        allowances=Allowances(defaults, clock=time.monotonic, families=keyring.families),
+        draw=secrets.token_bytes,
+    )
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """A task, for as long as the context is open."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await _cancelled(task)
 
 
 async def drain(app: FastAPI) -> None:

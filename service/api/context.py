@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from model.bundle import Manifest
+from service.api.access import Access
 from service.api.budget import Budget
 from service.batching import Queue
-from service.errors import ForeignOrigin, UnknownStream
+from service.errors import UnknownStream
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.pipeline import Pipeline
@@ -26,6 +26,7 @@ class Context:
     queue: Queue
     fanout: Fanout
     metrics: Metrics
+    access: Access
     version: str
     device: str
     store: str
@@ -54,6 +55,11 @@ def context_of(connection: HTTPConnection) -> Context:
     return context
 
 
+def stream_named(connection: HTTPConnection, context: Context) -> str:
+    """The stream that a request names; the service's own where it names none."""
+    return connection.query_params.get("stream", context.settings.stream)
+
+
 def check_stream(connection: HTTPConnection, context: Context) -> None:
     """Refuse a `?stream=` that is not served here.
 
@@ -65,27 +71,4 @@ def check_stream(connection: HTTPConnection, context: Context) -> None:
     if wanted is not None and wanted != served:
         raise UnknownStream(
             f"Stream {wanted[:64]!r} is not served here; send to {served!r}, or leave stream out."
-        )
-
-
-def check_origin(connection: HTTPConnection) -> None:
-    """Refuse what a page of another site makes its reader's browser send.
-
-    A browser names the page's origin (RFC 6454) in every WebSocket handshake and every cross-site POST, and no
-    page can change it; programs send none. The service's own pages have the host and port of the Host header.
-
-    Raises:
-        ForeignOrigin: There is an Origin and its host:port is not the Host header's.
-    """
-    origin = connection.headers.get("origin")
-    if origin is None:
-        return
-    try:
-        place = urlsplit(origin).netloc.lower()
-    except ValueError:  # brackets that are no IPv6 address
-        place = ""
-    if not place or place != connection.headers.get("host", "").lower():
-        raise ForeignOrigin(
-            f"A page of {origin[:100]!r} may not send items or watch here: use a page that this service shows, or a "
-            "program that sends no Origin header."
         )

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.api.context import check_origin, check_stream, context_of
+from service.api.access import admit, needs
+from service.api.context import check_stream, context_of, stream_named
 from service.api.rest import answer, json_response, response_to
 from service.api.schemas import DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
 from service.errors import InvalidParameter
+from service.rights import Scope
 from service.state.dead_letters import DeadLetter
 
 router = APIRouter()
@@ -30,12 +32,14 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
     summary="Items in quarantine: they crashed the engine",
     description="In order of ids, without their payloads; `after` goes on behind an id.",
     response_model=DeadLettersOut,
+    openapi_extra=needs(Scope.READ),
 )
 async def listed(
     request: Request, after: str = "", limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
 ) -> Response:
     """List what is in quarantine."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, stream_named(request, context))
     check_stream(request, context)
     letters, more = await context.pipeline.dead_letters.page(after=after, limit=limit)
     return json_response({"items": [_shown(letter) for letter in letters], "next": more})
@@ -54,12 +58,13 @@ async def listed(
         409: {"model": ProblemOut, "description": "It was too large to be kept."},
         422: {"model": ProblemOut, "description": "It crashed the engine again."},
     },
+    openapi_extra=needs(Scope.ADMIN),
 )
 async def retry(request: Request, id: str) -> Response:
     """Try an item again."""
     context = context_of(request)
+    await admit(request, context, Scope.ADMIN, stream_named(request, context))
     check_stream(request, context)
-    check_origin(request)
     item = await context.pipeline.dead_letters.item(id)
     (outcome,) = await answer(context, [item], is_retry=True)
     return response_to(outcome, context)
@@ -71,14 +76,15 @@ async def retry(request: Request, id: str) -> Response:
     description="Its id may then be sent anew. Give `id`, or `all=true`.",
     response_model=DroppedOut,
     responses=_NOT_THERE,
+    openapi_extra=needs(Scope.ADMIN),
 )
 async def drop(
     request: Request, *, id: str | None = None, everything: Annotated[bool, Query(alias="all")] = False
 ) -> Response:
     """Forget."""
     context = context_of(request)
+    await admit(request, context, Scope.ADMIN, stream_named(request, context))
     check_stream(request, context)
-    check_origin(request)
     if (id is None) is not everything:
         raise InvalidParameter("Give either id, or all=true.")
     return json_response({"dropped": await context.pipeline.dead_letters.drop(id)})

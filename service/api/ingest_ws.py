@@ -9,16 +9,19 @@ with 1013.
 import asyncio
 import contextlib
 from collections import deque
+from contextlib import ExitStack
 
 import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import Context, check_origin, check_stream, context_of
+from service.api.access import Caller, admit
+from service.api.context import Context, check_stream, context_of, stream_named
 from service.api.failures import failure_of, problem_of
 from service.batching import Answer, Job
 from service.errors import FirstseenError, NotReady
 from service.protocol import SUBPROTOCOLS, Codec
+from service.rights import Scope
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 
 router = APIRouter()
@@ -44,9 +47,9 @@ class _Connection:
         self._sent = asyncio.Event()
         self._send_timeout_s = context.settings.send_timeout_s
 
-    async def run(self) -> None:
+    async def run(self, caller: Caller) -> None:
         """Serve the connection until it closes."""
-        receiver = asyncio.create_task(self._receive())
+        receiver = asyncio.create_task(self._receive(caller))
         sender = asyncio.create_task(self._send())
         try:
             await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
@@ -58,7 +61,7 @@ class _Connection:
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
                 raise result
 
-    async def _receive(self) -> None:
+    async def _receive(self, caller: Caller) -> None:
         """Until the client goes: its frames, one after the other."""
         while True:
             message = await self._socket.receive()
@@ -69,6 +72,8 @@ class _Connection:
             for effect in self._session.received(frame, is_text=text is not None):
                 if isinstance(effect, Enqueue):
                     await self._enqueue(effect)
+                    if wait_s := caller.take(len(effect.items)):  # over the key's quota: not read on
+                        await asyncio.sleep(wait_s)
                 else:
                     self._push([effect])
             while len(self._out) > 1:  # the last frame's answers leave before the next frame is read
@@ -158,10 +163,13 @@ async def _stream(socket: WebSocket) -> None:
         problem_of=problem_of,
     )
     connection = _Connection(socket, session, codec, context)
-    with context.metrics.streams.track_inprogress(), context.sockets.share() as place:
+    with ExitStack() as held:
+        held.enter_context(context.metrics.streams.track_inprogress())
+        place = held.enter_context(context.sockets.share())
         try:
-            check_origin(socket)
+            caller = await admit(socket, context, Scope.INGEST, stream_named(socket, context))
             check_stream(socket, context)
+            held.enter_context(caller.connection())
             place.take(1)
             if context.pipeline.epoch == 0:
                 raise NotReady(f"The service is not ready: {context.pipeline.reason}.")
@@ -175,7 +183,7 @@ async def _stream(socket: WebSocket) -> None:
             last_durable_seq=context.pipeline.last_durable_seq,
         )
         await send_frame(socket, codec, codec.encode(welcome))
-        await connection.run()
+        await connection.run(caller)
 
 
 async def refuse(socket: WebSocket, codec: Codec, effects: list[Effect]) -> None:

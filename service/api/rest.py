@@ -9,8 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
+from service.api.access import ALL_STREAMS, OPEN, admit, needs
 from service.api.bodies import read_each, receive_body, split_items
-from service.api.context import Context, check_origin, check_stream, context_of
+from service.api.context import Context, check_stream, context_of, stream_named
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
     ClusterOut,
@@ -28,6 +29,7 @@ from service.errors import OutcomeUnknown, UnknownCluster
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
+from service.rights import Scope
 
 router = APIRouter()
 
@@ -48,11 +50,11 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemOut, "description": description}
     for status, description in {
         400: "The body is not JSON, or not of the form described.",
-        403: "A web page of another origin may not send items.",
         404: "The stream is not served here.",
         408: "The body did not come in time.",
         413: "The body or the number of items is over the limit.",
         415: "The content type is not application/json.",
+        429: "The key has used what it may: send the same after `Retry-After` seconds.",
         422: "No item could be classified as sent, or the only one is in quarantine; the problem says what to do.",
         503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
     }.items()
@@ -70,8 +72,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     ),
     response_model=VerdictOut | ResultsOut,
     responses=_PROBLEMS,
-    openapi_extra={
-        "parameters": [
+    openapi_extra=needs(
+        Scope.INGEST,
+        parameters=[
             {
                 "name": "stream",
                 "in": "query",
@@ -80,7 +83,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
                 "description": "The stream; may be left out.",
             }
         ],
-        "requestBody": {
+        requestBody={
             "required": True,
             "content": {
                 "application/json": {
@@ -88,19 +91,20 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
                 }
             },
         },
-    },
+    ),
 )
 async def classify(request: Request) -> Response:
     """Classify the items of the body."""
     context = context_of(request)
+    caller = await admit(request, context, Scope.INGEST, stream_named(request, context))
     check_stream(request, context)
-    check_origin(request)
     settings = context.settings
     with context.bodies.share() as share:
         body = await receive_body(
             request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )
         raws, is_single = split_items(body, max_items=settings.max_items)
+        caller.demand(len(raws))
         read = await read_each(raws, context.manifest.input)
         del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
@@ -172,10 +176,12 @@ def _refused(item: Refused) -> dict[str, Any]:
     summary="The clusters of the stream",
     description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
     response_model=ClustersOut,
+    openapi_extra=needs(Scope.READ),
 )
 async def clusters(request: Request, state: ClusterState | None = None) -> Response:
     """List clusters."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, stream_named(request, context))
     check_stream(request, context)
     view = await context.pipeline.view()
     shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
@@ -188,10 +194,12 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
     description="Also one that is gone; one that was merged says into which.",
     response_model=ClusterOut,
     responses={404: {"model": ProblemOut, "description": "No cluster has, or had, this id."}},
+    openapi_extra=needs(Scope.READ),
 )
 async def cluster(request: Request, cluster_id: int) -> Response:
     """Show a cluster."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, stream_named(request, context))
     check_stream(request, context)
     view = await context.pipeline.view()
     for found in view.clusters:
@@ -203,7 +211,7 @@ async def cluster(request: Request, cluster_id: int) -> Response:
 # How it is
 
 
-@router.get("/livez", summary="Is the process alive?", response_model=LiveOut)
+@router.get("/livez", summary="Is the process alive?", response_model=LiveOut, openapi_extra=OPEN)
 async def livez() -> Response:
     """Answer."""
     return json_response({"live": True})
@@ -214,6 +222,7 @@ async def livez() -> Response:
     summary="Does it take items?",
     response_model=ReadyOut,
     responses={503: {"model": ReadyOut, "description": "Not now, and why."}},
+    openapi_extra=OPEN,
 )
 async def readyz(request: Request) -> Response:
     """Say whether items are taken, and if not, why."""
@@ -228,19 +237,31 @@ async def readyz(request: Request) -> Response:
     return json_response(ready, status=200 if pipeline.reason is None else 503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    description="Of the whole process: a key needs all streams (`*`).",
+    response_class=Response,
+    openapi_extra=needs(Scope.READ),
+)
 async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, ALL_STREAMS)
     context.metrics.queue_items.set(context.queue.waiting)
     context.metrics.watchers.set(len(context.fanout))
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/info", summary="What is served: bundle, input, counts, settings, and the hash of the state")
+@router.get(
+    "/info",
+    summary="What is served: bundle, input, counts, settings, and the hash of the state",
+    openapi_extra=needs(Scope.READ),
+)
 async def info(request: Request) -> Response:
     """Describe the service and its state."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, stream_named(request, context))
     manifest = context.manifest
     view = await context.pipeline.view(with_hash=True)
     return json_response(
@@ -269,7 +290,7 @@ async def info(request: Request) -> Response:
     )
 
 
-@router.get("/problems/{name}", summary="What a problem type means")
+@router.get("/problems/{name}", summary="What a problem type means", openapi_extra=OPEN)
 async def problem(name: str) -> Response:
     """Explain a row of the table of failures."""
     for row in FAILURES:

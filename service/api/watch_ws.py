@@ -5,19 +5,22 @@ a fresh `hello`. Nothing a watcher does can slow the stream.
 """
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from service.api.context import check_origin, check_stream, context_of
+from service.api.access import admit
+from service.api.context import check_stream, context_of, stream_named
 from service.api.failures import failure_of
 from service.api.ingest_ws import accept, send_frame, short
 from service.errors import FirstseenError
 from service.fanout import Subscription
 from service.protocol import Codec, Event, Hello
 from service.records import SHOWN, Cluster
+from service.rights import Scope
 
 router = APIRouter()
 
@@ -27,11 +30,14 @@ async def watch(socket: WebSocket) -> None:
     """Tell about clusters."""
     context = context_of(socket)
     codec = await accept(socket)
-    with context.sockets.share() as place, context.fanout.subscribe() as subscription:
+    with ExitStack() as held:
+        place = held.enter_context(context.sockets.share())
         try:
-            check_origin(socket)
+            caller = await admit(socket, context, Scope.READ, stream_named(socket, context))
             check_stream(socket, context)
+            held.enter_context(caller.connection())
             place.take(1)
+            subscription = held.enter_context(context.fanout.subscribe())
             view = await context.pipeline.view()
         except FirstseenError as error:
             await socket.close(failure_of(error).close_code, short(str(error)))

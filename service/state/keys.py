@@ -15,6 +15,8 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
 | fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
 | fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
+| fs:keys                  | hash   | API keys of all streams, hashed         | firstseen keys  | 1000 keys  |
+| fs:ticket:<digest>       | string | what a ticket opens; expires            | POST /tickets   | 30 s each  |
 
 **head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
 (the newest generation of ids), `gen` (the last snapshot generation handed out), `cur` and `prev` (the two
@@ -37,6 +39,8 @@ counts.
 
 **hand** is there while somebody owns the stream, and afterwards where he did not leave in order: that is how an heir
 knows (hand.py). While it is not known why, it also names the items that are about to be stepped.
+
+**keys** and **ticket** are of no stream (key_store.py): who may come in is asked before it is known to which.
 """
 
 import re
@@ -105,6 +109,15 @@ class Keys:
 
 STREAM_NAMES = "fs:{*}:bundle"
 """Matches one key of every stream."""
+
+
+API_KEYS = "fs:keys"
+"""The hash of all API keys."""
+
+
+def ticket_key(digest: bytes) -> str:
+    """Where the ticket of this digest is kept."""
+    return f"fs:ticket:{digest.hex()}"
 
 
 def stream_of(bundle_key: str) -> str:
