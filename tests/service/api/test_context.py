@@ -1,53 +1,39 @@
-"""What the routes share: who may ask, and the bounds on all of them together."""
+"""What the routes share: which stream is meant, and the bounds on all of them together."""
+
+from typing import Any, cast
 
 import pytest
 from starlette.requests import HTTPConnection
 
-from service.api.context import check_origin
-from service.errors import ForeignOrigin
+from service.api.context import Context, check_stream, stream_named
+from service.errors import UnknownStream
+from service.settings import Settings
 
 
-def connection(origin: str | None, host: str = "localhost:8765") -> HTTPConnection:
-    headers = [(b"host", host.encode())] + ([] if origin is None else [(b"origin", origin.encode())])
-    return HTTPConnection({"type": "http", "headers": headers})
+class Served:
+    """As much of a context as is looked at here."""
+
+    settings = Settings.read({}, stream="mine")
 
 
-@pytest.mark.parametrize(
-    ("origin", "host"),
-    [
-        (None, "localhost:8765"),
-        ("http://localhost:8765", "localhost:8765"),
-        ("https://Firstseen.Example", "firstseen.example"),
-        ("http://[::1]:8765", "[::1]:8765"),
-    ],
-)
-def test_own_pages(origin: str | None, host: str) -> None:
-    """A program without an Origin, and a page of the host and port that was asked, are served."""
-    check_origin(connection(origin, host))
+CONTEXT = cast("Context", Served())
+
+
+def connection(query: bytes) -> HTTPConnection:
+    scope: dict[str, Any] = {"type": "http", "headers": [], "query_string": query}
+    return HTTPConnection(scope)
 
 
 @pytest.mark.parametrize(
-    "origin",
-    [
-        "http://evil.example",
-        "http://localhost",
-        "http://localhost:9000",
-        "http://localhost:8765.evil.example",
-        "http://evil.example/localhost:8765",
-        "http://evil@localhost:8765",
-        "null",
-        "",
-        "http://[evil",
-        "localhost:8765",
-    ],
+    ("query", "name"), [(b"", "mine"), (b"stream=mine", "mine"), (b"stream=other", "other")]
 )
-def test_other_pages(origin: str) -> None:
-    """Every other origin is refused, another port, none at all and nonsense included."""
-    with pytest.raises(ForeignOrigin, match="may not send items"):
-        check_origin(connection(origin))
+def test_the_stream_that_is_meant(query: bytes, name: str) -> None:
+    """The one that is named, or else the service's."""
+    assert name == stream_named(connection(query), CONTEXT)
 
 
-def test_no_host() -> None:
-    """Where no host was named no page is one's own."""
-    with pytest.raises(ForeignOrigin):
-        check_origin(connection("http://", host=""))
+def test_another_stream() -> None:
+    """One that is not served is refused, with the one that is."""
+    check_stream(connection(b"stream=mine"), CONTEXT)
+    with pytest.raises(UnknownStream, match="send to 'mine'"):
+        check_stream(connection(b"stream=other"), CONTEXT)

@@ -1,0 +1,55 @@
+"""Keys for tests, made by number, so that every run has the same; and in the store of a data folder."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from service import cli_keys
+from service.rights import Key, Scope
+from service.settings import Settings
+from service.state.key_store import KeyStore
+from service.tokens import make_token, read_token
+
+T = TypeVar("T")
+
+_numbers = itertools.count(1)
+
+
+def key_of(**values: Any) -> tuple[Key, str]:
+    """A key and its text; it may read and send, everywhere and for ever, unless `values` say otherwise."""
+    n = next(_numbers)
+    text = make_token(n.to_bytes(5), n.to_bytes(32))
+    token = read_token(text)
+    given: dict[str, Any] = {
+        "id": token.id,
+        "family": token.id,
+        "digest": token.digest,
+        "scopes": frozenset({Scope.INGEST, Scope.READ}),
+        "streams": ("*",),
+        "created": 0.0,
+    }
+    return Key(**(given | values)), text
+
+
+def in_store(folder: Path, work: Callable[[KeyStore], Awaitable[T]]) -> T:
+    """Do something in the store of a data folder, whether a service runs on it or not."""
+
+    async def run() -> T:
+        async with cli_keys._store(Settings.read({}, data_dir=folder), makes_folder=True) as store:
+            return await work(store)
+
+    return asyncio.run(run())
+
+
+def put(folder: Path, *keys: Key) -> None:
+    """Add keys."""
+
+    async def add(store: KeyStore) -> None:
+        for key in keys:
+            await store.add(key)
+            if key.revoked is not None:
+                await store.revoke(key.id, key.revoked)
+
+    in_store(folder, add)
