@@ -2,14 +2,15 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from service import cli_keys
 from service.rights import Key, Scope
 from service.settings import Settings
-from service.state.key_store import KeyStore
+from service.state.errors import StoreUnavailable
+from service.state.key_store import KeyStore, StoredKeys
 from service.tokens import make_token, read_token
 
 T = TypeVar("T")
@@ -53,3 +54,23 @@ def put(folder: Path, *keys: Key) -> None:
                 await store.revoke(key.id, key.revoked)
 
     in_store(folder, add)
+
+
+class FakeKeyStore:
+    """A store of keys in memory, which may be away."""
+
+    def __init__(self, *keys: Key) -> None:
+        self.keys = {key.id: key for key in keys}
+        self.used: dict[str, float] = {}
+        self.writes: list[Mapping[str, float]] = []
+        self.is_away = False
+
+    async def load(self) -> StoredKeys:
+        if self.is_away:
+            raise StoreUnavailable("away", outcome_unknown=True)
+        return StoredKeys(keys=dict(self.keys), used=dict(self.used), made={"f": 3})
+
+    async def touch(self, used: Mapping[str, float]) -> None:
+        if used:
+            self.writes.append(used)
+            self.used |= used

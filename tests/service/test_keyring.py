@@ -1,36 +1,12 @@
 """The keys in memory: who is let in, what is told to whom is not, and what an outage of the store changes."""
 
-from collections.abc import Mapping
-
 import pytest
 
 from service.errors import KeysNotKnown, Unauthorized
 from service.keyring import Keyring
-from service.rights import Key
-from service.state.errors import StoreUnavailable
-from service.state.key_store import KeyStore, StoredKeys
+from service.state.key_store import KeyStore
 from service.tokens import make_token
-from tests.service.keyed import key_of
-
-
-class FakeStore:
-    """A store in memory, which may be away."""
-
-    def __init__(self, *keys: Key) -> None:
-        self.keys = {key.id: key for key in keys}
-        self.used: dict[str, float] = {}
-        self.writes: list[Mapping[str, float]] = []
-        self.is_away = False
-
-    async def load(self) -> StoredKeys:
-        if self.is_away:
-            raise StoreUnavailable("away", outcome_unknown=True)
-        return StoredKeys(keys=dict(self.keys), used=dict(self.used), made={"f": 3})
-
-    async def touch(self, used: Mapping[str, float]) -> None:
-        if used:
-            self.writes.append(used)
-            self.used |= used
+from tests.service.keyed import FakeKeyStore, key_of
 
 
 class Clock:
@@ -40,9 +16,9 @@ class Clock:
         return self.now
 
 
-def ring(store: FakeStore, clock: Clock) -> Keyring:
+def ring(store: FakeKeyStore, clock: Clock) -> Keyring:
     stands_in: object = store
-    assert isinstance(stands_in, FakeStore)
+    assert isinstance(stands_in, FakeKeyStore)
     return Keyring(stands_in, now=clock)  # type: ignore[arg-type]  # it has the methods that are called
 
 
@@ -54,7 +30,7 @@ def clock() -> Clock:
 async def test_its_own_key(clock: Clock) -> None:
     """Who has the text is let in as the key."""
     key, text = key_of()
-    keyring = ring(FakeStore(key), clock)
+    keyring = ring(FakeKeyStore(key), clock)
     await keyring.refresh()
 
     assert key == keyring.key_of(text)
@@ -68,13 +44,13 @@ async def test_its_own_key(clock: Clock) -> None:
 async def test_what_is_no_key(clock: Clock, presented: str) -> None:
     """It is told that it cannot be one, before anybody is asked."""
     with pytest.raises(Unauthorized, match="cannot be one"):
-        ring(FakeStore(), clock).key_of(presented)
+        ring(FakeKeyStore(), clock).key_of(presented)
 
 
 async def test_wrong_keys(clock: Clock) -> None:
     """An unknown id and a wrong secret get the same answer."""
     key, text = key_of()
-    keyring = ring(FakeStore(key), clock)
+    keyring = ring(FakeKeyStore(key), clock)
     await keyring.refresh()
     others = [make_token(b"other", b"s" * 32), make_token(_id_bytes(text), b"s" * 32)]
     said = []
@@ -97,7 +73,7 @@ def _id_bytes(text: str) -> bytes:
 async def test_ended(clock: Clock, values: dict[str, float], word: str) -> None:
     """Who has a key that ended is told so; its id opens nothing any more, and the service is not open for that."""
     key, text = key_of(**values)
-    keyring = ring(FakeStore(key), clock)
+    keyring = ring(FakeKeyStore(key), clock)
     await keyring.refresh()
     with pytest.raises(Unauthorized, match=f"was {word}"):
         keyring.key_of(text)
@@ -109,7 +85,7 @@ async def test_ended(clock: Clock, values: dict[str, float], word: str) -> None:
 async def test_nothing_is_known_at_first(clock: Clock) -> None:
     """Before the store has answered nobody gets in, and it does not count as empty."""
     key, text = key_of()
-    store = FakeStore(key)
+    store = FakeKeyStore(key)
     store.is_away = True
     keyring = ring(store, clock)
     await keyring.refresh()
@@ -130,7 +106,7 @@ async def test_nothing_is_known_at_first(clock: Clock) -> None:
 async def test_an_outage_locks_nobody_out(clock: Clock) -> None:
     """The last known keys go on, and still expire; a key that is revoked meanwhile ends when the store is back."""
     (key, text), (short, short_text) = key_of(), key_of(expires=2000.0)
-    store = FakeStore(key, short)
+    store = FakeKeyStore(key, short)
     keyring = ring(store, clock)
     await keyring.refresh()
     store.is_away = True
@@ -151,7 +127,7 @@ async def test_an_outage_locks_nobody_out(clock: Clock) -> None:
 async def test_last_used_is_written_once_a_minute(clock: Clock) -> None:
     """Beside the requests, to the minute; and not of a key that is gone."""
     key, text = key_of()
-    store = FakeStore(key)
+    store = FakeKeyStore(key)
     keyring = ring(store, clock)
     await keyring.refresh()
     for clock.now in (1000.0, 1001.0, 1019.0, 1020.0, 1030.0):
