@@ -3,7 +3,8 @@
     store ── every REFRESH_S ──► keys ──► `key_of(token)`, at once, on each request
           ◄── once a minute ──── when each was last used
 
-A key that is added, rotated or revoked counts within `REFRESH_S` and the time of one look-up. While Redis is away
+A key that is added, rotated or revoked counts within `REFRESH_S` and the time of one look-up; who is in by a WebSocket
+is sent away then (`held`). While Redis is away
 the last known keys go on: an outage of the store must not lock everybody out, and what is sent meanwhile cannot
 become durable anyway. Before the first look-up nothing is known, and nobody gets in.
 
@@ -13,7 +14,8 @@ time, and an unknown id is compared as well.
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -46,6 +48,7 @@ class Keyring:
         self._now = now
         self._stored: StoredKeys | None = None
         self._used: dict[str, float] = {}  # not yet written; at most one entry a key
+        self._held: dict[str, list[Callable[[], None]]] = {}  # by id; at most one entry a WebSocket
         self._is_away = False
 
     @property
@@ -70,6 +73,18 @@ class Keyring:
     def made(self, family: str) -> int:
         """Streams that a family has created."""
         return 0 if self._stored is None else self._stored.made.get(family, 0)
+
+    @contextmanager
+    def held(self, id: str, on_end: Callable[[], None]) -> Iterator[None]:
+        """Somebody stays in with a key, for as long as the context is open; `on_end` is called once it is not valid."""
+        self._held.setdefault(id, []).append(on_end)
+        try:
+            yield
+        finally:
+            if (those := self._held.get(id)) is not None and on_end in those:
+                those.remove(on_end)
+                if not those:
+                    del self._held[id]
 
     async def created(self, family: str) -> None:
         """Count a stream that a family has created."""
@@ -108,7 +123,15 @@ class Keyring:
         return key
 
     async def refresh(self) -> None:
-        """Look the keys up, and write down when they were used. While Redis is away, nothing changes."""
+        """Look the keys up, write down when they were used, and send away whose key has ended. While Redis is away,
+        keys still expire.
+        """
+        await self._look()
+        for id in [id for id in self._held if self.key(id) is None]:
+            for on_end in self._held.pop(id):
+                on_end()
+
+    async def _look(self) -> None:
         try:
             self._stored = await self._store.load()
             used, self._used = self._used, {}

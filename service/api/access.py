@@ -53,6 +53,9 @@ CALLER: Final = "firstseen.caller"
 ALL_STREAMS: Final = None
 """As the stream: what is asked for is of all streams, or of none."""
 
+KEY_ENDED: Final = "the key was revoked, or has expired"
+"""Why a WebSocket is closed with 4401 that was open already."""
+
 _ANYBODY: Final = "open"
 
 
@@ -140,16 +143,19 @@ class Caller:
         self._access.allowances.of(family).demand_ticket()
 
     @contextmanager
-    def connection(self) -> Iterator[None]:
-        """A WebSocket of his, for as long as the context is open.
+    def connection(self, on_end: Callable[[], None]) -> Iterator[None]:
+        """A WebSocket of his, for as long as the context is open; `on_end` is called when his key ends.
 
         Raises:
             OverQuota: He has as many as he may.
         """
-        if self._allowance is None:
+        if self._allowance is None or self.key is None:
             yield
             return
-        with self._allowance.connection(self.limits.connections):
+        with (
+            self._allowance.connection(self.limits.connections),
+            self._access.keyring.held(self.key.id, on_end),
+        ):
             yield
 
     @property

@@ -15,7 +15,7 @@ import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.access import Caller, admit
+from service.api.access import KEY_ENDED, Caller, admit
 from service.api.context import Context, check_stream, context_of, stream_named
 from service.api.failures import failure_of, problem_of
 from service.batching import Answer, Job
@@ -79,6 +79,10 @@ class _Connection:
             while len(self._out) > 1:  # the last frame's answers leave before the next frame is read
                 self._sent.clear()
                 await self._sent.wait()
+
+    def key_ended(self) -> None:
+        """The client may not stay."""
+        self._push([Close(4401, KEY_ENDED)])
 
     async def _enqueue(self, effect: Enqueue) -> None:
         loop = asyncio.get_running_loop()
@@ -169,7 +173,7 @@ async def _stream(socket: WebSocket) -> None:
         try:
             caller = await admit(socket, context, Scope.INGEST, stream_named(socket, context))
             check_stream(socket, context)
-            held.enter_context(caller.connection())
+            held.enter_context(caller.connection(connection.key_ended))
             place.take(1)
             if context.pipeline.epoch == 0:
                 raise NotReady(f"The service is not ready: {context.pipeline.reason}.")

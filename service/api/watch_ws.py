@@ -12,7 +12,7 @@ import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from service.api.access import admit
+from service.api.access import KEY_ENDED, admit
 from service.api.context import check_stream, context_of, stream_named
 from service.api.failures import failure_of
 from service.api.ingest_ws import accept, send_frame, short
@@ -30,12 +30,13 @@ async def watch(socket: WebSocket) -> None:
     """Tell about clusters."""
     context = context_of(socket)
     codec = await accept(socket)
+    ended = asyncio.get_running_loop().create_future()
     with ExitStack() as held:
         place = held.enter_context(context.sockets.share())
         try:
             caller = await admit(socket, context, Scope.READ, stream_named(socket, context))
             check_stream(socket, context)
-            held.enter_context(caller.connection())
+            held.enter_context(caller.connection(lambda: ended.done() or ended.set_result(None)))
             place.take(1)
             subscription = held.enter_context(context.fanout.subscribe())
             view = await context.pipeline.view()
@@ -47,11 +48,13 @@ async def watch(socket: WebSocket) -> None:
         sender = asyncio.create_task(_send(socket, codec, subscription))
         receiver = asyncio.create_task(_until_gone(socket))
         try:
-            await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sender, receiver, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (sender, receiver):
                 task.cancel()
             await asyncio.gather(sender, receiver, return_exceptions=True)
+        if ended.done():
+            await socket.close(4401, KEY_ENDED)
 
 
 async def _send(socket: WebSocket, codec: Codec, subscription: Subscription) -> None:

@@ -145,6 +145,35 @@ async def test_last_used_is_written_once_a_minute(clock: Clock) -> None:
     assert keyring.is_empty
 
 
+async def test_who_stays_in_is_told(clock: Clock) -> None:
+    """Once, when his key is revoked or expires, also while Redis is away; not who has left, nor whose key is valid."""
+    (one, _), (short, _), (other, _) = key_of(), key_of(expires=2000.0), key_of()
+    store = FakeKeyStore(one, short, other)
+    keyring = ring(store, clock)
+    await keyring.refresh()
+    told: list[str] = []
+    with (
+        keyring.held(one.id, lambda: told.append("one")),
+        keyring.held(one.id, lambda: told.append("one more")),
+        keyring.held(short.id, lambda: told.append("short")),
+        keyring.held(other.id, lambda: told.append("other")),
+    ):
+        with keyring.held(one.id, lambda: told.append("left")):
+            pass
+        await keyring.refresh()
+        assert [] == told
+        del store.keys[one.id]
+        await keyring.refresh()
+        await keyring.refresh()
+        assert ["one", "one more"] == told
+        store.is_away, clock.now = True, 2000.0
+        await keyring.refresh()
+        assert "short" == told[-1]
+
+    assert 3 == len(told)
+    assert {} == keyring._held
+
+
 def test_the_fake_has_what_the_store_has() -> None:
     """Its methods are the store's."""
     assert {"load", "touch"} <= vars(KeyStore).keys()

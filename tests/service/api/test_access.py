@@ -6,6 +6,7 @@ does not ask.
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from starlette.routing import Mount, WebSocketRoute
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from service.api.access import API_KEY, BEARER
+from service.api.access import API_KEY, BEARER, KEY_ENDED
 from service.app import create_app
 from service.rights import Scope
 from service.settings import Settings
@@ -302,14 +303,26 @@ class TestQuota:
 
 
 def test_revoked_while_it_runs(keyed: Keyed) -> None:
-    """A key that is added opens, and one that is revoked ends, without a restart."""
+    """A key that is added opens, and one that is revoked ends, without a restart; its open sockets are closed."""
     key, text = key_of()
     put(keyed.folder, key)
     until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 200, "the key is known")
-    put(keyed.folder, key_of()[0])
+    urls = [f"{keyed.inside.ws_url}{path}" for path in SOCKETS]
 
     async def end(store: Any) -> None:
         await store.revoke(key.id, 2.0)
 
-    in_store(keyed.folder, end)
-    until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 401, "the key has ended")
+    with ExitStack() as opened:
+        sockets = [
+            opened.enter_context(connect(url, additional_headers=bearer(text), proxy=None)) for url in urls
+        ]
+        for socket in sockets:
+            socket.recv(timeout=20)
+        in_store(keyed.folder, end)
+        for socket in sockets:
+            with pytest.raises(ConnectionClosed):
+                socket.recv(timeout=20)
+
+    assert [(4401, KEY_ENDED)] * 2 == [(socket.close_code, socket.close_reason) for socket in sockets]
+    assert 401 == keyed.ask("get", "/info", bearer(text)).status_code
+    assert keyed.inside.app.state.context.access.keyring._held == {}
