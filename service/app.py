@@ -19,7 +19,6 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
-from starlette.middleware.cors import CORSMiddleware
 
 from model.bundle import Bundle
 from service import precompile
@@ -182,10 +181,8 @@ def create_app(
     handle_failures(app)
     add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
     add_security(app.openapi())
-    if origins := read_origins(settings.origins or ""):
-        app.add_middleware(CORSMiddleware, **cors(origins))
-    stack_of = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Guard(stack_of())  # type: ignore[method-assign]  # outside of error handling
+    origins, stack_of = read_origins(settings.origins or ""), app.build_middleware_stack
+    app.build_middleware_stack = lambda: Guard(cors(stack_of(), origins))  # type: ignore[method-assign]  # outside of error handling
     return app
 
 

@@ -20,7 +20,7 @@ A route says what it needs twice: here, by its call of `admit`, and in OpenAPI, 
 the schema with every kind of key, so the two cannot differ for long.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -304,7 +304,7 @@ async def _of_ticket(presented: str, access: Access, scope: Scope | None, stream
 BEARER: Final = "bearer"
 API_KEY: Final = "apiKey"
 
-OPEN: Final[Mapping[str, Any]] = {"security": []}
+OPEN: Final[dict[str, Any]] = {"security": []}
 """As `openapi_extra` of a route that needs no key."""
 
 

@@ -21,6 +21,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.access import CALLER
@@ -125,13 +126,15 @@ ANSWERED_WITH: Final = (
 """... and may read, beside those that any page may."""
 
 
-def cors(origins: Collection[str]) -> dict[str, object]:
-    """Arguments of Starlette's CORSMiddleware: for these origins, without cookies, which mean nothing here."""
-    return {
-        "allow_origins": sorted(origins),
-        "allow_methods": ("GET", "POST", "DELETE"),
-        "allow_headers": ASKED_WITH,
-        "expose_headers": ANSWERED_WITH,
-        "allow_credentials": False,
-        "max_age": 600,
-    }
+def cors(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
+    """The application, for pages of these origins too: without cookies, which mean nothing here."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=sorted(origins),
+        allow_methods=("GET", "POST", "DELETE"),
+        allow_headers=ASKED_WITH,
+        expose_headers=ANSWERED_WITH,
+        max_age=600,
+    )

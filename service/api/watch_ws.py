@@ -31,12 +31,17 @@ async def watch(socket: WebSocket) -> None:
     context = context_of(socket)
     codec = await accept(socket)
     ended = asyncio.get_running_loop().create_future()
+
+    def key_ended() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
     with ExitStack() as held:
         place = held.enter_context(context.sockets.share())
         try:
             caller = await admit(socket, context, Scope.READ, stream_named(socket, context))
             check_stream(socket, context)
-            held.enter_context(caller.connection(lambda: ended.done() or ended.set_result(None)))
+            held.enter_context(caller.connection(key_ended))
             place.take(1)
             subscription = held.enter_context(context.fanout.subscribe())
             view = await context.pipeline.view()
@@ -48,12 +53,12 @@ async def watch(socket: WebSocket) -> None:
         sender = asyncio.create_task(_send(socket, codec, subscription))
         receiver = asyncio.create_task(_until_gone(socket))
         try:
-            await asyncio.wait({sender, receiver, ended}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({sender, receiver, ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (sender, receiver):
                 task.cancel()
             await asyncio.gather(sender, receiver, return_exceptions=True)
-        if ended.done():
+        if done == {ended}:  # else it is closed already
             await socket.close(4401, KEY_ENDED)
 
 
