@@ -77,7 +77,7 @@ class Forbidden(ClientError):
     scope: what it would need.
     """
 
-    def __init__(self, message: str, *, scope: str) -> None:
+    def __init__(self, message: str, *, scope: str = "") -> None:
         super().__init__(message)
         self.scope = scope
 

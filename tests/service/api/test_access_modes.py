@@ -101,8 +101,10 @@ class TestOpen:
 
 def led_socket(inside: Inside, path: str, host: str) -> int | None:
     """The code of a socket that asks for another host, as a browser does for a name that leads here."""
-    raw = socket.create_connection(("127.0.0.1", inside.port))
-    with connect(f"ws://{host}{path}", proxy=None, sock=raw) as asked:
+    with (
+        socket.create_connection(("127.0.0.1", inside.port)) as raw,
+        connect(f"ws://{host}{path}", proxy=None, sock=raw) as asked,
+    ):
         with pytest.raises(ConnectionClosed):
             deque(asked, maxlen=0)
         return asked.close_code
