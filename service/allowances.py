@@ -51,14 +51,14 @@ def limits_of(key: Key, defaults: Limits) -> Limits:
 
 
 class Allowance:
-    """What one family has used, under the limits of the key that is here now. `made` is of streams."""
+    """What one family has used, under the limits of the key that is here now."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._bucket: Bucket | None = None
         self._tickets: Bucket | None = None
         self.connections = 0
-        self.made_here = 0
+        self._making: set[str] = set()
 
     def _now(self, rate: Rate) -> tuple[Bucket, float]:
         now = self._clock()
@@ -113,6 +113,26 @@ class Allowance:
             (b"ratelimit-policy", f'"{POLICY}";q={rate.burst};w={window_s};qu="items"'.encode()),
             (b"ratelimit", f'"{POLICY}";r={left};t={reset_s}'.encode()),
         )
+
+    @contextmanager
+    def making_one(self, name: str, made: int, most: int | None) -> Iterator[bool]:
+        """A stream that is being made, of which there are `made` already; False: that is counted by somebody else.
+
+        Raises:
+            OverQuota: There are as many.
+        """
+        if name in self._making:
+            yield False
+            return
+        if most is not None and made + len(self._making) >= most:
+            raise OverQuota(
+                f"This key has created {made} streams, and may create {most}: send to one that is there."
+            )
+        self._making.add(name)
+        try:
+            yield True
+        finally:
+            self._making.discard(name)
 
     @contextmanager
     def connection(self, most: int | None) -> Iterator[None]:

@@ -87,8 +87,11 @@ class Keyring:
                     del self._held[id]
 
     async def created(self, family: str) -> None:
-        """Count a stream that a family has created."""
-        await self._store.count_stream(family)
+        """Count a stream that a family has created; while Redis is away it is not counted."""
+        try:
+            await self._store.count_stream(family)
+        except StoreError as error:
+            log.warning("stream_not_counted", family=family, reason=str(error))
         await self.refresh()
 
     def key_of(self, presented: str) -> Key:

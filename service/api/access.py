@@ -23,6 +23,7 @@ the schema with every kind of key, so the two cannot differ for long.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import HTTPConnection
@@ -50,8 +51,16 @@ if TYPE_CHECKING:
 CALLER: Final = "firstseen.caller"
 """Where a request's scope has its Caller, for the header fields of the answer and for logs."""
 
-ALL_STREAMS: Final = None
-"""As the stream: what is asked for is of all streams, or of none."""
+
+class Streams(Enum):
+    """In place of a stream's name."""
+
+    ALL = "all streams, or the process"
+    SOME = "what comes out is sifted by `Caller.may`"
+
+
+ALL_STREAMS: Final = Streams.ALL
+SOME_STREAMS: Final = Streams.SOME
 
 KEY_ENDED: Final = "the key was revoked, or has expired"
 """Why a WebSocket is closed with 4401 that was open already."""
@@ -159,20 +168,28 @@ class Caller:
             yield
 
     @property
-    def may_create(self) -> bool:
-        """Whether he may create a stream more; on which names is decided by `admit`."""
-        if self.key is None or self._allowance is None or self.limits.new_streams is None:
-            return True
-        made = self._access.keyring.made(self.key.family) + self._allowance.made_here
-        return made < self.limits.new_streams
+    def counts_streams(self) -> bool:
+        """Whether it matters how many streams he makes."""
+        return self.limits.new_streams is not None and self._allowance is not None
 
-    async def created(self) -> None:
-        """He has created a stream: count it, in the store."""
-        if self.key is None or self._allowance is None:
-            return
-        self._allowance.made_here += 1
+    @contextmanager
+    def making(self, name: str) -> Iterator[bool]:
+        """He makes a stream that is not there; whether it is to be counted: a request beside this one may do so.
+
+        Raises:
+            OverQuota: He has made as many as he may.
+        """
+        assert self.key is not None
+        assert self._allowance is not None
+        with self._allowance.making_one(
+            name, self._access.keyring.made(self.key.family), self.limits.new_streams
+        ) as is_counted:
+            yield is_counted
+
+    async def made_one(self) -> None:
+        """The stream is there: count it, in the store."""
+        assert self.key is not None
         await self._access.keyring.created(self.key.family)
-        self._allowance.made_here -= 1
 
     def fields(self) -> tuple[tuple[bytes, bytes], ...]:
         """Header fields about his quota, for every answer."""
@@ -181,8 +198,29 @@ class Caller:
         return self._allowance.fields(self.limits.rate)
 
 
+class Ending:
+    """What is to be done when a WebSocket's key ends: once, also when it ended before there was anything to do."""
+
+    def __init__(self) -> None:
+        self._is_over = False
+        self._told: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """The key has ended."""
+        if not self._is_over:
+            self._is_over = True
+            if self._told is not None:
+                self._told()
+
+    def tell(self, told: Callable[[], None]) -> None:
+        """Call this when it ends; at once if it has."""
+        self._told = told
+        if self._is_over:
+            told()
+
+
 async def admit(
-    connection: HTTPConnection, context: "Context", scope: Scope | None, stream: str | None
+    connection: HTTPConnection, context: "Context", scope: Scope | None, stream: str | Streams
 ) -> Caller:
     """Let somebody in, or not.
 
@@ -190,7 +228,7 @@ async def admit(
         connection: A request, or a WebSocket.
         context: The service.
         scope: What is asked for; None: a key will do, whatever it may.
-        stream: On which stream; None (ALL_STREAMS): on all, or on the process.
+        stream: On which stream; ALL_STREAMS: on all, or on the process; SOME_STREAMS: the caller is asked later.
 
     Raises:
         ForeignOrigin, WrongHost: A web page that may not.
@@ -261,7 +299,7 @@ def _known(presented: str | None, access: Access) -> Key:
     )
 
 
-def check(key: Key, scope: Scope, stream: str | None) -> None:
+def check(key: Key, scope: Scope, stream: str | Streams) -> None:
     """Refuse what a key may not do.
 
     Raises:
@@ -270,12 +308,15 @@ def check(key: Key, scope: Scope, stream: str | None) -> None:
     if not key.has(scope):
         has = ", ".join(sorted(key.scopes))
         raise Forbidden(f"This needs the scope {scope}; the key {key.id} has {has}.", scope=scope)
-    if not key.reaches(stream):
-        what = "all streams (*)" if stream is None else f"stream {stream[:64]!r}"
+    if stream is SOME_STREAMS:
+        return
+    name = None if isinstance(stream, Streams) else stream
+    if not key.reaches(name):
+        what = "all streams (*)" if name is None else f"stream {name[:64]!r}"
         raise Forbidden(f"The key {key.id} is not for {what}.", scope=scope)
 
 
-async def _of_ticket(presented: str, access: Access, scope: Scope | None, stream: str | None) -> Key:
+async def _of_ticket(presented: str, access: Access, scope: Scope | None, stream: str | Streams) -> Key:
     """The key behind a ticket, which is used up by that. It may do no more than the ticket says."""
     try:
         digest = read_ticket(presented)

@@ -6,14 +6,12 @@ from functools import cached_property
 from starlette.requests import HTTPConnection
 
 from model.bundle import Manifest
-from service.api.access import Access
+from service.api.access import Access, Caller
 from service.api.budget import Budget
-from service.batching import Queue
-from service.errors import UnknownStream
-from service.fanout import Fanout
 from service.metrics import Metrics
-from service.pipeline import Pipeline
 from service.settings import Settings
+from service.stream import Stream
+from service.streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +20,7 @@ class Context:
 
     settings: Settings
     manifest: Manifest
-    pipeline: Pipeline
-    queue: Queue
-    fanout: Fanout
+    streams: Streams
     metrics: Metrics
     access: Access
     version: str
@@ -55,20 +51,43 @@ def context_of(connection: HTTPConnection) -> Context:
     return context
 
 
-def stream_named(connection: HTTPConnection, context: Context) -> str:
-    """The stream that a request names; the service's own where it names none."""
-    return connection.query_params.get("stream", context.settings.stream)
+def stream_name(connection: HTTPConnection, context: Context) -> str:
+    """The stream that a request or WebSocket is for: the one of its `?stream=`, else the default one."""
+    name: str = connection.query_params.get("stream", context.settings.stream)
+    return name
 
 
-def check_stream(connection: HTTPConnection, context: Context) -> None:
-    """Refuse a `?stream=` that is not served here.
+async def stream_of(connection: HTTPConnection, context: Context, *, may_create: bool = False) -> Stream:
+    """The stream that a request or WebSocket is for, opened if it is not.
+
+    Enter its `in_use` before you wait for anything: then it is not closed for another.
+
+    Args:
+        connection: Who asks.
+        context: The service.
+        may_create: Whether it may be made; who only looks makes none.
 
     Raises:
-        UnknownStream: It names another stream.
+        FirstseenError: As `Streams.open`.
     """
-    wanted = connection.query_params.get("stream")
-    served = context.settings.stream
-    if wanted is not None and wanted != served:
-        raise UnknownStream(
-            f"Stream {wanted[:64]!r} is not served here; send to {served!r}, or leave stream out."
-        )
+    return await context.streams.open(stream_name(connection, context), may_create=may_create)
+
+
+async def stream_to_feed(connection: HTTPConnection, context: Context, caller: Caller) -> Stream:
+    """The stream that somebody sends items to: made where there is none, if he may make another.
+
+    Enter its `in_use` before you wait for anything.
+
+    Raises:
+        OverQuota: He has made as many as he may.
+        FirstseenError: As `Streams.open`.
+    """
+    name, streams = stream_name(connection, context), context.streams
+    if not caller.counts_streams or streams.peek(name) is not None or await streams.exists(name):
+        return await streams.open(name, may_create=True)
+    with caller.making(name) as is_counted:
+        stream = await streams.open(name, may_create=True)
+        if is_counted:
+            with stream.in_use():
+                await caller.made_one()
+        return stream

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.access import admit, needs
-from service.api.context import check_stream, context_of, stream_named
+from service.api.context import context_of, stream_name, stream_of
 from service.api.rest import answer, json_response, response_to
-from service.api.schemas import DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
+from service.api.schemas import STREAM, STREAM_PROBLEMS, DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
 from service.errors import InvalidParameter
 from service.rights import Scope
 from service.state.dead_letters import DeadLetter
@@ -22,8 +22,8 @@ router = APIRouter()
 _PAGE = 100
 
 _NOT_THERE: dict[int | str, dict[str, Any]] = {
-    404: {"model": ProblemOut, "description": "It is not in quarantine."},
-    503: {"model": ProblemOut, "description": "Not ready, or the store is away."},
+    **STREAM_PROBLEMS,
+    404: {"model": ProblemOut, "description": "It is not in quarantine, or there is no such stream."},
 }
 
 
@@ -32,16 +32,18 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
     summary="Items in quarantine: they crashed the engine",
     description="In order of ids, without their payloads; `after` goes on behind an id.",
     response_model=DeadLettersOut,
-    openapi_extra=needs(Scope.READ),
+    responses=STREAM_PROBLEMS,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def listed(
     request: Request, after: str = "", limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
 ) -> Response:
     """List what is in quarantine."""
     context = context_of(request)
-    await admit(request, context, Scope.READ, stream_named(request, context))
-    check_stream(request, context)
-    letters, more = await context.pipeline.dead_letters.page(after=after, limit=limit)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    stream = await stream_of(request, context)
+    with stream.in_use():
+        letters, more = await stream.pipeline.dead_letters.page(after=after, limit=limit)
     return json_response({"items": [_shown(letter) for letter in letters], "next": more})
 
 
@@ -58,15 +60,16 @@ async def listed(
         409: {"model": ProblemOut, "description": "It was too large to be kept."},
         422: {"model": ProblemOut, "description": "It crashed the engine again."},
     },
-    openapi_extra=needs(Scope.ADMIN),
+    openapi_extra=needs(Scope.ADMIN, **STREAM),
 )
 async def retry(request: Request, id: str) -> Response:
     """Try an item again."""
     context = context_of(request)
-    await admit(request, context, Scope.ADMIN, stream_named(request, context))
-    check_stream(request, context)
-    item = await context.pipeline.dead_letters.item(id)
-    (outcome,) = await answer(context, [item], is_retry=True)
+    await admit(request, context, Scope.ADMIN, stream_name(request, context))
+    stream = await stream_of(request, context)
+    with stream.in_use():
+        item = await stream.pipeline.dead_letters.item(id)
+        (outcome,) = await answer(context, stream, [item], is_retry=True)
     return response_to(outcome, context)
 
 
@@ -76,18 +79,19 @@ async def retry(request: Request, id: str) -> Response:
     description="Its id may then be sent anew. Give `id`, or `all=true`.",
     response_model=DroppedOut,
     responses=_NOT_THERE,
-    openapi_extra=needs(Scope.ADMIN),
+    openapi_extra=needs(Scope.ADMIN, **STREAM),
 )
 async def drop(
     request: Request, *, id: str | None = None, everything: Annotated[bool, Query(alias="all")] = False
 ) -> Response:
     """Forget."""
     context = context_of(request)
-    await admit(request, context, Scope.ADMIN, stream_named(request, context))
-    check_stream(request, context)
+    await admit(request, context, Scope.ADMIN, stream_name(request, context))
     if (id is None) is not everything:
         raise InvalidParameter("Give either id, or all=true.")
-    return json_response({"dropped": await context.pipeline.dead_letters.drop(id)})
+    stream = await stream_of(request, context)
+    with stream.in_use():
+        return json_response({"dropped": await stream.pipeline.dead_letters.drop(id)})
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

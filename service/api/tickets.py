@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.api.access import admit, check, needs
-from service.api.context import context_of, stream_named
+from service.api.context import context_of, stream_name
 from service.api.rest import json_response
 from service.api.schemas import ProblemOut, TicketOut
 from service.errors import StoreAway
@@ -54,7 +54,7 @@ async def ticket(
 ) -> Response:
     """Give a ticket."""
     context = context_of(request)
-    name = stream or stream_named(request, context)
+    name = stream or stream_name(request, context)
     caller = await admit(request, context, None, name)
     if caller.key is not None:
         check(caller.key, Scope(scope), name)

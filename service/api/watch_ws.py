@@ -12,8 +12,8 @@ import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from service.api.access import KEY_ENDED, admit
-from service.api.context import check_stream, context_of, stream_named
+from service.api.access import KEY_ENDED, Ending, admit
+from service.api.context import context_of, stream_name, stream_of
 from service.api.failures import failure_of
 from service.api.ingest_ws import accept, send_frame, short
 from service.errors import FirstseenError
@@ -21,6 +21,7 @@ from service.fanout import Subscription
 from service.protocol import Codec, Event, Hello
 from service.records import SHOWN, Cluster
 from service.rights import Scope
+from service.stream import Stream
 
 router = APIRouter()
 
@@ -30,26 +31,32 @@ async def watch(socket: WebSocket) -> None:
     """Tell about clusters."""
     context = context_of(socket)
     codec = await accept(socket)
-    ended = asyncio.get_running_loop().create_future()
-
-    def key_ended() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
+    ending = Ending()
     with ExitStack() as held:
         place = held.enter_context(context.sockets.share())
         try:
-            caller = await admit(socket, context, Scope.READ, stream_named(socket, context))
-            check_stream(socket, context)
-            held.enter_context(caller.connection(key_ended))
+            caller = await admit(socket, context, Scope.READ, stream_name(socket, context))
+            held.enter_context(caller.connection(ending))
             place.take(1)
-            subscription = held.enter_context(context.fanout.subscribe())
-            view = await context.pipeline.view()
+            stream = await stream_of(socket, context)
+        except FirstseenError as error:
+            await socket.close(failure_of(error).close_code, short(str(error)))
+            return
+        with stream.in_use():
+            await _watch(socket, codec, stream, ending)
+
+
+async def _watch(socket: WebSocket, codec: Codec, stream: Stream, ending: Ending) -> None:
+    with stream.fanout.subscribe() as subscription:
+        try:
+            view = await stream.pipeline.view()
         except FirstseenError as error:
             await socket.close(failure_of(error).close_code, short(str(error)))
             return
         clusters = [_plain(c) for c in view.clusters if c.state in SHOWN]
         await send_frame(socket, codec, codec.encode(Hello(seq=view.seq, clusters=clusters)))
+        ended = asyncio.get_running_loop().create_future()
+        ending.tell(lambda: ended.set_result(None))
         sender = asyncio.create_task(_send(socket, codec, subscription))
         receiver = asyncio.create_task(_until_gone(socket))
         try:

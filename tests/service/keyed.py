@@ -62,13 +62,20 @@ class FakeKeyStore:
     def __init__(self, *keys: Key) -> None:
         self.keys = {key.id: key for key in keys}
         self.used: dict[str, float] = {}
+        self.made: dict[str, int] = {}
         self.writes: list[Mapping[str, float]] = []
         self.is_away = False
 
     async def load(self) -> StoredKeys:
         if self.is_away:
             raise StoreUnavailable("away", outcome_unknown=True)
-        return StoredKeys(keys=dict(self.keys), used=dict(self.used), made={"f": 3})
+        return StoredKeys(keys=dict(self.keys), used=dict(self.used), made=dict(self.made))
+
+    async def count_stream(self, family: str) -> int:
+        if self.is_away:
+            raise StoreUnavailable("away", outcome_unknown=True)
+        self.made[family] = self.made.get(family, 0) + 1
+        return self.made[family]
 
     async def touch(self, used: Mapping[str, float]) -> None:
         if used:

@@ -85,6 +85,23 @@ def test_connections(allowances: Allowances) -> None:
         pass
 
 
+def test_streams(allowances: Allowances) -> None:
+    """As many as there may be, those being made included; a stream that two requests make counts once."""
+    mine = allowances.of("a")
+    with (
+        mine.making_one("s", 1, 3) as first,
+        mine.making_one("s", 1, 3) as beside,
+        mine.making_one("t", 1, 3) as other,
+    ):
+        assert (True, False, True) == (first, beside, other)
+        with pytest.raises(OverQuota, match="may create 3"), mine.making_one("u", 1, 3):
+            pytest.fail("it is made")
+        with mine.making_one("u", 1, None):
+            pass
+    with pytest.raises(OverQuota), mine.making_one("s", 0, 0):
+        pytest.fail("it is made")
+
+
 def test_tickets(allowances: Allowances, clock: Clock) -> None:
     """So many at once, then by the clock."""
     mine = allowances.of("a")

@@ -30,7 +30,9 @@ def clock() -> Clock:
 async def test_its_own_key(clock: Clock) -> None:
     """Who has the text is let in as the key."""
     key, text = key_of()
-    keyring = ring(FakeKeyStore(key), clock)
+    store = FakeKeyStore(key)
+    store.made["f"] = 3
+    keyring = ring(store, clock)
     await keyring.refresh()
 
     assert key == keyring.key_of(text)
@@ -176,4 +178,4 @@ async def test_who_stays_in_is_told(clock: Clock) -> None:
 
 def test_the_fake_has_what_the_store_has() -> None:
     """Its methods are the store's."""
-    assert {"load", "touch"} <= vars(KeyStore).keys()
+    assert {"load", "touch", "count_stream"} <= vars(KeyStore).keys()

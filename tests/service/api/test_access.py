@@ -33,6 +33,9 @@ OPEN = {"/livez", "/readyz", "/problems/{name}"}
 NOT_IN_SCHEMA = {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static-offline-docs"}
 """... and those of the documentation."""
 
+SIFTED = {"/streams"}
+"""Routes that tell each key what it may know."""
+
 SOCKETS = {"/stream": Scope.INGEST, "/watch": Scope.READ}
 
 SCHEMA = create_app(Settings.read({}), digits.bundle(), on_fatal=lambda _: None).openapi()
@@ -82,6 +85,7 @@ def keyed() -> Iterator[Keyed]:
         "revoked": key_of(scopes=frozenset(Scope), revoked=1.0),
         "other stream": key_of(scopes=frozenset(Scope), streams=("other", "defaul", "team-*")),
         "this stream": key_of(scopes=frozenset(Scope), streams=("default",)),
+        "one stream": key_of(streams=("c-*",), new_streams=1),
         "two items": key_of(items_per_s=0.001, burst=2, connections=1),
     }
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
@@ -182,6 +186,9 @@ class TestEveryRoute:
     def test_another_stream(self, keyed: Keyed, method: str, path: str) -> None:
         """403, although it may do everything, elsewhere."""
         answer = keyed.ask(method, path, bearer(keyed.texts["other stream"]), **self.query(path))
+        if path in SIFTED:
+            assert (200, []) == (answer.status_code, answer.json()["streams"])
+            return
 
         assert (403, "/problems/forbidden") == (answer.status_code, answer.json()["type"])
 
@@ -216,6 +223,43 @@ class TestEveryRoute:
 def test_open_routes(keyed: Keyed, path: str) -> None:
     """Whether it lives and is ready, and what a problem means, needs no key."""
     assert 200 == keyed.ask("get", path).status_code
+
+
+def test_ready_of_a_stream(keyed: Keyed) -> None:
+    """Whether a stream is there at all is not for everybody."""
+    mine, other = bearer(keyed.texts["this stream"]), bearer(keyed.texts["other stream"])
+
+    assert [401, 403, 200] == [
+        keyed.ask("get", "/readyz", headers, stream="default").status_code for headers in ({}, other, mine)
+    ]
+
+
+def test_streams_that_a_key_may_see(keyed: Keyed) -> None:
+    """Its own, and no others."""
+    seen = keyed.ask("get", "/streams", bearer(keyed.texts["this stream"])).json()["streams"]
+
+    assert ["default"] == [row["name"] for row in seen]
+
+
+class TestCreating:
+    def test_so_many_and_no_more(self, keyed: Keyed) -> None:
+        """A key creates as many streams as it may, under names that are its own; those there are it may use."""
+        mine = bearer(keyed.texts["one stream"])
+        first, again, second, third = (
+            keyed.ask("post", "/classify", mine, stream=name) for name in ("c-1", "c-1", "c-2", "x-1")
+        )
+
+        assert [200, 200, 429, 403] == [answer.status_code for answer in (first, again, second, third)]
+        assert "may create 1" in second.json()["detail"]
+        assert "retry-after" not in second.headers, "waiting does not help"
+        assert 4429 == close_code(keyed, "/stream?stream=c-2", keyed.texts["one stream"])
+        assert close_code(keyed, "/stream?stream=c-1", keyed.texts["one stream"]) is None
+        assert keyed.ask("post", "/classify", bearer(keyed.texts["admin"]), stream="c-2").status_code == 200
+        assert keyed.ask("post", "/classify", mine, stream="c-2").status_code == 200, "another made it"
+
+    def test_who_only_reads_makes_none(self, keyed: Keyed) -> None:
+        """Looking at a stream that is not there does not make it."""
+        assert 404 == keyed.ask("get", "/clusters", bearer(keyed.texts["read"]), stream="none").status_code
 
 
 def close_code(keyed: Keyed, path: str, text: str | None = None, **headers: str) -> int | None:

@@ -20,7 +20,7 @@ AT_START = (errors.InvalidSetting, errors.InternalError)
 @pytest.mark.parametrize("kind", [kind for kind in OURS if kind not in AT_START])
 def test_every_error_has_a_row(kind: type[Exception]) -> None:
     """Each error that can reach a client has a row of its own."""
-    assert kind is failure_of(kind("x")).error
+    assert kind is failure_of(kind.__new__(kind, "x")).error
 
 
 def test_names_differ() -> None:
