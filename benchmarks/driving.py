@@ -30,7 +30,7 @@ class Drive:
 
 def request(path: str, body: bytes, *, headers: dict[str, str]) -> bytes:
     """A POST as bytes."""
-    lines = [f"POST {path} HTTP/1.1", "host: a", f"content-length: {len(body)}"]
+    lines = [f"POST {path} HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 

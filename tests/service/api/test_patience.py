@@ -160,7 +160,7 @@ def _send(service: Inside, body: object) -> socket.socket:
     data = json.dumps(body).encode()
     lines = [
         "POST /classify HTTP/1.1",
-        "host: a",
+        "host: 127.0.0.1",
         "content-type: application/json",
         f"content-length: {len(data)}",
     ]
