@@ -17,6 +17,8 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    # A port, whose one implementation is tested.
+    "service/spans.py": "tests/service/test_telemetry.py",
     # Parts of the pipeline, seen through it.
     "service/memory.py": "tests/service/test_deciding.py",
     "service/tending.py": "tests/service/test_pipeline_fits.py",
