@@ -23,6 +23,9 @@ from service.state.keys import STREAM_PATTERN
 
 PREFIX = "FIRSTSEEN_"
 
+NO_SETTINGS = frozenset({f"{PREFIX}API_KEY"})
+"""Variables that are not refused though they set nothing here: they are read by `service.client`."""
+
 MIB = 1024 * 1024
 
 
@@ -169,7 +172,7 @@ class Settings(BaseSettings):
         """
         values: dict[str, Any] = {}
         for variable, value in environ.items():
-            if not variable.startswith(PREFIX):
+            if not variable.startswith(PREFIX) or variable in NO_SETTINGS:
                 continue
             name = variable.removeprefix(PREFIX).lower()
             if name not in cls.model_fields:

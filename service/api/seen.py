@@ -31,6 +31,9 @@ HEALTH: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 
 _NOTES: Final = "firstseen.notes"
 
+_CALLER: Final = "firstseen.caller"
+"""Where a scope has who asks, once that is known; his name is in the line, never his key."""
+
 _CLIENT_WENT: Final = 499
 """What a request counts as whose client went before its answer began."""
 
@@ -158,7 +161,7 @@ class Seen:
                     route=route,
                     status=status,
                     ms=round(seconds * 1000, 2),
-                    **exchange.notes,
+                    **self._noted(scope, exchange),
                 )
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> None:
@@ -184,7 +187,17 @@ class Seen:
         finally:
             if self._logs:
                 ms = round((clock() - started) * 1000, 2)
-                log.info("socket", route=route, code=codes[0] if codes else None, ms=ms, **exchange.notes)
+                log.info(
+                    "socket",
+                    route=route,
+                    code=codes[0] if codes else None,
+                    ms=ms,
+                    **self._noted(scope, exchange),
+                )
+
+    def _noted(self, scope: Scope, exchange: _Exchange) -> dict[str, Any]:
+        key = getattr(scope.get(_CALLER), "name", None)
+        return exchange.notes if key is None else {**exchange.notes, "key": key}
 
     def _route(self, scope: Scope) -> str:
         """The route's template, one of the service's own, or `other`."""

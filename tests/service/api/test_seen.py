@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -128,6 +129,20 @@ async def test_a_line_says_what_was_asked_and_how_it_went(lines: Any) -> None:
         line.items()
     )
     assert line["ms"] >= 0
+    assert SECRET not in repr(lines)
+
+
+async def test_who_asked_is_in_the_line(lines: Any) -> None:
+    """By the name of his key, once a route knows it."""
+
+    async def knows(scope: Any, receive: Any, send: Any) -> None:
+        scope["firstseen.caller"] = SimpleNamespace(name="sensor", secret=SECRET)
+        await answers(scope, receive, send)
+
+    await Asked(knows).make()
+    (line,) = [one for one in lines if one["event"] == "request"]
+
+    assert "sensor" == line["key"]
     assert SECRET not in repr(lines)
 
 
