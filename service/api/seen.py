@@ -19,6 +19,7 @@ import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.access import CALLER
 from service.http_metrics import OTHER, HttpMetrics
 from service.request_id import current_request_id
 from service.spans import Spans
@@ -30,9 +31,6 @@ HEALTH: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
 """Routes that are asked all the time by machines: never logged."""
 
 _NOTES: Final = "firstseen.notes"
-
-_CALLER: Final = "firstseen.caller"
-"""Where a scope has who asks, once that is known; his name is in the line, never his key."""
 
 _CLIENT_WENT: Final = 499
 """What a request counts as whose client went before its answer began."""
@@ -196,7 +194,7 @@ class Seen:
                 )
 
     def _noted(self, scope: Scope, exchange: _Exchange) -> dict[str, Any]:
-        key = getattr(scope.get(_CALLER), "name", None)
+        key = getattr(scope.get(CALLER), "name", None)
         return exchange.notes if key is None else {**exchange.notes, "key": key}
 
     def _route(self, scope: Scope) -> str:
