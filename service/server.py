@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from model.bundle import read_bundle
 from service.api.connection import BoundedHttp
+from service.api.ws_connection import BoundedWebSocket
 from service.app import create_app, drain
 from service.errors import InvalidSetting
 from service.settings import Settings
@@ -87,9 +88,11 @@ def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
             port=settings.port,
             http=BoundedHttp,
             limit_concurrency=settings.connections + 1,  # uvicorn counts the one that asks
-            ws="websockets-sansio",
+            ws=BoundedWebSocket,
             ws_max_size=settings.ws_max_bytes,
             ws_per_message_deflate=False,
+            ws_ping_interval=settings.ws_ping_s,
+            ws_ping_timeout=settings.ws_ping_s,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,
