@@ -9,6 +9,7 @@ items are checked one by one (`service.frames`), so that a bad one fails alone. 
 `docs/protocol.schema.json` is that, and a test compares them.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -202,9 +203,12 @@ CODECS = {None: Codec(None)} | {name: Codec(name) for name in SUBPROTOCOLS}
 
 
 def schema() -> dict[str, Any]:
-    """Every message as JSON Schema (2020-12): `$defs` has the messages; the three unions say who sends which where."""
+    """Every message as JSON Schema (2020-12); three unions among the `$defs` say who sends which where."""
     unions = {"FromClient": ClientMessage, "FromStream": StreamMessage, "FromWatch": WatchMessage}
     sorts, components = msgspec.json.schema_components([*unions.values()], ref_template="#/$defs/{name}")
+    for sort in components.values():
+        if "description" in sort:
+            sort["description"] = inspect.cleandoc(sort["description"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "The messages of /stream and /watch",

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import io
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -27,6 +28,9 @@ from service.errors import InvalidSetting
 from service.settings import Settings
 
 log = structlog.get_logger("firstseen")
+
+_OTHER_FILES = 256
+"""Open files besides connections: logs, libraries, the store."""
 
 
 class _Server(uvicorn.Server):
@@ -56,6 +60,7 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
         BundleError, InvalidSetting, StoreError: It cannot be served as asked; the message says what to do.
     """
     configure_logging(settings)
+    allow_files(settings.connections + _OTHER_FILES)
     bundle = read_bundle(bundle_dir)
     failures: list[BaseException] = []
 
@@ -77,6 +82,19 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
     if failures:
         raise failures[0]
     return 0 if server.started else 1
+
+
+def allow_files(wanted: int) -> None:
+    """Let the process have so many open files, each connection being one, as far as the system lets it.
+
+    The usual limit of 1024 is one that any process may raise; beyond the hard one accepting would fail, so it is said.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        reached = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
+        if reached < wanted:
+            log.warning("few_files", most=reached, wanted=wanted, hint="raise the hard limit (ulimit -Hn)")
 
 
 def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:

@@ -6,9 +6,9 @@ Frames and answers go in, effects come out: messages to send, items to queue, a 
     GREETING ──► OPEN ──► ENDING ──► CLOSED        and from each of them to CLOSED, when it has to end early
 
 What can happen in which state is one table, `IngestSession.transitions`: (state, input) -> handler and next state, a
-line an arrow. Some inputs come from outside (GREETED, FRAME, ANSWERED, FAILED); a frame that is read becomes one of four others
-(ITEMS, OVER_CREDIT, UNREADABLE, END); and DRAINED is no event but a condition: the client has ended, and nothing
-waits. A pair that is not in the table cannot happen. `docs/protocol.md` shows the same table.
+line an arrow. Some inputs come from outside (GREETED, FRAME, ANSWERED, FAILED); a frame that is read becomes one of
+four others (ITEMS, OVER_CREDIT, UNREADABLE, END); and DRAINED is no event but a condition: the client has ended, and
+nothing waits. A pair that is not in the table cannot happen. `docs/protocol.md` shows the same table.
 
 Positions count the items of a connection from 0. Verdicts leave in order; `ack.durable` is cumulative. Credit is a
 window (`service.credits`): so many items may be unanswered. A client that reads slowly gets no new credit until it has
