@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import structlog
 
 from service.errors import InvalidSetting
-from service.server import _bound, configure_logging
+from service.server import _bound, allow_files, configure_logging
 from service.settings import Settings
 from tests.service import digits
 from tests.service.processes import Serve
@@ -105,3 +106,20 @@ def test_a_log_that_cannot_be_written(
         structlog.configure(**before)
 
     assert "" == capsys.readouterr().err
+
+
+def test_open_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usual limit is raised to what connections need, never lowered; what cannot be had is said."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 10, hard))
+        allow_files(hard - 5)
+        assert hard - 5 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allow_files(hard - 7)
+        assert hard - 5 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allow_files(hard + 1)
+        assert hard == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert "few_files" in capsys.readouterr().out
