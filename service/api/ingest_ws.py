@@ -14,15 +14,16 @@ import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import Context, check_origin, check_stream, context_of
+from service.api.context import Context, check_origin, context_of, stream_of
 from service.api.failures import failure_of, problem_of
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
-from service.batching import Answer, Job
+from service.batching import Answer, Job, Queue
 from service.credits import Window
 from service.errors import FirstseenError, NotReady, Overloaded, StoreAway
 from service.protocol import Codec
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 from service.settings import Settings
+from service.stream import Stream
 
 router = APIRouter()
 log = structlog.get_logger("firstseen.stream")
@@ -36,18 +37,20 @@ _TOO_SLOW = "reading too slowly; resume by resending what was not acked"
 class _Connection:
     """One socket: its session, and what waits to be sent."""
 
-    def __init__(self, socket: WebSocket, session: IngestSession, codec: Codec, context: Context) -> None:
+    def __init__(
+        self, socket: WebSocket, session: IngestSession, codec: Codec, queue: Queue, *, send_timeout_s: float
+    ) -> None:
         self._socket = socket
         self._session = session
         self._codec = codec
-        self._context = context
+        self._queue = queue
         self._loop = asyncio.get_running_loop()
         self._out: deque[Send | Close] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._ended = (
             self._loop.create_future()
-        )  # nothing more can be sent; holds what went wrong, if a fault of ours
-        self._send_timeout_s = context.settings.send_timeout_s
+        )  # nothing more can be sent; holds a fault of ours, if that is why
+        self._send_timeout_s = send_timeout_s
 
     async def run(self, greeting: list[Effect]) -> None:
         """Serve the connection until it closes."""
@@ -80,7 +83,7 @@ class _Connection:
         job.done.add_done_callback(self._finished)
         try:
             try:
-                self._context.queue.offer(job)
+                self._queue.offer(job)
             except (Overloaded, StoreAway):
                 await self._until_queued(job)
         except FirstseenError as error:
@@ -88,7 +91,7 @@ class _Connection:
 
     async def _until_queued(self, job: Job) -> None:
         """Wait for room in the queue, and read nothing meanwhile; not longer than the socket is open."""
-        queued = self._loop.create_task(self._context.queue.put(job))
+        queued = self._loop.create_task(self._queue.put(job))
         try:
             await asyncio.wait({queued, self._ended}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -151,7 +154,7 @@ class _Connection:
 
 async def stream(socket: WebSocket) -> None:
     """Take items, answer with verdicts."""
-    with contextlib.suppress(WebSocketDisconnect):  # the client went before it was greeted
+    with contextlib.suppress(WebSocketDisconnect, SlowReader):  # the client went before it was greeted
         await _stream(socket)
 
 
@@ -168,24 +171,33 @@ async def _stream(socket: WebSocket) -> None:
         durability=settings.durability.value,
         problem_of=problem_of,
     )
-    connection = _Connection(socket, session, codec, context)
-    with context.metrics.streams.track_inprogress(), context.sockets.share() as place:
+    with context.sockets.share() as place:
         try:
             check_origin(socket)
-            check_stream(socket, context)
             place.take(1)
-            if context.pipeline.epoch == 0:
-                raise NotReady(f"The service is not ready: {context.pipeline.reason}.")
+            opened = await stream_of(socket, context, may_create=True)
         except FirstseenError as error:
-            greeting = session.failed(error, code=failure_of(error).close_code)
-        else:
-            greeting = session.greeted(
-                stream=settings.stream,
-                bundle_id=context.manifest.bundle_id,
-                epoch=context.pipeline.epoch,
-                last_durable_seq=context.pipeline.last_durable_seq,
+            await refuse(socket, codec, error, within_s=settings.send_timeout_s)
+            return
+        with opened.in_use(), opened.metrics.connections.track_inprogress():
+            connection = _Connection(
+                socket, session, codec, opened.queue, send_timeout_s=settings.send_timeout_s
             )
-        await connection.run(greeting)
+            await connection.run(_greeting(session, context, opened))
+
+
+def _greeting(session: IngestSession, context: Context, stream: Stream) -> list[Effect]:
+    """What the client hears first."""
+    pipeline = stream.pipeline
+    if pipeline.epoch == 0:
+        error = NotReady(f"The service is not ready: {pipeline.reason}.")
+        return session.failed(error, code=failure_of(error).close_code)
+    return session.greeted(
+        stream=stream.name,
+        bundle_id=context.manifest.bundle_id,
+        epoch=pipeline.epoch,
+        last_durable_seq=pipeline.last_durable_seq,
+    )
 
 
 def window_of(settings: Settings) -> Window:

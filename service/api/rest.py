@@ -10,9 +10,11 @@ from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
 from service.api.bodies import read_each, receive_body, split_items
-from service.api.context import Context, check_origin, check_stream, context_of
+from service.api.context import Context, check_origin, context_of, stream_name, stream_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
+    STREAM,
+    STREAM_PROBLEMS,
     ClusterOut,
     ClustersOut,
     ItemIn,
@@ -24,10 +26,12 @@ from service.api.schemas import (
     VerdictOut,
 )
 from service.batching import Answer, Job
-from service.errors import OutcomeUnknown, UnknownCluster
+from service.errors import OutcomeUnknown, UnknownCluster, UnknownStream
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
+from service.stream import Stream
+from service.stream_rows import NOT_OPEN
 
 router = APIRouter()
 
@@ -49,11 +53,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, description in {
         400: "The body is not JSON, or not of the form described.",
         403: "A web page of another origin may not send items.",
-        404: "The stream is not served here.",
+        404: "There is no such stream, and it may not be made.",
         408: "The body did not come in time.",
         413: "The body or the number of items is over the limit.",
         415: "The content type is not application/json.",
-        422: "No item could be classified as sent, or the only one is in quarantine; the problem says what to do.",
+        422: (
+            "No stream can have this name; or no item could be classified as sent, or the only one is in quarantine; "
+            "the problem says what to do."
+        ),
         503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
     }.items()
 }
@@ -71,15 +78,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     response_model=VerdictOut | ResultsOut,
     responses=_PROBLEMS,
     openapi_extra={
-        "parameters": [
-            {
-                "name": "stream",
-                "in": "query",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": "The stream; may be left out.",
-            }
-        ],
+        **STREAM,
         "requestBody": {
             "required": True,
             "content": {
@@ -93,8 +92,13 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 async def classify(request: Request) -> Response:
     """Classify the items of the body."""
     context = context_of(request)
-    check_stream(request, context)
     check_origin(request)
+    stream = await stream_of(request, context, may_create=True)
+    with stream.in_use():
+        return await _classified(request, context, stream)
+
+
+async def _classified(request: Request, context: Context, stream: Stream) -> Response:
     settings = context.settings
     with context.bodies.share() as share:
         body = await receive_body(
@@ -104,8 +108,8 @@ async def classify(request: Request) -> Response:
         read = await read_each(raws, context.manifest.input)
         del body, raws
     good = [item for item in read if not isinstance(item, Refused)]
-    context.metrics.refused.inc(len(read) - len(good))
-    answers = iter(await answer(context, good) if good else [])
+    stream.metrics.refused.inc(len(read) - len(good))
+    answers = iter(await answer(context, stream, good) if good else [])
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single:
         return response_to(outcomes[0], context)
@@ -115,14 +119,16 @@ async def classify(request: Request) -> Response:
     )
 
 
-async def answer(context: Context, good: list[Item], *, is_retry: bool = False) -> list[Answer]:
+async def answer(
+    context: Context, stream: Stream, good: list[Item], *, is_retry: bool = False
+) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
     Raises:
         Unavailable: Not now, or not in time.
     """
     job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
-    context.queue.offer(job)
+    stream.queue.offer(job)
     try:
         async with asyncio.timeout(context.settings.request_timeout_s):
             return await job.done
@@ -172,12 +178,12 @@ def _refused(item: Refused) -> dict[str, Any]:
     summary="The clusters of the stream",
     description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
     response_model=ClustersOut,
+    responses=STREAM_PROBLEMS,
+    openapi_extra=STREAM,
 )
 async def clusters(request: Request, state: ClusterState | None = None) -> Response:
     """List clusters."""
-    context = context_of(request)
-    check_stream(request, context)
-    view = await context.pipeline.view()
+    view = await (await stream_of(request, context_of(request))).pipeline.view()
     shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
     return json_response({"seq": view.seq, "stale": view.stale, "clusters": shown})
 
@@ -187,13 +193,18 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
     summary="One cluster",
     description="Also one that is gone; one that was merged says into which.",
     response_model=ClusterOut,
-    responses={404: {"model": ProblemOut, "description": "No cluster has, or had, this id."}},
+    responses={
+        **STREAM_PROBLEMS,
+        404: {
+            "model": ProblemOut,
+            "description": "No cluster has, or had, this id, or there is no such stream.",
+        },
+    },
+    openapi_extra=STREAM,
 )
 async def cluster(request: Request, cluster_id: int) -> Response:
     """Show a cluster."""
-    context = context_of(request)
-    check_stream(request, context)
-    view = await context.pipeline.view()
+    view = await (await stream_of(request, context_of(request))).pipeline.view()
     for found in view.clusters:
         if found.id == cluster_id:
             return json_response(found)
@@ -212,48 +223,61 @@ async def livez() -> Response:
 @router.get(
     "/readyz",
     summary="Does it take items?",
+    description="Of the default stream, or of `?stream=`, which is opened by its first use and not by this question.",
     response_model=ReadyOut,
-    responses={503: {"model": ReadyOut, "description": "Not now, and why."}},
+    responses={**STREAM_PROBLEMS, 503: {"model": ReadyOut, "description": "Not now, and why."}},
+    openapi_extra=STREAM,
 )
 async def readyz(request: Request) -> Response:
     """Say whether items are taken, and if not, why."""
     context = context_of(request)
-    pipeline = context.pipeline
+    name = stream_name(request, context)
+    stream = context.streams.peek(name)
+    if stream is None and not await context.streams.exists(name):
+        raise UnknownStream(f"There is no stream {name!r}; GET /streams lists those there are.")
+    reason = NOT_OPEN if stream is None else stream.pipeline.reason
     ready = {
-        "ready": pipeline.reason is None,
-        "reason": pipeline.reason,
-        "warnings": pipeline.warnings,
+        "ready": reason is None,
+        "reason": reason,
+        "warnings": () if stream is None else stream.pipeline.warnings,
         "durability": context.settings.durability.value,
     }
-    return json_response(ready, status=200 if pipeline.reason is None else 503)
+    return json_response(ready, status=200 if reason is None else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
-    context.metrics.queue_items.set(context.queue.waiting)
-    context.metrics.watchers.set(len(context.fanout))
+    for stream in context.streams:
+        stream.metrics.queue_items.set(stream.queue.waiting)
+        stream.metrics.watchers.set(len(stream.fanout))
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/info", summary="What is served: bundle, input, counts, settings, and the hash of the state")
+@router.get(
+    "/info",
+    summary="What is served: bundle, input, counts, settings, and the hash of the state",
+    responses=STREAM_PROBLEMS,
+    openapi_extra=STREAM,
+)
 async def info(request: Request) -> Response:
     """Describe the service and its state."""
     context = context_of(request)
     manifest = context.manifest
-    view = await context.pipeline.view(with_hash=True)
+    stream = await stream_of(request, context)
+    view = await stream.pipeline.view(with_hash=True)
     return json_response(
         {
             "version": context.version,
-            "stream": context.settings.stream,
-            "epoch": context.pipeline.epoch,
+            "stream": stream.name,
+            "epoch": stream.pipeline.epoch,
             "seq": view.seq,
             "stale": view.stale,
             "state_hash": view.state_hash,
             "verdicts": view.verdict_counts,
             "known": view.known_counts,
-            "quarantined": len(context.pipeline.dead_letters),
+            "quarantined": len(stream.pipeline.dead_letters),
             "bundle": {
                 "id": manifest.bundle_id,
                 "created": manifest.created,

@@ -10,7 +10,7 @@ import contextlib
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import check_origin, check_stream, context_of
+from service.api.context import check_origin, context_of, stream_of
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.errors import FirstseenError
 from service.fanout import Subscription
@@ -33,22 +33,27 @@ async def _watch(socket: WebSocket) -> None:
     context = context_of(socket)
     within_s = context.settings.send_timeout_s
     codec = await accept(socket)
-    with context.sockets.share() as place, context.fanout.subscribe() as subscription:
+    with context.sockets.share() as place:
         try:
             check_origin(socket)
-            check_stream(socket, context)
             place.take(1)
-            view = await context.pipeline.view()
+            stream = await stream_of(socket, context)
         except FirstseenError as error:
             await refuse(socket, codec, error, within_s=within_s)
             return
-        hello = Hello(seq=view.seq, clusters=[c for c in view.clusters if c.state in SHOWN])
-        await send_message(socket, codec, hello, within_s=within_s, advice=_TOO_SLOW)
-        async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(_tell(socket, codec, subscription, within_s))
-            while (await socket.receive())["type"] != "websocket.disconnect":
-                pass  # a watcher has nothing to say
-            telling.cancel()
+        with stream.in_use(), stream.fanout.subscribe() as subscription:
+            try:
+                view = await stream.pipeline.view()
+            except FirstseenError as error:
+                await refuse(socket, codec, error, within_s=within_s)
+                return
+            hello = Hello(seq=view.seq, clusters=[c for c in view.clusters if c.state in SHOWN])
+            await send_message(socket, codec, hello, within_s=within_s, advice=_TOO_SLOW)
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(_tell(socket, codec, subscription, within_s))
+                while (await socket.receive())["type"] != "websocket.disconnect":
+                    pass  # a watcher has nothing to say
+                telling.cancel()
 
 
 async def _tell(socket: WebSocket, codec: Codec, subscription: Subscription, within_s: float) -> None:

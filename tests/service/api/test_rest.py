@@ -224,12 +224,15 @@ class TestHealth:
         def grew(*names: str) -> float:
             return sum(after[n] - before[n] for n in names)
 
-        kinds = [f'firstseen_verdicts_total{{verdict="{k}"}}' for k in ("known", "cluster", "outlier")]
+        kinds = [
+            f'firstseen_verdicts_total{{stream="default",verdict="{k}"}}'
+            for k in ("known", "cluster", "outlier")
+        ]
         assert 3 == grew(*kinds)
-        assert 1 == grew("firstseen_repeats_total")
-        assert 1 == grew("firstseen_refused_total")
-        assert 3 == grew("firstseen_seq")
-        assert 1 == after["firstseen_ready"]
+        assert 1 == grew('firstseen_repeats_total{stream="default"}')
+        assert 1 == grew('firstseen_refused_total{stream="default"}')
+        assert 3 == grew('firstseen_seq{stream="default"}')
+        assert 1 == after['firstseen_ready{stream="default"}']
 
     def test_info(self, http: httpx.Client) -> None:
         """What is served: its bundle, what an item looks like, and the hash of the state."""

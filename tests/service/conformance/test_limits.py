@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket as sockets
+import uuid
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -76,6 +77,20 @@ async def test_a_stream_that_cannot_be(server: Server, path: str) -> None:
 
         assert 1008 == code
         assert ["error"] == [message["type"] for message in talker.heard]
+
+
+async def test_a_stream_that_is_not_there(server: Server) -> None:
+    """Who watches it is closed with 1008; who sends to it makes it, and its places start anew."""
+    name = f"conformance-{uuid.uuid4().hex[:20]}"
+    async with server.socket(f"/watch?stream={name}") as watcher:
+        assert 1008 == (await watcher.hear_out())[0]
+    async with server.socket(f"/stream?stream={name}") as talker:
+        welcome = await talker.hear()
+        await talker.say_items(server.items(1))
+        await talker.hear_until("ack", durable=1)
+
+        assert name == welcome["stream"]
+        assert [welcome["last_durable_seq"] + 1] == [result["seq"] for result in talker.results]
 
 
 @pytest.mark.parametrize("path", ["/stream", "/watch"])
