@@ -237,7 +237,8 @@ class IngestSession:
 
     def _give_up(self, error: Exception, code: int) -> list[Effect]:
         """Send `error`, close with its code"""
-        return [Send(ErrorMessage(self._problem_of(error))), Close(code, str(error))]
+        problem = self._problem_of(error)
+        return [Send(ErrorMessage(problem)), Close(code, problem.detail)]
 
     def _nothing(self, *_: object) -> list[Effect]:
         """Nothing"""

@@ -62,6 +62,13 @@ class _Connection:
                     break
                 text = message.get("text")
                 await self._received(message["bytes"] if text is None else text)
+        except WebSocketDisconnect:
+            raise
+        except Exception as fault:
+            self._push(self._session.failed(fault, code=failure_of(fault).close_code))
+            if self._sender is not None:
+                await asyncio.wait({self._sender})
+            raise
         finally:
             if self._sender is not None:
                 self._sender.cancel()

@@ -55,9 +55,10 @@ async def send_message(
 
 async def refuse(socket: WebSocket, codec: Codec, error: Exception, *, within_s: float) -> None:
     """Say why, and close."""
-    said = ErrorMessage(problem_of(error))
+    problem = problem_of(error)
+    said = ErrorMessage(problem)
     await send_message(socket, codec, said, within_s=within_s, advice="reading too slowly")
-    await close(socket, failure_of(error).close_code, str(error))
+    await close(socket, failure_of(error).close_code, problem.detail)
 
 
 async def close(socket: WebSocket, code: int, reason: str) -> None:

@@ -239,6 +239,16 @@ def test_welcome() -> None:
     assert (3, 7) == (welcome.epoch, welcome.last_durable_seq)
 
 
+def test_a_fault_of_ours_gives_nothing_away() -> None:
+    """What went wrong inside is in the log alone, not in the error and not in the close."""
+    said, closed = session().failed(KeyError("a secret"), code=1011)
+
+    assert "secret" not in str(said)
+    assert isinstance(closed, Close)
+    assert 1011 == closed.code
+    assert "This is a bug in firstseen." in closed.reason
+
+
 def test_not_greeted() -> None:
     """A client that the service does not take hears why, and nothing else."""
     refused = fresh()
