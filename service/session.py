@@ -45,7 +45,7 @@ from service.protocol import (
     Verdicts,
     Welcome,
 )
-from service.records import Item
+from service.records import Item, Verdict
 
 
 class SessionState(Enum):
@@ -226,6 +226,7 @@ class IngestSession:
             if isinstance(answer, Refused):
                 nacks.append(self._nack(position, answer))
             else:
+                assert isinstance(answer, Verdict)  # more is not asked for over a socket
                 results.append(Result.of(position, answer))
         self._advance(now)
         verdicts: list[Effect] = [Send(Verdicts(results))] if results else []

@@ -9,18 +9,21 @@ not read for `send_timeout_s` is closed with 1013.
 import asyncio
 import contextlib
 from collections import deque
+from contextlib import ExitStack
 
 import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import Context, check_origin, context_of, stream_of
+from service.api.access import KEY_ENDED, Caller, Ending, admit
+from service.api.context import Context, context_of, stream_name, stream_to_feed
 from service.api.failures import failure_of, problem_of
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.batching import Answer, Job, Queue
 from service.credits import Window
 from service.errors import FirstseenError, NotReady, Overloaded, StoreAway
 from service.protocol import Codec
+from service.rights import Scope
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 from service.settings import Settings
 from service.stream import Stream
@@ -38,12 +41,20 @@ class _Connection:
     """One socket: its session, and what waits to be sent."""
 
     def __init__(
-        self, socket: WebSocket, session: IngestSession, codec: Codec, queue: Queue, *, send_timeout_s: float
+        self,
+        socket: WebSocket,
+        session: IngestSession,
+        codec: Codec,
+        queue: Queue,
+        caller: Caller,
+        *,
+        send_timeout_s: float,
     ) -> None:
         self._socket = socket
         self._session = session
         self._codec = codec
         self._queue = queue
+        self._caller = caller
         self._loop = asyncio.get_running_loop()
         self._out: deque[Send | Close] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -80,10 +91,16 @@ class _Connection:
         for effect in self._session.received(frame, self._loop.time()):
             if isinstance(effect, Enqueue):
                 await self._enqueue(effect)
+                if wait_s := self._caller.take(len(effect.items)):  # over the key's quota: not read on
+                    await asyncio.wait({self._ended}, timeout=wait_s)
             else:
                 self._push([effect])
         if len(self._out) > 1 and self._sender is not None:
             await asyncio.wait({self._sender})  # the last frame's answers leave before the next frame is read
+
+    def key_ended(self) -> None:
+        """The client may not stay."""
+        self._push([Close(4401, KEY_ENDED)])
 
     async def _enqueue(self, effect: Enqueue) -> None:
         job = Job(items=effect.items, done=self._loop.create_future(), on_progress=self._answered)
@@ -178,18 +195,22 @@ async def _stream(socket: WebSocket) -> None:
         durability=settings.durability.value,
         problem_of=problem_of,
     )
-    with context.sockets.share() as place:
+    ending = Ending()
+    with ExitStack() as held:
+        place = held.enter_context(context.sockets.share())
         try:
-            check_origin(socket)
+            caller = await admit(socket, context, Scope.INGEST, stream_name(socket, context))
+            held.enter_context(caller.connection(ending))
             place.take(1)
-            opened = await stream_of(socket, context, may_create=True)
+            opened = await stream_to_feed(socket, context, caller)
         except FirstseenError as error:
             await refuse(socket, codec, error, within_s=settings.send_timeout_s)
             return
         with opened.in_use(), opened.metrics.connections.track_inprogress():
             connection = _Connection(
-                socket, session, codec, opened.queue, send_timeout_s=settings.send_timeout_s
+                socket, session, codec, opened.queue, caller, send_timeout_s=settings.send_timeout_s
             )
+            ending.tell(connection.key_ended)
             await connection.run(_greeting(session, context, opened))
 
 
