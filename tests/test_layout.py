@@ -101,7 +101,9 @@ def test_every_test_file_mirrors_something() -> None:
         if path.startswith("tests/")
         and Path(path).name.startswith("test_")
         and path not in free | TOPICS
-        and not path.startswith(("tests/e2e/", "tests/faults/", "tests/simulation/", "tests/soak/"))
+        and not path.startswith(
+            ("tests/e2e/", "tests/faults/", "tests/simulation/", "tests/soak/", "tests/service/conformance/")
+        )
         and not _mirrors(path)
     ]
 

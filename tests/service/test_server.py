@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import structlog
 from websockets.sync.client import connect
 
 from service.errors import InvalidSetting
-from service.server import _bound, configure_logging
+from service.server import _bound, allow_files, configure_logging
 from service.settings import Settings
 from service.tokens import make_token
 from tests.service import digits
@@ -158,3 +159,20 @@ def test_a_line_has_what_its_request_has(capsys: pytest.CaptureFixture[str]) -> 
 
     assert ("abc", "1f") == (inside["request_id"], inside["trace_id"])
     assert "request_id" not in outside
+
+
+def test_open_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usual limit is raised to what connections need, never lowered; what cannot be had is said."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 10, hard))
+        allow_files(hard - 5)
+        assert hard - 5 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allow_files(hard - 7)
+        assert hard - 5 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allow_files(hard + 1)
+        assert hard == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert "few_files" in capsys.readouterr().out
