@@ -22,10 +22,10 @@ from prometheus_client import CollectorRegistry
 
 from model.bundle import Bundle
 from service import precompile
-from service.api import dlq, ingest_ws, rest, watch_ws
+from service.api import classify, dlq, ingest_ws, rest, watch_ws
 from service.api.context import Context
 from service.api.failures import handle_failures
-from service.api.schemas import add_examples
+from service.api.openapi import complete
 from service.batching import Queue
 from service.embedding import Embedder
 from service.fanout import Fanout
@@ -160,11 +160,11 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    for module in (rest, dlq, ingest_ws, watch_ws):
+    for module in (classify, rest, dlq, ingest_ws, watch_ws):
         app.include_router(module.router)
 
     handle_failures(app)
-    add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
+    complete(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
     return app
 
 

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service import errors
+from service.api.compression import ACCEPT_ENCODING
 from service.protocol import Problem
 from service.state.errors import StoreError
 
@@ -38,6 +39,12 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.InvalidBody, "invalid-body", "The request cannot be understood", 400, 1008, False),
     Failure(errors.BodyTooLarge, "too-large", "The request is too large", 413, 1009, False),
     Failure(errors.UnsupportedMediaType, "media-type", "The content type is not read here", 415, 1008, False),
+    Failure(
+        errors.UnsupportedEncoding, "content-encoding", "The compression is not read here", 415, 1008, False
+    ),
+    Failure(errors.NotAcceptable, "not-acceptable", "The answer has no such form", 406, 1008, False),
+    Failure(errors.InvalidHeader, "invalid-header", "A header cannot be read", 400, 1008, False),
+    Failure(errors.KeyReused, "key-reused", "The key belongs to another request", 422, 1008, False),
     Failure(errors.HeadTooLarge, "head-too-large", "The request's head is too large", 431, 1009, False),
     Failure(errors.BodyTooSlow, "too-slow", "The body did not come in time", 408, 1008, False),
     Failure(errors.ForeignOrigin, "origin", "Pages of other sites are not served", 403, 4403, False),
@@ -79,6 +86,8 @@ def response_of(error: Exception) -> Response:
     """An error as an HTTP response."""
     problem = problem_of(error)
     headers = {}
+    if isinstance(error, errors.UnsupportedEncoding):
+        headers["accept-encoding"] = ACCEPT_ENCODING  # RFC 7694
     if isinstance(error, errors.Unavailable):
         headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, errors.BodyTooSlow):

@@ -1,4 +1,4 @@
-"""HTTP: classify items, read clusters, ask how the service is."""
+"""HTTP: read clusters, ask how the service is; and what all answers about items have in common."""
 
 import asyncio
 from typing import Any
@@ -9,19 +9,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
-from service.api.bodies import read_each, receive_body, split_items
-from service.api.context import Context, check_origin, check_stream, context_of
+from service.api.context import Context, check_stream, context_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
     ClusterOut,
     ClustersOut,
-    ItemIn,
-    ItemsIn,
     LiveOut,
     ProblemOut,
     ReadyOut,
-    ResultsOut,
-    VerdictOut,
 )
 from service.batching import Answer, Job
 from service.errors import OutcomeUnknown, UnknownCluster
@@ -42,77 +37,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     )
 
 
-# Classify
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemOut, "description": description}
-    for status, description in {
-        400: "The body is not JSON, or not of the form described.",
-        403: "A web page of another origin may not send items.",
-        404: "The stream is not served here.",
-        408: "The body did not come in time.",
-        413: "The body or the number of items is over the limit.",
-        415: "The content type is not application/json.",
-        422: "No item could be classified as sent, or the only one is in quarantine; the problem says what to do.",
-        503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
-    }.items()
-}
-
-
-@router.post(
-    "/classify",
-    summary="Classify one item or several",
-    description=(
-        "One item in, one verdict out; `items` in, `results` out, in order. A bad item fails alone: its result has a "
-        "`problem` instead of a verdict. A verdict is durable when it arrives, as the header "
-        "`Firstseen-Durability` says (fsync, relaxed or replicated), and an id that is sent again gets the verdict it "
-        "had."
-    ),
-    response_model=VerdictOut | ResultsOut,
-    responses=_PROBLEMS,
-    openapi_extra={
-        "parameters": [
-            {
-                "name": "stream",
-                "in": "query",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": "The stream; may be left out.",
-            }
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"anyOf": [ItemsIn.model_json_schema(), ItemIn.model_json_schema()]},
-                }
-            },
-        },
-    },
-)
-async def classify(request: Request) -> Response:
-    """Classify the items of the body."""
-    context = context_of(request)
-    check_stream(request, context)
-    check_origin(request)
-    settings = context.settings
-    with context.bodies.share() as share:
-        body = await receive_body(
-            request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
-        )
-        raws, is_single = split_items(body, max_items=settings.max_items)
-        read = await read_each(raws, context.manifest.input)
-        del body, raws
-    good = [item for item in read if not isinstance(item, Refused)]
-    context.metrics.refused.inc(len(read) - len(good))
-    answers = iter(await answer(context, good) if good else [])
-    outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
-    if is_single:
-        return response_to(outcomes[0], context)
-    results = [_refused(one) if isinstance(one, Refused) else _result(one) for one in outcomes]
-    return json_response(
-        {"results": results}, status=200 if good or not read else 422, headers=_promise(context)
-    )
+# Answers, also of other routes
 
 
 async def answer(context: Context, good: list[Item], *, is_retry: bool = False) -> list[Answer]:
@@ -137,17 +62,18 @@ def response_to(outcome: Answer, context: Context) -> Response:
     """What became of an item that was sent on its own."""
     if isinstance(outcome, Refused):
         refused = response_of(outcome.error)
-        refused.headers.update(_promise(context))
+        refused.headers.update(promise(context))
         return refused
-    return json_response(_result(outcome), headers=_promise(context))
+    return json_response(result_of(outcome), headers=promise(context))
 
 
-def _promise(context: Context) -> dict[str, str]:
+def promise(context: Context) -> dict[str, str]:
     """What an answer promises."""
     return {DURABILITY_HEADER: context.settings.durability.value}
 
 
-def _result(verdict: Verdict) -> dict[str, Any]:
+def result_of(verdict: Verdict) -> dict[str, Any]:
+    """What is said about an item that has a verdict."""
     return {
         "id": verdict.id,
         "seq": verdict.seq,
@@ -160,7 +86,8 @@ def _result(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _refused(item: Refused) -> dict[str, Any]:
+def refused_of(item: Refused) -> dict[str, Any]:
+    """What is said about an item that has none."""
     return {"id": item.id, "problem": problem_of(item.error)}
 
 

@@ -4,8 +4,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from model.inputs import InputSpec, example_item
-
 EXAMPLE_VERDICT = {
     "id": "a",
     "seq": 412,
@@ -167,14 +165,3 @@ class LiveOut(BaseModel):
     """The process answers."""
 
     live: Literal[True] = True
-
-
-def add_examples(openapi: dict[str, Any], spec: InputSpec) -> None:
-    """Put into the schema a request that this very bundle takes, and what may come back.
-
-    Afterwards, since FastAPI drops every null from the examples that a route declares, and a label may be null.
-    """
-    post = openapi["paths"]["/classify"]["post"]
-    item = {"id": "a", "x": example_item(spec)}
-    post["requestBody"]["content"]["application/json"]["example"] = {"items": [item]}
-    post["responses"]["200"]["content"]["application/json"]["example"] = {"results": [EXAMPLE_VERDICT]}
