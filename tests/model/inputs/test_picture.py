@@ -67,7 +67,9 @@ def test_only_as_many_pixels_as_allowed() -> None:
         picture_values(png(PIXELS), GREY, most_pixels=23)
 
 
-@pytest.mark.parametrize("data", [b"", b"abc", b"GIF89a" + bytes(40), b"\x89PNG\r\n\x1a\n", b"BM" + bytes(60)])
+@pytest.mark.parametrize(
+    "data", [b"", b"abc", b"GIF89a" + bytes(40), b"\x89PNG\r\n\x1a\n", b"BM" + bytes(60)]
+)
 def test_what_is_no_picture(data: bytes) -> None:
     """Other formats are not even tried."""
     with pytest.raises(BadPicture, match="cannot be decoded"):

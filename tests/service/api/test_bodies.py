@@ -127,9 +127,7 @@ class TestCompressed:
     async def test_cut(self, budget: Budget) -> None:
         """A body that ends too early is not taken for a whole one."""
         with pytest.raises(InvalidBody, match="ends before its gzip does"):
-            await received(
-                [gzip.compress(b"abc")[:-4], b""], (b"content-encoding", b"gzip"), budget=budget
-            )
+            await received([gzip.compress(b"abc")[:-4], b""], (b"content-encoding", b"gzip"), budget=budget)
 
     @pytest.mark.parametrize("name", [b"br", b"gzip, gzip", b"compress"])
     async def test_other(self, budget: Budget, name: bytes) -> None:

@@ -31,9 +31,7 @@ packs = st.sampled_from(sorted(PACK))
 def unpacked(name: str, data: bytes, step: int) -> list[bytes]:
     decompressor = decompressor_of(name)
     assert decompressor is not None
-    pieces = [
-        piece for at in range(0, len(data), step) for piece in decompressor.feed(data[at : at + step])
-    ]
+    pieces = [piece for at in range(0, len(data), step) for piece in decompressor.feed(data[at : at + step])]
     decompressor.end()
     return pieces
 
@@ -94,7 +92,7 @@ def test_window_of_zstd() -> None:
 
 
 def test_behind_the_end() -> None:
-    """zlib is one stream: what comes behind is not passed over."""
+    """Zlib is one stream: what comes behind is not passed over."""
     with pytest.raises(InvalidBody, match="bytes behind its end"):
         unpacked("deflate", zlib.compress(b"abc") + b"x", 1000)
 
@@ -145,7 +143,9 @@ def test_answers(name: str) -> None:
     decompressor.end()
 
 
-@pytest.mark.parametrize(("parameters", "expected"), [("", 1), ("q=.5", 0.5), (" Q = 2", 1), ("q=x", 0), ("a=b;q=0", 0)])
+@pytest.mark.parametrize(
+    ("parameters", "expected"), [("", 1), ("q=.5", 0.5), (" Q = 2", 1), ("q=x", 0), ("a=b;q=0", 0)]
+)
 def test_quality(parameters: str, expected: float) -> None:
     """What is no number is nothing wanted."""
     assert expected == quality(parameters)

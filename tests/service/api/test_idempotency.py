@@ -11,7 +11,9 @@ from service.errors import InvalidHeader, InvalidItem, KeyReused
 from service.intake import Refused, read_id
 from service.records import Item, auto_id
 
-keys = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=1, max_size=256)
+keys = st.text(
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=1, max_size=256
+)
 
 
 def key(sent: str, caller: str = "") -> str:

@@ -58,7 +58,14 @@ async def read(
 def told(found: list[Item | Refused]) -> list[Any]:
     """What can be compared: ids, and payloads to the bit or the words of refusals."""
     return [
-        (one.id, str(one.error) if isinstance(one, Refused) else one.x if isinstance(one.x, str) else one.x.tobytes())
+        (
+            one.id,
+            str(one.error)
+            if isinstance(one, Refused)
+            else one.x
+            if isinstance(one.x, str)
+            else one.x.tobytes(),
+        )
         for one in found
     ]
 
@@ -112,7 +119,9 @@ def good_bodies(spec: InputSpec) -> list[Good]:
         Good("application/x-ndjson", b"".join(json.dumps(item).encode() + b"\n" for item in items), Head({})),
     ]
     if isinstance(spec, TextInput):
-        bodies.append(Good("application/vnd.apache.arrow.stream", arrow({"id": ["a", "b"], "x": x}), Head({})))
+        bodies.append(
+            Good("application/vnd.apache.arrow.stream", arrow({"id": ["a", "b"], "x": x}), Head({}))
+        )
     if isinstance(spec, TableInput):
         columns = {name: [row[name] for row in x] for name in x[0]}  # type: ignore[index,union-attr,call-overload]
         bodies.append(
@@ -125,8 +134,6 @@ def good_bodies(spec: InputSpec) -> list[Good]:
         bodies += [
             Good("application/octet-stream", raw.tobytes(), fields),
             Good("application/x-msgpack", msgspec.msgpack.encode({"items": rows}), Head({})),
-            Good(
-                "application/vnd.apache.arrow.stream", arrow({"id": ["a", "b"], "x": fixed(raw)}), Head({})
-            ),
+            Good("application/vnd.apache.arrow.stream", arrow({"id": ["a", "b"], "x": fixed(raw)}), Head({})),
         ]
     return bodies

@@ -8,9 +8,9 @@ import pytest
 
 from service.api.failures import problem_of
 from service.api.formats.answers import ANSWER_FORMS, form_for
+from service.api.rest import refused_of
 from service.errors import InvalidItem, NotAcceptable
 from service.intake import Refused
-from service.api.rest import refused_of
 
 VERDICT = {
     "id": "a",

@@ -69,7 +69,8 @@ async def test_bad_rows_fail_alone() -> None:
     assert isinstance(good, Item)
     assert [Refused] * 3 == [type(one) for one in bad]
     assert ["b", "c", None] == [one.id for one in bad]
-    assert ["got null.", "got 1 number.", "got null at x[1]."] == [str(one.error)[-len(e) :] for one, e in zip(bad, ["got null.", "got 1 number.", "got null at x[1]."], strict=True)]  # type: ignore[union-attr]  # fmt: skip
+    ends = ("got null.", "got 1 number.", "got nan at x[1].")
+    assert all(str(one.error).endswith(end) for one, end in zip(bad, ends, strict=True))  # type: ignore[union-attr]
 
 
 async def test_a_null_among_lists_of_one_length() -> None:
@@ -149,7 +150,8 @@ async def test_two_columns_of_one_name() -> None:
 
 async def test_a_batch_without_end() -> None:
     """A column of nulls has no bytes and any length: rows are counted before they are looked at."""
-    batch = pa.record_batch({"x": pa.nulls(10**12)})
+    nulls = pa.Array.from_buffers(pa.null(), 10**9, [None])
+    batch = pa.record_batch({"x": nulls})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)

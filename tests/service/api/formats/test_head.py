@@ -25,7 +25,9 @@ def test_a_header_with_a_form_is_bounded() -> None:
         found.short("Firstseen-Dtype")
 
 
-@pytest.mark.parametrize("value", ["application/json", "Application/JSON; charset=utf-8", " application/json ;"])
+@pytest.mark.parametrize(
+    "value", ["application/json", "Application/JSON; charset=utf-8", " application/json ;"]
+)
 def test_media_type(value: str) -> None:
     """Without parameters, in lower case."""
     assert "application/json" == media_type_of(value)

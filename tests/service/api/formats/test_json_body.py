@@ -113,7 +113,9 @@ class TestAnything:
     @given(
         item=st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-            lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["id", "x", "image", "y"]), inner),
+            lambda inner: (
+                st.lists(inner) | st.dictionaries(st.sampled_from(["id", "x", "image", "y"]), inner)
+            ),
         ),
         is_single=st.booleans(),
     )

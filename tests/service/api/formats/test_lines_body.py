@@ -16,7 +16,10 @@ NDJSON = "application/x-ndjson"
 LINE = json.dumps({"id": "a", "x": [0] * 16}).encode()
 
 
-@given(body=st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b" ", b"\n\n"])).map(b"".join), step=st.integers(1, 9))
+@given(
+    body=st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r\n", b" ", b"\n\n"])).map(b"".join),
+    step=st.integers(1, 9),
+)
 def test_lines_are_the_same_however_they_come(body: bytes, step: int) -> None:
     """Empty ones are passed over; the last may have no end."""
     lines = Lines(max_bytes=1000)
@@ -45,7 +48,9 @@ def test_many_short_lines() -> None:
     assert [b"x" * 9] * 3 == [line for _ in range(3) for line in lines.feed(b"x" * 9 + b"\n")]
 
 
-@pytest.mark.parametrize("line", [b"x", b"{", b'{"x": [1]}', b'"a"', b"\xff", b"[" * 10_000, b'{"x": [1e999]}'])
+@pytest.mark.parametrize(
+    "line", [b"x", b"{", b'{"x": [1]}', b'"a"', b"\xff", b"[" * 10_000, b'{"x": [1e999]}']
+)
 def test_a_bad_line_fails_alone(line: bytes) -> None:
     """Whatever is wrong with it."""
     found = read_line(line, IMAGE)

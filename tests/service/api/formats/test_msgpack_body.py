@@ -60,14 +60,18 @@ async def test_a_picture() -> None:
     assert isinstance(item, Item)
 
 
-@pytest.mark.parametrize("body", [[1, 2], None, "x", {"items": {}}, {"items": [], "x": 1}, {1: 2}, {"items": "abc"}])
+@pytest.mark.parametrize(
+    "body", [[1, 2], None, "x", {"items": {}}, {"items": [], "x": 1}, {1: 2}, {"items": "abc"}]
+)
 async def test_bodies_of_no_form(body: Any) -> None:
     """A map with items, or one item: all else is refused as a whole."""
     with pytest.raises(InvalidBody, match="Send the MessagePack of"):
         await sent(body)
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x81\xa1x", b"\x91" * 10_000, b"\x81\xa1x" + b"\x91" * 10_000 + b"\xc0"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xc1", b"\x81\xa1x", b"\x91" * 10_000, b"\x81\xa1x" + b"\x91" * 10_000 + b"\xc0"]
+)
 async def test_no_msgpack(body: bytes) -> None:
     """Cut, reserved, and nested without end."""
     with pytest.raises(InvalidBody, match="The body (is not MessagePack|must be a map)"):
@@ -98,7 +102,8 @@ async def test_a_million_lists_take_no_memory() -> None:
     item=st.recursive(
         st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
         lambda inner: (
-            st.lists(inner) | st.dictionaries(st.sampled_from(["id", "x", "image"]) | st.integers(0, 9), inner)
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["id", "x", "image"]) | st.integers(0, 9), inner)
         ),
         max_leaves=8,
     ),

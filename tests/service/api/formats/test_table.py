@@ -48,7 +48,9 @@ async def test_every_form_gives_the_same_items(name: str) -> None:
     spec = SPECS[name]
     expected = told(read_items([{"id": id, "x": spec.example()} for id in "ab"], spec))
     if spec.width is not None and name != "numbers":  # raw values are float32, as numbers in JSON are not
-        from_raw = await read(good_bodies(spec)[3].body, "application/octet-stream", spec, good_bodies(spec)[3].fields)
+        from_raw = await read(
+            good_bodies(spec)[3].body, "application/octet-stream", spec, good_bodies(spec)[3].fields
+        )
         assert {"a", "b"} == {id for id, _ in told(from_raw[0])}
     for good in good_bodies(spec):
         found, is_single = await read(good.body, good.media_type, spec, good.fields)
@@ -119,7 +121,9 @@ class TestFormOf:
         for name in (form.media_type, *form.aliases):  # type: ignore[attr-defined]
             assert form is form_of(head(content_type=f"{name.upper()}; charset=utf-8"))
 
-    @pytest.mark.parametrize("name", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+    @pytest.mark.parametrize(
+        "name", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+    )
     def test_others(self, name: str) -> None:
         """What a form or a script of another site may send unasked is not read."""
         with pytest.raises(UnsupportedMediaType, match="send JSON with 'content-type: application/json'"):
