@@ -1,6 +1,6 @@
 """The composition root: the one place that makes clocks, clients, servers and threads, and ties them together.
 
-settings, bundle ─► embedder, store client (or embedded server) ─► queue ─► pipeline ─► routes
+settings, bundle ─► embedder, threads, store client (or embedded server) ─► streams: queue ─► pipeline ─► routes
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 
 from model.bundle import Bundle
 from service import precompile
-from service.api import classify, dlq, ingest_ws, rest, watch_ws
+from service.api import classify, dlq, ingest_ws, rest, streams, watch_ws
 from service.api.context import Context
 from service.api.failures import handle_failures
 from service.api.openapi import complete
@@ -37,7 +37,11 @@ from service.starting import starting_params
 from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
+from service.state.names import StreamNames
 from service.state.store import StreamStore, connect
+from service.stream import Stream
+from service.streams import Streams
+from service.workers import Workers
 
 log = structlog.get_logger("firstseen.app")
 
@@ -45,9 +49,7 @@ STOP_S = 2.0
 """How long what waits may still be answered when the service is told to stop."""
 
 _AFTER_STOP_S = 0.8
-"""... how long the last snapshot may take after that ..."""
-
-_CANCELLATIONS = 3
+"""... how long the last snapshots may take after that; what was not needed above they have, too ..."""
 
 _STORE_STOP_S = 0.8
 """... and how long the embedded store may take to end; killed after that, it loses nothing."""
@@ -102,53 +104,64 @@ def create_app(
                 yield
                 return
             stack.push_async_callback(client.aclose)
-            store = StreamStore(
-                client,
-                stream=settings.stream,
-                bundle_id=bundle.manifest.bundle_id,
-                owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-                lease_ms=settings.lease_ms,
-                horizon=settings.dedup_horizon,
-                allow_unsafe=settings.allow_unsafe_redis,
-                durability=durability,
-            )
-            queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
-            fanout = Fanout(settings.watch_queue)
-            pipeline = Pipeline(
-                bundle=bundle,
-                embedder=embedder,
-                store=store,
-                queue=queue,
-                fanout=fanout,
+            workers = Workers()
+            stack.callback(workers.close)
+            owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+            def make(name: str, prepare_first: Prepare | None) -> Stream:
+                queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
+                fanout = Fanout(settings.watch_queue)
+                counted = metrics.of(name)
+                pipeline = Pipeline(
+                    bundle=bundle,
+                    embedder=embedder,
+                    store=StreamStore(
+                        client,
+                        stream=name,
+                        bundle_id=bundle.manifest.bundle_id,
+                        owner=owner,
+                        lease_ms=settings.lease_ms,
+                        horizon=settings.dedup_horizon,
+                        allow_unsafe=settings.allow_unsafe_redis,
+                        durability=durability,
+                    ),
+                    queue=queue,
+                    fanout=fanout,
+                    metrics=counted,
+                    now=time.time,
+                    params=params,
+                    lease_ms=settings.lease_ms,
+                    snapshot_every_items=settings.snapshot_every_items,
+                    holds_store_alone=not settings.redis_url,
+                    revive_store=revive,
+                    prepare=prepare_first,
+                    version=release,
+                    workers=workers,
+                )
+                return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
+
+            served = Streams(
+                default=settings.stream,
+                most=settings.max_streams,
+                make=make,
+                names=StreamNames(client, bundle.manifest.bundle_id),
                 metrics=metrics,
-                now=time.time,
-                params=params,
-                lease_ms=settings.lease_ms,
-                snapshot_every_items=settings.snapshot_every_items,
-                holds_store_alone=not settings.redis_url,
-                revive_store=revive,
                 prepare=prepare,
-                version=release,
+                on_fatal=on_fatal,
             )
             app.state.context = Context(
                 settings=settings,
                 manifest=bundle.manifest,
-                pipeline=pipeline,
-                queue=queue,
-                fanout=fanout,
+                streams=served,
                 metrics=metrics,
                 version=release,
                 device=embedder.device,
                 store="redis" if settings.redis_url else "embedded",
             )
-            running = app.state.running = asyncio.create_task(pipeline.run())
-            running.add_done_callback(lambda task: _report(task, on_fatal))
+            served.begin()
             yield
             await drain(app)
-            _, still = await asyncio.wait({running}, timeout=_AFTER_STOP_S)
-            if still or running.cancelled():
-                log.warning("stopped_without_snapshot", reason="not in time; the log has it all")
-                await _cancelled(running)
+            await served.close(within_s=STOP_S + _AFTER_STOP_S, grace_s=_AFTER_STOP_S)
 
     app = FastAPIOffline(
         title="firstseen",
@@ -160,7 +173,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    for module in (classify, rest, dlq, ingest_ws, watch_ws):
+    for module in (classify, rest, streams, dlq, ingest_ws, watch_ws):
         app.include_router(module.router)
 
     handle_failures(app)
@@ -171,20 +184,8 @@ def create_app(
 async def drain(app: FastAPI) -> None:
     """Take no more items and answer those that wait: with their verdicts, or else with a 503. May be called twice."""
     context: Context | None = getattr(app.state, "context", None)
-    if context is None:  # it could not even start
-        return
-    if not await context.pipeline.stop(grace_s=STOP_S):
-        await _cancelled(app.state.running)
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait for its end; again, should it have been caught by something on the way."""
-    for _ in range(_CANCELLATIONS):
-        task.cancel()
-        ended, _ = await asyncio.wait({task}, timeout=_AFTER_STOP_S)
-        if ended:
-            return
-    log.error("does_not_end", reason="it was cancelled, and goes on; nothing acknowledged depends on it")
+    if context is not None:  # else it could not even start
+        await context.streams.drain(grace_s=STOP_S)
 
 
 @asynccontextmanager
@@ -211,9 +212,3 @@ async def _revive(server: EmbeddedServer, one_at_a_time: asyncio.Lock) -> None:
         if not server.is_alive():
             log.warning("embedded_store_restarts")
             await server.restart()
-
-
-def _report(task: "asyncio.Task[None]", on_fatal: Callable[[BaseException], None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        on_fatal(error)

@@ -13,7 +13,7 @@ import structlog
 from service.asking import Asking
 from service.errors import ItemQuarantined, NotReady, PayloadNotKept, StoreAway, UnknownDeadLetter
 from service.intake import Refused
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 from service.records import AUTO_ID_PREFIX, Item
 from service.state.dead_letters import MOST, DeadLetter, size_of
 from service.state.errors import DeadLettersFull, Fenced, StoreUnavailable
@@ -41,7 +41,12 @@ class DeadLetters:
     """
 
     def __init__(
-        self, store: StreamStore, asking: Asking, metrics: Metrics, now: Callable[[], float], version: str
+        self,
+        store: StreamStore,
+        asking: Asking,
+        metrics: StreamMetrics,
+        now: Callable[[], float],
+        version: str,
     ) -> None:
         self._box = store.dead_letters
         self._asking = asking

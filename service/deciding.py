@@ -27,7 +27,7 @@ from service.clustering.engine import StepResult
 from service.dead_letters import DeadLetters
 from service.errors import EngineFails, TooManyQuarantined
 from service.memory import Memory
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 from service.quarantine import (
     PAUSE_S,
     PER_MINUTE,
@@ -87,7 +87,7 @@ class Decider:
         memory: Memory,
         store: StreamStore,
         asking: Asking,
-        metrics: Metrics,
+        metrics: StreamMetrics,
         now: Callable[[], float],
         dead_letters: DeadLetters,
     ) -> None:

@@ -76,7 +76,7 @@ class KeyReused(ClientError):
 
 
 class UnknownStream(ClientError):
-    """The stream asked for is not served here."""
+    """There is no such stream. Sending items to one makes it, where that is allowed; looking at one does not."""
 
 
 class UnknownCluster(ClientError):
@@ -107,6 +107,20 @@ class Unavailable(FirstseenError):
 
 class Overloaded(Unavailable):
     """As much is waiting, being received or connected as the service lets."""
+
+
+class TooManyStreams(Unavailable):
+    """As many streams are open as may be, and each is in use: another cannot be opened now."""
+
+
+class StreamFails(Unavailable):
+    """The stream could not be served, for a reason that a person should look at. It is tried again after a pause; the
+    other streams go on.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotReady(Unavailable):

@@ -1,4 +1,4 @@
-"""The stream gate's fits, made beside the stream: one at a time, in a thread of their own, on copies.
+"""The stream gate's fits, made beside the stream: one at a time, in a thread that has nothing else to do, on copies.
 
     due ─► begin ─► (a thread, 10 to 40 ms; batches go on) ─► ready ─► an entry of the log, and used from there on
                               │
@@ -9,23 +9,28 @@ before, and the next is begun EVERY items later.
 """
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import partial
 
 import structlog
 
 from service.clustering.stream_gate import FitJob, StreamFit, StreamGate, constants
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.pipeline")
 
 
 class Fits:
-    """The fit under way, if there is one. Lives in one event loop."""
+    """The fit under way, if there is one. Lives in one event loop.
 
-    def __init__(self, metrics: Metrics) -> None:
+    Args:
+        metrics: What is counted.
+        thread: Where it is made.
+    """
+
+    def __init__(self, metrics: StreamMetrics, thread: Executor) -> None:
         self._metrics = metrics
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fit")
+        self._thread = thread
         self._under_way: asyncio.Future[StreamFit] | None = None
         self._not_before = 0
 
@@ -65,8 +70,3 @@ class Fits:
         if self._under_way is not None:
             self._under_way.cancel()  # if its thread has begun, it goes on, and nobody asks what came of it
             self._under_way = None
-
-    def close(self) -> None:
-        """Drop it, and begin no other."""
-        self.drop()
-        self._thread.shutdown(wait=False, cancel_futures=True)

@@ -10,8 +10,8 @@ hand is sent again, unchanged, until it does: the store knows a batch it has. Wh
 or a step failed halfway, the memory is dropped and the state is read again from the store. What becomes of one batch
 is in deciding.py, and so is what happens to an item that crashes the engine.
 
-Engine and net run in one worker thread, so the event loop stays free; `_at_rest` guards the engine between it
-and readers.
+Engine and net run in a worker thread, which all streams of a process share (workers.py), so the event loop stays free;
+`_at_rest` guards the engine between it and readers.
 
 Snapshots are written beside the stream (saving.py), and the stream gate's fits are made beside it (tending.py). What
 comes of a fit becomes an entry of the log between two batches, and counts from there on. A fit under way when the
@@ -21,7 +21,6 @@ memory is dropped, or the service stops, is dropped with it.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -42,7 +41,7 @@ from service.errors import EngineFails, FirstseenError, InternalError, NotReady,
 from service.fanout import Fanout
 from service.fits import Fits
 from service.memory import Memory
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 from service.readiness import Readiness
 from service.recovery import replay
 from service.saving import Saving
@@ -62,6 +61,7 @@ from service.state.store import Append, StreamStore
 from service.store_check import StoreCheck
 from service.stream_view import StreamView, view_of
 from service.tending import Tending
+from service.workers import Workers
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -89,7 +89,7 @@ class Pipeline:
         store: StreamStore,
         queue: Queue,
         fanout: Fanout,
-        metrics: Metrics,
+        metrics: StreamMetrics,
         now: Callable[[], float],
         params: EngineParams,
         lease_ms: int,
@@ -98,6 +98,7 @@ class Pipeline:
         revive_store: Callable[[], Awaitable[None]] | None = None,
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
+        workers: Workers | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -117,6 +118,7 @@ class Pipeline:
             revive_store: Called when the store is away: restarts an embedded server that died.
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
+            workers: The threads that it shares with other streams; None gives it its own.
         """
         self._bundle = bundle
         self._labels = bundle.manifest.labels
@@ -128,8 +130,9 @@ class Pipeline:
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
         self._prepare = prepare
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
-        self._fits = Fits(metrics)
+        self._workers = Workers() if workers is None else workers
+        self._shares_workers = workers is not None
+        self._fits = Fits(metrics, self._workers.fits)
         self._at_rest = asyncio.Lock()
         self._engine: Engine | None = None
         self._view: StreamView | None = None
@@ -170,6 +173,15 @@ class Pipeline:
         return self._readiness.reason
 
     @property
+    def is_settled(self) -> bool:
+        """Whether `settled` is over."""
+        return self._readiness.settled.is_set()
+
+    async def settled(self) -> None:
+        """Wait until it is served for the first time, or it is clear that this will take its time."""
+        await self._readiness.settled.wait()
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What an operator should know although the stream is served."""
         return self._store_check.warnings + self.dead_letters.warnings
@@ -205,11 +217,14 @@ class Pipeline:
                 except (SnapshotUnreadable, EntryUnreadable, BackendChanged) as unusable:
                     raise StoreError(str(unusable)) from unusable
         finally:
-            self._readiness.unready("stopping")
-            self._queue.fail_all(NotReady("The service is stopping. Send the same to the next one."))
+            self._readiness.unready("stopping", for_long=True)
+            self._queue.fail_all(
+                NotReady("The stream is closed here. Send the same again, or to the next one.")
+            )
             self._fanout.end()
-            self._worker.shutdown(wait=False, cancel_futures=True)
-            self._fits.close()
+            self._fits.drop()
+            if not self._shares_workers:
+                self._workers.close()
 
     async def stop(self, *, grace_s: float) -> bool:
         """Take nothing new, answer what waits within `grace_s`. `run` then snapshots, releases and returns.
@@ -234,7 +249,7 @@ class Pipeline:
                 self.epoch = await self._asking.until_answered(lambda: self._store.acquire(steal=self._alone))
                 break
             except LeaseHeld as held:
-                self._readiness.unready(f"another process ({held.owner}) owns the stream")
+                self._readiness.unready(f"another process ({held.owner}) owns the stream", for_long=True)
                 log.info("lease_held", owner=held.owner, remaining_ms=held.remaining_ms)
                 await asyncio.sleep(min(held.remaining_ms, 500) / 1000)
         self._metrics.epoch.set(self.epoch)
@@ -451,7 +466,7 @@ class Pipeline:
                 self._readiness.ready()
 
     async def _in_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, call)
+        return await asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
 
     # Reading
 

@@ -5,6 +5,7 @@ one that was set up to forget what is acknowledged. The store is told first, sin
 Once stopping, nothing makes it ready again.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ import structlog
 
 from service.batching import Queue
 from service.errors import NotReady, StoreAway
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -28,13 +29,15 @@ class Readiness:
         metrics: What is counted.
     """
 
-    def __init__(self, queue: Queue, metrics: Metrics) -> None:
+    def __init__(self, queue: Queue, metrics: StreamMetrics) -> None:
         self._queue = queue
         self._metrics = metrics
         self._state: str | None = "starting"
         self._away: str | None = None
         self._unsafe: str | None = None
         self.is_stopping = False
+        self.settled = asyncio.Event()
+        """Set once it is known whether the stream is served, or is not for a reason that may take its time."""
         self._is_brief = False
         self._show()
 
@@ -43,10 +46,12 @@ class Readiness:
         """Why the stream is not served right now; None when it is."""
         return self._away or self._unsafe or self._state
 
-    def unready(self, reason: str) -> None:
+    def unready(self, reason: str, *, for_long: bool = False) -> None:
         """It is not served, for this reason."""
         self._state = reason
         self._show()
+        if for_long:
+            self.settled.set()
 
     def ready(self) -> None:
         """It is served, if the store is there and nobody has told it to stop."""
@@ -88,6 +93,8 @@ class Readiness:
     def _show(self) -> None:
         reason = self.reason
         self._metrics.ready.set(reason is None)
+        if reason is None or self._away or self._unsafe or self.is_stopping:
+            self.settled.set()
         if reason is None or (self._is_brief and self._away is None and not self.is_stopping):
             self._queue.open()
         elif self._away is not None and not self.is_stopping:

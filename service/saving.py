@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from service.metrics import Metrics
+from service.metrics import StreamMetrics
 from service.state.errors import SaveOvertaken, StoreUnavailable
 from service.state.store import StreamStore
 
@@ -32,7 +32,7 @@ class Saving:
     def __init__(
         self,
         store: StreamStore,
-        metrics: Metrics,
+        metrics: StreamMetrics,
         *,
         every_items: int,
         dump: Callable[[], Awaitable[tuple[bytes, int]]],

@@ -135,6 +135,7 @@ def configure_logging(settings: Settings) -> None:
     to_people = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if to_people else [structlog.processors.format_exc_info]),

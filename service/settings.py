@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
 from service.state.durability import Durability, Tier
+from service.state.keys import STREAM_PATTERN
 
 PREFIX = "FIRSTSEEN_"
 
@@ -53,8 +54,19 @@ class Settings(BaseSettings):
     )
     stream: str = Field(
         "default",
-        pattern=r"^[A-Za-z0-9._-]{1,64}$",
-        description="Name of the stream served: 1 to 64 letters, digits, dots, underscores or hyphens.",
+        pattern=rf"^{STREAM_PATTERN}$",
+        description=(
+            "Name of the stream that is always open, and of who names none: 1 to 64 letters, digits, dots, underscores "
+            "or hyphens."
+        ),
+    )
+    max_streams: int = Field(
+        16,
+        ge=1,
+        le=1000,
+        description=(
+            "Most streams open at once; beyond it the one used least recently is closed, or requests get 503."
+        ),
     )
     data: Path | None = Field(None, description="Folder of data sets for `firstseen train`.")
     device: Literal["auto", "cpu", "cuda"] = Field(

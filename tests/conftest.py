@@ -1,7 +1,13 @@
-"""What all tests need: the clusterer compiled, so that none of them runs into its time limit by compiling."""
+"""What all tests need: no hub, which libraries would otherwise ask, with tries and pauses, for encoders that are not
+there; and the clusterer compiled, so that none of them runs into its time limit by compiling.
+"""
+
+import os
 
 from service import precompile
 from service.clustering.kernels.warm_up import are_kept
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the library is imported
 
 
 def pytest_sessionstart() -> None:

@@ -13,8 +13,7 @@ from starlette.responses import Response
 
 from service.api.bodies import receive_body
 from service.api.compression import COMPRESS_FROM_BYTES, compressor_for
-from service.api.context import Context, check_origin, check_stream, context_of
-from service.api.failures import response_of
+from service.api.context import Context, check_origin, context_of, stream_of
 from service.api.formats.answers import JSON, LINES, AnswerForm, form_for
 from service.api.formats.arrow_body import ARROW, load_pyarrow
 from service.api.formats.head import Head
@@ -22,11 +21,13 @@ from service.api.formats.pictures import Picture, develop
 from service.api.formats.table import form_of
 from service.api.idempotency import key_of, with_ids
 from service.api.lines import LinesAnswer
-from service.api.rest import answer, json_response, promise, refused_of, result_of
+from service.api.rest import answer, json_response, promise, refused_of, response_to, result_of
 from service.api.schemas import ResultsOut, VerdictOut
+from service.batching import Answer
 from service.errors import NotAcceptable, UnsupportedMediaType
 from service.intake import Refused
 from service.records import Item
+from service.stream import Stream
 
 router = APIRouter()
 
@@ -48,7 +49,6 @@ _THREAD_FROM_BYTES = 128 * 1024
 async def classify(request: Request) -> Response:
     """Classify the items of the body."""
     context = context_of(request)
-    check_stream(request, context)
     check_origin(request)
     head = Head.of(request.scope["headers"])
     form = form_of(head)
@@ -56,28 +56,38 @@ async def classify(request: Request) -> Response:
     if answer_form.media_type == ARROW:
         await _check_arrow()
     key = key_of(head)
+    stream = await stream_of(request, context, may_create=True)
     if form.media_type == answer_form.media_type == LINES:
-        return LinesAnswer(request, context, head, key=key)
-    read, is_single, fingerprint = await _read(request, context, head, key)
-    good = [item for item in read if not isinstance(item, Refused)]
-    context.metrics.refused.inc(len(read) - len(good))
-    if fingerprint is not None and key is not None and good:
-        context.fingerprints.note(key, fingerprint)
-    answers = iter(await answer(context, good) if good else [])
-    outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
+        return LinesAnswer(request, context, stream, head, key=key)
+    with stream.in_use():
+        read, is_single, outcomes = await _classified(request, context, stream, head, key)
     if is_single and isinstance(outcomes[0], Refused):
-        refused = response_of(outcomes[0].error)
-        refused.headers.update(promise(context))
-        return refused
+        return response_to(outcomes[0], context)
     results = [refused_of(one) if isinstance(one, Refused) else result_of(one) for one in outcomes]
-    status = 200 if good or not read else 422
+    status = 200 if not read or any(isinstance(one, Item) for one in read) else 422
     return await _encoded(results, answer_form, head, context, status=status, is_single=is_single)
 
 
+async def _classified(
+    request: Request, context: Context, stream: Stream, head: Head, key: str | None
+) -> tuple[list[Item | Refused], bool, list[Answer]]:
+    """What was read from the body, whether it was one item on its own, and what became of each."""
+    place = None if key is None else f"{stream.name}/{key}"
+    read, is_single, fingerprint = await _read(request, context, head, place)
+    if key is not None:
+        read = with_ids(read, key)
+    good = [item for item in read if not isinstance(item, Refused)]
+    stream.metrics.refused.inc(len(read) - len(good))
+    if fingerprint is not None and place is not None and good:
+        context.fingerprints.note(place, fingerprint)
+    answers = iter(await answer(context, stream, good) if good else [])
+    return read, is_single, [one if isinstance(one, Refused) else next(answers) for one in read]
+
+
 async def _read(
-    request: Request, context: Context, head: Head, key: str | None
+    request: Request, context: Context, head: Head, place: str | None
 ) -> tuple[list[Item | Refused], bool, bytes | None]:
-    """The items of the body, whether it was one on its own, and the fingerprint of a body that has a key."""
+    """The items of the body, whether it was one on its own, and the fingerprint of a body that has a key, `place`."""
     settings, spec = context.settings, context.manifest.input
     form = form_of(head)
     fingerprint = None
@@ -85,8 +95,8 @@ async def _read(
         body = await receive_body(
             request, head, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )
-        if key is not None:
-            fingerprint = context.fingerprints.check(key, body, form.media_type)
+        if place is not None:
+            fingerprint = context.fingerprints.check(place, body, form.media_type)
         found, is_single = await form.read(body, head, spec, context.limits)
         del body
         read: list[Item | Refused]
@@ -94,7 +104,7 @@ async def _read(
             read = await develop(found, spec, max_pixels=settings.max_pixels)
         else:
             read = found  # type: ignore[assignment]  # there is no picture among them
-    return (read if key is None else with_ids(read, key)), is_single, fingerprint
+    return read, is_single, fingerprint
 
 
 async def _check_arrow() -> None:

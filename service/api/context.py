@@ -10,12 +10,11 @@ from model.bundle import Manifest
 from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
-from service.batching import Queue
-from service.errors import ForeignOrigin, UnknownStream
-from service.fanout import Fanout
+from service.errors import ForeignOrigin
 from service.metrics import Metrics
-from service.pipeline import Pipeline
 from service.settings import Settings
+from service.stream import Stream
+from service.streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +23,7 @@ class Context:
 
     settings: Settings
     manifest: Manifest
-    pipeline: Pipeline
-    queue: Queue
-    fanout: Fanout
+    streams: Streams
     metrics: Metrics
     version: str
     device: str
@@ -70,18 +67,26 @@ def context_of(connection: HTTPConnection) -> Context:
     return context
 
 
-def check_stream(connection: HTTPConnection, context: Context) -> None:
-    """Refuse a `?stream=` that is not served here.
+def stream_name(connection: HTTPConnection, context: Context) -> str:
+    """The stream that a request or WebSocket is for: the one of its `?stream=`, else the default one."""
+    name: str = connection.query_params.get("stream", context.settings.stream)
+    return name
+
+
+async def stream_of(connection: HTTPConnection, context: Context, *, may_create: bool = False) -> Stream:
+    """The stream that a request or WebSocket is for, opened if it is not.
+
+    Enter its `in_use` before you wait for anything: then it is not closed for another.
+
+    Args:
+        connection: Who asks.
+        context: The service.
+        may_create: Whether it may be made; who only looks makes none.
 
     Raises:
-        UnknownStream: It names another stream.
+        FirstseenError: As `Streams.open`.
     """
-    wanted = connection.query_params.get("stream")
-    served = context.settings.stream
-    if wanted is not None and wanted != served:
-        raise UnknownStream(
-            f"Stream {wanted[:64]!r} is not served here; send to {served!r}, or leave stream out."
-        )
+    return await context.streams.open(stream_name(connection, context), may_create=may_create)
 
 
 def check_origin(connection: HTTPConnection) -> None:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.api.context import check_origin, check_stream, context_of
+from service.api.context import check_origin, context_of, stream_of
 from service.api.rest import answer, json_response, response_to
-from service.api.schemas import DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
+from service.api.schemas import STREAM, STREAM_PROBLEMS, DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
 from service.errors import InvalidParameter
 from service.state.dead_letters import DeadLetter
 
@@ -20,8 +20,8 @@ router = APIRouter()
 _PAGE = 100
 
 _NOT_THERE: dict[int | str, dict[str, Any]] = {
-    404: {"model": ProblemOut, "description": "It is not in quarantine."},
-    503: {"model": ProblemOut, "description": "Not ready, or the store is away."},
+    **STREAM_PROBLEMS,
+    404: {"model": ProblemOut, "description": "It is not in quarantine, or there is no such stream."},
 }
 
 
@@ -30,14 +30,16 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
     summary="Items in quarantine: they crashed the engine",
     description="In order of ids, without their payloads; `after` goes on behind an id.",
     response_model=DeadLettersOut,
+    responses=STREAM_PROBLEMS,
+    openapi_extra=STREAM,
 )
 async def listed(
     request: Request, after: str = "", limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
 ) -> Response:
     """List what is in quarantine."""
-    context = context_of(request)
-    check_stream(request, context)
-    letters, more = await context.pipeline.dead_letters.page(after=after, limit=limit)
+    stream = await stream_of(request, context_of(request))
+    with stream.in_use():
+        letters, more = await stream.pipeline.dead_letters.page(after=after, limit=limit)
     return json_response({"items": [_shown(letter) for letter in letters], "next": more})
 
 
@@ -54,14 +56,16 @@ async def listed(
         409: {"model": ProblemOut, "description": "It was too large to be kept."},
         422: {"model": ProblemOut, "description": "It crashed the engine again."},
     },
+    openapi_extra=STREAM,
 )
 async def retry(request: Request, id: str) -> Response:
     """Try an item again."""
     context = context_of(request)
-    check_stream(request, context)
     check_origin(request)
-    item = await context.pipeline.dead_letters.item(id)
-    (outcome,) = await answer(context, [item], is_retry=True)
+    stream = await stream_of(request, context)
+    with stream.in_use():
+        item = await stream.pipeline.dead_letters.item(id)
+        (outcome,) = await answer(context, stream, [item], is_retry=True)
     return response_to(outcome, context)
 
 
@@ -71,17 +75,18 @@ async def retry(request: Request, id: str) -> Response:
     description="Its id may then be sent anew. Give `id`, or `all=true`.",
     response_model=DroppedOut,
     responses=_NOT_THERE,
+    openapi_extra=STREAM,
 )
 async def drop(
     request: Request, *, id: str | None = None, everything: Annotated[bool, Query(alias="all")] = False
 ) -> Response:
     """Forget."""
-    context = context_of(request)
-    check_stream(request, context)
     check_origin(request)
     if (id is None) is not everything:
         raise InvalidParameter("Give either id, or all=true.")
-    return json_response({"dropped": await context.pipeline.dead_letters.drop(id)})
+    stream = await stream_of(request, context_of(request))
+    with stream.in_use():
+        return json_response({"dropped": await stream.pipeline.dead_letters.drop(id)})
 
 
 def _shown(letter: DeadLetter) -> dict[str, Any]:

@@ -48,7 +48,7 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.HeadTooLarge, "head-too-large", "The request's head is too large", 431, 1009, False),
     Failure(errors.BodyTooSlow, "too-slow", "The body did not come in time", 408, 1008, False),
     Failure(errors.ForeignOrigin, "origin", "Pages of other sites are not served", 403, 4403, False),
-    Failure(errors.UnknownStream, "unknown-stream", "The stream is not served here", 404, 1008, False),
+    Failure(errors.UnknownStream, "unknown-stream", "There is no such stream", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
     Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
     Failure(errors.PayloadNotKept, "not-kept", "The item was too large to be kept", 409, 1008, False),
@@ -56,6 +56,8 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.WrongMethod, "method", "The path does not take this method", 405, 1008, False),
     Failure(errors.InvalidParameter, "invalid-parameter", "A parameter cannot be read", 422, 1008, False),
     Failure(errors.Overloaded, "overloaded", "Too much is waiting", 503, 1013, True),
+    Failure(errors.TooManyStreams, "too-many-streams", "Too many streams are open", 503, 1013, True),
+    Failure(errors.StreamFails, "stream-fails", "The stream cannot be served", 503, 1013, True),
     Failure(errors.NotReady, "not-ready", "The service is not ready", 503, 1012, True),
     Failure(errors.EngineFails, "engine-fails", "The engine fails at anything", 503, 1013, True),
     Failure(

@@ -14,12 +14,13 @@ import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import Context, check_origin, check_stream, context_of
+from service.api.context import Context, check_origin, context_of, stream_of
 from service.api.failures import failure_of, problem_of
-from service.batching import Answer, Job
+from service.batching import Answer, Job, Queue
 from service.errors import FirstseenError, NotReady
 from service.protocol import SUBPROTOCOLS, Codec
 from service.session import Close, Effect, Enqueue, IngestSession, Send
+from service.stream import Stream
 
 router = APIRouter()
 log = structlog.get_logger("firstseen.stream")
@@ -34,15 +35,17 @@ _MAX_REASON_BYTES = 123  # of a close frame, RFC 6455 section 5.5
 class _Connection:
     """One socket: the session, what waits to be sent, and the wakers between the tasks."""
 
-    def __init__(self, socket: WebSocket, session: IngestSession, codec: Codec, context: Context) -> None:
+    def __init__(
+        self, socket: WebSocket, session: IngestSession, codec: Codec, queue: Queue, *, send_timeout_s: float
+    ) -> None:
         self._socket = socket
         self._session = session
         self._codec = codec
-        self._context = context
+        self._queue = queue
         self._out: deque[Send | Close] = deque()
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
-        self._send_timeout_s = context.settings.send_timeout_s
+        self._send_timeout_s = send_timeout_s
 
     async def run(self) -> None:
         """Serve the connection until it closes."""
@@ -80,7 +83,7 @@ class _Connection:
         job = Job(items=effect.items, done=loop.create_future(), on_progress=self._answered)
         job.done.add_done_callback(self._finished)
         try:
-            await self._context.queue.put(job)
+            await self._queue.put(job)
         except FirstseenError as error:
             job.fail(error)
 
@@ -157,25 +160,37 @@ async def _stream(socket: WebSocket) -> None:
         durability=context.settings.durability.value,
         problem_of=problem_of,
     )
-    connection = _Connection(socket, session, codec, context)
-    with context.metrics.streams.track_inprogress(), context.sockets.share() as place:
+    with context.sockets.share() as place:
         try:
             check_origin(socket)
-            check_stream(socket, context)
             place.take(1)
-            if context.pipeline.epoch == 0:
-                raise NotReady(f"The service is not ready: {context.pipeline.reason}.")
+            stream = await stream_of(socket, context, may_create=True)
         except FirstseenError as error:
             await refuse(socket, codec, session.failed(error, code=failure_of(error).close_code))
             return
-        welcome = session.welcome(
-            stream=context.settings.stream,
-            bundle_id=context.manifest.bundle_id,
-            epoch=context.pipeline.epoch,
-            last_durable_seq=context.pipeline.last_durable_seq,
-        )
-        await send_frame(socket, codec, codec.encode(welcome))
-        await connection.run()
+        with stream.in_use(), stream.metrics.connections.track_inprogress():
+            await _serve(socket, session, codec, context, stream)
+
+
+async def _serve(
+    socket: WebSocket, session: IngestSession, codec: Codec, context: Context, stream: Stream
+) -> None:
+    pipeline = stream.pipeline
+    if pipeline.epoch == 0:
+        error = NotReady(f"The service is not ready: {pipeline.reason}.")
+        await refuse(socket, codec, session.failed(error, code=failure_of(error).close_code))
+        return
+    welcome = session.welcome(
+        stream=stream.name,
+        bundle_id=context.manifest.bundle_id,
+        epoch=pipeline.epoch,
+        last_durable_seq=pipeline.last_durable_seq,
+    )
+    await send_frame(socket, codec, codec.encode(welcome))
+    connection = _Connection(
+        socket, session, codec, stream.queue, send_timeout_s=context.settings.send_timeout_s
+    )
+    await connection.run()
 
 
 async def refuse(socket: WebSocket, codec: Codec, effects: list[Effect]) -> None:

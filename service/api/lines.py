@@ -50,6 +50,7 @@ from service.batching import Answer, Job
 from service.errors import BodyTooSlow, FirstseenError, InternalError, NotReady, OutcomeUnknown
 from service.intake import Refused
 from service.records import Item
+from service.stream import Stream
 
 log = structlog.get_logger("firstseen.lines")
 
@@ -88,11 +89,14 @@ class _Window:
 class LinesAnswer(Response):
     """The answer to a request whose body is read while it is answered."""
 
-    def __init__(self, request: Request, context: Context, head: Head, *, key: str | None) -> None:
+    def __init__(
+        self, request: Request, context: Context, stream: Stream, head: Head, *, key: str | None
+    ) -> None:
         super().__init__(headers=promise(context), media_type=LINES)
         del self.headers["content-length"]
         self._request = request
         self._context = context
+        self._stream = stream
         self._key = key
         self._lines = Lines(max_bytes=context.settings.max_body_bytes)
         self._window = _Window(max(context.settings.queue_items // 4, 1))
@@ -104,6 +108,10 @@ class LinesAnswer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read and answer until one of the two ends."""
+        with self._stream.in_use():
+            await self._run(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = asyncio.create_task(self._read())
         try:
             await self._answer(reader, send)
@@ -170,12 +178,12 @@ class LinesAnswer(Response):
                 read = with_ids(read, self._key, first=self._count)
             self._count += len(read)
             good = [one for one in read if isinstance(one, Item)]
-            self._context.metrics.refused.inc(len(read) - len(good))
+            self._stream.metrics.refused.inc(len(read) - len(good))
             job = Job(items=good, done=asyncio.get_running_loop().create_future()) if good else None
             self._pieces.put_nowait(_Piece(read, job))
             if job is not None:
                 try:
-                    await self._context.queue.put(job)
+                    await self._stream.queue.put(job)
                 except FirstseenError as error:
                     job.fail(error)
 

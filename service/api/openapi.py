@@ -17,7 +17,7 @@ from service.api.formats.arrow_body import ARROW
 from service.api.formats.raw_body import DTYPE_HEADER, IDS_HEADER, SHAPE_HEADER
 from service.api.formats.table import BODY_FORMS, IMAGES, OCTETS
 from service.api.idempotency import KEY_HEADER
-from service.api.schemas import EXAMPLE_VERDICT, ItemIn, ItemsIn
+from service.api.schemas import EXAMPLE_VERDICT, STREAM, ItemIn, ItemsIn
 from service.intake import MAX_ID_CHARACTERS
 
 Schema = dict[str, Any]
@@ -27,14 +27,14 @@ _BINARY: Schema = {"type": "string", "format": "binary"}
 _CLASSIFY = {
     400: "The body is not of the form that its content type says, or a header cannot be read.",
     403: "A web page of another origin may not send items.",
-    404: "The stream is not served here.",
+    404: "There is no such stream, and it may not be made.",
     406: "The answer has none of the forms that `Accept` lists.",
     408: "The body did not come in time.",
     413: "The body, decompressed, or the number of items is over the limit.",
     415: "The content type or the content encoding is not read here.",
     422: (
-        "No item could be classified as sent, or the only one is in quarantine; the problem says what to do. Or the "
-        "Idempotency-Key was sent with another body."
+        "No stream can have this name; or no item could be classified as sent, or the only one is in "
+        "quarantine; the problem says what to do. Or the Idempotency-Key was sent with another body."
     ),
     431: "The request's head is too large.",
     503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
@@ -42,7 +42,7 @@ _CLASSIFY = {
 """What may come of POST /classify, beside verdicts."""
 
 _NOT_OF = {
-    "/classify": {"unknown-cluster", "unknown-dead-letter", "unknown-path", "invalid-parameter"},
+    "/classify": {"unknown-cluster", "unknown-dead-letter", "unknown-path"},
     "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "unknown-path", "key-reused"},
     "/dlq": {"unknown-cluster", "unknown-path", "key-reused"},
 }
@@ -197,13 +197,7 @@ def _parameters(spec: InputSpec) -> list[Schema]:
         }
 
     shown = [
-        {
-            "name": "stream",
-            "in": "query",
-            "required": False,
-            "schema": {"type": "string"},
-            "description": "The stream; may be left out.",
-        },
+        *STREAM["parameters"],
         header(
             KEY_HEADER,
             "Gives items without an id one made of the key and their place, so that the request may be sent again.",

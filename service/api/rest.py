@@ -9,9 +9,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
-from service.api.context import Context, check_stream, context_of
+from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
+    STREAM,
+    STREAM_PROBLEMS,
     ClusterOut,
     ClustersOut,
     LiveOut,
@@ -19,10 +21,12 @@ from service.api.schemas import (
     ReadyOut,
 )
 from service.batching import Answer, Job
-from service.errors import OutcomeUnknown, UnknownCluster
+from service.errors import OutcomeUnknown, UnknownCluster, UnknownStream
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
+from service.stream import Stream
+from service.stream_rows import NOT_OPEN
 
 router = APIRouter()
 
@@ -40,14 +44,16 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 # Answers, also of other routes
 
 
-async def answer(context: Context, good: list[Item], *, is_retry: bool = False) -> list[Answer]:
+async def answer(
+    context: Context, stream: Stream, good: list[Item], *, is_retry: bool = False
+) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
     Raises:
         Unavailable: Not now, or not in time.
     """
     job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
-    context.queue.offer(job)
+    stream.queue.offer(job)
     try:
         async with asyncio.timeout(context.settings.request_timeout_s):
             return await job.done
@@ -99,12 +105,12 @@ def refused_of(item: Refused) -> dict[str, Any]:
     summary="The clusters of the stream",
     description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
     response_model=ClustersOut,
+    responses=STREAM_PROBLEMS,
+    openapi_extra=STREAM,
 )
 async def clusters(request: Request, state: ClusterState | None = None) -> Response:
     """List clusters."""
-    context = context_of(request)
-    check_stream(request, context)
-    view = await context.pipeline.view()
+    view = await (await stream_of(request, context_of(request))).pipeline.view()
     shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
     return json_response({"seq": view.seq, "stale": view.stale, "clusters": shown})
 
@@ -114,13 +120,18 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
     summary="One cluster",
     description="Also one that is gone; one that was merged says into which.",
     response_model=ClusterOut,
-    responses={404: {"model": ProblemOut, "description": "No cluster has, or had, this id."}},
+    responses={
+        **STREAM_PROBLEMS,
+        404: {
+            "model": ProblemOut,
+            "description": "No cluster has, or had, this id, or there is no such stream.",
+        },
+    },
+    openapi_extra=STREAM,
 )
 async def cluster(request: Request, cluster_id: int) -> Response:
     """Show a cluster."""
-    context = context_of(request)
-    check_stream(request, context)
-    view = await context.pipeline.view()
+    view = await (await stream_of(request, context_of(request))).pipeline.view()
     for found in view.clusters:
         if found.id == cluster_id:
             return json_response(found)
@@ -139,48 +150,61 @@ async def livez() -> Response:
 @router.get(
     "/readyz",
     summary="Does it take items?",
+    description="Of the default stream, or of `?stream=`, which is opened by its first use and not by this question.",
     response_model=ReadyOut,
-    responses={503: {"model": ReadyOut, "description": "Not now, and why."}},
+    responses={**STREAM_PROBLEMS, 503: {"model": ReadyOut, "description": "Not now, and why."}},
+    openapi_extra=STREAM,
 )
 async def readyz(request: Request) -> Response:
     """Say whether items are taken, and if not, why."""
     context = context_of(request)
-    pipeline = context.pipeline
+    name = stream_name(request, context)
+    stream = context.streams.peek(name)
+    if stream is None and not await context.streams.exists(name):
+        raise UnknownStream(f"There is no stream {name!r}; GET /streams lists those there are.")
+    reason = NOT_OPEN if stream is None else stream.pipeline.reason
     ready = {
-        "ready": pipeline.reason is None,
-        "reason": pipeline.reason,
-        "warnings": pipeline.warnings,
+        "ready": reason is None,
+        "reason": reason,
+        "warnings": () if stream is None else stream.pipeline.warnings,
         "durability": context.settings.durability.value,
     }
-    return json_response(ready, status=200 if pipeline.reason is None else 503)
+    return json_response(ready, status=200 if reason is None else 503)
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
-    context.metrics.queue_items.set(context.queue.waiting)
-    context.metrics.watchers.set(len(context.fanout))
+    for stream in context.streams:
+        stream.metrics.queue_items.set(stream.queue.waiting)
+        stream.metrics.watchers.set(len(stream.fanout))
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/info", summary="What is served: bundle, input, counts, settings, and the hash of the state")
+@router.get(
+    "/info",
+    summary="What is served: bundle, input, counts, settings, and the hash of the state",
+    responses=STREAM_PROBLEMS,
+    openapi_extra=STREAM,
+)
 async def info(request: Request) -> Response:
     """Describe the service and its state."""
     context = context_of(request)
     manifest = context.manifest
-    view = await context.pipeline.view(with_hash=True)
+    stream = await stream_of(request, context)
+    view = await stream.pipeline.view(with_hash=True)
     return json_response(
         {
             "version": context.version,
-            "stream": context.settings.stream,
-            "epoch": context.pipeline.epoch,
+            "stream": stream.name,
+            "epoch": stream.pipeline.epoch,
             "seq": view.seq,
             "stale": view.stale,
             "state_hash": view.state_hash,
             "verdicts": view.verdict_counts,
             "known": view.known_counts,
-            "quarantined": len(context.pipeline.dead_letters),
+            "quarantined": len(stream.pipeline.dead_letters),
             "bundle": {
                 "id": manifest.bundle_id,
                 "created": manifest.created,

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from service.state.keys import STREAM_PATTERN
+
 EXAMPLE_VERDICT = {
     "id": "a",
     "seq": 412,
@@ -161,7 +163,47 @@ class ReadyOut(BaseModel):
     )
 
 
+class StreamOut(BaseModel):
+    """A stream."""
+
+    name: str
+    ready: bool = Field(description="Whether it takes items here, now.")
+    reason: str | None = Field(description="Why not.")
+    seq: int | None = Field(
+        description="The seq after its last durable item; null where its state is of another bundle."
+    )
+    epoch: int = Field(description="How often it was taken.")
+
+
+class StreamsOut(BaseModel):
+    """A page of the streams, in order of names."""
+
+    streams: list[StreamOut]
+    next: str | None = Field(description="Give it as `after` for the next page; null on the last.")
+
+
 class LiveOut(BaseModel):
     """The process answers."""
 
     live: Literal[True] = True
+
+
+STREAM: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "stream",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string", "pattern": f"^{STREAM_PATTERN}$"},
+            "description": "The stream; left out, the default one. Sending items to one makes it.",
+        }
+    ]
+}
+"""The parameter of every route that is about one stream; goes into `openapi_extra`."""
+
+STREAM_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ProblemOut, "description": "There is no such stream."},
+    422: {"model": ProblemOut, "description": "No stream can have this name, or another parameter is wrong."},
+    503: {"model": ProblemOut, "description": "The stream is not ready, or no other can be opened now."},
+}
+"""What may be wrong with it, where a route only looks; goes into `responses`."""

@@ -11,13 +11,14 @@ import msgspec
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from service.api.context import check_origin, check_stream, context_of
+from service.api.context import check_origin, context_of, stream_of
 from service.api.failures import failure_of
 from service.api.ingest_ws import accept, send_frame, short
 from service.errors import FirstseenError
 from service.fanout import Subscription
 from service.protocol import Codec, Event, Hello
 from service.records import SHOWN, Cluster
+from service.stream import Stream
 
 router = APIRouter()
 
@@ -27,12 +28,22 @@ async def watch(socket: WebSocket) -> None:
     """Tell about clusters."""
     context = context_of(socket)
     codec = await accept(socket)
-    with context.sockets.share() as place, context.fanout.subscribe() as subscription:
+    with context.sockets.share() as place:
         try:
             check_origin(socket)
-            check_stream(socket, context)
             place.take(1)
-            view = await context.pipeline.view()
+            stream = await stream_of(socket, context)
+        except FirstseenError as error:
+            await socket.close(failure_of(error).close_code, short(str(error)))
+            return
+        with stream.in_use():
+            await _watch(socket, codec, stream)
+
+
+async def _watch(socket: WebSocket, codec: Codec, stream: Stream) -> None:
+    with stream.fanout.subscribe() as subscription:
+        try:
+            view = await stream.pipeline.view()
         except FirstseenError as error:
             await socket.close(failure_of(error).close_code, short(str(error)))
             return

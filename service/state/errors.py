@@ -91,6 +91,10 @@ class DeadLettersFull(StoreError):
     """No room for another item that crashed the engine: nothing was written. Drop some."""
 
 
+class StreamsFull(StoreError):
+    """There are as many streams as there may be: this one was not made. Those there are go on."""
+
+
 class SaveOvertaken(StoreError):
     """The snapshot being saved is not, or no longer, the one that the stream has noted: save again."""
 

@@ -14,6 +14,7 @@
 --   TAKEN <key>                    there is something already where an import is to go
 --   MISSING <key>                  what an import wrote is not all there
 --   FULL <n>                       there are n dead letters, which is the most
+--   STREAMS <n>                    there are n streams, which is the most
 --   SAVING <generation>            the snapshot generation is not, or no longer, the one being saved
 
 -- Lua's unpack() is bounded by its C stack (about 8000 values); long argument lists go in slices.
@@ -41,9 +42,10 @@ local function parse_snapshot(text)
   return string.match(text, '^(%d+) (%d+) ')
 end
 
--- Take the stream: the lease, a new epoch, and on first use the bundle id and an empty head.
--- KEYS bundle epoch lease head; ARGV bundle id, owner, lease ms, horizon, '1' to take a live lease.
--- Returns {epoch, seq, saving or ''}.
+-- Take the stream: the lease, a new epoch, and on first use the bundle id, an empty head and its place among the names.
+-- KEYS bundle epoch lease head streams
+-- ARGV bundle id, owner, lease ms, horizon, '1' to take a live lease, name, most streams.
+-- Returns {epoch, seq, saving or ''}. An older process gives neither streams nor what belongs to it.
 local function acquire(keys, args)
   local bundle = redis.call('GET', keys[1])
   if bundle and bundle ~= args[1] then
@@ -58,6 +60,13 @@ local function acquire(keys, args)
     if lease ~= args[2] then
       return redis.error_reply('LEASEHELD ' .. redis.call('PTTL', keys[3]) .. ' ' .. lease)
     end
+  end
+  if keys[5] then
+    local streams = redis.call('SCARD', keys[5])
+    if not bundle and streams >= tonumber(args[7]) and redis.call('SISMEMBER', keys[5], args[6]) == 0 then
+      return redis.error_reply('STREAMS ' .. integer(streams))
+    end
+    redis.call('SADD', keys[5], args[6])
   end
   if not bundle then
     redis.call('SET', keys[1], args[1])
@@ -250,8 +259,8 @@ local function flip_snapshot(keys, args)
 end
 
 -- Make a stream of what an import has written under other names: all of it or nothing.
--- KEYS lease bundle epoch, then the written names, then as many names that they get, in the same order
--- ARGV owner of the lease, bundle id, epoch token, number of names. The lease ends with it.
+-- KEYS lease bundle epoch, then the written names, then as many names that they get, in the same order, then streams
+-- ARGV owner of the lease, bundle id, epoch token, number of names, the stream's. The lease ends with it.
 local function adopt(keys, args)
   local lease = redis.call('GET', keys[1])
   if lease ~= args[1] then
@@ -261,7 +270,7 @@ local function adopt(keys, args)
   for i = 4, 3 + n do
     if redis.call('EXISTS', keys[i]) == 0 then return redis.error_reply('MISSING ' .. keys[i]) end
   end
-  for i = 2, #keys do
+  for i = 2, 3 + 2 * n do
     if (i < 4 or i > 3 + n) and redis.call('EXISTS', keys[i]) == 1 then
       return redis.error_reply('TAKEN ' .. keys[i])
     end
@@ -270,6 +279,7 @@ local function adopt(keys, args)
   redis.call('SET', keys[3], args[3])
   redis.call('SET', keys[2], args[2])
   redis.call('DEL', keys[1])
+  if args[5] then redis.call('SADD', keys[4 + 2 * n], args[5]) end
   return 1
 end
 

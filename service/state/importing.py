@@ -19,7 +19,7 @@ from typing import Final
 from service.state.archive import Chunk, DlqPage, End, Frame, IdsPage, LogPage, Start, read_frames
 from service.state.errors import LeaseHeld, StoreError
 from service.state.inspecting import Inspected
-from service.state.keys import Keys, log_entry
+from service.state.keys import STREAMS, Keys, log_entry
 from service.state.reading import StreamReader
 from service.state.wire import Refusal, Wire
 
@@ -171,10 +171,11 @@ class _Import:
         """Make it a stream; returns its epoch."""
         keys, epoch = self._keys, start.epoch + 1
         await self._send([("HSET", keys.head, *(part for pair in start.head.items() for part in pair))])
-        names = [keys.lease, keys.bundle, keys.epoch, *self._written.values(), *self._written]
+        names = [keys.lease, keys.bundle, keys.epoch, *self._written.values(), *self._written, STREAMS]
+        token = f"{epoch} {self._owner}"
         try:
             await self._wire.call(
-                "fs1_adopt", names, self._owner, keys.bundle_id, f"{epoch} {self._owner}", len(self._written)
+                *("fs1_adopt", names, self._owner, keys.bundle_id, token, len(self._written), keys.stream)
             )
         except Refusal as refusal:
             if refusal.word not in ("FENCED", "TAKEN", "MISSING"):

@@ -15,6 +15,7 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
 | fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
 | fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
+| fs:streams               | set    | the names of all streams there are      | acquire, adopt  | 10,000     |
 
 **head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
 (the newest generation of ids), `gen` (the last snapshot generation handed out), `cur` and `prev` (the two
@@ -35,14 +36,34 @@ never more than 2 H and a batch that began before them (which has H items at mos
 without. An item with a verdict may still have a letter here, where a retry ended between the two writes; the verdict
 counts.
 
+**streams** tells which streams there are without a scan of all keys. A name comes in by the Function that makes the
+stream, and again whenever it is taken, so one of an older version is there once it has been served; who reads it asks
+for the bundle key as well, which says whether the stream is still there. It is the one key without the hash tag: a
+cluster, whose slots a Function may not cross, is refused anyway (wire.py). When it is full no stream is made, and those
+there are go on.
+
 **hand** is there while somebody owns the stream, and afterwards where he did not leave in order: that is how an heir
 knows (hand.py). While it is not known why, it also names the items that are about to be stepped.
 """
 
 import re
 
-_STREAM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+STREAM_PATTERN = r"[A-Za-z0-9._-]{1,64}"
+"""What a stream may be called."""
+
+STREAMS = "fs:streams"
+"""The key of all names."""
+
+MOST_STREAMS = 10_000
+"""Names there may be."""
+
+_STREAM = re.compile(STREAM_PATTERN)
 _BUNDLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def is_stream_name(name: str) -> bool:
+    """Whether a stream may be called so: 1 to 64 of `A-Z a-z 0-9 . _ -`."""
+    return _STREAM.fullmatch(name) is not None
 
 
 class Keys:
@@ -53,7 +74,7 @@ class Keys:
     """
 
     def __init__(self, stream: str, bundle_id: str) -> None:
-        if not _STREAM.fullmatch(stream):
+        if not is_stream_name(stream):
             raise ValueError(f"stream name {stream!r}: send 1 to 64 letters, digits, '.', '_' or '-'")
         if not _BUNDLE.fullmatch(bundle_id):
             raise ValueError(f"bundle id {bundle_id!r}: send 1 to 128 letters, digits, '.', '_', ':' or '-'")

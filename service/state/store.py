@@ -41,9 +41,10 @@ from service.state.errors import (
     SequenceConflict,
     SnapshotCorrupt,
     StoreMisconfigured,
+    StreamsFull,
 )
 from service.state.hand import HandBox
-from service.state.keys import Keys, log_from
+from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
 
@@ -154,15 +155,16 @@ class StreamStore:
         """Become the owner; returns the new epoch. Every older token is dead from this moment.
 
         steal takes a lease that is still alive (for an operator, or where a lock elsewhere proves the owner
-        dead). Raises LeaseHeld, BundleMismatch, StoreMisconfigured (another horizon). A call whose outcome is
-        unknown can be made again.
+        dead). Raises LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). A call whose
+        outcome is unknown can be made again.
         """
         self._epoch = 0
         keys = self._keys
         epoch, seq, saving = await self._commit(
             "fs1_acquire",
-            [keys.bundle, keys.epoch, keys.lease, keys.head],
+            [keys.bundle, keys.epoch, keys.lease, keys.head, STREAMS],
             *(keys.bundle_id, self._owner, self._lease_ms, self._horizon, int(steal)),
+            *(keys.stream, MOST_STREAMS),
         )
         self._epoch, self._fenced, self._seq = int(epoch), None, int(seq)
         self._idgen = int(seq) // self._horizon
@@ -484,6 +486,8 @@ class StreamStore:
                     f"stream {self._keys.stream} was made with a dedup horizon of {rest} items, not "
                     f"{self._horizon}: set it back, or choose another stream name"
                 ) from None
+            if word == "STREAMS":
+                raise StreamsFull(f"there are {rest} streams, which is the most: use one of them") from None
             if word == "SAVING":
                 raise SaveOvertaken(
                     f"snapshot generation {rest} of stream {self._keys.stream} was overtaken by another "

@@ -231,6 +231,7 @@ class Rig:
         if service.process.poll() is None:
             service.process.send_signal(signal.SIGCONT)
         service.__exit__()
+        self.no_orphan_of(service)  # its store may still write into the folder that is about to be removed
 
 
 def _processes_naming(text: str) -> list[psutil.Process]:

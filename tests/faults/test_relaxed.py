@@ -42,7 +42,10 @@ def test_what_redis_forgot(zygote: Zygote) -> None:
 
         assert before - len(lost) == said[0]["seq"] == service.get("/info")["seq"]
         assert len(lost) == said[0]["items"]
-        assert f"firstseen_forgotten_total {len(lost)}.0" in service.http.get("/metrics").text
+        assert (
+            f'firstseen_forgotten_total{{stream="default"}} {len(lost)}.0'
+            in service.http.get("/metrics").text
+        )
         assert answers == service.classify(kept)
         assert [item["id"] for item in lost] == [answer["id"] for answer in service.classify(lost)]
         assert before == service.get("/info")["seq"]

@@ -42,6 +42,6 @@ def fragile(**settings: Any) -> Iterator[tuple[Inside, Crashing]]:
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         read = Settings.read({}, data_dir=Path(folder), **settings)
         with running(read, digits.bundle()) as inside:
-            decider = inside.app.state.context.pipeline._decider
+            decider = inside.app.state.context.streams.default.pipeline._decider
             net = decider._embedder = Crashing(decider._embedder)
             yield inside, net

@@ -51,7 +51,10 @@ def running(settings: Settings, bundle: Bundle, *, prepare: Prepare | None = Non
             until(lambda: server.started or not thread.is_alive(), "the service starts")
             assert server.started
             if prepare is None:
-                until(lambda: app.state.context.pipeline.reason is None or fatal, "the service is ready")
+                until(
+                    lambda: app.state.context.streams.default.pipeline.reason is None or fatal,
+                    "the service is ready",
+                )
             yield Inside(f"http://127.0.0.1:{port}", app, server, fatal)
         finally:
             server.should_exit = True

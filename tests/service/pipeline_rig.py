@@ -25,6 +25,8 @@ from tests.service.waiting import soon
 
 POISON = 0.75
 
+STREAM = "test"
+
 
 def at_poison(values: list[float]) -> Exception | None:
     """What a net fails with that cannot stand one value."""
@@ -110,7 +112,7 @@ class Rig:
             store=_as_store(store),
             queue=self.queue,
             fanout=self.fanout,
-            metrics=self.metrics,
+            metrics=self.metrics.of(STREAM),
             now=lambda: float(next(clock)) if params.get("ticks") else 1_000_000.0,
             params=EngineParams(**{k: v for k, v in params.items() if k != "ticks"}),
             lease_ms=lease_ms,
@@ -134,6 +136,10 @@ class Rig:
         """Verdicts, or refusals where items are in quarantine."""
         async with asyncio.timeout(10):
             return list(await self.offer(*items, is_retry=is_retry).done)
+
+    def counted(self, name: str, **labels: str) -> float | None:
+        """The value of a metric of the stream."""
+        return self.metrics.registry.get_sample_value(name, {"stream": STREAM, **labels})
 
     async def is_ready(self) -> None:
         await soon(lambda: self.pipeline.reason is None, "the pipeline is ready")

@@ -150,9 +150,13 @@ class Serve:
         return [me, *me.children(recursive=True)]
 
     def kill(self) -> None:
-        """SIGKILL, and wait."""
+        """SIGKILL, and wait until the process and its store are gone."""
+        family: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):  # it ends by itself at this moment
+            family = self.family() if self.process.poll() is None else []
         self.process.kill()
         self.process.wait()
+        psutil.wait_procs(family, timeout=10)
 
     def stop(self, signum: int = signal.SIGTERM, *, within_s: float = 10.0) -> int:
         """Ask it to end; its exit status."""

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from model.bundle import Bundle
-from service.app import _cancelled, create_app, drain
+from service.app import create_app, drain
 from service.settings import Settings
 from service.state.errors import DataFolderInUse, StoreError, StoreMisconfigured
 from tests.service import digits
@@ -30,14 +30,14 @@ async def test_starts_and_stops(tmp_path: Path, digits_bundle: Bundle) -> None:
         fatal: list[BaseException] = []
         app = create_app(settings(tmp_path), digits_bundle, on_fatal=fatal.append)
         async with app.router.lifespan_context(app):
-            pipeline = app.state.context.pipeline
+            pipeline = app.state.context.streams.default.pipeline
             await soon(lambda pipeline=pipeline: pipeline.reason is None, "it is ready")  # type: ignore[misc]
             assert epoch == pipeline.epoch
             await drain(app)
             await drain(app)
 
         assert [] == fatal
-        assert app.state.running.done()
+        assert [] == [task for task in asyncio.all_tasks() if task.get_name().startswith("stream ")]
 
 
 async def test_folder_in_use(tmp_path: Path, digits_bundle: Bundle) -> None:
@@ -143,7 +143,7 @@ async def test_it_can_be_stopped_before_it_is_ready(tmp_path: Path, digits_bundl
     fatal: list[BaseException] = []
     app = create_app(settings(tmp_path), digits_bundle, on_fatal=fatal.append, prepare=never)
     async with app.router.lifespan_context(app):
-        pipeline = app.state.context.pipeline
+        pipeline = app.state.context.streams.default.pipeline
         await soon(lambda: pipeline.reason == "compiling for a test", "it is being prepared")
 
     assert [True] == cancelled
@@ -162,23 +162,3 @@ async def test_what_cannot_be_prepared_is_fatal(tmp_path: Path, digits_bundle: B
         await soon(lambda: fatal, "it is told")
 
     assert ["no compiler"] == [str(error) for error in fatal]
-
-
-async def test_a_task_that_catches_its_cancellation() -> None:
-    """It is cancelled once more."""
-    caught = []
-
-    async def stubborn() -> None:
-        while True:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                caught.append(1)
-                if len(caught) == 2:
-                    raise
-
-    task = asyncio.create_task(stubborn())
-    await asyncio.sleep(0)
-    await _cancelled(task)
-
-    assert task.cancelled()

@@ -28,7 +28,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(store: Store, revived: list[int]) -> tuple[Asking, Readiness]:
-    readiness = Readiness(Door(), Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # all it needs of a queue
+    readiness = Readiness(Door(), Metrics(CollectorRegistry()).of("test"))  # type: ignore[arg-type]  # all it needs of a queue
     readiness.ready()
 
     async def revive() -> None:
@@ -105,7 +105,7 @@ async def test_a_store_that_is_set_up_to_forget_from_the_start() -> None:
 async def test_a_server_that_does_not_start_again_is_started_once_more() -> None:
     """Killed again while it started, or the disk is full: that is an absence too, told in one line."""
     store, tries, seen = Store(), [], []
-    readiness = Readiness(Door(), Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # as above
+    readiness = Readiness(Door(), Metrics(CollectorRegistry()).of("test"))  # type: ignore[arg-type]  # as above
     readiness.ready()
 
     async def revive() -> None:

@@ -28,7 +28,7 @@ async def store() -> FakeStore:
 @pytest.fixture
 async def letters(store: FakeStore) -> DeadLetters:
     """Loaded, and empty."""
-    metrics = Metrics(CollectorRegistry())
+    metrics = Metrics(CollectorRegistry()).of("test")
     readiness = Readiness(Queue(max_items=1, max_batch=1), metrics)
     letters = DeadLetters(store, Asking(store, readiness, None), metrics, lambda: 5.0, "0.1")  # type: ignore[arg-type]  # all it needs of a store
     await letters.load(1)

@@ -217,12 +217,12 @@ class TestQuarantine:
         async with Rig(store).open() as rig:
             await rig.ask(poison("p"), poison("q"), known("a"))
             await rig.pipeline.dead_letters.drop("p")
-            value = rig.metrics.registry.get_sample_value
+            value = rig.counted
 
             assert 2 == value("firstseen_quarantined_total")
             assert 1 == value("firstseen_dead_letters")
             assert 1 == sum(
-                value("firstseen_verdicts_total", {"verdict": kind}) or 0
+                value("firstseen_verdicts_total", verdict=kind) or 0
                 for kind in ("known", "cluster", "outlier")
             )
 

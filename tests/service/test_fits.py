@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from service.clustering.stream_gate import StreamFit, constants
 from service.fits import Fits
 from service.metrics import Metrics
+from service.workers import Workers
 from tests.service.waiting import soon
 
 FIT = StreamFit(
@@ -43,21 +44,28 @@ def fails() -> StreamFit:
 
 
 @pytest.fixture
-async def fits() -> AsyncIterator[Fits]:
-    made = Fits(Metrics(CollectorRegistry()))
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+async def fits(metrics: Metrics) -> AsyncIterator[Fits]:
+    workers = Workers()
+    made = Fits(metrics.of("test"), workers.fits)
     yield made
-    made.close()
+    made.drop()
+    workers.close()
 
 
-def counted(fits: Fits, name: str) -> float | None:
-    return fits._metrics.registry.get_sample_value(name)
+def counted(metrics: Metrics, name: str) -> float | None:
+    return metrics.registry.get_sample_value(name, {"stream": "test"})
 
 
 def begin(fits: Fits, gate: Any, job: Any = None) -> None:
     fits.begin(gate, job)
 
 
-async def test_one_is_made_beside_and_taken_once(fits: Fits) -> None:
+async def test_one_is_made_beside_and_taken_once(fits: Fits, metrics: Metrics) -> None:
     """While it is under way there is none to take, and no other may begin."""
     gate = Gate()
     assert fits.may_begin(0)
@@ -68,25 +76,27 @@ async def test_one_is_made_beside_and_taken_once(fits: Fits) -> None:
     assert FIT is await soon(lambda: fits.take(0), "it is ready")
     assert (None, True) == (fits.take(0), fits.may_begin(0))
     assert ["a job"] == gate.asked
-    assert 1 == counted(fits, "firstseen_fit_seconds_count")
+    assert 1 == counted(metrics, "firstseen_fit_seconds_count")
 
 
-async def test_one_that_fails_is_counted_and_the_next_waits(fits: Fits) -> None:
+async def test_one_that_fails_is_counted_and_the_next_waits(fits: Fits, metrics: Metrics) -> None:
     """Not begun again at once, only to fail again: EVERY items later."""
     gate = Gate(fails)
     begin(fits, gate)
     gate.may_go.set()
     await soon(
-        lambda: fits.take(70) is None and counted(fits, "firstseen_fits_failed_total"), "it has failed"
+        lambda: fits.take(70) is None and counted(metrics, "firstseen_fits_failed_total"), "it has failed"
     )
 
     assert [False, True] == [fits.may_begin(seq) for seq in (69 + constants.EVERY, 70 + constants.EVERY)]
     begin(fits, gate)
-    assert 1 == counted(fits, "firstseen_fits_failed_total")
+    assert 1 == counted(metrics, "firstseen_fits_failed_total")
 
 
 @pytest.mark.parametrize("answer", [lambda: FIT, fails])
-async def test_what_was_dropped_never_comes(fits: Fits, answer: Callable[[], StreamFit]) -> None:
+async def test_what_was_dropped_never_comes(
+    fits: Fits, metrics: Metrics, answer: Callable[[], StreamFit]
+) -> None:
     """Its thread may go on; whether it ends well or not, nobody hears of it, and another can be begun."""
     gate, other = Gate(answer), Gate()
     begin(fits, gate)
@@ -99,7 +109,7 @@ async def test_what_was_dropped_never_comes(fits: Fits, answer: Callable[[], Str
 
     await soon(lambda: fits.take(0), "the other is ready")
     assert ["another"] == other.asked
-    assert 0 == counted(fits, "firstseen_fits_failed_total")
+    assert 0 == counted(metrics, "firstseen_fits_failed_total")
 
 
 async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
@@ -121,10 +131,12 @@ async def test_dropped_before_its_turn_it_is_not_made(fits: Fits) -> None:
 
 async def test_closing_waits_for_nobody() -> None:
     """A fit under way does not hold the service up, and ends in silence."""
-    fits, gate = Fits(Metrics(CollectorRegistry())), Gate(fails)
+    workers, gate = Workers(), Gate(fails)
+    fits = Fits(Metrics(CollectorRegistry()).of("test"), workers.fits)
     begin(fits, gate)
     await soon(lambda: gate.asked, "it has begun")
-    fits.close()
+    fits.drop()
+    workers.close()
     gate.may_go.set()
 
     assert fits.take(0) is None

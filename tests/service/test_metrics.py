@@ -1,15 +1,23 @@
-"""What is counted is counted once, under the names that dashboards know."""
+"""What is counted is counted once, of the stream that it belongs to, under the names that dashboards know."""
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
-from service.metrics import Metrics
+from service.metrics import Metrics, StreamMetrics
 from service.records import ClusterState, Verdict, VerdictKind
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
+    """With a stream "a"."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.of("a")
+    return metrics
+
+
+@pytest.fixture
+def counted(metrics: Metrics) -> StreamMetrics:
+    return metrics.of("a")
 
 
 def verdict(kind: VerdictKind) -> Verdict:
@@ -18,8 +26,8 @@ def verdict(kind: VerdictKind) -> Verdict:
     )
 
 
-def value(metrics: Metrics, name: str, **labels: str) -> float | None:
-    return metrics.registry.get_sample_value(name, labels)
+def value(metrics: Metrics, name: str, *, stream: str = "a", **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, {"stream": stream, **labels})
 
 
 def test_kinds_from_the_start(metrics: Metrics) -> None:
@@ -27,27 +35,53 @@ def test_kinds_from_the_start(metrics: Metrics) -> None:
     assert [0, 0, 0] == [value(metrics, "firstseen_verdicts_total", verdict=kind) for kind in VerdictKind]
 
 
-def test_count(metrics: Metrics) -> None:
+def test_count(metrics: Metrics, counted: StreamMetrics) -> None:
     """Verdicts are counted by kind."""
-    metrics.count([verdict(VerdictKind.KNOWN), verdict(VerdictKind.OUTLIER), verdict(VerdictKind.KNOWN)])
+    counted.count([verdict(VerdictKind.KNOWN), verdict(VerdictKind.OUTLIER), verdict(VerdictKind.KNOWN)])
 
     assert 2 == value(metrics, "firstseen_verdicts_total", verdict="known")
     assert 1 == value(metrics, "firstseen_verdicts_total", verdict="outlier")
     assert 0 == value(metrics, "firstseen_verdicts_total", verdict="cluster")
 
 
-def test_clusters(metrics: Metrics) -> None:
+def test_clusters(metrics: Metrics, counted: StreamMetrics) -> None:
     """The clusters shown are those there are now."""
-    metrics.show_clusters([ClusterState.EMERGING, ClusterState.GONE, ClusterState.EMERGING])
-    metrics.show_clusters([ClusterState.EMERGING])
+    counted.show_clusters([ClusterState.EMERGING, ClusterState.GONE, ClusterState.EMERGING])
+    counted.show_clusters([ClusterState.EMERGING])
 
     assert 1 == value(metrics, "firstseen_clusters", state="emerging")
     assert 0 == value(metrics, "firstseen_clusters", state="gone")
 
 
+def test_two_streams(metrics: Metrics, counted: StreamMetrics) -> None:
+    """Each counts its own, and asking for one again gives the same."""
+    metrics.of("b").repeats.inc()
+    metrics.of("b").repeats.inc()
+
+    assert counted is metrics.of("a")
+    assert 0 == value(metrics, "firstseen_repeats_total")
+    assert 2 == value(metrics, "firstseen_repeats_total", stream="b")
+
+
+def test_a_stream_that_is_closed(metrics: Metrics) -> None:
+    """Nothing of it is shown any more, whoever still holds its counters; opened again it counts from 0."""
+    before = generate_latest(metrics.registry)
+    metrics.of("b").count([verdict(VerdictKind.KNOWN)])
+    held = metrics.of("b")
+    metrics.forget("b")
+    held.repeats.inc()
+
+    assert before == generate_latest(metrics.registry)
+    metrics.of("b")
+    assert 0 == value(metrics, "firstseen_verdicts_total", stream="b", verdict="known")
+    assert 0 == value(metrics, "firstseen_repeats_total", stream="b")
+    metrics.forget("nobody")
+
+
 def test_two_services() -> None:
     """Two services in one process do not share counters."""
     one, two = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
-    one.repeats.inc()
+    one.of("a").repeats.inc()
+    two.of("a")
 
     assert 0 == value(two, "firstseen_repeats_total")

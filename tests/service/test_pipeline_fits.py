@@ -96,7 +96,7 @@ def fits_of(shared: Shared) -> list[int]:
 
 
 def counted(rig: Rig, name: str) -> float | None:
-    return rig.metrics.registry.get_sample_value(name)
+    return rig.counted(name)
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ class TestDurability:
             await rig.is_ready()
 
             assert 1 == rig.pipeline.last_durable_seq
-            assert 1 == rig.metrics.registry.get_sample_value("firstseen_forgotten_total")
+            assert 1 == rig.counted("firstseen_forgotten_total")
             assert [1, 2] == [v.seq for v in await rig.ask(known("a"), novel("b"))]
 
     async def test_set_up_to_forget_while_it_runs(self, store: FakeStore) -> None:

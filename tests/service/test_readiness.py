@@ -27,7 +27,7 @@ def door() -> Door:
 
 @pytest.fixture
 def readiness(door: Door) -> Readiness:
-    return Readiness(door, Metrics(CollectorRegistry()))  # type: ignore[arg-type]  # all it needs of a queue
+    return Readiness(door, Metrics(CollectorRegistry()).of("test"))  # type: ignore[arg-type]  # all it needs of a queue
 
 
 def test_it_starts_closed_and_opens_when_ready(readiness: Readiness, door: Door) -> None:

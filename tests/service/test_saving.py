@@ -17,7 +17,7 @@ class Stream:
         self.seq = 0
         self.store = FakeStore(Shared(epoch=1))
         self.store.epoch = 1
-        self.metrics = Metrics(CollectorRegistry())
+        self.metrics = Metrics(CollectorRegistry()).of("test")
         self.saving = Saving(self.store, self.metrics, every_items=10, dump=self.dump)  # type: ignore[arg-type]  # a fake
 
     async def dump(self) -> tuple[bytes, int]:

@@ -20,7 +20,7 @@ def store() -> FakeStore:
 
 @pytest.fixture
 async def readiness() -> Readiness:
-    ready = Readiness(Queue(max_items=9, max_batch=9), Metrics(CollectorRegistry()))
+    ready = Readiness(Queue(max_items=9, max_batch=9), Metrics(CollectorRegistry()).of("test"))
     ready.ready()
     return ready
 

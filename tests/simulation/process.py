@@ -87,7 +87,7 @@ class Process(Host):
             ),
             queue=self.queue,
             fanout=Fanout(100),
-            metrics=metrics(),
+            metrics=metrics().of(STREAM),
             now=lambda: _BEGAN + self.skew_s + loop.time(),
             params=params,
             lease_ms=lease_ms,

@@ -1,6 +1,6 @@
 """A Redis in memory: the commands that firstseen uses, and the real functions.lua on them.
 
-    data      key ─► bytes | dict (hash) | Log (stream)
+    data      key ─► bytes | dict (hash) | set | Log (stream)
     expires   key ─► the millisecond at which it goes
     library   the Functions it has, or lost
     journal   every write that was carried out, in order, as an append-only file has them; never rewritten
@@ -239,6 +239,23 @@ class SimulatedServer:
         table[name] = b"%d" % value
         return value
 
+    # Sets
+
+    def _sadd(self, key: bytes, *members: bytes) -> int:
+        found = self._typed(key, set, make=True)
+        before = len(found)
+        found.update(members)
+        return len(found) - before
+
+    def _scard(self, key: bytes) -> int:
+        return len(self._typed(key, set))
+
+    def _sismember(self, key: bytes, member: bytes) -> int:
+        return int(member in self._typed(key, set))
+
+    def _smembers(self, key: bytes) -> list[bytes]:
+        return list(self._typed(key, set))
+
     # Streams
 
     def _xadd(self, key: bytes, at: bytes, *fields: bytes) -> bytes:
@@ -365,10 +382,11 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
     for name in (
         *("get", "mget", "set", "setrange", "pttl", "pexpire", "exists", "keys"),
         *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hincrby"),
+        *("sadd", "scard", "sismember", "smembers"),
         *("xadd", "xrange", "xlen", "xdel", "xtrim"),
         *("function", "fcall", "ping", "info", "config", "waitaof"),
     )
 } | dict.fromkeys((b"DEL", b"UNLINK"), SimulatedServer._delete)
 
 _FREES = frozenset({b"DEL", b"UNLINK", b"HDEL", b"XDEL", b"XTRIM", b"PEXPIRE"})
-_WRITES = _FREES | {b"SET", b"SETRANGE", b"HSET", b"HINCRBY", b"XADD"}
+_WRITES = _FREES | {b"SET", b"SETRANGE", b"HSET", b"HINCRBY", b"SADD", b"XADD"}

@@ -161,14 +161,29 @@ class TestRequests:
 
         assert_problem(answer, 403, "http://evil.example")
 
-    @pytest.mark.parametrize("path", ["/classify", "/clusters", "/clusters/1"])
-    def test_unknown_stream(self, http: httpx.Client, path: str) -> None:
-        """A stream that is not served is a 404 that names the one that is."""
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            *(("GET", path) for path in ("/clusters", "/clusters/1", "/info", "/readyz", "/dlq")),
+            *(("POST", "/dlq/retry?id=a"), ("DELETE", "/dlq?all=true")),
+        ],
+    )
+    def test_unknown_stream(self, http: httpx.Client, method: str, path: str) -> None:
+        """Who looks at a stream that is nowhere gets a 404, and makes none."""
+        answer = http.request(method, path, params={**httpx.URL(path).params, "stream": "nowhere"})
+
+        assert_problem(answer, 404, "There is no stream 'nowhere'")
+        assert "nowhere" not in http.get("/streams").text
+
+    @pytest.mark.parametrize("path", ["/classify", "/clusters", "/clusters/1", "/info", "/readyz", "/dlq"])
+    @pytest.mark.parametrize("name", ["", "a b", "{x}", "y" * 65])
+    def test_no_name_of_a_stream(self, http: httpx.Client, path: str, name: str) -> None:
+        """A name that no stream can have is a 422 that says what to send."""
         method = "POST" if path == "/classify" else "GET"
         body = json.dumps({"id": "a", "x": X}) if method == "POST" else None
-        answer = http.request(method, path, params={"stream": "other"}, content=body)
+        answer = http.request(method, path, params={"stream": name}, content=body)
 
-        assert_problem(answer, 404, "send to 'default'")
+        assert_problem(answer, 422, "send 1 to 64 letters")
 
     @pytest.mark.parametrize(
         ("method", "path", "status", "detail"),

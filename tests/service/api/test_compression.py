@@ -1,5 +1,6 @@
 """Compressed bodies: round trips in pieces, bounded pieces, broken ones; and what a client wants its answer in."""
 
+import contextlib
 import gzip
 import itertools
 import zlib
@@ -68,10 +69,8 @@ def test_pieces_are_made_one_at_a_time(pack: str) -> None:
 @given(data=st.binary(max_size=200), step=st.integers(1, 50), pack=packs)
 def test_any_bytes(data: bytes, step: int, pack: str) -> None:
     """They are decompressed, or refused as the client's mistake."""
-    try:
+    with contextlib.suppress(InvalidBody):
         unpacked(PACK[pack][0], data, step)
-    except InvalidBody as error:
-        assert str(error).startswith("The body ")
 
 
 @pytest.mark.parametrize("pack", PACK)

@@ -130,7 +130,7 @@ class TestAnswers:
 
         assert (before["state_hash"], before["seq"]) == (after["state_hash"], after["seq"])
         assert 1 == after["quarantined"]
-        assert "firstseen_dead_letters 1.0" in http.get("/metrics").text
+        assert 'firstseen_dead_letters{stream="default"} 1.0' in http.get("/metrics").text
         assert 200 == http.get("/readyz").status_code
 
 

@@ -194,3 +194,35 @@ async def test_adopt_is_all_or_nothing(client: "Redis", keys: Keys, changed: str
     assert {keys.bundle, keys.epoch, keys.log, keys.head} == {
         key.decode() for key in await client.keys(f"fs:{{{keys.stream}}}:*")
     }
+
+
+async def test_a_stream_too_many(client: "Redis", keys: Keys) -> None:
+    """Where the names are full, no stream is made and nothing is written; one that is there is taken all the same."""
+    names = f"{keys.stream}-names"
+    touched = [keys.bundle, keys.epoch, keys.lease, keys.head, names]
+    acquire = ["bundle-a", "me", 5000, 10, 1, keys.stream]
+    await client.sadd(names, "one", "two")
+    with pytest.raises(Refusal) as refusal:
+        await Wire(client).call("fs1_acquire", touched, *acquire, 2)
+    there = await everything(client, keys)
+    made = await Wire(client).call("fs1_acquire", touched, *acquire, 3)
+    taken = await Wire(client).call("fs1_acquire", touched, *acquire, 3)
+
+    assert ("STREAMS", "2") == (refusal.value.word, refusal.value.rest)
+    assert {} == there
+    assert [1, 2] == [made[0], taken[0]]
+    assert {b"one", b"two", keys.stream.encode()} == await client.smembers(names)
+
+
+async def test_an_older_process_takes_a_stream(client: "Redis", keys: Keys) -> None:
+    """It knows of no names: it gets the stream, and a newer one that takes it later adds the name."""
+    names = f"{keys.stream}-names"
+    touched = [keys.bundle, keys.epoch, keys.lease, keys.head]
+    acquire = ["bundle-a", "me", 5000, 10, 1]
+    await Wire(client).call("fs1_acquire", touched, *acquire)
+    before = await client.exists(names)
+    await client.sadd(names, "full")
+    await Wire(client).call("fs1_acquire", [*touched, names], *acquire, keys.stream, 1)
+
+    assert 0 == before
+    assert {b"full", keys.stream.encode()} == await client.smembers(names)

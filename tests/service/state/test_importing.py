@@ -16,7 +16,7 @@ from service.state.errors import LeaseHeld, StoreUnavailable
 from service.state.exporting import export_stream
 from service.state.importing import Imported, NotImported, StreamNotEmpty, import_stream
 from service.state.inspecting import Inspected, inspect
-from service.state.keys import Keys
+from service.state.keys import STREAMS, Keys
 from service.state.packing import unpack_entry, unpack_verdict
 from service.state.reading import StreamReader
 from service.state.store import StreamStore
@@ -80,6 +80,7 @@ async def test_round_trip(client: "Redis", target: Keys, data: bytes, life: Life
     assert (2, 142, done.counts.ids) == (done.epoch, done.seq, len(life.verdicts))
     assert archive(data).start.head == again.start.head
     assert 2 == again.start.epoch
+    assert await client.sismember(STREAMS, target.stream)
 
 
 @pytest.mark.usefixtures("life")

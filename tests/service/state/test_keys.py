@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.state.keys import Keys, log_entry, log_from, stream_of
+from service.state.keys import Keys, is_stream_name, log_entry, log_from, stream_of
 
 
 def all_keys(keys: Keys) -> list[str]:
@@ -36,6 +36,7 @@ def test_keys_are_distinct() -> None:
 @pytest.mark.parametrize("name", ["", "a" * 65, "a b", "a{b}", "a:b", "a/b", "é", "a\n"])
 def test_bad_stream_names(name: str) -> None:
     """A stream name that could break out of its hash tag, or that nobody can type, is refused."""
+    assert not is_stream_name(name)
     with pytest.raises(ValueError, match="send 1 to 64"):
         Keys(name, "b")
 

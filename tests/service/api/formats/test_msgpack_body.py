@@ -1,5 +1,6 @@
 """MessagePack: as JSON, raw values as bytes, and no more memory than the body is worth."""
 
+import contextlib
 import tracemalloc
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.errors import BodyTooLarge, ClientError, InvalidBody
+from service.errors import BodyTooLarge, InvalidBody
 from service.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import COLOUR, IMAGE, TEXT, VECTOR, png, read, told
@@ -74,7 +75,7 @@ async def test_bodies_of_no_form(body: Any) -> None:
 )
 async def test_no_msgpack(body: bytes) -> None:
     """Cut, reserved, and nested without end."""
-    with pytest.raises(InvalidBody, match="The body (is not MessagePack|must be a map)"):
+    with pytest.raises(InvalidBody, match=r"The body (is not MessagePack|must be a map)"):
         await read(body, MSGPACK, IMAGE)
 
 
@@ -111,7 +112,5 @@ async def test_a_million_lists_take_no_memory() -> None:
 )
 async def test_any_values(item: Any, spec: Any) -> None:
     """One result an item, or the body is refused."""
-    try:
+    with contextlib.suppress(InvalidBody):
         assert 2 == len(await sent({"items": [item, item]}, spec))
-    except ClientError as error:
-        assert isinstance(error, InvalidBody)

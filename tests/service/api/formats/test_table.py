@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,8 +35,7 @@ async def read_or_refused(body: bytes, media_type: str, spec: InputSpec, **field
     """How many items were read; None where the body was refused as a whole."""
     try:
         found, _ = await read(body, media_type, spec, head(**fields))
-    except ClientError as error:
-        assert str(error).endswith((".", "install 'firstseen[arrow]', or send JSON."))
+    except ClientError:
         return None
     assert all(isinstance(one, Item | Refused) for one in found)
     assert len(found) <= LIMITS.max_items
@@ -73,7 +73,7 @@ async def test_good_bodies_with_bytes_changed(seed: int, name: str, which: int) 
     """A few bytes changed, cut, doubled or put in get further into a decoder than random ones."""
     spec = SPECS[name]
     rng = random.Random(seed)
-    grey = __import__("numpy").arange(16, dtype="uint8").reshape(4, 4) * 16
+    grey = np.arange(16, dtype=np.uint8).reshape(4, 4) * 16
     goods = [
         *good_bodies(spec),
         Good("image/png", png(grey), head()),
