@@ -42,11 +42,11 @@ _CLASSIFY = {
 """What may come of POST /classify, beside verdicts."""
 
 _NOT_OF = {
-    "/classify": {"unknown-cluster", "unknown-dead-letter", "unknown-path"},
-    "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "unknown-path", "key-reused"},
-    "/dlq": {"unknown-cluster", "unknown-path", "key-reused"},
+    "/classify": {"unknown-cluster", "unknown-dead-letter"},
+    "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "key-reused"},
+    "/dlq": {"unknown-cluster", "key-reused"},
 }
-"""Problems that share a status with those of a route, and are none of its own."""
+"""Problems that share a status with those of a route, and are none of its own; an unknown path is no route's."""
 
 
 def complete(openapi: Schema, spec: InputSpec) -> None:
@@ -88,7 +88,7 @@ def _show_problems(path: str, status: int, response: Schema) -> None:
     if named == "HTTPValidationError":
         response["description"] = "A parameter cannot be read."
     others = next((names for start, names in _NOT_OF.items() if path.startswith(start)), set())
-    rows = [row for row in FAILURES if row.status == status and row.name not in others]
+    rows = [row for row in FAILURES if row.status == status and row.name not in {*others, "unknown-path"}]
     response["content"] = {
         PROBLEM_JSON: {
             "schema": {"$ref": "#/components/schemas/ProblemOut"},

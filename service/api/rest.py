@@ -220,7 +220,11 @@ async def info(request: Request) -> Response:
     )
 
 
-@router.get("/problems/{name}", summary="What a problem type means")
+@router.get(
+    "/problems/{name}",
+    summary="What a problem type means",
+    responses={404: {"description": "There is no such problem; `problems` lists those there are."}},
+)
 async def problem(name: str) -> Response:
     """Explain a row of the table of failures."""
     for row in FAILURES:

@@ -34,7 +34,7 @@ def test_example(service: Inside, title: str, language: str, code: str) -> None:
     )
 
     assert 0 == done.returncode, done.stderr
-    assert "problem" not in done.stdout
+    assert "/problems/" not in done.stdout
     assert ("results" if title == "Compression" else "novelty") in done.stdout, done.stdout
     if title == "Lines":
         assert 3 == len(done.stdout.splitlines())
