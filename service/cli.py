@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service import cli_dlq, cli_state
+from service import cli_classify, cli_dlq, cli_keys, cli_state, cli_watch
 from service.errors import FirstseenError
 from service.progress import stages
 from service.settings import Settings
@@ -32,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(cli_dlq.app)
-app.add_typer(cli_state.app)
+for part in (cli_classify, cli_watch, cli_dlq, cli_keys, cli_state):
+    app.add_typer(part.app)
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -432,7 +432,7 @@ def serve(
     redis_url: Annotated[
         str | None, typer.Option(help="Use this Redis instead of the embedded store.")
     ] = None,
-    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
+    stream: Annotated[str | None, typer.Option(help=r"Stream of who names none \[default: default].")] = None,
     device: Annotated[str | None, typer.Option(help=r"auto, cpu or cuda \[default: auto].")] = None,
     known_error_rate: Annotated[
         float | None,

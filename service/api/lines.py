@@ -35,6 +35,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from service.api.access import Caller
+from service.api.asked import Asked
 from service.api.bodies import decompressed
 from service.api.budget import Share
 from service.api.compression import Compressor, compressor_for, decompressor_of
@@ -46,11 +48,13 @@ from service.api.formats.lines_body import Lines, read_line
 from service.api.formats.pictures import develop
 from service.api.idempotency import with_ids
 from service.api.rest import promise, refused_of, result_of
+from service.api.seen import note
 from service.batching import Answer, Job
 from service.errors import BodyTooSlow, FirstseenError, InternalError, NotReady, OutcomeUnknown
 from service.intake import Refused
 from service.records import Item
 from service.stream import Stream
+from service.trace_context import current_trace
 
 log = structlog.get_logger("firstseen.lines")
 
@@ -90,13 +94,23 @@ class LinesAnswer(Response):
     """The answer to a request whose body is read while it is answered."""
 
     def __init__(
-        self, request: Request, context: Context, stream: Stream, head: Head, *, key: str | None
+        self,
+        request: Request,
+        context: Context,
+        stream: Stream,
+        head: Head,
+        *,
+        caller: Caller,
+        asked: Asked,
+        key: str | None,
     ) -> None:
         super().__init__(headers=promise(context), media_type=LINES)
         del self.headers["content-length"]
         self._request = request
         self._context = context
         self._stream = stream
+        self._caller = caller
+        self._asked = asked
         self._key = key
         self._lines = Lines(max_bytes=context.settings.max_body_bytes)
         self._window = _Window(max(context.settings.queue_items // 4, 1))
@@ -110,6 +124,7 @@ class LinesAnswer(Response):
         """Read and answer until one of the two ends."""
         with self._stream.in_use():
             await self._run(scope, receive, send)
+        note(self._request, items=self._count, stream=self._stream.name)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = asyncio.create_task(self._read())
@@ -171,6 +186,7 @@ class LinesAnswer(Response):
         for start in range(0, len(lines), _LINES_A_PIECE):
             some = lines[start : start + _LINES_A_PIECE]
             await self._window.enter(len(some))
+            await asyncio.sleep(self._caller.take(len(some)))  # over his quota he is slowed down
             read = await develop(
                 [read_line(line, spec) for line in some], spec, max_pixels=settings.max_pixels
             )
@@ -179,13 +195,21 @@ class LinesAnswer(Response):
             self._count += len(read)
             good = [one for one in read if isinstance(one, Item)]
             self._stream.metrics.refused.inc(len(read) - len(good))
-            job = Job(items=good, done=asyncio.get_running_loop().create_future()) if good else None
+            job = self._job(good) if good else None
             self._pieces.put_nowait(_Piece(read, job))
             if job is not None:
                 try:
                     await self._stream.queue.put(job)
                 except FirstseenError as error:
                     job.fail(error)
+
+    def _job(self, good: list[Item]) -> Job:
+        return Job(
+            items=good,
+            done=asyncio.get_running_loop().create_future(),
+            learn=self._asked.learn,
+            trace=current_trace.get(),
+        )
 
     # Out
 

@@ -10,6 +10,7 @@ from typing import Any, cast
 from pydantic.json_schema import models_json_schema
 
 from model.inputs import ImageInput, InputSpec, NumericInput, TableInput, TextInput, example_item
+from service.api.asked import PARAMETERS
 from service.api.compression import ACCEPT_ENCODING
 from service.api.failures import FAILURES, PROBLEM_JSON, Failure
 from service.api.formats.answers import ANSWER_FORMS, JSON, LINES, MSGPACK
@@ -26,7 +27,6 @@ _BINARY: Schema = {"type": "string", "format": "binary"}
 
 _CLASSIFY = {
     400: "The body is not of the form that its content type says, or a header cannot be read.",
-    403: "A web page of another origin may not send items.",
     404: "There is no such stream, and it may not be made.",
     406: "The answer has none of the forms that `Accept` lists.",
     408: "The body did not come in time.",
@@ -36,6 +36,7 @@ _CLASSIFY = {
         "No stream can have this name; or no item could be classified as sent, or the only one is in "
         "quarantine; the problem says what to do. Or the Idempotency-Key was sent with another body."
     ),
+    429: "The key has used what it may: send the same after `Retry-After` seconds.",
     431: "The request's head is too large.",
     503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
 }
@@ -68,7 +69,7 @@ def complete(openapi: Schema, spec: InputSpec) -> None:
     post["parameters"] = _parameters(spec)
     post["requestBody"] = {"required": True, "content": _bodies(spec)}
     schema = post["responses"]["200"]["content"][JSON]["schema"]
-    post["responses"] = {"200": _answers(schema)}
+    post["responses"] |= {"200": _answers(schema)}
     for status, description in _CLASSIFY.items():
         post["responses"][str(status)] = {"description": description, "content": {PROBLEM_JSON: {}}}
     for path, operations in openapi["paths"].items():
@@ -198,6 +199,7 @@ def _parameters(spec: InputSpec) -> list[Schema]:
 
     shown = [
         *STREAM["parameters"],
+        *PARAMETERS,
         header(
             KEY_HEADER,
             "Gives items without an id one made of the key and their place, so that the request may be sent again.",

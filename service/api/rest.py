@@ -9,6 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
+from service.api.access import ALL_STREAMS, OPEN, admit, needs
+from service.api.asked import PLAIN, Asked
 from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
@@ -22,11 +24,14 @@ from service.api.schemas import (
 )
 from service.batching import Answer, Job
 from service.errors import OutcomeUnknown, UnknownCluster, UnknownStream
+from service.examined import Examined, fields_of
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
+from service.rights import Scope
 from service.stream import Stream
 from service.stream_rows import NOT_OPEN
+from service.trace_context import current_trace
 
 router = APIRouter()
 
@@ -45,14 +50,26 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 async def answer(
-    context: Context, stream: Stream, good: list[Item], *, is_retry: bool = False
+    context: Context,
+    stream: Stream,
+    good: list[Item],
+    *,
+    is_retry: bool = False,
+    asked: Asked = PLAIN,
 ) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
     Raises:
         Unavailable: Not now, or not in time.
     """
-    job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
+    job = Job(
+        items=good,
+        done=asyncio.get_running_loop().create_future(),
+        is_retry=is_retry,
+        learn=asked.learn,
+        explain=asked.explain,
+        trace=current_trace.get(),
+    )
     stream.queue.offer(job)
     try:
         async with asyncio.timeout(context.settings.request_timeout_s):
@@ -78,8 +95,10 @@ def promise(context: Context) -> dict[str, str]:
     return {DURABILITY_HEADER: context.settings.durability.value}
 
 
-def result_of(verdict: Verdict) -> dict[str, Any]:
+def result_of(verdict: Verdict | Examined) -> dict[str, Any]:
     """What is said about an item that has a verdict."""
+    if isinstance(verdict, Examined):
+        return fields_of(verdict)
     return {
         "id": verdict.id,
         "seq": verdict.seq,
@@ -106,11 +125,13 @@ def refused_of(item: Refused) -> dict[str, Any]:
     description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
     response_model=ClustersOut,
     responses=STREAM_PROBLEMS,
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def clusters(request: Request, state: ClusterState | None = None) -> Response:
     """List clusters."""
-    view = await (await stream_of(request, context_of(request))).pipeline.view()
+    context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    view = await (await stream_of(request, context)).pipeline.view()
     shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
     return json_response({"seq": view.seq, "stale": view.stale, "clusters": shown})
 
@@ -127,11 +148,13 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
             "description": "No cluster has, or had, this id, or there is no such stream.",
         },
     },
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def cluster(request: Request, cluster_id: int) -> Response:
     """Show a cluster."""
-    view = await (await stream_of(request, context_of(request))).pipeline.view()
+    context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    view = await (await stream_of(request, context)).pipeline.view()
     for found in view.clusters:
         if found.id == cluster_id:
             return json_response(found)
@@ -141,7 +164,7 @@ async def cluster(request: Request, cluster_id: int) -> Response:
 # How it is
 
 
-@router.get("/livez", summary="Is the process alive?", response_model=LiveOut)
+@router.get("/livez", summary="Is the process alive?", response_model=LiveOut, openapi_extra=OPEN)
 async def livez() -> Response:
     """Answer."""
     return json_response({"live": True})
@@ -150,15 +173,20 @@ async def livez() -> Response:
 @router.get(
     "/readyz",
     summary="Does it take items?",
-    description="Of the default stream, or of `?stream=`, which is opened by its first use and not by this question.",
+    description=(
+        "Of the default stream, or of `?stream=`, which is opened by its first use and not by this question; for "
+        "that, `read` is needed where keys are."
+    ),
     response_model=ReadyOut,
     responses={**STREAM_PROBLEMS, 503: {"model": ReadyOut, "description": "Not now, and why."}},
-    openapi_extra=STREAM,
+    openapi_extra=OPEN | STREAM,
 )
 async def readyz(request: Request) -> Response:
     """Say whether items are taken, and if not, why."""
     context = context_of(request)
     name = stream_name(request, context)
+    if "stream" in request.query_params:
+        await admit(request, context, Scope.READ, name)
     stream = context.streams.peek(name)
     if stream is None and not await context.streams.exists(name):
         raise UnknownStream(f"There is no stream {name!r}; GET /streams lists those there are.")
@@ -172,13 +200,22 @@ async def readyz(request: Request) -> Response:
     return json_response(ready, status=200 if reason is None else 503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    description="Of the whole process: a key needs all streams (`*`).",
+    response_class=Response,
+    openapi_extra=needs(Scope.READ),
+)
 async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, ALL_STREAMS)
     for stream in context.streams:
         stream.metrics.queue_items.set(stream.queue.waiting)
+        stream.metrics.queue_age.set(stream.queue.age_s)
         stream.metrics.watchers.set(len(stream.fanout))
+        stream.metrics.unsynced_items.set(stream.pipeline.unsynced_items)
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -186,11 +223,12 @@ async def metrics(request: Request) -> Response:
     "/info",
     summary="What is served: bundle, input, counts, settings, and the hash of the state",
     responses=STREAM_PROBLEMS,
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def info(request: Request) -> Response:
     """Describe the service and its state."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
     manifest = context.manifest
     stream = await stream_of(request, context)
     view = await stream.pipeline.view(with_hash=True)
@@ -223,6 +261,7 @@ async def info(request: Request) -> Response:
 @router.get(
     "/problems/{name}",
     summary="What a problem type means",
+    openapi_extra=OPEN,
     responses={404: {"description": "There is no such problem; `problems` lists those there are."}},
 )
 async def problem(name: str) -> Response:

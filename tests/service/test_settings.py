@@ -43,6 +43,11 @@ def test_others_are_ignored() -> None:
     assert Settings.read({}) == Settings.read({"PATH": "/bin", "PORT": "1", "first_seen": "x"})
 
 
+def test_what_clients_read_is_theirs() -> None:
+    """A key for clients may be set where a service starts."""
+    assert Settings.read({}) == Settings.read({"FIRSTSEEN_API_KEY": "fs_x"})
+
+
 def test_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is passed counts."""
     monkeypatch.setenv("FIRSTSEEN_PORT", "99")
@@ -65,6 +70,14 @@ def test_nothing_like_it() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("keys", "never"),
+        ("allow_open", "perhaps"),
+        ("origins", "*"),
+        ("origins", "https://a.example/path"),
+        ("hosts", "http://a"),
+        ("key_items_per_s", "0"),
+        ("key_burst", "0"),
+        ("key_streams", "-1"),
         ("port", "-1"),
         ("port", "70000"),
         ("port", "http"),

@@ -69,6 +69,10 @@ def _arrow_stream(pa: Any, results: list[Result]) -> bytes:  # noqa: ANN401 - a 
         "distance": pa.float64(),
     }
     columns = {name: pa.array([r.get(name) for r in results], kind) for name, kind in kinds.items()}
+    if any("learned" in r for r in results):
+        why = [r.get("explanation") for r in results]
+        columns["learned"] = pa.array([r.get("learned") for r in results], pa.bool_())
+        columns["explanation"] = pa.array([w and msgspec.json.encode(w).decode() for w in why], pa.string())
     problems = [r.get("problem") for r in results]
     for name, kind in (("type_", pa.string()), ("status", pa.int32()), ("detail", pa.string())):
         columns[f"problem_{name.rstrip('_')}"] = pa.array([getattr(p, name, None) for p in problems], kind)

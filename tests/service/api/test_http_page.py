@@ -30,7 +30,11 @@ def test_example(service: Inside, title: str, language: str, code: str) -> None:
     """It ends well, and what it prints has a verdict in it."""
     command = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
     done = subprocess.run(
-        [*command, code.replace("8765", str(service.port))], capture_output=True, text=True, timeout=60, check=False
+        [*command, code.replace("8765", str(service.port))],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert 0 == done.returncode, done.stderr

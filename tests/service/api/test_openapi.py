@@ -58,7 +58,9 @@ def test_every_problem_is_shown_with_its_status() -> None:
     for operations in openapi["paths"].values():
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                for name, example in response.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}).items():
+                for name, example in (
+                    response.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}).items()
+                ):
                     assert int(status) == example["value"]["status"]
                     assert f"/problems/{name}" == example["value"]["type"]
                     shown[name] = int(status)
@@ -69,7 +71,9 @@ def test_every_problem_is_shown_with_its_status() -> None:
 def test_nothing_is_left_of_what_fastapi_would_answer() -> None:
     """Errors are problems here, and every reference leads somewhere."""
     openapi = schema_of(SPECS["text"])
-    references = {part.partition('"')[0] for part in str(openapi).replace("'", '"').split('"#/components/schemas/')[1:]}
+    references = {
+        part.partition('"')[0] for part in str(openapi).replace("'", '"').split('"#/components/schemas/')[1:]
+    }
 
     assert "HTTPValidationError" not in str(openapi)
     assert references <= set(openapi["components"]["schemas"])
