@@ -127,6 +127,9 @@ class Settings(BaseSettings):
         64 * MIB, ge=1024, description="Most bytes of all HTTP bodies at once; beyond it requests get 503."
     )
     max_items: int = Field(4096, ge=1, description="Most items in one request or frame.")
+    max_pixels: int = Field(
+        16_000_000, ge=1, description="Most pixels of one PNG or JPEG; a larger one is not decoded."
+    )
     ws_window: int = Field(1024, ge=1, description="Most items a socket may have unanswered.")
     ws_delay_s: float = Field(
         1.0,
