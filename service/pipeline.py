@@ -172,6 +172,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            waiting=queue.peek,
         )
         self.epoch = 0
 
@@ -460,8 +461,8 @@ class Pipeline:
             if not self._is_paused:
                 self._readiness.ready()
 
-    async def _in_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
+    def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
 
     # Reading
 

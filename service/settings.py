@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to embed; auto: a GPU if there is one."
     )
+    runtime: Literal["auto", "torch", "onnx"] = Field(
+        "auto",
+        description=(
+            "What embeds: torch, or onnxruntime from the bundle's embedder.onnx (on the CPU); auto: of those that are "
+            "there and right, the one that is faster at start."
+        ),
+    )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one embedding call.")
     max_batch: int = Field(
         256, ge=1, le=65536, description="Most items embedded, decided and committed at once."
