@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test simulate faults bench discovery e2e constraints clean
+.PHONY: help setup demo check format test simulate faults soak bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ simulate: $(VENV)/.dev ## simulate faults on MINUTES=2 of seeds from FROM=random
 
 faults: $(VENV)/.dev ## hurt real servers and processes in RUNS=200 seeded runs, from SEED=... on; about 10 minutes
 	$(BIN)/python -m tests.faults --runs $(or $(RUNS),200) $(if $(SEED),--seed $(SEED))
+
+soak: $(VENV)/.dev ## use a real service as everybody does for MINUTES=10: memory flat, every id answered once
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.clusterer --quick --json benchmarks/results/clusterer.json

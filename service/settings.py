@@ -23,6 +23,9 @@ from service.state.keys import STREAM_PATTERN
 
 PREFIX = "FIRSTSEEN_"
 
+NO_SETTINGS = frozenset({f"{PREFIX}API_KEY"})
+"""Variables that are not refused though they set nothing here: they are read by `service.client`."""
+
 MIB = 1024 * 1024
 
 
@@ -135,6 +138,17 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_requests: bool = Field(
+        default=True,
+        description="A log line for each request, health checks apart; they are counted all the same.",
+    )
+    telemetry: Literal["off", "otlp"] = Field(
+        "off",
+        description=(
+            "otlp: traces of requests and batches go to an OpenTelemetry collector, set by the standard OTEL_ "
+            "variables; needs the extra `telemetry`."
+        ),
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -158,7 +172,7 @@ class Settings(BaseSettings):
         """
         values: dict[str, Any] = {}
         for variable, value in environ.items():
-            if not variable.startswith(PREFIX):
+            if not variable.startswith(PREFIX) or variable in NO_SETTINGS:
                 continue
             name = variable.removeprefix(PREFIX).lower()
             if name not in cls.model_fields:

@@ -17,6 +17,10 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    "service/client/errors.py": "tests/service/client/test_asking.py",
+    # The road that two clients take, and the run that a command makes.
+    "service/client/conversation.py": "tests/service/client/test_streaming.py",
+    "service/lines/run.py": "tests/service/test_cli_classify.py",
     # Parts of the pipeline, seen through it.
     "service/memory.py": "tests/service/test_deciding.py",
     "service/tending.py": "tests/service/test_pipeline_fits.py",
@@ -95,7 +99,7 @@ def test_every_test_file_mirrors_something() -> None:
         if path.startswith("tests/")
         and Path(path).name.startswith("test_")
         and path not in free | TOPICS
-        and not path.startswith(("tests/e2e/", "tests/faults/", "tests/simulation/"))
+        and not path.startswith(("tests/e2e/", "tests/faults/", "tests/simulation/", "tests/soak/"))
         and not _mirrors(path)
     ]
 

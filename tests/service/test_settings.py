@@ -43,6 +43,11 @@ def test_others_are_ignored() -> None:
     assert Settings.read({}) == Settings.read({"PATH": "/bin", "PORT": "1", "first_seen": "x"})
 
 
+def test_the_clients_key_is_no_typing_error() -> None:
+    """Who has it set for the client may start a service in the same shell; it changes nothing there."""
+    assert Settings.read({}) == Settings.read({"FIRSTSEEN_API_KEY": "k"})
+
+
 def test_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is passed counts."""
     monkeypatch.setenv("FIRSTSEEN_PORT", "99")

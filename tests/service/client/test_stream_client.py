@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from service.client import GaveUp, RawItem, Refused, StreamClient
-
-Handler = Callable[[ServerConnection], Awaitable[None]]
+from tests.service.client.scripted import Handler, Server, serving
 
 
 def item(n: int) -> RawItem:
@@ -23,69 +21,6 @@ async def chunks(*sizes: int) -> AsyncIterator[Sequence[RawItem]]:
     for size in sizes:
         yield [item(k) for k in range(n, n + size)]
         n += size
-
-
-class Server:
-    """Speaks the protocol; `cut_after` frames it goes without a word, on the first so many connections."""
-
-    def __init__(
-        self,
-        *,
-        credit: int = 100,
-        max_items: int = 100,
-        max_bytes: int = 1 << 20,
-        cuts: int = 0,
-        cut_after: int = 1,
-    ) -> None:
-        self._credit = credit
-        self._max_items = max_items
-        self._max_bytes = max_bytes
-        self._cuts = cuts
-        self._cut_after = cut_after
-        self.frames: list[list[str]] = []
-        self.connections = 0
-        self.counted: dict[str, int] = {}
-
-    async def __call__(self, socket: ServerConnection) -> None:
-        self.connections += 1
-        welcome = {
-            "type": "welcome",
-            "credits": self._credit,
-            "max_items": self._max_items,
-            "max_bytes": self._max_bytes,
-        }
-        await socket.send(json.dumps(welcome))
-        accepted = frames = 0
-        async for frame in socket:
-            message = json.loads(frame)
-            if message["type"] == "end":
-                return
-            ids = [raw["id"] for raw in message["items"]]
-            assert len(ids) <= self._max_items
-            assert len(frame.encode()) <= self._max_bytes
-            self.frames.append(ids)
-            frames += 1
-            if self._cuts and frames >= self._cut_after:
-                self._cuts -= 1
-                for id in ids:  # durable, though nobody hears of it
-                    self.counted.setdefault(id, len(self.counted))
-                socket.transport.abort()
-                return
-            results = [
-                {"position": accepted + n, "id": id, "seq": self.counted.setdefault(id, len(self.counted))}
-                for n, id in enumerate(ids)
-            ]
-            accepted += len(ids)
-            await socket.send(json.dumps({"type": "verdicts", "results": results}))
-            ack = {"type": "ack", "accepted": accepted, "durable": accepted, "credits": self._credit}
-            await socket.send(json.dumps(ack))
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    async with serve(handler, "127.0.0.1", 0) as server:
-        port = next(iter(server.sockets)).getsockname()[1]
-        yield f"ws://127.0.0.1:{port}/stream"
 
 
 async def stream(handler: Handler, *sizes: int, patience_s: float = 20.0) -> list[RawItem]:

@@ -1,0 +1,48 @@
+"""The client: classify items, follow a stream, watch clusters; from Python, with or without asyncio.
+
+    Client, AsyncClient    everything, over HTTP and WebSocket; `docs/client.md` has examples
+    StreamClient           the WebSocket alone, frame by frame, for who paces it himself
+
+It keeps the service's promise on the way there: an item has an id before it is sent, so whatever is cut, refused for
+a moment or left unanswered is sent again under that id, and nothing is lost or counted twice. Needs httpx, msgspec and
+websockets, and nothing else of what the service is made of: no torch, no numpy, no model.
+"""
+
+from service.client.answers import (
+    Answer,
+    Cluster,
+    Clusters,
+    Event,
+    Evidence,
+    Info,
+    Missing,
+    Problem,
+    Refusal,
+    Verdict,
+)
+from service.client.asynchronous import AsyncClient
+from service.client.errors import GaveUp, Refused, ServiceFailed
+from service.client.items import Item, RawItem
+from service.client.stream_client import StreamClient
+from service.client.synchronous import Client
+
+__all__ = [
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "Cluster",
+    "Clusters",
+    "Event",
+    "Evidence",
+    "GaveUp",
+    "Info",
+    "Item",
+    "Missing",
+    "Problem",
+    "RawItem",
+    "Refusal",
+    "Refused",
+    "ServiceFailed",
+    "StreamClient",
+    "Verdict",
+]

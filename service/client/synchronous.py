@@ -1,0 +1,151 @@
+"""The client for who has no event loop: a thread with one, and the same calls, which wait.
+
+It works inside a running loop, too, such as a notebook's (which it holds up while it waits). Ctrl-C ends a call at
+once, and leaves the client usable.
+"""
+
+import asyncio
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
+from contextlib import closing
+from typing import Any, Self, TypeVar
+
+from service.client.address import DEFAULT_URL
+from service.client.answers import Answer, Cluster, Clusters, Event, Info, Verdict
+from service.client.asynchronous import BATCH, AsyncClient
+from service.client.items import ItemLike
+
+T = TypeVar("T")
+
+
+class Client:
+    """A service, seen from outside: `AsyncClient` with calls that wait, which says what they do and raise.
+
+    Safe to use from several threads. Use it as a context, or `close` it.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        stream: str | None = None,
+        timeout_s: float = 60.0,
+        patience_s: float = 60.0,
+    ) -> None:
+        self._client = AsyncClient(
+            url, api_key=api_key, stream=stream, timeout_s=timeout_s, patience_s=patience_s
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=_run, args=(self._loop,), daemon=True, name="firstseen-client")
+        self._thread.start()
+        self._stop = weakref.finalize(self, _stop, self._loop, self._thread)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and end the thread; safe to call again."""
+        if self._stop.alive:
+            self._wait(self._client.close())
+            self._stop()
+
+    def classify(
+        self, items: Iterable[ItemLike], *, learn: bool = True, explain: bool = False, batch: int = BATCH
+    ) -> list[Answer]:
+        """`AsyncClient.classify`."""
+        return self._wait(self._client.classify(items, learn=learn, explain=explain, batch=batch))
+
+    def classify_one(self, item: ItemLike, *, learn: bool = True, explain: bool = False) -> Verdict:
+        """`AsyncClient.classify_one`."""
+        return self._wait(self._client.classify_one(item, learn=learn, explain=explain))
+
+    def stream(
+        self, items: Iterable[ItemLike], *, learn: bool = True, explain: bool = False
+    ) -> Generator[Answer, None, None]:
+        """`AsyncClient.stream`."""
+        with closing(self.stream_batches(items, learn=learn, explain=explain)) as lists:
+            for answers in lists:
+                yield from answers
+
+    def stream_batches(
+        self, items: Iterable[ItemLike], *, learn: bool = True, explain: bool = False, batch: int = BATCH
+    ) -> Generator[list[Answer], None, None]:
+        """`AsyncClient.stream_batches`."""
+        return self._each(self._client.stream_batches(items, learn=learn, explain=explain, batch=batch))
+
+    def clusters(self, state: str | None = None) -> Clusters:
+        """`AsyncClient.clusters`."""
+        return self._wait(self._client.clusters(state))
+
+    def cluster(self, id: int) -> Cluster:
+        """`AsyncClient.cluster`."""
+        return self._wait(self._client.cluster(id))
+
+    def info(self) -> Info:
+        """`AsyncClient.info`."""
+        return self._wait(self._client.info())
+
+    def watch(self) -> Generator[Clusters | Event, None, None]:
+        """`AsyncClient.watch`."""
+        return self._each(self._client.watch())
+
+    def _wait(self, asked: Coroutine[Any, Any, T]) -> T:
+        """What it returns; interrupted, it is cancelled."""
+        if not self._stop.alive:
+            asked.close()
+            raise RuntimeError("The client is closed; make a new one.")
+        waiting = asyncio.run_coroutine_threadsafe(asked, self._loop)
+        try:
+            return waiting.result()
+        except BaseException:
+            waiting.cancel()
+            raise
+
+    def _each(self, values: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+        """What it yields, asked for one by one: nothing runs ahead of the caller but what is bounded there."""
+        turn = asyncio.Lock()
+        try:
+            while (value := self._wait(_next(values, turn))) is not None:
+                yield value
+        finally:
+            if self._stop.alive:
+                self._wait(_closed(values, turn))
+
+
+async def _next(values: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | None:
+    """The next value; none of them is None, which says that there are no more."""
+    async with turn:
+        return await anext(values, None)
+
+
+async def _closed(values: AsyncGenerator[T, None], turn: asyncio.Lock) -> None:
+    """Close it, once a call that was interrupted has left it."""
+    async with turn:
+        await values.aclose()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """The thread: the loop until it is stopped, and its end, which may not be inside of another loop."""
+    loop.run_forever()
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """End what still runs in the loop, and the thread."""
+    loop.call_soon_threadsafe(_cancel_all, loop)
+    if thread is not threading.current_thread():  # where the last reference was dropped
+        thread.join()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    ended = asyncio.gather(*tasks, return_exceptions=True)
+    ended.add_done_callback(lambda _: loop.stop())
