@@ -32,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (cli_classify, cli_watch, cli_dlq, cli_state):
-    app.add_typer(part.app)
+for group in (cli_classify, cli_dlq, cli_state, cli_watch):
+    app.add_typer(group.app)
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT

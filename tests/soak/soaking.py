@@ -18,6 +18,7 @@ import psutil
 
 from tests.service import digits
 from tests.service.processes import Serve
+from tests.service.waiting import until
 from tests.soak import clients
 from tests.soak.book import Book
 from tests.soak.slope import Slope, slope_of
@@ -148,7 +149,7 @@ async def _soak(service: Serve, *, seconds: float, rng: random.Random, tell: Cal
 
 
 def _report(service: Serve, book: Book, memory: _Memory, seconds: float) -> Report:
-    info = service.get("/info")
+    info = until(lambda: None if (found := service.get("/info"))["stale"] else found, "all is told")
     counted = sum(info["verdicts"].values())
     if service.process.poll() is not None:
         book.note_wrong("the service ended")
