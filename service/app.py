@@ -6,19 +6,22 @@ settings, bundle ─► embedder, threads, store client (or embedded server) ─
 import asyncio
 import contextlib
 import os
+import platform
 import secrets
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model.bundle import Bundle
 from service import precompile
@@ -26,12 +29,15 @@ from service.api import dlq, ingest_ws, rest, streams, watch_ws
 from service.api.context import Context
 from service.api.failures import handle_failures
 from service.api.schemas import add_examples
+from service.api.seen import Seen
 from service.batching import Queue
 from service.embedding import Embedder
+from service.errors import InvalidSetting
 from service.fanout import Fanout
 from service.metrics import Metrics
 from service.pipeline import Pipeline
 from service.precompile import Prepare
+from service.request_id import namer
 from service.settings import Settings
 from service.starting import starting_params
 from service.state.durability import Durability
@@ -43,6 +49,9 @@ from service.stream import Stream
 from service.streams import Streams
 from service.workers import Workers
 
+if TYPE_CHECKING:
+    from service.telemetry import OtelSpans
+
 log = structlog.get_logger("firstseen.app")
 
 STOP_S = 2.0
@@ -53,6 +62,9 @@ _AFTER_STOP_S = 0.8
 
 _STORE_STOP_S = 0.8
 """... and how long the embedded store may take to end; killed after that, it loses nothing."""
+
+_TELEMETRY_S = 1.0
+"""... and what waits to be told to a collector."""
 
 
 def create_app(
@@ -84,12 +96,21 @@ def create_app(
         cluster_radius=calibration.cluster_radius,
     )
     durability = settings.promised()
-    metrics = Metrics(CollectorRegistry())
     release = version("firstseen")
+    spans = _spans(settings, release)
+    metrics = Metrics(CollectorRegistry(), spans)
+    ProcessCollector(registry=metrics.registry)
+    metrics.describe("build", version=release, python=platform.python_version())
+    metrics.describe("bundle", bundle=bundle.manifest.bundle_id)
+    metrics.describe("embedder", runtime="torch", device=embedder.device)
+    kind = "redis" if settings.redis_url else "embedded"
+    metrics.describe("store", kind=kind, durability=durability.tier.value)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            if spans is not None:
+                stack.push_async_callback(_ended, spans)
             revive = None
             url: str = settings.redis_url or ""
             try:
@@ -156,7 +177,7 @@ def create_app(
                 metrics=metrics,
                 version=release,
                 device=embedder.device,
-                store="redis" if settings.redis_url else "embedded",
+                store=kind,
             )
             served.begin()
             yield
@@ -173,12 +194,50 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    for module in (rest, streams, dlq, ingest_ws, watch_ws):
+    modules = (rest, streams, dlq, ingest_ws, watch_ws)
+    for module in modules:
         app.include_router(module.router)
+    routes = [*app.routes, *(route for module in modules for route in module.router.routes)]
+    paths = {path for route in routes if "{" not in (path := getattr(route, "path", "{"))}
 
     handle_failures(app)
+    build = app.build_middleware_stack
+    # Around the framework's own outermost layer, which answers for faults that nothing else caught.
+    app.build_middleware_stack = lambda: Seen(  # type: ignore[method-assign]
+        build(),
+        metrics=metrics.http,
+        name=namer(secrets.token_hex(4)),
+        logs=settings.log_requests,
+        spans=spans,
+        paths=paths,
+    )
     add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
     return app
+
+
+def _spans(settings: Settings, release: str) -> "OtelSpans | None":
+    """Who draws traces; nothing of it is loaded where nobody does.
+
+    Raises:
+        InvalidSetting: It is wanted, and the extra is not installed.
+    """
+    if settings.telemetry == "off":
+        return None
+    try:
+        from service.telemetry import OtelSpans, otlp_provider  # noqa: PLC0415 - an extra
+    except ImportError as missing:
+        raise InvalidSetting(
+            f"FIRSTSEEN_TELEMETRY={settings.telemetry} needs OpenTelemetry ({missing}): "
+            "pip install 'firstseen[telemetry]'."
+        ) from None
+    return OtelSpans(otlp_provider(release), release)
+
+
+async def _ended(spans: "OtelSpans") -> None:
+    """Let spans that wait be sent; a collector that is away must not hold up the end of the process."""
+    closing = threading.Thread(target=spans.close, daemon=True)
+    closing.start()
+    await asyncio.to_thread(closing.join, _TELEMETRY_S)
 
 
 async def drain(app: FastAPI) -> None:

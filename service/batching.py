@@ -16,11 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.errors import Overloaded, StoreAway, Unavailable
+from service.examined import Examined
 from service.intake import Refused
 from service.records import Item, Verdict
+from service.trace_context import TraceContext
 
-Answer = Verdict | Refused
-"""What becomes of an item that was queued: nearly always a verdict."""
+Answer = Verdict | Refused | Examined
+"""What becomes of an item that was queued: nearly always a verdict; with more to it, or not learnt, where that was
+asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,13 +32,19 @@ class Job:
 
     `results` fills up to the length of `items`; then `done` has them. `on_progress`, where given, is called in
     the event loop with each durable slice of answers. `is_retry`: a person wants these items tried although they
-    are in quarantine.
+    are in quarantine. `learn`: False: a dry run, which is not looked up, written or counted. `explain`: say why as
+    well. `trace`: the request's place in its trace. `offered`: since when it waits, in the loop's time; set by the
+    queue. Only jobs that are alike in these two share a batch.
     """
 
     items: list[Item]
     done: asyncio.Future[list[Answer]]
     on_progress: Callable[[list[Answer]], None] | None = None
     is_retry: bool = False
+    learn: bool = True
+    explain: bool = False
+    trace: TraceContext | None = None
+    offered: float = 0.0
     taken: int = 0
     results: list[Answer] = field(default_factory=list)
 
@@ -89,6 +98,13 @@ class Queue:
         return self._waiting
 
     @property
+    def age_s(self) -> float:
+        """How long what waits longest has waited; 0 when nothing waits."""
+        if not self._jobs:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._jobs[0].offered
+
+    @property
     def is_drained(self) -> bool:
         """Whether everything has been taken and answered, and no more will come."""
         return self._drained.is_set()
@@ -107,6 +123,7 @@ class Queue:
                 f"{self._waiting} items are waiting, which is near the most that may ({self._max_items}). "
                 "Send the same again after the time in Retry-After."
             )
+        job.offered = asyncio.get_running_loop().time()
         self._jobs.append(job)
         self._waiting += len(job.items)
         self._arrived.set()
@@ -147,6 +164,8 @@ class Queue:
                 self._jobs.popleft()
                 self._waiting -= left
                 continue
+            if batch and (job.learn, job.explain) != (batch[0].job.learn, batch[0].job.explain):
+                break  # in its turn: a dry run sees what was sent before it
             n = min(left, room)
             batch.append(Slice(job, job.taken, job.taken + n))
             job.taken += n

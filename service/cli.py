@@ -432,7 +432,7 @@ def serve(
     redis_url: Annotated[
         str | None, typer.Option(help="Use this Redis instead of the embedded store.")
     ] = None,
-    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
+    stream: Annotated[str | None, typer.Option(help=r"Stream of who names none \[default: default].")] = None,
     device: Annotated[str | None, typer.Option(help=r"auto, cpu or cuda \[default: auto].")] = None,
     known_error_rate: Annotated[
         float | None,

@@ -14,18 +14,22 @@ An item is answered with its verdict or with the refusal of one in quarantine, e
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import structlog
 
 from model.bundle import Bundle
-from model.inputs import Payload, decode_item
+from model.inputs import decode_item
 from service.asking import Asking
 from service.batching import Answer
 from service.clustering.engine import StepResult
+from service.clustering.explanation import Explanation
 from service.dead_letters import DeadLetters
-from service.errors import EngineFails, TooManyQuarantined
+from service.errors import EngineFails, InvalidItem, TooManyQuarantined
+from service.examined import Examined
+from service.examining import Embeds, Examiner
+from service.intake import Refused
 from service.memory import Memory
 from service.metrics import StreamMetrics
 from service.quarantine import (
@@ -37,7 +41,7 @@ from service.quarantine import (
     is_short_of_memory,
     reason_of,
 )
-from service.records import AUTO_ID_PREFIX, Float32s, Item, auto_id
+from service.records import AUTO_ID_PREFIX, Item, Verdict, auto_id
 from service.state.packing import pack_items, pack_verdict, unpack_verdict
 from service.state.store import Append, StreamStore
 from service.wary import REASON, TOGETHER, Doubt, name_of, succeed
@@ -46,15 +50,12 @@ log = structlog.get_logger("firstseen.pipeline")
 
 T = TypeVar("T")
 
+_FAILS: Final = (
+    "The engine fails ({reason}), and it fails at the bundle's golden items, too: it is not what was sent. Send the "
+    "same again after the time in Retry-After."
+)
 _PROBE_ID: Final = f"{AUTO_ID_PREFIX}probe"
 _PROBE_ITEMS: Final = 4  # few, so that memory for them is missing only where it is missing for anything
-
-
-class Embeds(Protocol):
-    """What is needed of an embedder."""
-
-    def embed(self, items: Sequence[Payload], /) -> Float32s:
-        """B payloads to float32 (B, D)."""
 
 
 class EngineCrashed(Exception):
@@ -100,6 +101,7 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
+        self._examiner = Examiner(bundle=bundle, embedder=embedder, memory=memory, metrics=metrics, now=now)
         self._convictions = Convictions()
         self._doubt: Doubt | None = None
 
@@ -121,17 +123,22 @@ class Decider:
 
     # A batch
 
-    async def answer(self, items: list[Item], *, retried: frozenset[int] = frozenset()) -> list[Answer]:
+    async def answer(
+        self, items: list[Item], *, retried: frozenset[int] = frozenset(), explained: bool = False
+    ) -> list[Answer]:
         """The answer for every item, in order; durable when this returns.
 
         Args:
             items: Of one batch.
             retried: Which of them are to be tried although they are in quarantine.
+            explained: Whether to say why as well.
 
         Raises:
             EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
         """
         by_id = await self._known(items, retried)
+        if explained:
+            by_id |= await self._explain_known(items, by_id)
         new: list[Item] = []
         new_ids: dict[str, bool] = {}
         for n, item in enumerate(items):
@@ -140,7 +147,8 @@ class Decider:
             elif item.id not in by_id and item.id not in new_ids:
                 new.append(item)
                 new_ids[item.id] = n in retried
-        answers = await self._settle(new, frozenset(id for id, is_retry in new_ids.items() if is_retry))
+        again = frozenset(id for id, is_retry in new_ids.items() if is_retry)
+        answers = await self._settle(new, again, explained=explained)
         by_id |= {item.id: one for item, one in zip(new, answers, strict=True) if item.id is not None}
         auto = (one for item, one in zip(new, answers, strict=True) if item.id is None)
         self._metrics.repeats.inc(len(items) - len(new))
@@ -162,7 +170,7 @@ class Decider:
                 known[id] = self._letters.refusal(id)
         return known
 
-    async def _settle(self, new: list[Item], retried: frozenset[str]) -> list[Answer]:
+    async def _settle(self, new: list[Item], retried: frozenset[str], *, explained: bool) -> list[Answer]:
         """Answer items that have no answer yet, in order; whatever crashes on the way."""
         doubt = self._doubt
         assert doubt is not None
@@ -180,14 +188,14 @@ class Decider:
                 continue
             await self._note(items)
             try:
-                result = await self._learn(items)
+                answered = await self._learn(items, explained=explained)
             except EngineCrashed as crash:
                 if await self._crashed(crash, search, part):
                     seen = reason_of(crash.__cause__ or crash)
                     answers.append(await self._convict(items[0], seen, search.crashes_of(part.start)))
                     search.settled()
             else:
-                answers += result.verdicts
+                answers += answered
                 search.settled()
                 self._acquit(items)
                 for item in items:
@@ -195,7 +203,7 @@ class Decider:
                         await self._letters.release(str(item.id))
         return answers
 
-    async def _learn(self, new: list[Item]) -> StepResult:
+    async def _learn(self, new: list[Item], *, explained: bool) -> Sequence[Answer]:
         """Embed, step and commit.
 
         Raises:
@@ -207,15 +215,21 @@ class Decider:
             t = np.full(len(new), self._now(), dtype=np.float64)
             self._metrics.batch_items.observe(len(new))
 
+            whys: list[Explanation | None] = []
+
             def step() -> tuple[StepResult, Append]:
                 is_halfway = False
                 try:
                     with self._metrics.embed.time():
                         z = self._embedder.embed([item.x for item in new])
                     with self._metrics.step.time():
-                        observed = engine.decide(z, ids, t)
-                        is_halfway = True
-                        result = engine.apply(observed)
+                        if explained:
+                            is_halfway = True
+                            observed, result, whys[:] = self._examiner.step(engine, z, ids, t)
+                        else:
+                            observed = engine.decide(z, ids, t)
+                            is_halfway = True
+                            result = engine.apply(observed)
                     record = Append(
                         first_seq=observed.first_seq,
                         count=len(observed),
@@ -236,7 +250,12 @@ class Decider:
                 with self._metrics.commit.time():
                     await self._ask(lambda: self._store.append(record))
             self._memory.committed(result)
-        return result
+        if not explained:
+            return result.verdicts
+        return [
+            Examined(id=verdict.id, verdict=verdict, is_learned=True, explanation=why)
+            for verdict, why in zip(result.verdicts, whys, strict=True)
+        ]
 
     async def _stepped(self, step: Callable[[], tuple[StepResult, Append]]) -> tuple[StepResult, Append]:
         try:
@@ -248,6 +267,70 @@ class Decider:
         except BaseException:  # cancelled, and the thread goes on
             self._memory.forget()
             raise
+
+    # Without learning
+
+    async def try_out(self, items: list[Item], *, explained: bool) -> list[Answer]:
+        """What would be said of each item, were it the next one: nothing is looked up, written or counted as an item.
+
+        One that crashes net or engine is refused, and is not put into quarantine.
+
+        Raises:
+            EngineFails: Not now: it fails at anything.
+        """
+        self._metrics.dry_runs.inc(len(items))
+        answers: list[Answer] = []
+        for part in self._parts(items):
+            answers += await self._tried(part, [None] * len(part), explained=explained)
+        return answers
+
+    async def _explain_known(self, items: list[Item], by_id: dict[str, Answer]) -> dict[str, Answer]:
+        """The verdicts there are, each with why it is or would be so as of now; one that crashes stays without."""
+        verdicts = {id: answer for id, answer in by_id.items() if isinstance(answer, Verdict)}
+        asked = {item.id: item for item in items if item.id in verdicts}
+        found: dict[str, Answer] = {}
+        for part in self._parts(list(asked.values())):
+            own = [verdicts[str(item.id)] for item in part]
+            answers = await self._tried(part, own, explained=True)
+            found |= {
+                verdict.id: Examined(id=verdict.id, verdict=verdict, is_learned=True, explanation=None)
+                if isinstance(answer, Refused)
+                else answer
+                for verdict, answer in zip(own, answers, strict=True)
+            }
+        return found
+
+    def _parts(self, items: list[Item]) -> list[list[Item]]:
+        """How items are tried together: all of them, but for a wary owner's short notes, and who is in doubt."""
+        doubt = self._doubt
+        assert doubt is not None
+        size = 1 if doubt.knows_some else TOGETHER if doubt.is_wary else max(len(items), 1)
+        return [items[start : start + size] for start in range(0, len(items), size)]
+
+    async def _tried(
+        self, items: list[Item], verdicts: Sequence[Verdict | None], *, explained: bool
+    ) -> list[Answer]:
+        doubt = self._doubt
+        assert doubt is not None
+        if len(items) == 1 and doubt.is_guilty(name_of(items[0])):
+            return [_crashes(items[0])]
+        await self._note(items)
+        try:
+            found = await self._examiner.examine(items, verdicts, explained=explained)
+        except Exception as error:
+            await self._note([])
+            log.warning("dry_run_crashed", items=len(items), reason=reason_of(error))
+            if len(items) > 1:
+                return [
+                    answer
+                    for item, verdict in zip(items, verdicts, strict=True)
+                    for answer in await self._tried([item], [verdict], explained=explained)
+                ]
+            if not await self.is_well(with_step=False):
+                raise EngineFails(_FAILS.format(reason=reason_of(error))) from error
+            return [_crashes(items[0])]
+        await self._note([])
+        return list(found)
 
     # When it crashes
 
@@ -280,10 +363,7 @@ class Decider:
             case Next.ENGINE_FAILS:
                 if crash.is_halfway:  # the state is to blame, not what is in hand
                     await self._note([])
-                raise EngineFails(
-                    f"The engine fails ({reason}), and it fails at the bundle's golden items, too: it is not what was "
-                    "sent. Send the same again after the time in Retry-After."
-                )
+                raise EngineFails(_FAILS.format(reason=reason))
             case Next.TOO_MANY:
                 raise TooManyQuarantined(
                     f"{PER_MINUTE} items crashed the engine within a minute, the last by {reason}. The stream pauses; "
@@ -349,3 +429,13 @@ class Decider:
         assert doubt is not None
         if doubt.is_wary or doubt.knows_some:
             doubt.acquitted(tuple(map(name_of, items)))
+
+
+def _crashes(item: Item) -> Refused:
+    return Refused(
+        item.id,
+        InvalidItem(
+            "The item crashes the engine. It was not to be learnt, so nothing of it was kept; to be learnt it would go "
+            "into quarantine."
+        ),
+    )

@@ -29,21 +29,23 @@ import structlog
 
 from model.bundle import Bundle
 from service.asking import RETRY_S, Asking
-from service.batching import Queue, Slice
+from service.batching import Answer, Queue, Slice
 from service.clustering import snapshot
 from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from service.dead_letters import DeadLetters
-from service.deciding import Decider, Embeds
+from service.deciding import Decider
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
+from service.examining import Embeds
 from service.fanout import Fanout
 from service.fits import Fits
 from service.memory import Memory
 from service.metrics import StreamMetrics
 from service.readiness import Readiness
-from service.recovery import replay
+from service.records import Item
+from service.restoring import Restoring
 from service.saving import Saving
 from service.state.errors import (
     DuplicateIds,
@@ -55,12 +57,12 @@ from service.state.errors import (
 )
 from service.state.packing import (
     EntryUnreadable,
-    pack_configure,
 )
-from service.state.store import Append, StreamStore
+from service.state.store import StreamStore
 from service.store_check import StoreCheck
 from service.stream_view import StreamView, view_of
 from service.tending import Tending
+from service.unsynced import Unsynced
 from service.workers import Workers
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -120,13 +122,10 @@ class Pipeline:
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
         """
-        self._bundle = bundle
-        self._labels = bundle.manifest.labels
         self._store = store
         self._queue = queue
         self._fanout = fanout
         self._metrics = metrics
-        self._params = params
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
         self._prepare = prepare
@@ -136,6 +135,7 @@ class Pipeline:
         self._at_rest = asyncio.Lock()
         self._engine: Engine | None = None
         self._view: StreamView | None = None
+        self._unsynced = Unsynced(lambda: asyncio.get_running_loop().time())
         self._saving = Saving(store, metrics, every_items=snapshot_every_items, dump=self._dump)
         self._durable_seq = (
             0  # falls only where the durability lets Redis forget, not when the memory is dropped
@@ -144,6 +144,14 @@ class Pipeline:
         self._is_paused = False
         self._readiness = Readiness(queue, metrics)
         self._asking = Asking(store, self._readiness, revive_store)
+        self._restoring = Restoring(
+            bundle=bundle,
+            params=params,
+            store=store,
+            asking=self._asking,
+            in_worker=self._in_worker,
+            metrics=metrics,
+        )
         self._store_check = StoreCheck(store, self._asking, self._readiness)
         self.dead_letters = DeadLetters(store, self._asking, metrics, now, version)
         memory = Memory(
@@ -190,6 +198,11 @@ class Pipeline:
     def last_durable_seq(self) -> int:
         """The latest durable item, -1 before the first."""
         return self._durable_seq - 1
+
+    @property
+    def unsynced_items(self) -> int:
+        """Acknowledged items that a crash of Redis might take, at most; 0 but in the tier `relaxed`."""
+        return self._unsynced.items
 
     # Owning the stream
 
@@ -260,36 +273,9 @@ class Pipeline:
         self._readiness.unready("replaying the log")
         self._engine = None
         self._fits.drop()
-        loaded = await self._asking.until_answered(self._store.load)
-        for warning in loaded.warnings:
-            log.warning("snapshot_skipped", warning=warning)
-        if loaded.snapshot is None:
-            begin = partial(Engine, self._bundle.known, self._labels, self._params)
-        else:
-            begin = partial(snapshot.load, loaded.snapshot, self._bundle.known, self._labels)
-        engine = await self._in_worker(begin)
-        self._saving.seq = loaded.snapshot_seq
-        entries = 0
-        async for page in self._store.replay_pages(loaded):
-            await self._in_worker(partial(replay, engine, page))
-            entries += len(page)
-        forgotten = self._durable_seq - engine.seq
-        if forgotten > 0 and self._store.durability.may_forget:
-            log.error("forgotten", items=forgotten, seq=engine.seq)
-            self._metrics.forgotten.inc(forgotten)
-        elif forgotten > 0:
-            raise StoreError(
-                f"Redis came back with {engine.seq} items where {self._durable_seq} had been confirmed: it was "
-                "emptied, or a replica that lagged took over. Restore it from a backup, or start firstseen again to go "
-                "on from what is there."
-            )
-        log.info("restored", snapshot_seq=loaded.snapshot_seq, entries=entries, seq=engine.seq)
-        if engine.seq == 0 or engine.params != self._params:
-            engine.check(self._params)  # before it is in the log
-            wanted = Append(first_seq=engine.seq, count=1, payload=pack_configure(self._params), verdicts=())
-            await self._asking.until_answered(lambda: self._store.append(wanted))
-            engine.configure(self._params)
+        engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq)
         self._engine, self._durable_seq = engine, engine.seq
+        self._unsynced.restored(engine.seq)
         self._view = self._look(engine)
         self._fanout.end()  # who came meanwhile has an old hello: they come back for a fresh one
 
@@ -382,7 +368,8 @@ class Pipeline:
         owners = [part.job for part in batch for _ in part.items]
         retried = frozenset(n for n, job in enumerate(owners) if job.is_retry)
         try:
-            answers = await self._decider.answer(items, retried=retried)
+            with self._metrics.in_batch(len(items), (part.job.trace for part in batch)):
+                answers = await self._answered(batch, items, retried)
         except (
             StoreError,
             asyncio.CancelledError,
@@ -409,6 +396,12 @@ class Pipeline:
             n = part.stop - part.start
             part.job.deliver(answers[at : at + n])
             at += n
+
+    async def _answered(self, batch: list[Slice], items: list[Item], retried: frozenset[int]) -> list[Answer]:
+        job = batch[0].job  # the others are like it
+        if not job.learn:
+            return await self._decider.try_out(items, explained=job.explain)
+        return await self._decider.answer(items, retried=retried, explained=job.explain)
 
     def _fail(self, batch: list[Slice], error: FirstseenError) -> None:
         for part in batch:
@@ -449,6 +442,8 @@ class Pipeline:
     def _committed(self, result: StepResult) -> None:
         self._durable_seq = self._present().seq
         self._metrics.seq.set(self._durable_seq)
+        if self._store.durability.may_forget:
+            self._unsynced.stands(self._durable_seq)
         self._metrics.count(result.verdicts)
         self._tell(result)
 

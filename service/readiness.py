@@ -93,6 +93,8 @@ class Readiness:
     def _show(self) -> None:
         reason = self.reason
         self._metrics.ready.set(reason is None)
+        self._metrics.store_up.set(self._away is None)
+        self._metrics.store_safe.set(self._unsafe is None)
         if reason is None or self._away or self._unsafe or self.is_stopping:
             self.settled.set()
         if reason is None or (self._is_brief and self._away is None and not self.is_stopping):

@@ -79,8 +79,10 @@ class Saving:
             await self._store.save_snapshot(blob, seq=seq)
         except (StoreUnavailable, SaveOvertaken) as away:
             log.warning("snapshot_failed", reason=str(away))
+            self._metrics.snapshots_failed.inc()
             self.seq = seq - self._every // 2
             return
         self.seq = seq
         self._metrics.snapshots.inc()
+        self._metrics.snapshot_seq.set(seq)
         log.info("snapshot", seq=seq, bytes=len(blob))

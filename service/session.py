@@ -40,7 +40,7 @@ from service.protocol import (
     Verdicts,
     Welcome,
 )
-from service.records import Item
+from service.records import Item, Verdict
 
 
 class SessionState(Enum):
@@ -185,6 +185,7 @@ class IngestSession:
                 problem = self._problem_of(answer.error)
                 nacks.append(Send(Nack(position=position, id=answer.id, problem=problem)))
             else:
+                assert isinstance(answer, Verdict)  # more is not asked for over a socket
                 results.append(Result.of(position, answer))
         self._advance()
         verdicts: list[Effect] = [Send(Verdicts(results))] if results else []

@@ -138,6 +138,17 @@ class Settings(BaseSettings):
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_requests: bool = Field(
+        default=True,
+        description="A log line for each request, health checks apart; they are counted all the same.",
+    )
+    telemetry: Literal["off", "otlp"] = Field(
+        "off",
+        description=(
+            "otlp: traces of requests and batches go to an OpenTelemetry collector, set by the standard OTEL_ "
+            "variables; needs the extra `telemetry`."
+        ),
+    )
 
     @classmethod
     def settings_customise_sources(

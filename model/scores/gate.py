@@ -164,6 +164,14 @@ class Gate:
         """K."""
         return self._parts[0].score.classes
 
+    def parts(self, z: Float32s) -> Float64s:
+        """float32 (B, D) to float64 (P, B, K): what each part says, in its unit, in the order of `specs`."""
+        found = np.empty((len(self._parts), len(z), self.classes))
+        for out, part in zip(found, self._parts, strict=True):
+            own = np.ascontiguousarray(z[:, part.layer.start : part.layer.stop], dtype=np.float64)
+            out[:] = (part.score(own) - part.spec.mean) / part.spec.scale
+        return found
+
     def __call__(self, z: Float32s) -> Float64s:
         """float32 (B, D) to float64 (B, K); larger is stranger. Each row by itself, to the last bit."""
         total = np.zeros((len(z), self.classes))

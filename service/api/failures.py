@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from service import errors
 from service.protocol import Problem
+from service.request_id import current_request_id
 from service.state.errors import StoreError
 
 PROBLEM_JSON = "application/problem+json"
@@ -85,9 +86,11 @@ def response_of(error: Exception) -> Response:
         headers["retry-after"] = str(error.retry_after_s)
     if isinstance(error, errors.BodyTooSlow):
         headers["connection"] = "close"  # the rest of the body is not waited for
-    return Response(
-        msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers
-    )
+    body = msgspec.json.encode(problem)
+    name = current_request_id.get()
+    if name is not None:  # a name needs no escaping
+        body = body[:-1] + b',"instance":"urn:firstseen:request:%s"}' % name.encode()
+    return Response(body, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
 
 
 def handle_failures(app: FastAPI) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
+from service.api.asked import PARAMETERS, PLAIN, Asked, asked_in
 from service.api.bodies import read_each, receive_body, split_items
 from service.api.context import Context, check_origin, context_of, stream_name, stream_of
 from service.api.failures import FAILURES, problem_of, response_of
@@ -17,6 +18,7 @@ from service.api.schemas import (
     STREAM_PROBLEMS,
     ClusterOut,
     ClustersOut,
+    ExaminedOut,
     ItemIn,
     ItemsIn,
     LiveOut,
@@ -25,13 +27,16 @@ from service.api.schemas import (
     ResultsOut,
     VerdictOut,
 )
+from service.api.seen import note
 from service.batching import Answer, Job
 from service.errors import OutcomeUnknown, UnknownCluster, UnknownStream
+from service.examined import Examined, fields_of
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
 from service.stream import Stream
 from service.stream_rows import NOT_OPEN
+from service.trace_context import current_trace
 
 router = APIRouter()
 
@@ -73,12 +78,12 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         "One item in, one verdict out; `items` in, `results` out, in order. A bad item fails alone: its result has a "
         "`problem` instead of a verdict. A verdict is durable when it arrives, as the header "
         "`Firstseen-Durability` says (fsync, relaxed or replicated), and an id that is sent again gets the verdict it "
-        "had."
+        "had. With `learn=false` nothing is learnt, with `explain=true` the answer says why."
     ),
-    response_model=VerdictOut | ResultsOut,
+    response_model=VerdictOut | ExaminedOut | ResultsOut,
     responses=_PROBLEMS,
     openapi_extra={
-        **STREAM,
+        "parameters": [*STREAM["parameters"], *PARAMETERS],
         "requestBody": {
             "required": True,
             "content": {
@@ -93,23 +98,26 @@ async def classify(request: Request) -> Response:
     """Classify the items of the body."""
     context = context_of(request)
     check_origin(request)
-    stream = await stream_of(request, context, may_create=True)
+    asked = asked_in(request.query_params)
+    stream = await stream_of(request, context, may_create=asked.learn)
     with stream.in_use():
-        return await _classified(request, context, stream)
+        return await _classified(request, context, stream, asked)
 
 
-async def _classified(request: Request, context: Context, stream: Stream) -> Response:
+async def _classified(request: Request, context: Context, stream: Stream, asked: Asked) -> Response:
     settings = context.settings
     with context.bodies.share() as share:
         body = await receive_body(
             request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )
         raws, is_single = split_items(body, max_items=settings.max_items)
+        asked.check(len(raws))
         read = await read_each(raws, context.manifest.input)
         del body, raws
+    note(request, items=len(read), stream=stream.name)
     good = [item for item in read if not isinstance(item, Refused)]
     stream.metrics.refused.inc(len(read) - len(good))
-    answers = iter(await answer(context, stream, good) if good else [])
+    answers = iter(await answer(context, stream, good, asked=asked) if good else [])
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single:
         return response_to(outcomes[0], context)
@@ -120,14 +128,26 @@ async def _classified(request: Request, context: Context, stream: Stream) -> Res
 
 
 async def answer(
-    context: Context, stream: Stream, good: list[Item], *, is_retry: bool = False
+    context: Context,
+    stream: Stream,
+    good: list[Item],
+    *,
+    is_retry: bool = False,
+    asked: Asked = PLAIN,
 ) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
     Raises:
         Unavailable: Not now, or not in time.
     """
-    job = Job(items=good, done=asyncio.get_running_loop().create_future(), is_retry=is_retry)
+    job = Job(
+        items=good,
+        done=asyncio.get_running_loop().create_future(),
+        is_retry=is_retry,
+        learn=asked.learn,
+        explain=asked.explain,
+        trace=current_trace.get(),
+    )
     stream.queue.offer(job)
     try:
         async with asyncio.timeout(context.settings.request_timeout_s):
@@ -153,7 +173,9 @@ def _promise(context: Context) -> dict[str, str]:
     return {DURABILITY_HEADER: context.settings.durability.value}
 
 
-def _result(verdict: Verdict) -> dict[str, Any]:
+def _result(verdict: Verdict | Examined) -> dict[str, Any]:
+    if isinstance(verdict, Examined):
+        return fields_of(verdict)
     return {
         "id": verdict.id,
         "seq": verdict.seq,
@@ -251,7 +273,9 @@ async def metrics(request: Request) -> Response:
     context = context_of(request)
     for stream in context.streams:
         stream.metrics.queue_items.set(stream.queue.waiting)
+        stream.metrics.queue_age.set(stream.queue.age_s)
         stream.metrics.watchers.set(len(stream.fanout))
+        stream.metrics.unsynced_items.set(stream.pipeline.unsynced_items)
     return Response(generate_latest(context.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

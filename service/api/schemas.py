@@ -45,6 +45,99 @@ class VerdictOut(BaseModel):
     distance: float = Field(description="Mahalanobis distance to it, in standard deviations.")
 
 
+class ReasonOut(BaseModel):
+    """One of the reasons that the gates go by."""
+
+    by: Literal["item", "stream", "claim"] = Field(
+        description="The item itself, the recent stream, or the claim of a cluster."
+    )
+    value: float = Field(
+        description="Score of the nearest class, log density ratio, or log odds: large is new."
+    )
+    p: float = Field(description="Share of known items for which it is as large.")
+    threshold: float = Field(description="The p below which this reason alone makes the item new.")
+    margin: float = Field(description="p - threshold; below 0 it does.")
+    cluster_id: int | None = Field(description="Which cluster claims it.")
+
+
+class ScorePartOut(BaseModel):
+    """One of the scores whose average is the score of the nearest class."""
+
+    score: str
+    layer: str
+    value: float = Field(description="Held-out items have mean 0 and standard deviation 1; large is strange.")
+    p: float = Field(description="Share of held-out items of the class with a score as large.")
+    threshold: float | None = Field(description="Above it the score alone would make the item new, or null.")
+    margin: float | None = Field(description="threshold - value.")
+
+
+class NearClassOut(BaseModel):
+    """A known class near the item."""
+
+    label: str
+    p: float = Field(description="Share of its held-out items that are as strange for it.")
+    score: float
+    distance: float = Field(description="Mahalanobis distance to its prototype, in standard deviations.")
+
+
+class NearReferenceOut(BaseModel):
+    """An item of a known class that the net was fitted to."""
+
+    label: str
+    place: int = Field(description="Its row in the bundle's `reference_embeddings`.")
+    distance: float = Field(description="In standard deviations.")
+
+
+class NearClusterOut(BaseModel):
+    """A cluster near the item."""
+
+    id: int
+    state: Literal["candidate", "variant", "emerging", "established", "fading", "gone"]
+    name: str | None
+    items: int
+    distance: float = Field(description="To its nearest centre, in cluster space.")
+    radius: float | None = Field(description="Within which of a centre an item is inside.")
+    exemplars: list[str] = Field(description="Ids of its latest items, newest last.")
+
+
+class ExplanationOut(BaseModel):
+    """Why an item is what it is said to be."""
+
+    as_of: int = Field(
+        description="Place in the stream: what came before it has been learnt, the item has not."
+    )
+    verdict: Literal["known", "cluster", "outlier"]
+    label: str | None
+    cluster_id: int | None
+    novelty: float
+    p: float = Field(description="Share of known items that are as strange, all reasons together.")
+    threshold: float = Field(description="What p must be above for the item to be known.")
+    margin: float = Field(description="p - threshold: above 0 exactly when the item is known.")
+    reasons: list[ReasonOut]
+    scores: list[ScorePartOut]
+    classes: list[NearClassOut] = Field(description="Nearest first.")
+    references: list[NearReferenceOut] = Field(description="Nearest first.")
+    clusters: list[NearClusterOut] = Field(description="Nearest first, candidates too.")
+    sentence: str = Field(description="For people.")
+
+
+class ExaminedOut(BaseModel):
+    """The answer to `learn=false` or `explain=true`: a verdict with more to it."""
+
+    id: str | None = Field(description="Null for an item without one in a dry run.")
+    seq: int | None = Field(description="Place in the stream; null in a dry run.")
+    verdict: Literal["known", "cluster", "outlier"]
+    label: str | None
+    cluster_id: int | None
+    novelty: float
+    nearest: str
+    distance: float
+    learned: bool = Field(description="Whether the item is durable and counts.")
+    explanation: ExplanationOut | None = Field(
+        None, description="Where it was asked for. Its own verdict is as of `as_of`, and may differ."
+    )
+
+
 class ProblemOut(BaseModel):
     """RFC 9457 problem details."""
 
@@ -52,6 +145,9 @@ class ProblemOut(BaseModel):
     title: str
     status: int
     detail: str
+    instance: str | None = Field(
+        None, description="Of a whole request: `urn:firstseen:request:` and its X-Request-Id."
+    )
 
 
 class RefusedOut(BaseModel):
@@ -64,7 +160,7 @@ class RefusedOut(BaseModel):
 class ResultsOut(BaseModel):
     """A result an item, in order."""
 
-    results: list[VerdictOut | RefusedOut]
+    results: list[VerdictOut | ExaminedOut | RefusedOut]
 
 
 class EvidenceOut(BaseModel):

@@ -58,6 +58,15 @@ class Clusterer(Protocol):
                 assigned to; 1 if it founded that.
         """
 
+    def predict(self, x: Float64s) -> Int64s:
+        """int64 (B,): the cluster that `learn` would say of each item, were it the next; NO_CLUSTER for none.
+
+        Changes nothing. Not while it `is_stale`: then clusters are regrouped before the next item.
+
+        Args:
+            x: float64 (B, D), finite, C-contiguous.
+        """
+
     def regroup(
         self,
         next_id: int,

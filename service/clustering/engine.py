@@ -170,7 +170,7 @@ class Engine:
             raise Misfit("there is a fit, and no stream gate.")
         self.stream.check(fit)
         events = [*self._join(fit), *self._part(fit)]
-        self.stream.use(fit, self._goes_by)
+        self.stream.use(fit, self.goes_by)
         self.gates.look_at_held_out()
         self._weigh_claims()
         self.seq += 1
@@ -290,11 +290,11 @@ class Engine:
             The cluster, and the birth of the micro-cluster it went to.
         """
         db = self.clusterer
-        self._catch_up(t, id, events)
+        self.catch_up(t, id, events)
         run = db.learn(x[None], None, 0, self._learnt)
         home, birth, row, _ = self._learnt[:, 0].tolist()
-        claimant = self._goes_by(claimed)
-        verdict = self._announced(home) or claimant
+        claimant = self.goes_by(claimed)
+        verdict = self.announced(home) or claimant
         if home != NO_CLUSTER and claimant == NO_CLUSTER:  # what one claims is no evidence for another
             count_item(self.lives[home], x, self.seq)
         for cluster in {home, verdict} - {NO_CLUSTER}:
@@ -318,17 +318,17 @@ class Engine:
             if cluster != NO_CLUSTER:
                 self.lives[cluster].residual += items
 
-    def _announced(self, cluster: int) -> int:
+    def announced(self, cluster: int) -> int:
         """The cluster itself if people know it, else the one it is splitting from, else none."""
         return elder(self.lives, cluster)
 
-    def _goes_by(self, cluster: int) -> int:
+    def goes_by(self, cluster: int) -> int:
         """The announced cluster that one goes by now, itself mostly; NO_CLUSTER where nothing is left of it."""
-        return self._announced(heir(self.lives, cluster))
+        return self.announced(heir(self.lives, cluster))
 
     # Lineage and life cycle
 
-    def _catch_up(self, t: float, id: str, events: list[ClusterEvent]) -> None:
+    def catch_up(self, t: float, id: str, events: list[ClusterEvent]) -> None:
         """Regroup for what happened since the last item: other parameters, or clusters that went."""
         while self.clusterer.is_stale:
             self._regroup(t, id, None, events)
@@ -402,7 +402,7 @@ class Engine:
                 life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
                 life.variant_of, life.missing = None, None
                 self._idle_check_at = 0
-                other = self._announced(life.parent_id or NO_CLUSTER) or None
+                other = self.announced(life.parent_id or NO_CLUSTER) or None
                 if other is not None:  # from what people know, or else it comes from nothing
                     kind = EventKind.SPLIT
             if life.state is ClusterState.VARIANT:

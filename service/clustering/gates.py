@@ -20,6 +20,8 @@ from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamGate, cores
 from service.records import NO_CLUSTER, Bools, Float32s, Float64s, Observed, VerdictKind
 
+_DIGITS = 12
+
 Said = tuple[VerdictKind, int, float]
 """What an item is: kind, cluster or NO_CLUSTER, novelty."""
 
@@ -109,15 +111,34 @@ class Gates:
         Returns:
             Kind, cluster and novelty of the verdict.
         """
-        rate, feeding = self._params.known_error_rate, self.feeding_rate
-        if feeding > rate:  # then clusters have claims: background.py
-            # Rounded: 1 - (1 - p) is not p to the last bit, and p is often the rate itself.
-            p = round((1.0 - novelty) * (rate / feeding if cluster != NO_CLUSTER else 1.0), 12)
-            accepted = p > round(rate * self.squeeze, 12)
+        if self.feeding_rate > self._params.known_error_rate:
+            p, threshold = self.weighed(1.0 - novelty, cluster)
+            accepted = p > threshold
             novelty = 1.0 - min(1.0, p / self.squeeze)
         if accepted:
             return VerdictKind.KNOWN, NO_CLUSTER, novelty
         return (VerdictKind.OUTLIER if cluster == NO_CLUSTER else VerdictKind.CLUSTER), cluster, novelty
+
+    def weighed(self, p: float, cluster: int) -> tuple[float, float]:
+        """A p-value in the light of what clusters claim, and what it must be above for an item to be known.
+
+        Args:
+            p: Of all reasons.
+            cluster: The announced cluster that the item is in, or NO_CLUSTER.
+        """
+        rate, feeding = self._params.known_error_rate, self.feeding_rate
+        if feeding <= rate:
+            return p, rate
+        # Clusters have claims: background.py. Rounded: 1 - (1 - p) is not p to the last bit, and p is often the rate.
+        claimed = rate / feeding if cluster != NO_CLUSTER else 1.0
+        return round(p * claimed, _DIGITS), round(rate * self.squeeze, _DIGITS)
+
+    def limit(self, cluster: int) -> float:
+        """The p-value of a single reason below which that reason alone makes an item of `cluster` new."""
+        rate, feeding = self._params.known_error_rate, self.feeding_rate
+        if feeding <= rate:
+            return self.stream.limit(rate)
+        return self.stream.limit((feeding if cluster != NO_CLUSTER else rate) * self.squeeze, digits=_DIGITS)
 
     # What is said of held-out items
 

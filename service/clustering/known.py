@@ -36,6 +36,21 @@ class Decisions:
     distance: Float64s
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What is said of every class.
+
+    Attributes:
+        score: float64 (B, K); larger is stranger.
+        p: float64 (B, K) their p-values.
+        order: int64 (B, K) the classes, nearest first.
+    """
+
+    score: Float64s
+    p: Float64s
+    order: Int64s
+
+
 class KnownGate:
     """The known classes as arrays; built once from a bundle, never changed."""
 
@@ -62,17 +77,30 @@ class KnownGate:
         Args:
             z: float32 (B, D) embeddings, finite.
         """
+        seen = self.look(z)
+        rows = np.arange(len(z))
+        nearest = seen.order[:, 0] if len(z) else np.empty(0, dtype=np.int64)
+        return Decisions(nearest=nearest, p=seen.p[rows, nearest], distance=self.distances(z, nearest))
+
+    def look(self, z: Float32s) -> "Seen":
+        """What is said of every class. Changes nothing, and is what `decide` goes by.
+
+        Args:
+            z: float32 (B, D) embeddings, finite.
+        """
         strange = self._score(z)
         p = np.empty_like(strange)
         for k in range(self.classes):
             own = self._scores[self._offsets[k] : self._offsets[k + 1]]
             at_least = len(own) - np.searchsorted(own, strange[:, k].astype(np.float32), side="left")
             p[:, k] = (1 + at_least) / (len(own) + 1)
-        nearest = np.lexsort((strange, -p), axis=-1)[:, 0] if len(z) else np.empty(0, dtype=np.int64)
-        rows = np.arange(len(z))
-        white = row_by_row(z.astype(np.float64), self._whitener)
-        return Decisions(
-            nearest=nearest.astype(np.int64),
-            p=p[rows, nearest],
-            distance=np.sqrt(np.square(white - self._prototypes[nearest]).sum(axis=-1)),
-        )
+        return Seen(score=strange, p=p, order=np.lexsort((strange, -p), axis=-1).astype(np.int64))
+
+    def whitened(self, z: Float32s) -> Float64s:
+        """float32 (B, D) to float64 (B, D): where lengths are in standard deviations."""
+        return row_by_row(z.astype(np.float64), self._whitener)
+
+    def distances(self, z: Float32s, classes: Int64s) -> Float64s:
+        """float64 (B,): Mahalanobis distance of each item to the prototype of its class of int64 (B,)."""
+        away: Float64s = np.sqrt(np.square(self.whitened(z) - self._prototypes[classes]).sum(axis=-1))
+        return away

@@ -248,9 +248,16 @@ class RiverClusterer:
                 return Run(b + 1, removed)
         return Run(len(x), ())
 
+    def predict(self, x: Float64s) -> Int64s:
+        """int64 (B,): the cluster that `learn` would say of each item, were it the next; NO_CLUSTER for none."""
+        return np.array([self._home(dict(enumerate(item))) for item in x.tolist()], dtype=np.int64)
+
+    def _home(self, item: Item) -> int:
+        return self._names.get(self._river.predict_one(item), NO_CLUSTER)  # that of an empty model is 0
+
     def _learn_one(self, item: Item, out: Int64s) -> tuple[tuple[int, int], ...]:
         river, own = self._river, self._own
-        before = self._names.get(river.predict_one(item), NO_CLUSTER)  # that of an empty model is 0
+        before = self._home(item)
         river.learn_one(item)
         left = [own.pop(i) for i in river.evicted]  # first: the newborn may have been given the id of one
         row = river.held_by[0] if river.held_by else next(reversed(river.micro_clusters))

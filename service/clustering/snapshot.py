@@ -141,6 +141,11 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     return engine
 
 
+def copy_of(engine: Engine) -> Engine:
+    """Another engine in the same state, to try something on."""
+    return load(dump(engine), engine._known, engine.labels)  # noqa: SLF001 - the snapshot is the engine's other half
+
+
 def _space_of(engine: Engine) -> str:
     """Taken once: it reads all held-out items, some ten megabytes."""
     if engine._space_digest is None:  # noqa: SLF001 - the snapshot is the engine's other half

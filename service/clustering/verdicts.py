@@ -1,6 +1,7 @@
 """What was said of a batch: as verdicts, and counted."""
 
 from collections.abc import Sequence
+from itertools import count, repeat
 
 import numpy as np
 
@@ -8,8 +9,17 @@ from service.clustering.gates import Said
 from service.records import Int64s, Observed, Verdict, VerdictKind
 
 
-def verdicts_of(batch: Observed, said: Sequence[Said], labels: Sequence[str]) -> tuple[Verdict, ...]:
-    """A verdict for each item of the batch, in order."""
+def verdicts_of(
+    batch: Observed, said: Sequence[Said], labels: Sequence[str], *, is_one_place: bool = False
+) -> tuple[Verdict, ...]:
+    """A verdict for each item of the batch, in order.
+
+    Args:
+        batch: Its items.
+        said: What was said of each.
+        labels: Of the known classes.
+        is_one_place: Whether each stands for itself at the first one's place in the stream.
+    """
     rows = zip(batch.ids, said, batch.nearest.tolist(), batch.distance.tolist(), strict=True)
     return tuple(
         Verdict(
@@ -22,7 +32,9 @@ def verdicts_of(batch: Observed, said: Sequence[Said], labels: Sequence[str]) ->
             nearest=labels[nearest],
             distance=distance,
         )
-        for seq, (id, (kind, cluster, novelty), nearest, distance) in enumerate(rows, batch.first_seq)
+        for seq, (id, (kind, cluster, novelty), nearest, distance) in zip(
+            repeat(batch.first_seq) if is_one_place else count(batch.first_seq), rows, strict=False
+        )
     )
 
 

@@ -126,16 +126,27 @@ class Rig:
         *items: Item,
         on_progress: Callable[[list[Answer]], None] | None = None,
         is_retry: bool = False,
+        learn: bool = True,
+        explain: bool = False,
     ) -> Job:
         done = asyncio.get_running_loop().create_future()
-        job = Job(items=list(items), done=done, on_progress=on_progress, is_retry=is_retry)
+        job = Job(
+            items=list(items),
+            done=done,
+            on_progress=on_progress,
+            is_retry=is_retry,
+            learn=learn,
+            explain=explain,
+        )
         self.queue.offer(job)
         return job
 
-    async def ask(self, *items: Item, is_retry: bool = False) -> list[Any]:
+    async def ask(
+        self, *items: Item, is_retry: bool = False, learn: bool = True, explain: bool = False
+    ) -> list[Any]:
         """Verdicts, or refusals where items are in quarantine."""
         async with asyncio.timeout(10):
-            return list(await self.offer(*items, is_retry=is_retry).done)
+            return list(await self.offer(*items, is_retry=is_retry, learn=learn, explain=explain).done)
 
     def counted(self, name: str, **labels: str) -> float | None:
         """The value of a metric of the stream."""

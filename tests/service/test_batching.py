@@ -48,6 +48,25 @@ async def test_order() -> None:
     assert 0 == q.waiting
 
 
+async def test_only_jobs_that_are_treated_alike_share_a_batch() -> None:
+    """A dry run, or an explanation, is of the place in the stream where it was asked for."""
+    q = queue(max_items=20, max_batch=20)
+    for name, learn, explain in (
+        ("a", True, False),
+        ("b", True, False),
+        ("c", False, False),
+        ("d", False, True),
+        ("e", True, True),
+        ("f", True, False),
+    ):
+        asked = job(1, name)
+        asked.learn, asked.explain = learn, explain
+        q.offer(asked)
+
+    assert [["a0", "b0"], ["c0"], ["d0"], ["e0"], ["f0"]] == [await ids(q) for _ in range(5)]
+    assert 0 == q.waiting
+
+
 async def test_a_refusal_is_an_answer() -> None:
     """A job with an item in quarantine is answered as a whole, each item in its place."""
     one = job(2)
@@ -215,3 +234,20 @@ async def test_deliver_to_nobody() -> None:
     each.deliver([verdict("j0")])
 
     assert each.done.cancelled()
+
+
+async def test_the_age_of_what_waits_longest() -> None:
+    """From when it was offered until all of it is taken; 0 when nothing waits."""
+    q = queue(max_batch=2)
+    assert 0 == q.age_s
+    first, second = job(3, "a"), job(1, "b")
+    for one in (first, second):
+        q.offer(one)
+    first.offered -= 5.0
+    second.offered -= 2.0
+
+    assert 5 <= q.age_s < 5 + 60
+    await q.take()
+    assert q.age_s >= 5
+    await q.take()
+    assert 0 == q.age_s

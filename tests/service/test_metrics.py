@@ -1,10 +1,15 @@
 """What is counted is counted once, of the stream that it belongs to, under the names that dashboards know."""
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from service.metrics import Metrics, StreamMetrics
 from service.records import ClusterState, Verdict, VerdictKind
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 @pytest.fixture
@@ -85,3 +90,40 @@ def test_two_services() -> None:
     two.of("a")
 
     assert 0 == value(two, "firstseen_repeats_total")
+
+
+def test_the_page_has_every_metric_and_no_other() -> None:
+    """As a table made from the source; the failure shows the one to paste."""
+    found = re.search(
+        r"<!-- metrics -->\n(.*?)<!-- end of metrics -->", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
+
+    assert found is not None
+    assert table() == found.group(1)
+
+
+def table() -> str:
+    """Name as it is scraped, type, labels, meaning."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.of("a")
+    lines = ["| metric | type | labels | |", "|---|---|---|---|"]
+    for collector in metrics.registry._collector_to_names:
+        (family,) = collector.describe()
+        name = family.name + ("_total" if family.type == "counter" else "")
+        labels = ", ".join(f"`{label}`" for label in collector._labelnames)
+        lines.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_what_something_is_is_told_once(metrics: Metrics) -> None:
+    """Told again, the old labels are gone."""
+    metrics.describe("embedder", runtime="torch", device="cpu")
+    metrics.describe("embedder", runtime="torch", device="cuda")
+    samples = [
+        sample.labels
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "firstseen_embedder_info"
+    ]
+
+    assert [{"runtime": "torch", "device": "cuda"}] == samples

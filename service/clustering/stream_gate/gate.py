@@ -14,7 +14,14 @@ from service.clustering.stream_gate import constants, held_out, stored
 from service.clustering.stream_gate.features import FeatureSpace
 from service.clustering.stream_gate.fitting import Fitter
 from service.clustering.stream_gate.membership import Memberships, membership_odds
-from service.clustering.stream_gate.records import FitJob, Judged, StreamFit, check_fit
+from service.clustering.stream_gate.records import (
+    FitJob,
+    Judged,
+    Looked,
+    Reason,
+    StreamFit,
+    check_fit,
+)
 from service.clustering.stream_gate.tail import Tail
 from service.clustering.stream_gate.window import Window
 from service.records import NO_CLUSTER, Float16s, Float32s, Float64s, Int32s, Int64s
@@ -103,6 +110,22 @@ class StreamGate:
         smallest = self._smallest(p_item, seen, scale.ratio, scale.claim)
         return Judged(p=scale.smallest.p_values(-smallest), clusters=seen.clusters)
 
+    def look(self, p_item: Float64s, features: Float16s) -> Looked:
+        """The reasons for what `judge` says, which goes by the smallest p-value of them; arguments as there."""
+        scale, p_item = self._scale, self._counted(p_item)
+        stream = claim = None
+        if scale is not None:
+            seen = self._see(features, [membership_odds(features, row) for row in self._members.rows])
+            stream = Reason(value=seen.ratio, p=self._p_stream(seen, scale.ratio))
+            if seen.claim is not None and scale.claim is not None:
+                claim = Reason(value=seen.claim, p=self._p_member(seen.claim, scale.claim))
+        return Looked(item=None if self._is_alone else p_item, stream=stream, claim=claim)
+
+    def limit(self, rate: float, *, digits: int | None = None) -> float:
+        """The smallest p-value of a reason that `judge` lets be above `rate`; 0: all are. See `Tail.limit`."""
+        ranked = self._unfitted if self._scale is None else self._scale.smallest
+        return max(-ranked.limit(rate, digits=digits), 0.0)
+
     @property
     def judged(self) -> Int64s:
         """int64: the places of the held-out items that no fit sees."""
@@ -133,13 +156,18 @@ class StreamGate:
 
     def _smallest(self, p_item: Float64s, seen: _Seen, ratios: Tail, claims: Tail | None) -> Float64s:
         """float64 (B,): M. What has no case counts for the ranking, but is not let below the rate."""
-        p_stream = ratios.p_values(seen.ratio)
-        has_case = seen.ratio > math.log(constants.LEAST_RATIO)
-        smallest = np.minimum(p_item, np.where(has_case, p_stream, np.maximum(p_stream, self._rate)))
+        smallest = np.minimum(p_item, self._p_stream(seen, ratios))
         if seen.claim is None or claims is None:
             return smallest
-        p_member = claims.p_values(seen.claim)
-        return np.minimum(smallest, np.where(seen.claim > 0.0, p_member, np.maximum(p_member, self._rate)))
+        return np.minimum(smallest, self._p_member(seen.claim, claims))
+
+    def _p_stream(self, seen: _Seen, ratios: Tail) -> Float64s:
+        p = ratios.p_values(seen.ratio)
+        return np.where(seen.ratio > math.log(constants.LEAST_RATIO), p, np.maximum(p, self._rate))
+
+    def _p_member(self, claim: Float64s, claims: Tail) -> Float64s:
+        p = claims.p_values(claim)
+        return np.where(claim > 0.0, p, np.maximum(p, self._rate))
 
     @property
     def memberships(self) -> Memberships:

@@ -70,6 +70,34 @@ class Judged:
     clusters: Int64s
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
+    """What one reason says of a batch.
+
+    Attributes:
+        value: float64 (B,): log r, or the largest log odds of a membership.
+        p: float64 (B,): the p-value it counts with.
+    """
+
+    value: Float64s
+    p: Float64s
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looked:
+    """The reasons behind a `Judged`, those that count.
+
+    Attributes:
+        item: float64 (B,) p-values of the known gate.
+        stream: The recent stream, since the first fit.
+        claim: The memberships of clusters, where there are any.
+    """
+
+    item: Float64s | None
+    stream: Reason | None
+    claim: Reason | None
+
+
 LEAST_SHARE = 1e-30
 """No fit finds a share below (shares.py); by less, weights would leave what float32 can hold."""
 

@@ -180,3 +180,15 @@ def test_what_is_no_such_gate_is_refused(
     """An unknown layer, a missing, unknown or ill-formed array, another width, other classes: each is named."""
     with pytest.raises(ValueError, match=message):
         Gate.from_arrays(specs, LAYERS, arrays)
+
+
+def test_the_parts_average_to_the_score() -> None:
+    """What each part says, in the order of the specs; of no items, nothing."""
+    z, _ = blobs(10, 2)
+    whole = gate(("mahalanobis", "pooled"), ("energy", "output"))
+    parts = whole.parts(z)
+
+    assert (2, len(z), 3) == parts.shape
+    np.testing.assert_allclose(parts.mean(axis=0), whole(z))
+    np.testing.assert_array_equal(parts[1], gate(("energy", "output"))(z))
+    assert (2, 0, 3) == whole.parts(z[:0]).shape

@@ -394,11 +394,11 @@ def test_what_splits_off_is_answered_with_its_parents_heir(make_engine: MakeEngi
     engine.lives[1].state = engine.lives[3].state = ClusterState.ESTABLISHED
     engine.lives[1].emerged_seq = engine.lives[3].emerged_seq = 0
     engine.lives[2].parent_id = 1
-    assert 1 == engine._announced(2)
+    assert 1 == engine.announced(2)
 
     engine._merge(engine.lives[1], engine.lives[3], 0.0, [])
 
-    assert 3 == engine._announced(2)
+    assert 3 == engine.announced(2)
 
 
 def test_a_newborns_exemplar_is_its_own_item(make_engine: MakeEngine, world: World) -> None:

@@ -148,3 +148,27 @@ def test_items_that_pass_are_answered_as_each_by_itself(world: World, *, has_str
         for one, is_accepted in zip(novelty, accepted, strict=True)
     ]
     assert len(novelty) > 50
+
+
+@pytest.mark.parametrize("squeeze", [1.0, 0.5])
+@pytest.mark.parametrize("cluster", [NO_CLUSTER, 7])
+def test_a_p_value_is_weighed_as_the_verdict_is_given(world: World, squeeze: float, cluster: int) -> None:
+    """Above the threshold just when the verdict is known, and just when it is not below the limit of one reason."""
+    gates = few(world)
+    gates.squeeze = squeeze
+    z = world.items(np.random.default_rng(5), n=300, share_new=0.1)
+    looked = gates.known.look(z).p.max(axis=1)
+    judged = gates.stream.judge(looked, np.empty((300, 0), np.float16)).p
+    for p_item, p, novelty in zip(looked.tolist(), judged.tolist(), (1.0 - judged).tolist(), strict=True):
+        own, threshold = gates.weighed(p, cluster)
+        kind, _, said = gates.verdict(novelty, cluster, accepted=p > 0.02)
+
+        assert (own > threshold) == (kind is VerdictKind.KNOWN) == (p_item >= gates.limit(cluster))
+        assert said == pytest.approx(1.0 - min(1.0, own / squeeze), abs=1e-9)
+
+
+def test_without_claims_the_threshold_is_the_operators_rate() -> None:
+    gates = many()
+
+    assert (0.3, 0.02) == gates.weighed(0.3, 7)
+    assert gates.limit(7) == gates.limit(NO_CLUSTER) == pytest.approx(0.02, abs=0.01)

@@ -45,3 +45,19 @@ def test_bits_do_not_depend_on_the_batch(world: World) -> None:
 def test_no_items_no_decisions(world: World) -> None:
     """An empty batch is fine."""
     assert 0 == len(KnownGate(world.known).decide(np.empty((0, 8), dtype=np.float32)).p)
+
+
+def test_every_class_is_looked_at(world: World) -> None:
+    """The first in order is the one decided for, with its p-value; distances are to the class asked for."""
+    gate = KnownGate(world.known)
+    z = world.items(np.random.default_rng(4), n=50, share_new=0.3)
+    said, looked = gate.decide(z), gate.look(z)
+
+    np.testing.assert_array_equal(looked.order[:, 0], said.nearest)
+    np.testing.assert_array_equal(looked.p.max(axis=1), said.p)
+    np.testing.assert_array_equal(looked.score, world.known.gate(z))
+    np.testing.assert_array_equal(gate.distances(z, said.nearest), said.distance)
+    apart = gate.whitened(world.known.prototypes[:1]) - gate.whitened(world.known.prototypes[1:2])
+    np.testing.assert_allclose(
+        gate.distances(world.known.prototypes[:1], np.array([1])), np.linalg.norm(apart), rtol=1e-6
+    )

@@ -190,3 +190,19 @@ def test_it_knows_no_times() -> None:
     with pytest.raises(AssertionError, match="no times"):
         both.ours.learn(np.zeros((1, 1)), np.zeros(1), 0, both.out)
     assert 0 == len(both.ours)
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(max_items=60, max_dim=4))
+def test_it_predicts_what_learning_says(stream: Stream) -> None:
+    """Of the next item, and changes nothing by it."""
+    x, p = stream
+    both = Both(x.shape[1], **rivers(p))
+    for row in x:
+        both.settle()
+        before = {name: array.tobytes() for name, array in both.ours.state().items()}
+        predicted = both.ours.predict(row[None])
+
+        assert before == {name: array.tobytes() for name, array in both.ours.state().items()}
+        both.learn(row)
+        assert predicted.tolist() == both.out[0].tolist()

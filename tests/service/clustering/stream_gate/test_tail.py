@@ -51,3 +51,23 @@ def test_values_without_bound() -> None:
     p = Tail(np.array([-np.inf, 0.0, np.inf]), np.full(3, 1 / 3)).p_values(np.array([-np.inf, 1.0, np.inf]))
 
     np.testing.assert_allclose(p, [1.0, 0.5, 0.5])
+
+
+@given(
+    samples(), st.floats(0.001, 0.99), st.lists(st.integers(-4, 4) | st.floats(allow_nan=False), max_size=20)
+)
+def test_the_limit_parts_the_rare_from_the_rest(sample: Sample, rate: float, asked: list[float]) -> None:
+    """A p-value is above the rate just where the value is not above the limit, ties and infinities included."""
+    tail = Tail(*sample)
+    limit = tail.limit(rate)
+    values = np.array([*sample[0].tolist(), *asked])
+
+    np.testing.assert_array_equal(tail.p_values(values) > rate, values <= limit)
+
+
+def test_a_limit_on_paper() -> None:
+    """Of 1, 2, 3 the p-values are 1, 3/4, 1/2, and beyond 1/4; none is below 1/5, and all are below 1."""
+    tail = Tail(np.array([3.0, 1.0, 2.0]), np.full(3, 1 / 3))
+
+    assert [np.inf, 3.0, 2.0, 1.0] == [tail.limit(rate) for rate in (0.2, 0.3, 0.6, 0.8)]
+    assert 2.0 == tail.limit(0.5 + 1e-13, digits=12)
