@@ -48,6 +48,7 @@ class Report:
     provoked: dict[str, int]
     wrong: list[str]
     counted: int
+    asked: int = 0
     memory: dict[str, dict[str, float]]
     slopes: dict[str, Slope] = field(default_factory=dict)
 
@@ -71,6 +72,7 @@ class Report:
             "ok": self.is_good,
             "minutes": round(self.minutes, 2),
             "items": self.counted,
+            "asked": self.asked,
             "answers": self.answers,
             "provoked": self.provoked,
             "wrong": self.wrong,
@@ -169,6 +171,7 @@ def _report(service: Serve, book: Book, memory: _Memory, seconds: float) -> Repo
         provoked=dict(book.provoked),
         wrong=book.wrong,
         counted=counted,
+        asked=book.asked,
         memory=memory.figures(),
         slopes=memory.slopes(seconds),
     )
