@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test simulate faults soak bench discovery e2e constraints clean
+.PHONY: help setup demo check format test audit simulate faults soak bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ format: $(VENV)/.dev ## let ruff fix and format the sources
 
 test: $(VENV)/.dev ## all tests that need no Docker engine
 	$(BIN)/python -m pytest -m "not e2e" -n auto --dist loadfile
+
+# --strict: a package that the advisory database does not know is a failure, and not a silent pass.
+audit: $(VENV)/bin/python ## known vulnerabilities in what constraints.txt installs; asks PyPI's advisories
+	@$(PIP) install --quiet -c constraints.txt pip-audit
+	$(BIN)/pip-audit --strict --requirement constraints.txt --disable-pip --no-deps --progress-spinner off
 
 simulate: $(VENV)/.dev ## simulate faults on MINUTES=2 of seeds from FROM=random; prints the seed that fails and how to replay it
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.simulation --minutes $(or $(MINUTES),2) --from $(or $(FROM),$$(od -An -N3 -tu4 /dev/urandom | tr -d ' '))

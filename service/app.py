@@ -11,7 +11,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -25,16 +25,21 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model.bundle import Bundle
 from service import precompile
-from service.api import dlq, ingest_ws, rest, streams, watch_ws
+from service.allowances import Allowances, Limits, rate_of
+from service.api import dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
+from service.api.headers import Guard, cors
 from service.api.schemas import add_examples
 from service.api.seen import Seen
 from service.batching import Queue
 from service.embedding import Embedder
 from service.errors import InvalidSetting
 from service.fanout import Fanout
+from service.keyring import Keyring
 from service.metrics import Metrics
+from service.origins import read_hosts, read_origins
 from service.pipeline import Pipeline
 from service.precompile import Prepare
 from service.request_id import namer
@@ -43,10 +48,12 @@ from service.starting import starting_params
 from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
+from service.state.key_store import KeyStore
 from service.state.names import StreamNames
 from service.state.store import StreamStore, connect
+from service.state.wire import Wire
 from service.stream import Stream
-from service.streams import Streams
+from service.streams import Streams, cancelled
 from service.workers import Workers
 
 if TYPE_CHECKING:
@@ -125,6 +132,13 @@ def create_app(
                 yield
                 return
             stack.push_async_callback(client.aclose)
+            access = make_access(settings, KeyStore(Wire(client)))
+            await access.keyring.refresh()
+            if (refusal := access.refusal()) is not None:
+                on_fatal(refusal)
+                yield
+                return
+            await stack.enter_async_context(_running(access.keyring.run()))
             workers = Workers()
             stack.callback(workers.close)
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -175,6 +189,7 @@ def create_app(
                 manifest=bundle.manifest,
                 streams=served,
                 metrics=metrics,
+                access=access,
                 version=release,
                 device=embedder.device,
                 store=kind,
@@ -194,17 +209,19 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (rest, streams, dlq, ingest_ws, watch_ws)
+    modules = (rest, streams, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]
     paths = {path for route in routes if "{" not in (path := getattr(route, "path", "{"))}
 
     handle_failures(app)
+    origins = read_origins(settings.origins or "")
     build = app.build_middleware_stack
-    # Around the framework's own outermost layer, which answers for faults that nothing else caught.
+    # Around the framework's own outermost layer, which answers for faults that nothing else caught; what the guard
+    # refuses is seen as well.
     app.build_middleware_stack = lambda: Seen(  # type: ignore[method-assign]
-        build(),
+        Guard(cors(build(), origins)),
         metrics=metrics.http,
         name=namer(secrets.token_hex(4)),
         logs=settings.log_requests,
@@ -212,6 +229,7 @@ def create_app(
         paths=paths,
     )
     add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
+    add_security(app.openapi())
     return app
 
 
@@ -238,6 +256,37 @@ async def _ended(spans: "OtelSpans") -> None:
     closing = threading.Thread(target=spans.close, daemon=True)
     closing.start()
     await asyncio.to_thread(closing.join, _TELEMETRY_S)
+
+
+def make_access(settings: Settings, store: KeyStore) -> Access:
+    """Who may come in, by the settings and by the keys of the store."""
+    keyring = Keyring(store, now=time.time)
+    defaults = Limits(
+        rate=rate_of(settings.key_items_per_s, settings.key_burst),
+        connections=settings.key_connections,
+        new_streams=settings.key_streams,
+    )
+    return Access(
+        mode=settings.keys,
+        host=settings.host,
+        allow_open=settings.allow_open,
+        origins=read_origins(settings.origins or ""),
+        hosts=read_hosts(settings.hosts or ""),
+        keyring=keyring,
+        store=store,
+        allowances=Allowances(defaults, clock=time.monotonic, families=keyring.families),
+        draw=secrets.token_bytes,
+    )
+
+
+@asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """A task, for as long as the context is open."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        await cancelled(task)
 
 
 async def drain(app: FastAPI) -> None:

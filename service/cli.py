@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service import cli_classify, cli_dlq, cli_state, cli_watch
+from service import cli_classify, cli_dlq, cli_keys, cli_state, cli_watch
 from service.errors import FirstseenError
 from service.progress import stages
 from service.settings import Settings
@@ -32,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for group in (cli_classify, cli_dlq, cli_state, cli_watch):
-    app.add_typer(group.app)
+for part in (cli_classify, cli_watch, cli_dlq, cli_keys, cli_state):
+    app.add_typer(part.app)
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT

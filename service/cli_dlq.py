@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.errors import FirstseenError
+from service.tokens import BadToken, read_token
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +34,13 @@ _DEFAULT_URL = "http://127.0.0.1:8765"
 _TIMEOUT_S = 60.0
 
 Url = Annotated[str, typer.Option(help="Address of the running service.")]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FIRSTSEEN_API_KEY",
+        help="A key for the service, where it needs one: scope read to list, admin for the rest.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -41,12 +49,12 @@ class DlqFailed(FirstseenError):
 
 
 @app.command("list")
-def listed(url: Url = _DEFAULT_URL, as_json: AsJson = False) -> None:
+def listed(url: Url = _DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False) -> None:
     """Show what is in quarantine, oldest first: when, why, how often it was tried, how large it is.
 
     Example: [bold]firstseen dlq list --json | jq -r .items[].id[/bold]
     """
-    with _service(url) as service:
+    with _service(url, api_key) as service:
         letters = sorted(_letters(service), key=lambda letter: letter["t"])
     if as_json:
         typer.echo(json.dumps({"items": letters}, indent=2))
@@ -61,13 +69,14 @@ def listed(url: Url = _DEFAULT_URL, as_json: AsJson = False) -> None:
 def retry(
     id: Annotated[str, typer.Argument(help="Its id, as `firstseen dlq list` shows it.")],
     url: Url = _DEFAULT_URL,
+    api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Run an item through the engine again, alone. With a verdict it leaves quarantine; else this exits 1.
 
     Example: [bold]firstseen dlq retry order-17[/bold]
     """
-    with _service(url) as service:
+    with _service(url, api_key) as service:
         verdict = _asked(service, "POST", "/dlq/retry", id=id)
     if as_json:
         typer.echo(json.dumps(verdict, indent=2))
@@ -82,6 +91,7 @@ def drop(
     id: Annotated[str | None, typer.Argument(help="Its id, as `firstseen dlq list` shows it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Drop all there are.")] = False,
     url: Url = _DEFAULT_URL,
+    api_key: ApiKey = None,
 ) -> None:
     """Forget an item, or all. It was never counted, and its id may be sent anew.
 
@@ -89,19 +99,30 @@ def drop(
     """
     if (id is None) is not everything:
         raise typer.BadParameter("give an id, or --all")
-    with _service(url) as service:
+    with _service(url, api_key) as service:
         asked = {"all": "true"} if id is None else {"id": id}
         dropped = _asked(service, "DELETE", "/dlq", **asked)["dropped"]
     _say(f"Dropped {dropped} item{'' if dropped == 1 else 's'}.")
 
 
-def _service(url: str) -> "httpx.Client":
+def _service(url: str, api_key: str | None) -> "httpx.Client":
     import httpx
 
     try:
-        return httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
+        headers = {} if api_key is None else {"authorization": f"Bearer {_checked(api_key)}"}
+    except BadToken as bad:
+        raise DlqFailed(f"The key cannot be one: {bad}.") from None
+    try:
+        return httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False, headers=headers)
     except (httpx.InvalidURL, ValueError) as error:
         raise DlqFailed(f"--url {url!r} cannot be used ({error}); give one like {_DEFAULT_URL}.") from None
+
+
+def _checked(api_key: str) -> str:
+    """The key, if it can be one."""
+    text = api_key.strip()
+    read_token(text)
+    return text
 
 
 def _asked(service: "httpx.Client", method: str, path: str, **parameters: str) -> dict[str, Any]:

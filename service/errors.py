@@ -53,6 +53,47 @@ class ForeignOrigin(ClientError):
     """A browser sent this for a page of another site. Such pages may neither send items nor watch."""
 
 
+class WrongHost(ClientError):
+    """While no key is needed, the service may only be asked by an address, as localhost, or by a name that it was told
+    (`FIRSTSEEN_HOSTS`): a web page could have given it any other one.
+    """
+
+
+class Unauthorized(ClientError):
+    """A key is needed, `Authorization: Bearer fs_...` or `X-API-Key`, and this is none that is valid here. The operator
+    makes one with `firstseen keys add`. A browser opens a WebSocket with a ticket (`POST /tickets`).
+
+    is_wrong: something was presented, and it is of no use.
+    """
+
+    def __init__(self, message: str, *, is_wrong: bool = False) -> None:
+        super().__init__(message)
+        self.is_wrong = is_wrong
+
+
+class Forbidden(ClientError):
+    """The key is valid, and may not do this, or not on this stream.
+
+    scope: what it would need.
+    """
+
+    def __init__(self, message: str, *, scope: str = "") -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
+class OverQuota(ClientError):
+    """The key has used what it may: items a second, connections, or streams. Where waiting helps, `Retry-After` and
+    `RateLimit` say how long.
+
+    retry_after_s: None where waiting alone does not help.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class UnsupportedMediaType(ClientError):
     """The body's content type is not one that the service reads."""
 
@@ -100,13 +141,17 @@ class StreamFails(Unavailable):
     other streams go on.
     """
 
-    def __init__(self, message: str, *, retry_after_s: int) -> None:
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
 class NotReady(Unavailable):
     """The service is starting, stepping down, or stopping."""
+
+
+class KeysNotKnown(Unavailable):
+    """The service has just started, and the store has not told it the keys yet: nobody gets in."""
 
 
 class EngineFails(Unavailable):

@@ -23,6 +23,7 @@ from model.bundle import read_bundle
 from service.api.connection import BoundedHttp
 from service.app import create_app, drain
 from service.errors import InvalidSetting
+from service.scrubbing import ScrubbingFormatter, scrub
 from service.settings import Settings
 
 log = structlog.get_logger("firstseen")
@@ -57,22 +58,26 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
     configure_logging(settings)
     bundle = read_bundle(bundle_dir)
     failures: list[BaseException] = []
+    sockets: list[socket.socket] = []
 
     def on_fatal(error: BaseException) -> None:
         failures.append(error)
         server.should_exit = True
+        if not server.started:
+            sockets.clear()  # uvicorn would still listen for a moment
 
     server = make_server(settings, create_app(settings, bundle, on_fatal=on_fatal))
     gc.freeze()  # libraries and net stay: a full collection that walks them stops the loop for 0.2 s
     log.info("settings", **settings.shown())
     log.info("bundle", id=bundle.manifest.bundle_id, labels=bundle.manifest.labels, path=str(bundle_dir))
     with _bound(settings) as listening:
+        sockets.append(listening)
         for signum in (
             signal.SIGINT,
             signal.SIGTERM,
         ):  # before uvicorn listens to them, and once more when it is done
             signal.signal(signum, lambda *_: setattr(server, "should_exit", True))
-        server.run(sockets=[listening])
+        server.run(sockets=sockets)
     if failures:
         raise failures[0]
     return 0 if server.started else 1
@@ -115,14 +120,16 @@ def _bound(settings: Settings) -> socket.socket:
 
 
 class _Lossy(io.TextIOBase):
-    """A stream that loses what cannot be written: a full disk under the log must not stop the service."""
+    """A stream that loses what cannot be written: a full disk under the log must not stop the service. Secrets stay out
+    of it (scrubbing.py).
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError):
-            self._stream.write(text)
+            self._stream.write(scrub(text))
         return len(text)
 
     def flush(self) -> None:
@@ -147,4 +154,6 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # it prints to it
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(ScrubbingFormatter("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])

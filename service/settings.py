@@ -18,13 +18,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
+from service.origins import read_hosts, read_origins
 from service.state.durability import Durability, Tier
 from service.state.keys import STREAM_PATTERN
 
 PREFIX = "FIRSTSEEN_"
 
-NO_SETTINGS = frozenset({f"{PREFIX}API_KEY"})
-"""Variables that are not refused though they set nothing here: they are read by `service.client`."""
+CLIENT_VARIABLES = frozenset({f"{PREFIX}API_KEY"})
+"""What clients read, on a machine where there may also be a service."""
 
 MIB = 1024 * 1024
 
@@ -36,6 +37,42 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8765, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    keys: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description=(
+            "When an API key is needed. auto: as soon as there is one (`firstseen keys add`); required: always; off: "
+            "never, since something in front looks after it."
+        ),
+    )
+    allow_open: bool = Field(
+        default=False,
+        description="With auto: listen elsewhere than on loopback although there is no key; anybody may do anything.",
+    )
+    origins: str | None = Field(
+        None,
+        description="Web pages that may ask, beside the service's own: https://app.example, between commas.",
+    )
+    hosts: str | None = Field(
+        None,
+        description=(
+            "Names by which it may be asked while no key is needed, beside addresses and localhost; between commas."
+        ),
+    )
+    key_items_per_s: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="Items a second that a key may send, unless it has its own limit; empty: no limit.",
+    )
+    key_burst: int | None = Field(None, ge=1, description="... and at once; empty: those of one second.")
+    key_connections: int | None = Field(
+        None,
+        ge=1,
+        description="WebSockets that a key may have open, unless it has its own limit; empty: no limit.",
+    )
+    key_streams: int | None = Field(
+        16, ge=0, description="Streams that a key may create, unless it has its own limit."
+    )
     data_dir: Path = Field(
         Path("firstseen-data"), description="Folder of the embedded store; unused with a Redis URL."
     )
@@ -150,6 +187,18 @@ class Settings(BaseSettings):
         ),
     )
 
+    @pydantic.field_validator("origins")
+    @classmethod
+    def _origins(cls, listed: str | None) -> str | None:
+        read_origins(listed or "")
+        return listed
+
+    @pydantic.field_validator("hosts")
+    @classmethod
+    def _hosts(cls, listed: str | None) -> str | None:
+        read_hosts(listed or "")
+        return listed
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -172,7 +221,7 @@ class Settings(BaseSettings):
         """
         values: dict[str, Any] = {}
         for variable, value in environ.items():
-            if not variable.startswith(PREFIX) or variable in NO_SETTINGS:
+            if not variable.startswith(PREFIX) or variable in CLIENT_VARIABLES:
                 continue
             name = variable.removeprefix(PREFIX).lower()
             if name not in cls.model_fields:

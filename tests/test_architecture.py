@@ -28,6 +28,7 @@ COMPOSITION = {
     "service/cli.py",  # `firstseen train` and `firstseen inspect` are commands of the trainer
     "service/cli_classify.py",  # tells how fast it goes, and draws a name for a run
     "service/client/composition.py",  # the client's own: its key from the environment, ids from luck
+    "service/cli_keys.py",  # makes keys out of luck and the time of day, and clients and servers as cli_state does
     "service/cli_state.py",  # makes clients, servers and owners' names for `firstseen state`, and says how long it took
     "service/rehearsal.py",  # runs the trainer's rehearsals through the engine, for the trainer
     "service/demo.py",  # trains a bundle before it serves it

@@ -26,7 +26,7 @@ from service.app import create_app
 from service.cli import app as command_line
 from service.events import EventKind
 from service.protocol import ClientMessage, StreamMessage, WatchMessage
-from service.settings import MIB, NO_SETTINGS, PREFIX, Settings
+from service.settings import CLIENT_VARIABLES, MIB, PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -146,7 +146,7 @@ def test_the_settings_table_is_that_of_the_source() -> None:
 def test_settings_that_are_named_exist(name: str) -> None:
     """In a decision about refusing unknown settings an unknown one is the example."""
     named = {variable.rstrip("_") for variable in re.findall(r"\bFIRSTSEEN_[A-Z_]+", TEXT[name])}
-    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {"FIRSTSEEN"} | NO_SETTINGS
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {"FIRSTSEEN"} | CLIENT_VARIABLES
     known |= set(re.findall(r"FIRSTSEEN_[A-Z_]+", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
     if name == "docs/decisions/009-unknown-settings.md":
         named.remove("FIRSTSEEN_FALSE_ALARM_RAT")
@@ -197,7 +197,8 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     wrong = []
     for name, text in TEXT.items():
         for line in re.findall(
-            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch|(?:state|dlq) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch"
+            r"|(?:state|dlq|keys) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
             text,
         ):
             words = line.split("#")[0].split()

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service.api.failures import response_of
+from service.api.headers import DATA, Guard
 from service.errors import HeadTooLarge, Overloaded
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -62,12 +63,12 @@ class BoundedHttp(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or cycle.response_complete:  # else an answer may be on its way already
             lines = [b"HTTP/1.1 431 Request Header Fields Too Large", b"connection: close"]
-            lines += [name + b": " + value for name, value in answer.raw_headers]
+            lines += [name + b": " + value for name, value in (*answer.raw_headers, *DATA)]
             self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types
-        chosen: Any = _too_many if app is service_unavailable else app
+        chosen: Any = Guard(_too_many) if app is service_unavailable else app
         super()._start_asgi_task(cycle, chosen)
 
 

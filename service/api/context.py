@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
 from model.bundle import Manifest
+from service.api.access import Access, Caller
 from service.api.budget import Budget
-from service.errors import ForeignOrigin
 from service.metrics import Metrics
 from service.settings import Settings
 from service.stream import Stream
@@ -23,6 +22,7 @@ class Context:
     manifest: Manifest
     streams: Streams
     metrics: Metrics
+    access: Access
     version: str
     device: str
     store: str
@@ -73,24 +73,21 @@ async def stream_of(connection: HTTPConnection, context: Context, *, may_create:
     return await context.streams.open(stream_name(connection, context), may_create=may_create)
 
 
-def check_origin(connection: HTTPConnection) -> None:
-    """Refuse what a page of another site makes its reader's browser send.
+async def stream_to_feed(connection: HTTPConnection, context: Context, caller: Caller) -> Stream:
+    """The stream that somebody sends items to: made where there is none, if he may make another.
 
-    A browser names the page's origin (RFC 6454) in every WebSocket handshake and every cross-site POST, and no
-    page can change it; programs send none. The service's own pages have the host and port of the Host header.
+    Enter its `in_use` before you wait for anything.
 
     Raises:
-        ForeignOrigin: There is an Origin and its host:port is not the Host header's.
+        OverQuota: He has made as many as he may.
+        FirstseenError: As `Streams.open`.
     """
-    origin = connection.headers.get("origin")
-    if origin is None:
-        return
-    try:
-        place = urlsplit(origin).netloc.lower()
-    except ValueError:  # brackets that are no IPv6 address
-        place = ""
-    if not place or place != connection.headers.get("host", "").lower():
-        raise ForeignOrigin(
-            f"A page of {origin[:100]!r} may not send items or watch here: use a page that this service shows, or a "
-            "program that sends no Origin header."
-        )
+    name, streams = stream_name(connection, context), context.streams
+    if not caller.counts_streams or streams.peek(name) is not None or await streams.exists(name):
+        return await streams.open(name, may_create=True)
+    with caller.making(name) as is_counted:
+        stream = await streams.open(name, may_create=True)
+        if is_counted:
+            with stream.in_use():
+                await caller.made_one()
+        return stream

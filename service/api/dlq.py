@@ -9,10 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from service.api.context import check_origin, context_of, stream_of
+from service.api.access import admit, needs
+from service.api.context import context_of, stream_name, stream_of
 from service.api.rest import answer, json_response, response_to
 from service.api.schemas import STREAM, STREAM_PROBLEMS, DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
 from service.errors import InvalidParameter
+from service.rights import Scope
 from service.state.dead_letters import DeadLetter
 
 router = APIRouter()
@@ -31,13 +33,15 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
     description="In order of ids, without their payloads; `after` goes on behind an id.",
     response_model=DeadLettersOut,
     responses=STREAM_PROBLEMS,
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def listed(
     request: Request, after: str = "", limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE
 ) -> Response:
     """List what is in quarantine."""
-    stream = await stream_of(request, context_of(request))
+    context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    stream = await stream_of(request, context)
     with stream.in_use():
         letters, more = await stream.pipeline.dead_letters.page(after=after, limit=limit)
     return json_response({"items": [_shown(letter) for letter in letters], "next": more})
@@ -56,12 +60,12 @@ async def listed(
         409: {"model": ProblemOut, "description": "It was too large to be kept."},
         422: {"model": ProblemOut, "description": "It crashed the engine again."},
     },
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.ADMIN, **STREAM),
 )
 async def retry(request: Request, id: str) -> Response:
     """Try an item again."""
     context = context_of(request)
-    check_origin(request)
+    await admit(request, context, Scope.ADMIN, stream_name(request, context))
     stream = await stream_of(request, context)
     with stream.in_use():
         item = await stream.pipeline.dead_letters.item(id)
@@ -75,16 +79,17 @@ async def retry(request: Request, id: str) -> Response:
     description="Its id may then be sent anew. Give `id`, or `all=true`.",
     response_model=DroppedOut,
     responses=_NOT_THERE,
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.ADMIN, **STREAM),
 )
 async def drop(
     request: Request, *, id: str | None = None, everything: Annotated[bool, Query(alias="all")] = False
 ) -> Response:
     """Forget."""
-    check_origin(request)
+    context = context_of(request)
+    await admit(request, context, Scope.ADMIN, stream_name(request, context))
     if (id is None) is not everything:
         raise InvalidParameter("Give either id, or all=true.")
-    stream = await stream_of(request, context_of(request))
+    stream = await stream_of(request, context)
     with stream.in_use():
         return json_response({"dropped": await stream.pipeline.dead_letters.drop(id)})
 

@@ -4,6 +4,8 @@ Errors leave as RFC 9457 problem details. The `type` is a path on this very serv
 says what it means and what to do.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +21,8 @@ from service.request_id import current_request_id
 from service.state.errors import StoreError
 
 PROBLEM_JSON = "application/problem+json"
+
+_CHALLENGE = 'Bearer realm="firstseen"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.HeadTooLarge, "head-too-large", "The request's head is too large", 431, 1009, False),
     Failure(errors.BodyTooSlow, "too-slow", "The body did not come in time", 408, 1008, False),
     Failure(errors.ForeignOrigin, "origin", "Pages of other sites are not served", 403, 4403, False),
+    Failure(errors.WrongHost, "host", "The service is not asked by this name", 421, 4403, False),
+    Failure(errors.Unauthorized, "unauthorized", "A valid key is needed", 401, 4401, False),
+    Failure(errors.Forbidden, "forbidden", "The key may not do this", 403, 4403, False),
+    Failure(errors.OverQuota, "over-quota", "The key has used what it may", 429, 4429, True),
+    Failure(errors.KeysNotKnown, "keys-not-known", "The keys are not known yet", 503, 1013, True),
     Failure(errors.UnknownStream, "unknown-stream", "There is no such stream", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
     Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
@@ -81,16 +90,26 @@ def problem_of(error: Exception) -> Problem:
 def response_of(error: Exception) -> Response:
     """An error as an HTTP response."""
     problem = problem_of(error)
-    headers = {}
-    if isinstance(error, errors.Unavailable):
-        headers["retry-after"] = str(error.retry_after_s)
-    if isinstance(error, errors.BodyTooSlow):
-        headers["connection"] = "close"  # the rest of the body is not waited for
     body = msgspec.json.encode(problem)
     name = current_request_id.get()
     if name is not None:  # a name needs no escaping
         body = body[:-1] + b',"instance":"urn:firstseen:request:%s"}' % name.encode()
-    return Response(body, status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
+    return Response(
+        body, status_code=problem.status, media_type=PROBLEM_JSON, headers=dict(_headers_of(error))
+    )
+
+
+def _headers_of(error: Exception) -> Iterator[tuple[str, str]]:
+    """What a problem says in headers, too."""
+    match error:
+        case errors.Unavailable() | errors.OverQuota() if error.retry_after_s is not None:
+            yield "retry-after", str(math.ceil(error.retry_after_s))
+        case errors.BodyTooSlow():
+            yield "connection", "close"  # the rest of the body is not waited for
+        case errors.Unauthorized():  # RFC 6750 section 3
+            yield "www-authenticate", f'{_CHALLENGE}, error="invalid_token"' if error.is_wrong else _CHALLENGE
+        case errors.Forbidden():
+            yield "www-authenticate", f'{_CHALLENGE}, error="insufficient_scope", scope="{error.scope}"'
 
 
 def handle_failures(app: FastAPI) -> None:

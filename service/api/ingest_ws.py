@@ -9,16 +9,19 @@ with 1013.
 import asyncio
 import contextlib
 from collections import deque
+from contextlib import ExitStack
 
 import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from service.api.context import Context, check_origin, context_of, stream_of
+from service.api.access import KEY_ENDED, Caller, Ending, admit
+from service.api.context import Context, context_of, stream_name, stream_to_feed
 from service.api.failures import failure_of, problem_of
 from service.batching import Answer, Job, Queue
 from service.errors import FirstseenError, NotReady
 from service.protocol import SUBPROTOCOLS, Codec
+from service.rights import Scope
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 from service.stream import Stream
 
@@ -47,9 +50,9 @@ class _Connection:
         self._sent = asyncio.Event()
         self._send_timeout_s = send_timeout_s
 
-    async def run(self) -> None:
+    async def run(self, caller: Caller) -> None:
         """Serve the connection until it closes."""
-        receiver = asyncio.create_task(self._receive())
+        receiver = asyncio.create_task(self._receive(caller))
         sender = asyncio.create_task(self._send())
         try:
             await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
@@ -61,7 +64,7 @@ class _Connection:
             if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
                 raise result
 
-    async def _receive(self) -> None:
+    async def _receive(self, caller: Caller) -> None:
         """Until the client goes: its frames, one after the other."""
         while True:
             message = await self._socket.receive()
@@ -72,11 +75,17 @@ class _Connection:
             for effect in self._session.received(frame, is_text=text is not None):
                 if isinstance(effect, Enqueue):
                     await self._enqueue(effect)
+                    if wait_s := caller.take(len(effect.items)):  # over the key's quota: not read on
+                        await asyncio.sleep(wait_s)
                 else:
                     self._push([effect])
             while len(self._out) > 1:  # the last frame's answers leave before the next frame is read
                 self._sent.clear()
                 await self._sent.wait()
+
+    def key_ended(self) -> None:
+        """The client may not stay."""
+        self._push([Close(4401, KEY_ENDED)])
 
     async def _enqueue(self, effect: Enqueue) -> None:
         loop = asyncio.get_running_loop()
@@ -160,20 +169,29 @@ async def _stream(socket: WebSocket) -> None:
         durability=context.settings.durability.value,
         problem_of=problem_of,
     )
-    with context.sockets.share() as place:
+    ending = Ending()
+    with ExitStack() as held:
+        place = held.enter_context(context.sockets.share())
         try:
-            check_origin(socket)
+            caller = await admit(socket, context, Scope.INGEST, stream_name(socket, context))
+            held.enter_context(caller.connection(ending))
             place.take(1)
-            stream = await stream_of(socket, context, may_create=True)
+            stream = await stream_to_feed(socket, context, caller)
         except FirstseenError as error:
             await refuse(socket, codec, session.failed(error, code=failure_of(error).close_code))
             return
         with stream.in_use(), stream.metrics.connections.track_inprogress():
-            await _serve(socket, session, codec, context, stream)
+            await _serve(socket, session, codec, context, stream, caller, ending)
 
 
 async def _serve(
-    socket: WebSocket, session: IngestSession, codec: Codec, context: Context, stream: Stream
+    socket: WebSocket,
+    session: IngestSession,
+    codec: Codec,
+    context: Context,
+    stream: Stream,
+    caller: Caller,
+    ending: Ending,
 ) -> None:
     pipeline = stream.pipeline
     if pipeline.epoch == 0:
@@ -190,7 +208,8 @@ async def _serve(
     connection = _Connection(
         socket, session, codec, stream.queue, send_timeout_s=context.settings.send_timeout_s
     )
-    await connection.run()
+    ending.tell(connection.key_ended)
+    await connection.run(caller)
 
 
 async def refuse(socket: WebSocket, codec: Codec, effects: list[Effect]) -> None:

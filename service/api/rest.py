@@ -9,9 +9,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
+from service.api.access import ALL_STREAMS, OPEN, Caller, admit, needs
 from service.api.asked import PARAMETERS, PLAIN, Asked, asked_in
 from service.api.bodies import read_each, receive_body, split_items
-from service.api.context import Context, check_origin, context_of, stream_name, stream_of
+from service.api.context import Context, context_of, stream_name, stream_of, stream_to_feed
 from service.api.failures import FAILURES, problem_of, response_of
 from service.api.schemas import (
     STREAM,
@@ -34,6 +35,7 @@ from service.examined import Examined, fields_of
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
 from service.records import SHOWN, ClusterState, Item, Verdict
+from service.rights import Scope
 from service.stream import Stream
 from service.stream_rows import NOT_OPEN
 from service.trace_context import current_trace
@@ -57,11 +59,11 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": ProblemOut, "description": description}
     for status, description in {
         400: "The body is not JSON, or not of the form described.",
-        403: "A web page of another origin may not send items.",
         404: "There is no such stream, and it may not be made.",
         408: "The body did not come in time.",
         413: "The body or the number of items is over the limit.",
         415: "The content type is not application/json.",
+        429: "The key has used what it may: send the same after `Retry-After` seconds.",
         422: (
             "No stream can have this name; or no item could be classified as sent, or the only one is in quarantine; "
             "the problem says what to do."
@@ -82,9 +84,10 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     ),
     response_model=VerdictOut | ExaminedOut | ResultsOut,
     responses=_PROBLEMS,
-    openapi_extra={
-        "parameters": [*STREAM["parameters"], *PARAMETERS],
-        "requestBody": {
+    openapi_extra=needs(
+        Scope.INGEST,
+        parameters=[*STREAM["parameters"], *PARAMETERS],
+        requestBody={
             "required": True,
             "content": {
                 "application/json": {
@@ -92,19 +95,21 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
                 }
             },
         },
-    },
+    ),
 )
 async def classify(request: Request) -> Response:
     """Classify the items of the body."""
     context = context_of(request)
-    check_origin(request)
+    caller = await admit(request, context, Scope.INGEST, stream_name(request, context))
     asked = asked_in(request.query_params)
-    stream = await stream_of(request, context, may_create=asked.learn)
+    stream = await (stream_to_feed(request, context, caller) if asked.learn else stream_of(request, context))
     with stream.in_use():
-        return await _classified(request, context, stream, asked)
+        return await _classified(request, context, stream, caller, asked)
 
 
-async def _classified(request: Request, context: Context, stream: Stream, asked: Asked) -> Response:
+async def _classified(
+    request: Request, context: Context, stream: Stream, caller: Caller, asked: Asked
+) -> Response:
     settings = context.settings
     with context.bodies.share() as share:
         body = await receive_body(
@@ -112,6 +117,7 @@ async def _classified(request: Request, context: Context, stream: Stream, asked:
         )
         raws, is_single = split_items(body, max_items=settings.max_items)
         asked.check(len(raws))
+        caller.demand(len(raws))
         read = await read_each(raws, context.manifest.input)
         del body, raws
     note(request, items=len(read), stream=stream.name)
@@ -201,11 +207,13 @@ def _refused(item: Refused) -> dict[str, Any]:
     description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
     response_model=ClustersOut,
     responses=STREAM_PROBLEMS,
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def clusters(request: Request, state: ClusterState | None = None) -> Response:
     """List clusters."""
-    view = await (await stream_of(request, context_of(request))).pipeline.view()
+    context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    view = await (await stream_of(request, context)).pipeline.view()
     shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
     return json_response({"seq": view.seq, "stale": view.stale, "clusters": shown})
 
@@ -222,11 +230,13 @@ async def clusters(request: Request, state: ClusterState | None = None) -> Respo
             "description": "No cluster has, or had, this id, or there is no such stream.",
         },
     },
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def cluster(request: Request, cluster_id: int) -> Response:
     """Show a cluster."""
-    view = await (await stream_of(request, context_of(request))).pipeline.view()
+    context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    view = await (await stream_of(request, context)).pipeline.view()
     for found in view.clusters:
         if found.id == cluster_id:
             return json_response(found)
@@ -236,7 +246,7 @@ async def cluster(request: Request, cluster_id: int) -> Response:
 # How it is
 
 
-@router.get("/livez", summary="Is the process alive?", response_model=LiveOut)
+@router.get("/livez", summary="Is the process alive?", response_model=LiveOut, openapi_extra=OPEN)
 async def livez() -> Response:
     """Answer."""
     return json_response({"live": True})
@@ -245,15 +255,20 @@ async def livez() -> Response:
 @router.get(
     "/readyz",
     summary="Does it take items?",
-    description="Of the default stream, or of `?stream=`, which is opened by its first use and not by this question.",
+    description=(
+        "Of the default stream, or of `?stream=`, which is opened by its first use and not by this question; for "
+        "that, `read` is needed where keys are."
+    ),
     response_model=ReadyOut,
     responses={**STREAM_PROBLEMS, 503: {"model": ReadyOut, "description": "Not now, and why."}},
-    openapi_extra=STREAM,
+    openapi_extra=OPEN | STREAM,
 )
 async def readyz(request: Request) -> Response:
     """Say whether items are taken, and if not, why."""
     context = context_of(request)
     name = stream_name(request, context)
+    if "stream" in request.query_params:
+        await admit(request, context, Scope.READ, name)
     stream = context.streams.peek(name)
     if stream is None and not await context.streams.exists(name):
         raise UnknownStream(f"There is no stream {name!r}; GET /streams lists those there are.")
@@ -267,10 +282,17 @@ async def readyz(request: Request) -> Response:
     return json_response(ready, status=200 if reason is None else 503)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    description="Of the whole process: a key needs all streams (`*`).",
+    response_class=Response,
+    openapi_extra=needs(Scope.READ),
+)
 async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, ALL_STREAMS)
     for stream in context.streams:
         stream.metrics.queue_items.set(stream.queue.waiting)
         stream.metrics.queue_age.set(stream.queue.age_s)
@@ -283,11 +305,12 @@ async def metrics(request: Request) -> Response:
     "/info",
     summary="What is served: bundle, input, counts, settings, and the hash of the state",
     responses=STREAM_PROBLEMS,
-    openapi_extra=STREAM,
+    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def info(request: Request) -> Response:
     """Describe the service and its state."""
     context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
     manifest = context.manifest
     stream = await stream_of(request, context)
     view = await stream.pipeline.view(with_hash=True)
@@ -317,7 +340,7 @@ async def info(request: Request) -> Response:
     )
 
 
-@router.get("/problems/{name}", summary="What a problem type means")
+@router.get("/problems/{name}", summary="What a problem type means", openapi_extra=OPEN)
 async def problem(name: str) -> Response:
     """Explain a row of the table of failures."""
     for row in FAILURES:

@@ -249,6 +249,15 @@ class DroppedOut(BaseModel):
     dropped: int
 
 
+class TicketOut(BaseModel):
+    """A ticket; shown once."""
+
+    ticket: str = Field(description="Give it as `?ticket=` of the WebSocket.")
+    valid_s: int = Field(description="For so many seconds, and for one connection.")
+    scope: Literal["ingest", "read"]
+    stream: str
+
+
 class ReadyOut(BaseModel):
     """Whether the service takes items."""
 

@@ -15,6 +15,8 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
 | fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
 | fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
+| fs:keys                  | hash   | API keys of all streams, hashed         | firstseen keys  | 1000 keys  |
+| fs:ticket:<digest>       | string | what a ticket opens; expires            | POST /tickets   | 30 s each  |
 | fs:streams               | set    | the names of all streams there are      | acquire, adopt  | 10,000     |
 
 **head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
@@ -38,12 +40,14 @@ counts.
 
 **streams** tells which streams there are without a scan of all keys. A name comes in by the Function that makes the
 stream, and again whenever it is taken, so one of an older version is there once it has been served; who reads it asks
-for the bundle key as well, which says whether the stream is still there. It is the one key without the hash tag: a
-cluster, whose slots a Function may not cross, is refused anyway (wire.py). When it is full no stream is made, and those
-there are go on.
+for the bundle key as well, which says whether the stream is still there. Like keys and tickets it is without the
+hash tag: a cluster, whose slots a Function may not cross, is refused anyway (wire.py). When it is full no stream is
+made, and those there are go on.
 
 **hand** is there while somebody owns the stream, and afterwards where he did not leave in order: that is how an heir
 knows (hand.py). While it is not known why, it also names the items that are about to be stepped.
+
+**keys** and **ticket** are of no stream (key_store.py): who may come in is asked before it is known to which.
 """
 
 import re
@@ -126,6 +130,15 @@ class Keys:
 
 STREAM_NAMES = "fs:{*}:bundle"
 """Matches one key of every stream."""
+
+
+API_KEYS = "fs:keys"
+"""The hash of all API keys."""
+
+
+def ticket_key(digest: bytes) -> str:
+    """Where the ticket of this digest is kept."""
+    return f"fs:ticket:{digest.hex()}"
 
 
 def stream_of(bundle_key: str) -> str:

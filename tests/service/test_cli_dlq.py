@@ -3,15 +3,20 @@
 import itertools
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from service import cli, cli_dlq
+from service.rights import Scope
+from service.settings import Settings
 from tests.service import digits
 from tests.service.crashing import WHITE, Crashing, fragile
-from tests.service.inside import Inside
+from tests.service.inside import Inside, running
+from tests.service.keyed import key_of, put
 
 _numbers = itertools.count()
 
@@ -160,3 +165,19 @@ def test_letters_are_read_page_by_page() -> None:
 
     with httpx.Client(transport=httpx.MockTransport(handler), base_url="http://service") as service:
         assert ["a", "b", "c"] == [letter["id"] for letter in cli_dlq._letters(service)]
+
+
+def test_a_key(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the service needs one it is told how; with one, as an option or in the environment, it does its work."""
+    key, text = key_of(scopes=frozenset({Scope.ADMIN}))
+    with tempfile.TemporaryDirectory(prefix="fs-") as folder:
+        put(Path(folder), key)
+        with running(Settings.read({}, data_dir=Path(folder)), digits.bundle()) as inside:
+            assert 1 == run(monkeypatch, "list", "--url", inside.url)
+            assert "firstseen keys add" in capsys.readouterr().err
+            assert 0 == run(monkeypatch, "list", "--url", inside.url, "--api-key", text)
+            assert 1 == run(monkeypatch, "list", "--url", inside.url, "--api-key", text[:-1])
+            assert "copy it whole" in capsys.readouterr().err
+            monkeypatch.setenv("FIRSTSEEN_API_KEY", text)
+            assert 0 == run(monkeypatch, "drop", "--all", "--url", inside.url)
+            assert "Dropped 0 items." in capsys.readouterr().out

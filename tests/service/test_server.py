@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import structlog
+from websockets.sync.client import connect
 
 from service.errors import InvalidSetting
 from service.server import _bound, configure_logging
 from service.settings import Settings
+from service.tokens import make_token
 from tests.service import digits
+from tests.service.keyed import key_of, put
 from tests.service.processes import Serve
 
 
@@ -51,6 +54,44 @@ def test_unknown_setting(tmp_path: Path) -> None:
         assert 1 == service.wait()
         assert "Did you mean FIRSTSEEN_MAX_BATCH?" in service.log
         assert not (tmp_path / "redis").exists()
+
+
+def test_refuses_to_listen_openly(tmp_path: Path) -> None:
+    """Elsewhere than on loopback and without a key it ends at once, with what to do; nobody could connect meanwhile."""
+    with Serve(digits.bundle_dir(), tmp_path, host="0.0.0.0") as service:  # noqa: S104 - it refuses
+        assert 1 == service.wait()
+        assert "firstseen keys add" in service.log.strip().splitlines()[-1]
+        assert "Traceback" not in service.log
+        assert not service.said("listening")
+
+
+def test_no_secret_in_the_log(tmp_path: Path) -> None:
+    """Keys and tickets, right and wrong, in headers, queries and paths, over HTTP and WebSocket: none is logged."""
+    key, text = key_of()
+    wrong = make_token(b"wrong", b"w" * 32)
+    put(tmp_path, key)
+    with Serve(digits.bundle_dir(), tmp_path, log_level="debug", host="0.0.0.0") as service:  # noqa: S104 - it has a key
+        http = service.http
+        http.base_url = service.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - the same
+        service.ready()
+        sockets = service.ws_url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - the same
+        secrets = [text, wrong]
+        for secret in (text, wrong):
+            for headers in ({"authorization": f"Bearer {secret}"}, {"x-api-key": secret}, {"cookie": secret}):
+                http.get("/info", headers=headers)
+                http.post("/classify", headers=headers, content=secret)
+                http.get(f"/{secret}", params={"key": secret, "stream": secret}, headers=headers)
+        for _ in range(2):
+            ticket = http.post("/tickets", headers={"x-api-key": text}).json()["ticket"]
+            secrets.append(ticket)
+            for _ in range(2):
+                with connect(f"{sockets}/stream?ticket={ticket}", proxy=None) as ws:
+                    ws.recv(timeout=20)
+        http.get(f"/info?ticket={ticket}")
+        assert 0 == service.stop()
+        log = service.log
+
+    assert [secret for secret in secrets if secret[12:] in log] == []
 
 
 def failure(sent: str) -> BaseException:

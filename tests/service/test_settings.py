@@ -43,9 +43,9 @@ def test_others_are_ignored() -> None:
     assert Settings.read({}) == Settings.read({"PATH": "/bin", "PORT": "1", "first_seen": "x"})
 
 
-def test_the_clients_key_is_no_typing_error() -> None:
-    """Who has it set for the client may start a service in the same shell; it changes nothing there."""
-    assert Settings.read({}) == Settings.read({"FIRSTSEEN_API_KEY": "k"})
+def test_what_clients_read_is_theirs() -> None:
+    """A key for clients may be set where a service starts."""
+    assert Settings.read({}) == Settings.read({"FIRSTSEEN_API_KEY": "fs_x"})
 
 
 def test_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +70,14 @@ def test_nothing_like_it() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("keys", "never"),
+        ("allow_open", "perhaps"),
+        ("origins", "*"),
+        ("origins", "https://a.example/path"),
+        ("hosts", "http://a"),
+        ("key_items_per_s", "0"),
+        ("key_burst", "0"),
+        ("key_streams", "-1"),
         ("port", "-1"),
         ("port", "70000"),
         ("port", "http"),

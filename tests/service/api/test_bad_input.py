@@ -84,7 +84,7 @@ def assert_problem(answer: httpx.Response, status: int, detail: str) -> dict[str
     assert status == answer.status_code, answer.text
     assert "application/problem+json" == answer.headers["content-type"]
     problem: dict[str, Any] = answer.json()
-    assert {"type", "title", "status", "detail"} == problem.keys()
+    assert {"type", "title", "status", "detail", "instance"} == problem.keys()
     assert status == problem["status"]
     assert detail in problem["detail"]
     assert "bug" not in problem["detail"]
