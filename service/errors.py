@@ -98,6 +98,24 @@ class UnsupportedMediaType(ClientError):
     """The body's content type is not one that the service reads."""
 
 
+class UnsupportedEncoding(ClientError):
+    """The body is compressed in a way that the service does not read; Accept-Encoding lists those it does."""
+
+
+class NotAcceptable(ClientError):
+    """The answer cannot be given in any of the media types that the Accept header lists."""
+
+
+class InvalidHeader(ClientError):
+    """A header of the request has a value that cannot be."""
+
+
+class KeyReused(ClientError):
+    """The Idempotency-Key was sent before, with another body. Each request has a key of its own; only a request that is
+    sent again, unchanged, has the same one.
+    """
+
+
 class UnknownStream(ClientError):
     """There is no such stream. Sending items to one makes it, where that is allowed; looking at one does not."""
 
@@ -168,6 +186,16 @@ class StoreAway(Unavailable):
 
 class OutcomeUnknown(Unavailable):
     """The answer did not come in time. The item may or may not be durable: send it again under the same id."""
+
+
+class DeadlineMissed(Unavailable):
+    """The deadline that the client gave (`Firstseen-Deadline-Ms`) passed while its items waited. What was not in hand
+    by then was not counted; send it again, with more time or when there is less to do.
+    """
+
+
+class ClientGone(Unavailable):
+    """The client closed its connection while its items waited. They were not counted; nobody reads this."""
 
 
 class InternalError(FirstseenError):

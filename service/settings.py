@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to embed; auto: a GPU if there is one."
     )
+    runtime: Literal["auto", "torch", "onnx"] = Field(
+        "auto",
+        description=(
+            "What embeds: torch, or onnxruntime from the bundle's embedder.onnx (on the CPU); auto: of those that are "
+            "there and right, the one that is faster at start."
+        ),
+    )
     threads: int = Field(1, ge=1, le=256, description="CPU threads of one embedding call.")
     max_batch: int = Field(
         256, ge=1, le=65536, description="Most items embedded, decided and committed at once."
@@ -127,6 +134,9 @@ class Settings(BaseSettings):
         64 * MIB, ge=1024, description="Most bytes of all HTTP bodies at once; beyond it requests get 503."
     )
     max_items: int = Field(4096, ge=1, description="Most items in one request or frame.")
+    max_pixels: int = Field(
+        16_000_000, ge=1, description="Most pixels of one PNG or JPEG; a larger one is not decoded."
+    )
     ws_window: int = Field(1024, ge=1, description="Most items a socket may have unanswered.")
     ws_delay_s: float = Field(
         1.0,

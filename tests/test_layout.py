@@ -17,6 +17,8 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    # A port, whose one implementation is tested.
+    "service/spans.py": "tests/service/test_telemetry.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",

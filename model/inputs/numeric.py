@@ -103,7 +103,7 @@ class NumericInput(Kind):
                     self.decode(rows[place])
                 except InvalidInput as error:
                     bad[place] = error
-        with np.errstate(over="ignore"):  # in a bad row
+        with np.errstate(over="ignore", invalid="ignore"):  # in a bad row
             return self.decode_column(rows).reshape(-1, *self.shape), bad
 
     def _holds(self, rows: NDArray[Any]) -> bool:

@@ -1,13 +1,17 @@
 """What the routes share: built once by the composition root, read from `request.app.state.context`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
 from model.bundle import Manifest
 from service.api.access import Access, Caller
 from service.api.budget import Budget
+from service.api.formats.head import Limits
+from service.api.idempotency import Fingerprints
 from service.metrics import Metrics
 from service.settings import Settings
 from service.stream import Stream
@@ -25,6 +29,7 @@ class Context:
     access: Access
     version: str
     device: str
+    runtime: Mapping[str, Any]
     store: str
 
     @cached_property
@@ -37,6 +42,20 @@ class Context:
                 "Send the same again after the time in Retry-After."
             ),
         )
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What one request may bring."""
+        return Limits(
+            max_bytes=self.settings.max_body_bytes,
+            max_items=self.settings.max_items,
+            max_pixels=self.settings.max_pixels,
+        )
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """Which bodies came under which Idempotency-Key."""
+        return Fingerprints()
 
     @cached_property
     def sockets(self) -> Budget:

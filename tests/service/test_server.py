@@ -149,6 +149,18 @@ def test_a_log_that_cannot_be_written(
     assert "" == capsys.readouterr().err
 
 
+def test_a_line_has_what_its_request_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name of the request, and its trace, bound where the request came in."""
+    configure_logging(Settings.read({}, log_format="json"))
+    with structlog.contextvars.bound_contextvars(request_id="abc", trace_id="1f"):
+        structlog.get_logger("test").info("inside")
+    structlog.get_logger("test").info("outside")
+    inside, outside = map(json.loads, capsys.readouterr().err.splitlines())
+
+    assert ("abc", "1f") == (inside["request_id"], inside["trace_id"])
+    assert "request_id" not in outside
+
+
 def test_open_files(capsys: pytest.CaptureFixture[str]) -> None:
     """The usual limit is raised to what connections need, never lowered; what cannot be had is said."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
