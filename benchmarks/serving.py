@@ -1,17 +1,27 @@
 """How many items a second does a running service take, durably, and how long does one item wait?
 
-    python -m benchmarks.serving [--quick] [--json FILE] [--bundle FOLDER]
+    python -m benchmarks.serving [--quick] [--json FILE] [--bundle FOLDER] [--data FOLDER] [--peers-python PATH]
 
 A `firstseen serve` with its embedded store (every write on disk before the answer) is a process of its own; the
 client is this one, on the same machine, so the two share its cores. Bodies and frames are encoded beforehand.
-Items are handwritten digits under ids of their own, the held-out classes 3 and 7 among them.
+Items are MNIST's where `--data` (or FIRSTSEEN_DATA) has it, else scikit-learn's digits, under ids of their own, the
+held-out classes 3 and 7 among them.
 
     http        POST /classify, 64 items a request, some requests in flight
-    websocket   WS /stream, 64 items a frame, within the credit window, JSON and MessagePack
+    websocket   WS /stream, 64 items a frame, within the credit window, JSON and MessagePack; and dense: the numbers of
+                a frame in one buffer of uint8
     bare XADD   the very log entries that the service wrote, sent again to a second embedded server with the same
                 fsync: one after the other (what a single writer can do without a service around it), and
                 pipelined (one fsync for many)
     latency     single items, one after the other, p50 and p99
+
+    half load   dense frames at half of the rate of the dense row: time from a frame to its verdicts, p50 and p99
+    stages      each stage alone (`stages_alone.py`), and what the dense row reaches of the slowest
+    ratios      single items beside a bare echo of the same body (`serving_ratios.py`)
+    peers       the same model behind LitServe and Ray Serve (`serving_peers.py`)
+
+Goals: dense frames at 60 % of the slowest stage or more, and 30,000 items a second; p99 under 25 ms at half load;
+single items within 1.6 times of the echoes.
 
 `of_bare` is a row's items a second over those of the pipelined XADD: what is left when a service that decodes,
 embeds, clusters and answers stands in front of the same disk.
@@ -20,6 +30,7 @@ embeds, clusters and answers stands in front of the same disk.
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,11 +48,20 @@ from websockets.typing import Subprotocol
 
 from benchmarks.report import Row, machine, parser, publish
 from benchmarks.running import Running, serving
-from benchmarks.training import train_digits
-from model.datasets import load_dataset
+from benchmarks.serving_peers import peers
+from benchmarks.serving_ratios import JSON_WAY, RAW_WAY, ratios
+from benchmarks.stages_alone import stages_alone
+from benchmarks.training import train_for
+from model.bundle import read_bundle
+from model.datasets import LabelledData, load_dataset
+from model.inputs import scale
+from service import protocol
 from service.protocol import JSON, MSGPACK
 from service.state import store
 from service.state.embedded import EmbeddedServer
+
+TAKES_DENSE = hasattr(protocol, "Batch")
+"""Whether this service reads frames, and bodies, of raw numbers."""
 
 Item = dict[str, Any]
 Entry = dict[Any, Any]
@@ -58,6 +78,8 @@ class Sizes:
         in_flight: Requests at once over HTTP.
         singles: Requests for the latencies.
         epochs: Of the training, where no bundle is given; None: the default.
+        rounds: Of each ratio.
+        ratio_requests: Requests a round.
     """
 
     items: int = 20_000
@@ -65,36 +87,83 @@ class Sizes:
     in_flight: int = 4
     singles: int = 1_000
     epochs: int | None = None
+    rounds: int = 5
+    ratio_requests: int = 400
 
 
-QUICK = Sizes(items=5_000, singles=200, epochs=5)
+QUICK = Sizes(items=5_000, singles=200, epochs=5, rounds=3, ratio_requests=200)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     options = parser(__doc__.splitlines()[0])
-    options.add_argument("--bundle", type=Path, help="of digits; trained anew when left out")
+    options.add_argument("--bundle", type=Path, help="of these items; trained anew when left out")
+    options.add_argument("--data", type=Path, default=_data(), help="where MNIST lies; digits without it")
+    options.add_argument("--peers-python", type=Path, help="an interpreter that has litserve and ray[serve]")
     given: argparse.Namespace = options.parse_args(arguments)
-    report = asyncio.run(measure(QUICK if given.quick else Sizes(), given.bundle))
+    report = asyncio.run(
+        measure(QUICK if given.quick else Sizes(), given.data, given.bundle, given.peers_python)
+    )
     publish(
         report,
         [
             ("Throughput, durable", report["throughput"]),
             ("Latency of a single item", report["latency"]),
+            ("At half of the maximal load, dense frames", report["half_load"]),
+            ("Each stage alone", report["alone"]),
+            ("Beside a bare echo of the same body, commit included, fsync not", report["ratios"]),
+            ("Peers, without state", report["peers"]),
             ("Where the service's time went", report["stages"]),
         ],
         given.json,
     )
 
 
-async def measure(sizes: Sizes, bundle: Path | None = None) -> dict[str, Any]:
+def _data() -> Path | None:
+    folder = os.environ.get("FIRSTSEEN_DATA")
+    return Path(folder) if folder else None
+
+
+def load_items(data_dir: Path | None) -> LabelledData:
+    """MNIST where it is to be had, else digits."""
+    if data_dir is not None and (data_dir / "mnist").is_dir():
+        return load_dataset("mnist", data_dir=data_dir)
+    return load_dataset("digits", data_dir=None)
+
+
+async def measure(
+    sizes: Sizes, data_dir: Path | None, bundle: Path | None = None, peers_python: Path | None = None
+) -> dict[str, Any]:
     """All of it, as the report that `--json` writes."""
+    data = load_items(data_dir)
     with tempfile.TemporaryDirectory(prefix="fs-") as scratch:
         folder = Path(scratch)
         if bundle is None:
             bundle = folder / "bundle"
-            train_digits(bundle, hold_out=("3", "7"), epochs=sizes.epochs)
-        throughput, latency, stages, verdicts = await _measure(sizes, bundle, folder)
+            train_for(data, data_dir, bundle, hold_out=("3", "7"), epochs=sizes.epochs)
+        throughput, latency, half_load, stages, verdicts = await _measure(sizes, data, bundle, folder)
+        raw = data.x.reshape(len(data.x), -1).astype(np.uint8)
+        read = read_bundle(bundle)
+        alone = await stages_alone(
+            read,
+            np.asarray(scale(data.x[:4096], data.input)),
+            folder / "alone",
+            batch=sizes.batch,
+            batches=max(sizes.items // sizes.batch // 4, 2),
+        )
+        (folder / "echo").mkdir()
+        async with serving(bundle, folder / "echo", {"FIRSTSEEN_DURABILITY": "relaxed"}) as service:
+            found = await ratios(
+                service,
+                raw,
+                ways=[JSON_WAY, *([RAW_WAY] if TAKES_DENSE else [])],
+                requests=sizes.ratio_requests,
+                rounds=sizes.rounds,
+            )
+        beside = await peers(read, raw, python=peers_python, requests=sizes.ratio_requests)
+    slowest = min(row["items_per_s"] for row in alone)
+    for row in throughput:
+        row["of_slowest_stage"] = round(row["items_per_s"] / slowest, 3)
     bare = next(row["items_per_s"] for row in throughput if row["way"] == "bare XADD, pipelined")
     for row in throughput:
         row["of_bare"] = round(row["items_per_s"] / bare, 3)
@@ -105,16 +174,20 @@ async def measure(sizes: Sizes, bundle: Path | None = None) -> dict[str, Any]:
         "verdicts": verdicts,
         "throughput": throughput,
         "latency": latency,
+        "half_load": half_load,
+        "alone": alone,
+        "ratios": found,
+        "peers": beside,
         "stages": stages,
     }
 
 
 async def _measure(
-    sizes: Sizes, bundle: Path, folder: Path
-) -> tuple[list[Row], list[Row], list[Row], dict[str, int]]:
-    """Throughput, latency, stages, and how many items got each kind of verdict."""
-    data = load_dataset("digits", data_dir=None)
-    payloads = data.x.reshape(len(data.x), -1).tolist()
+    sizes: Sizes, data: LabelledData, bundle: Path, folder: Path
+) -> tuple[list[Row], list[Row], list[Row], list[Row], dict[str, int]]:
+    """Throughput, latency, half load, stages, and how many items got each kind of verdict."""
+    raw = data.x.reshape(len(data.x), -1).astype(np.uint8)
+    payloads = raw.tolist()
     order = np.random.default_rng(0).integers(0, len(payloads), size=sizes.items)
     serial = count()
 
@@ -126,14 +199,29 @@ async def _measure(
         await _http(service, fresh(sizes.batch * 2), sizes)  # warm-up: first batches, first connections
         before = await _log(service)
         throughput = [await _http(service, fresh(sizes.items), sizes)]
-        throughput += [await _websocket(service, fresh(sizes.items), sizes, name) for name in (JSON, MSGPACK)]
+        for name in (JSON, MSGPACK):
+            messages = [{"type": "items", "items": part} for part in _parts(fresh(sizes.items), sizes.batch)]
+            throughput.append(await _websocket(service, messages, sizes, name))
+        half_load: list[Row] = []
+        if TAKES_DENSE:
+            rows = raw[order]
+            dense = await _websocket(service, _dense(rows, sizes.batch, "d"), sizes, MSGPACK, name="dense")
+            throughput.append(dense)
+            pace = dense["items_per_s"] / 2
+            took: list[float] = []
+            frames = _dense(rows[: max(len(rows) // 2, sizes.batch)], sizes.batch, "h")
+            await _websocket(service, frames, sizes, MSGPACK, name="half", pace=pace, took=took)
+            p50, p99 = np.percentile(took, [50, 99]) * 1e3
+            half_load = [
+                {"items_per_s": pace, "p50_ms": round(p50, 2), "p99_ms": round(p99, 2), "goal_ms": 25}
+            ]
         latency = [await _latency(service, fresh(sizes.singles))]
         entries = (await _log(service))[len(before) :]
         async with httpx.AsyncClient(base_url=service.url) as http:
             verdicts: dict[str, int] = (await http.get("/info")).json()["verdicts"]
             stages = _stages((await http.get("/metrics")).text)
     throughput += await _bare(entries, folder / "bare")
-    return throughput, latency, stages, verdicts
+    return throughput, latency, half_load, stages, verdicts
 
 
 async def _http(service: Running, items: Sequence[Item], sizes: Sizes) -> Row:
@@ -154,12 +242,38 @@ async def _http(service: Running, items: Sequence[Item], sizes: Sizes) -> Row:
     return _row(f"http, {sizes.in_flight} in flight", len(items), elapsed)
 
 
-async def _websocket(service: Running, items: Sequence[Item], sizes: Sizes, subprotocol: str) -> Row:
+def _dense(rows: Any, size: int, prefix: str) -> list[dict[str, Any]]:  # noqa: ANN401 - an array
+    """Messages with the numbers of up to `size` items in one buffer: rows uint8 (N, n)."""
+    return [
+        {
+            "type": "batch",
+            "dtype": "uint8",
+            "n": rows.shape[1],
+            "x": rows[start : start + size].tobytes(),
+            "ids": [f"{prefix}{start + n}" for n in range(len(rows[start : start + size]))],
+        }
+        for start in range(0, len(rows), size)
+    ]
+
+
+async def _websocket(
+    service: Running,
+    messages: Sequence[dict[str, Any]],
+    sizes: Sizes,
+    subprotocol: str,
+    *,
+    name: str | None = None,
+    pace: float | None = None,
+    took: list[float] | None = None,
+) -> Row:
+    """Send messages of items, as fast as credits let, or so many items a second; `took` gets each frame's seconds."""
     is_text = subprotocol == JSON
     encode = msgspec.json.encode if is_text else msgspec.msgpack.encode
     decode = msgspec.json.decode if is_text else msgspec.msgpack.decode
-    messages = [encode({"type": "items", "items": part}) for part in _parts(items, sizes.batch)]
-    frames: list[str | bytes] = [message.decode() if is_text else message for message in messages]
+    sizes_sent = [len(message.get("items") or message["ids"]) for message in messages]
+    encoded = [encode(message) for message in messages]
+    frames: list[str | bytes] = [message.decode() if is_text else message for message in encoded]
+    sent_at: list[float] = []
     last: str | bytes = encode({"type": "end"}).decode() if is_text else encode({"type": "end"})
 
     async with connect(
@@ -167,15 +281,19 @@ async def _websocket(service: Running, items: Sequence[Item], sizes: Sizes, subp
     ) as socket:
         window = _Window(decode(_raw(await socket.recv()))["credits"])
         start = perf_counter()
-        receiver = asyncio.create_task(_receive(socket, decode, window))
-        for frame in frames:
-            await window.reserve(sizes.batch)
+        receiver = asyncio.create_task(_receive(socket, decode, window, sizes_sent, sent_at, took))
+        for n, frame in enumerate(frames):
+            if pace is not None:
+                await asyncio.sleep(max(0.0, start + n * sizes.batch / pace - perf_counter()))
+            sent_at.append(perf_counter())
+            await window.reserve(sizes_sent[n])
             await socket.send(frame)
         await socket.send(last)
         answered = await receiver
         elapsed = perf_counter() - start
-    assert answered == len(items), f"{answered} of {len(items)} answered"
-    return _row(f"websocket, {subprotocol.rpartition('.')[2]}", len(items), elapsed)
+    items = sum(sizes_sent)
+    assert answered == items, f"{answered} of {items} answered"
+    return _row(f"websocket, {name or subprotocol.rpartition('.')[2]}", items, elapsed)
 
 
 class _Window:
@@ -197,13 +315,24 @@ class _Window:
         self._grown.set()
 
 
-async def _receive(socket: ClientConnection, decode: Any, window: _Window) -> int:  # noqa: ANN401 - msgspec's
+async def _receive(
+    socket: ClientConnection,
+    decode: Any,  # noqa: ANN401 - msgspec's
+    window: _Window,
+    sizes_sent: Sequence[int],
+    sent_at: Sequence[float],
+    took: list[float] | None,
+) -> int:
     """Until the server closes; how many items were answered."""
-    answered = 0
+    answered = frames = durable = 0
     async for frame in socket:
         message = decode(_raw(frame))
         if message["type"] == "verdicts":
             answered += len(message["results"])
+            while took is not None and frames < len(sizes_sent) and durable + sizes_sent[frames] <= answered:
+                durable += sizes_sent[frames]
+                took.append(perf_counter() - sent_at[frames])
+                frames += 1
         elif message["type"] == "ack":
             window.granted(message["accepted"] + message["credits"])
         else:
@@ -282,7 +411,13 @@ async def _bare(entries: Sequence[Entry], folder: Path) -> list[Row]:
 
 
 def _row(way: str, items: int, elapsed_s: float) -> Row:
-    return {"way": way, "items": items, "items_per_s": round(items / elapsed_s, 1), "of_bare": None}
+    return {
+        "way": way,
+        "items": items,
+        "items_per_s": round(items / elapsed_s, 1),
+        "of_bare": None,
+        "of_slowest_stage": None,
+    }
 
 
 def _parts(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -1,10 +1,11 @@
-"""A bundle of digits for a benchmark, trained by the road a user takes, without a word on the screen."""
+"""A bundle for a benchmark, trained by the road a user takes, without a word on the screen."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from model.config import TrainConfig
+from model.datasets import LabelledData
 from model.export import run as train_bundle
 
 
@@ -27,4 +28,31 @@ def train_digits(out: Path, *, hold_out: tuple[str, ...], seed: int = 0, epochs:
         out=out,
         progress=lambda *_: None,
         created=datetime.now(UTC),
+    )
+
+
+def train_for(
+    data: LabelledData, data_dir: Path | None, out: Path, *, hold_out: tuple[str, ...], epochs: int | None
+) -> None:
+    """Train and write a bundle for digits or MNIST, with an ONNX graph where that can be had.
+
+    Args:
+        data: What will be sent.
+        data_dir: Where MNIST lies.
+        out: The folder to make.
+        hold_out: Classes the net must not see.
+        epochs: Passes over the fitting items; None: the default for digits, two for MNIST: speed does not depend on it.
+    """
+    config = TrainConfig(dataset=data.name, hold_out=hold_out, threads=1, rehearse=False)
+    if data.name == "mnist":
+        config = replace(config, max_items=12_000, epochs=2 if epochs is None else min(epochs, 2))
+    elif epochs is not None:
+        config = replace(config, epochs=epochs)
+    train_bundle(
+        config,
+        data_dir=data_dir,
+        out=out,
+        progress=lambda *_: None,
+        created=datetime.now(UTC),
+        graph=True,
     )

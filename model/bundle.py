@@ -173,8 +173,8 @@ class BundleContents:
 class Bundle:
     """A verified bundle.
 
-    `weights` has the net's parameters by name; arrays may be written to. `files` has those of `NETWORK_FILES`
-    that there are, as bytes: the net itself reads them.
+    `weights` has the net's parameters by name; arrays may be written to. `onnx` is the graph for other runtimes, None
+    where there is none. `files` has those of `NETWORK_FILES` that there are, as bytes: the net itself reads them.
     """
 
     path: Path
@@ -183,6 +183,7 @@ class Bundle:
     known: KnownArrays
     golden: Golden
     card: str
+    onnx: bytes | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -389,6 +390,7 @@ def _read(folder: Path, *, called: Path) -> Bundle:
         known=unpack_known(raw[KNOWN], manifest=manifest, folder=called),
         golden=unpack_golden(raw[GOLDEN], manifest=manifest, folder=called),
         card=card,
+        onnx=raw.get(ONNX),
         files={name: raw[name] for name in NETWORK_FILES if name in raw},
     )
 

@@ -1,13 +1,14 @@
 """The whole road from a configuration to a bundle on disk.
 
     load ─► subsample ─► split ─► (choose ─►) (rehearse ─► simulate ─►) train ─► embed ─► calibrate ─► evaluate
-         ─► card ─► write
+         ─► card ─► (graph ─►) write
 
 `run` is what `firstseen train` calls. `build_contents` is its middle without the disk: the same
 configuration and data give contents with the same bytes, and so a bundle with the same id.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace as replace_fields
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from model.evaluate import evaluate
 from model.inputs import scale
 from model.leave_out import choose
 from model.networks import embed_items
+from model.onnx_graph import export_onnx
 from model.rehearse import Expected, Rehearsal, Simulate, rehearse
 from model.train import Progress, Trained, known_classes, repeatable, train
 
@@ -49,6 +51,7 @@ def run(
     replace: bool = False,
     candidates: Sequence[TrainConfig] = (),
     simulate: Simulate | None = None,
+    graph: bool = False,
 ) -> Manifest:
     """Train and write a bundle.
 
@@ -57,12 +60,14 @@ def run(
         data_dir: where downloaded data sets lie; digits needs none.
         out: the folder to write.
         progress: told of each stage: "load", "choose", "rehearse", "simulate", "train", "calibrate", "evaluate",
-            "write".
+            "graph", "write".
         created: the time to put in the manifest, with a time zone.
         replace: whether a bundle already at `out` may be replaced.
         candidates: runs to choose from by leaving known classes out, the asked one first, all on the data,
             split and seed of `config` (see `model.candidates`); none makes `config` itself.
         simulate: runs rehearsals as streams, for the figures to expect; None leaves them out.
+        graph: whether the bundle gets an `embedder.onnx`, where that can be made (`model/onnx_graph.py`); a few
+            seconds more.
 
     Returns:
         The manifest written.
@@ -104,10 +109,23 @@ def run(
     contents = build_contents(
         config, data, parts, trained, progress, choice=choice, rehearsal=rehearsal, expected=expected
     )
+    if graph:
+        contents = _with_graph(contents, data, parts, trained, progress)
     progress("write", 0, 1, str(out))
     manifest = write_bundle(out, contents, created=created, replace=replace)
     progress("write", 1, 1, manifest.bundle_id)
     return manifest
+
+
+def _with_graph(
+    contents: BundleContents, data: LabelledData, parts: Split, trained: Trained, progress: Progress
+) -> BundleContents:
+    """Add the embedder as an ONNX graph, compared with the net on the golden items; or say why there is none."""
+    progress("graph", 0, 1, "embedder.onnx")
+    compared = np.asarray(scale(data.x[parts.fresh[:_GOLDEN_ITEMS]], data.input))
+    exported = export_onnx(trained.embedder, data.input, compared)
+    progress("graph", 1, 1, exported.note)
+    return replace_fields(contents, onnx=exported.onnx)
 
 
 def subsample(data: LabelledData, max_items: int | None, *, seed: int) -> LabelledData:

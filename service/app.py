@@ -90,11 +90,17 @@ def create_app(
         prepare: What has to be done before the stream is taken; /readyz is 503 until then.
 
     Raises:
-        BundleError: The net does not give the bundle's golden embeddings.
-        InvalidSetting: A GPU was asked for and there is none, or the known error rate is one that the bundle's
-            calibration cannot give.
+        BundleError: No runtime gives the bundle's golden embeddings.
+        InvalidSetting: A GPU or a runtime was asked for and there is none, or the known error rate is one that the
+            bundle's calibration cannot give.
     """
-    embedder = Embedder(bundle, device=settings.device, threads=settings.threads)
+    embedder = Embedder(
+        bundle,
+        device=settings.device,
+        threads=settings.threads,
+        runtime=settings.runtime,
+        clock=time.perf_counter,
+    )
     calibration = bundle.manifest.calibration
     params = starting_params(
         settings,
@@ -109,7 +115,7 @@ def create_app(
     ProcessCollector(registry=metrics.registry)
     metrics.describe("build", version=release, python=platform.python_version())
     metrics.describe("bundle", bundle=bundle.manifest.bundle_id)
-    metrics.describe("embedder", runtime="torch", device=embedder.device)
+    metrics.describe("embedder", runtime=embedder.runtime, device=embedder.device)
     kind = "redis" if settings.redis_url else "embedded"
     metrics.describe("store", kind=kind, durability=durability.tier.value)
 
@@ -144,9 +150,11 @@ def create_app(
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
             def make(name: str, prepare_first: Prepare | None) -> Stream:
-                queue = Queue(max_items=settings.queue_items, max_batch=settings.max_batch)
-                fanout = Fanout(settings.watch_queue)
                 counted = metrics.of(name)
+                queue = Queue(
+                    max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
+                )
+                fanout = Fanout(settings.watch_queue)
                 pipeline = Pipeline(
                     bundle=bundle,
                     embedder=embedder,
@@ -192,6 +200,7 @@ def create_app(
                 access=access,
                 version=release,
                 device=embedder.device,
+                runtime=embedder.shown(),
                 store=kind,
             )
             served.begin()

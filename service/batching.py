@@ -4,18 +4,21 @@ There is no timer. When the pipeline is free it takes what is waiting, up to `ma
 answers a single item at once, a busy one forms large batches by itself.
 
 The bound is in items. When it is reached, `offer` (HTTP) raises Overloaded, so that the client gets 503 and
-tries later; `put` (WebSocket) waits, so that the socket is not read and the sender feels it. A job that is
-done before it was taken, because a request gave up after its timeout and cancelled it, falls out as the batch
-forms. A client that merely goes away does not stop its job: what it sent is decided and becomes durable, and a
-resend under the same ids gets those verdicts.
+tries later; `put` (WebSocket) waits, so that the socket is not read and the sender feels it.
+
+What nobody waits for any more falls out as the batch forms, before it is embedded: a job whose request gave up after
+its timeout, whose deadline has passed, or whose client has closed its connection. Its waiter, if there is one, is
+told that it was not counted. What was taken before that is decided and becomes durable all the same, and a resend
+under the same ids gets those verdicts.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from service.errors import Overloaded, StoreAway, Unavailable
+from service.errors import ClientGone, DeadlineMissed, Overloaded, StoreAway, Unavailable
 from service.examined import Examined
 from service.intake import Refused
 from service.records import Item, Verdict
@@ -34,7 +37,8 @@ class Job:
     the event loop with each durable slice of answers. `is_retry`: a person wants these items tried although they
     are in quarantine. `learn`: False: a dry run, which is not looked up, written or counted. `explain`: say why as
     well. `trace`: the request's place in its trace. `offered`: since when it waits, in the loop's time; set by the
-    queue. Only jobs that are alike in these two share a batch.
+    queue. Only jobs that are alike in learn and explain share a batch. `deadline`: the time of the event loop from
+    which on the answer is of no use. `is_gone`: says whether the client has gone.
     """
 
     items: list[Item]
@@ -45,6 +49,8 @@ class Job:
     explain: bool = False
     trace: TraceContext | None = None
     offered: float = 0.0
+    deadline: float | None = None
+    is_gone: Callable[[], bool] | None = None
     taken: int = 0
     results: list[Answer] = field(default_factory=list)
 
@@ -63,6 +69,22 @@ class Job:
         if not self.done.done():
             self.done.set_exception(error)
 
+    def miss_deadline(self) -> None:
+        """The deadline has passed; what is not taken by now will not be."""
+        self.fail(DeadlineMissed(f"The deadline passed while the items waited. {self._counted()}"))
+
+    def lose_client(self) -> None:
+        """The client has gone; what is not taken by now will not be."""
+        self.fail(ClientGone(f"The client closed its connection. {self._counted()}"))
+
+    def _counted(self) -> str:
+        if not self.taken:
+            return "None of them was counted."
+        return (
+            f"The first {self.taken} of {len(self.items)} items are counted, the others are not: send them again under "
+            "the same ids."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -78,10 +100,27 @@ class Slice:
         return self.job.items[self.start : self.stop]
 
 
-class Queue:
-    """Jobs waiting for the pipeline. Lives in one event loop; the pipeline alone takes."""
+class Dropped(StrEnum):
+    """Why items fell out of the queue."""
 
-    def __init__(self, *, max_items: int, max_batch: int) -> None:
+    TIMEOUT = "timeout"
+    DEADLINE = "deadline"
+    CLIENT_GONE = "client_gone"
+
+
+class Queue:
+    """Jobs waiting for the pipeline. Lives in one event loop; the pipeline alone takes.
+
+    Args:
+        max_items: Most that wait.
+        max_batch: Most that are taken at once.
+        dropped: Told why how many items fell out.
+    """
+
+    def __init__(
+        self, *, max_items: int, max_batch: int, dropped: Callable[[Dropped, int], None] = lambda *_: None
+    ) -> None:
+        self._dropped = dropped
         self._jobs: deque[Job] = deque()
         self._max_items = max_items
         self._max_batch = max_batch
@@ -154,15 +193,27 @@ class Queue:
                 return []
             await self._arrived.wait()
 
+    def peek(self) -> list[Item]:
+        """What the next batch would hold, were it formed now; nothing is taken, and of dry runs nothing is shown."""
+        found: list[Item] = []
+        for job in self._jobs:
+            if len(found) >= self._max_batch or not job.learn or job.explain != self._jobs[0].explain:
+                break
+            if not job.done.done():
+                found += job.items[job.taken : job.taken + self._max_batch - len(found)]
+        return found
+
     def _form(self) -> list[Slice]:
         batch: list[Slice] = []
         room = self._max_batch
+        now = asyncio.get_running_loop().time()
         while self._jobs and room:
             job = self._jobs[0]
             left = len(job.items) - job.taken
-            if job.done.done():  # its waiter gave up
+            if (why := _why_dropped(job, now)) is not None:
                 self._jobs.popleft()
                 self._waiting -= left
+                self._dropped(why, left)
                 continue
             if batch and (job.learn, job.explain) != (batch[0].job.learn, batch[0].job.explain):
                 break  # in its turn: a dry run sees what was sent before it
@@ -202,3 +253,17 @@ class Queue:
             self._jobs.popleft().fail(error)
         self._waiting = 0
         self._left.set()
+
+
+def _why_dropped(job: Job, now: float) -> Dropped | None:
+    """Why nobody waits for this job any more, None while somebody does; who still waits for its answer gets one."""
+    is_late = job.deadline is not None and now >= job.deadline
+    if not job.done.done():
+        if is_late:
+            job.miss_deadline()
+        elif job.is_gone is not None and job.is_gone():
+            job.lose_client()
+            return Dropped.CLIENT_GONE
+        else:
+            return None
+    return Dropped.DEADLINE if is_late else Dropped.TIMEOUT

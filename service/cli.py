@@ -254,7 +254,6 @@ def train(
     from service.rehearsal import simulate
     from service.writable import bundle_name
 
-    # Options have the names of the fields they set.
     settable = [field.name for field in dataclasses.fields(TrainConfig) if field.name != "dataset"]
     changes = {name: asked[name] for name in settable if asked.get(name) is not None}
     changes |= {name: _names(changes[name]) for name in _LISTS if name in changes}
@@ -275,6 +274,7 @@ def train(
             replace=replace,
             simulate=simulate,
             candidates=candidates,
+            graph=True,
         )
     screen.print(
         Text.assemble(("✓", "green"), f" bundle {manifest.bundle_id} in ", (str(out), "bold")), soft_wrap=True

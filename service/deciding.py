@@ -4,6 +4,9 @@
                                                          ▲               │ crashed
                                                          └── smaller ◄───┘
 
+The embedding is begun before it is needed (`service.ahead`): of this batch while it is looked up, of the next while
+this one is committed.
+
 What is tried after a crash, and which item is convicted, `service.quarantine` decides; here it is carried out. A crash
 while embedding leaves the engine as it was; one inside the step leaves it halfway, and the memory is dropped and read
 again from the store. Either way nothing of the part that crashed is durable, and nobody has been told anything, so it
@@ -21,6 +24,7 @@ import structlog
 
 from model.bundle import Bundle
 from model.inputs import decode_item
+from service.ahead import Ahead
 from service.asking import Asking
 from service.batching import Answer
 from service.clustering.engine import StepResult
@@ -78,6 +82,7 @@ class Decider:
         metrics: What is counted.
         now: The clock, seconds since 1970 (UTC).
         dead_letters: The quarantine.
+        waiting: The items of the next batch, as far as they are there.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Decider:
         metrics: StreamMetrics,
         now: Callable[[], float],
         dead_letters: DeadLetters,
+        waiting: Callable[[], list[Item]] = list,
     ) -> None:
         self._bundle = bundle
         self._labels = bundle.manifest.labels
@@ -101,6 +107,9 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
+        self._ahead = Ahead(embedder, memory.in_worker, metrics.embed.time)
+        self._waiting = waiting
+        self._had_repeats = False
         self._examiner = Examiner(bundle=bundle, embedder=embedder, memory=memory, metrics=metrics, now=now)
         self._convictions = Convictions()
         self._doubt: Doubt | None = None
@@ -136,6 +145,8 @@ class Decider:
         Raises:
             EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
         """
+        if not self._had_repeats:
+            self._embed_ahead(items)
         by_id = await self._known(items, retried)
         if explained:
             by_id |= await self._explain_known(items, by_id)
@@ -151,6 +162,7 @@ class Decider:
         answers = await self._settle(new, again, explained=explained)
         by_id |= {item.id: one for item, one in zip(new, answers, strict=True) if item.id is not None}
         auto = (one for item, one in zip(new, answers, strict=True) if item.id is None)
+        self._had_repeats = len(new) < len(items)
         self._metrics.repeats.inc(len(items) - len(new))
         return [next(auto) if item.id is None else by_id[item.id] for item in items]
 
@@ -220,8 +232,7 @@ class Decider:
             def step() -> tuple[StepResult, Append]:
                 is_halfway = False
                 try:
-                    with self._metrics.embed.time():
-                        z = self._embedder.embed([item.x for item in new])
+                    z = self._ahead.embed(new)
                     with self._metrics.step.time():
                         if explained:
                             is_halfway = True
@@ -247,6 +258,7 @@ class Decider:
             result, record = await self._stepped(step)
             with self._memory.ahead():
                 await self._note([])  # it was stepped: what ends the process from here on is not its fault
+                self._embed_ahead(self._waiting())
                 with self._metrics.commit.time():
                     await self._ask(lambda: self._store.append(record))
             self._memory.committed(result)
@@ -256,6 +268,13 @@ class Decider:
             Examined(id=verdict.id, verdict=verdict, is_learned=True, explanation=why)
             for verdict, why in zip(result.verdicts, whys, strict=True)
         ]
+
+    def _embed_ahead(self, items: list[Item]) -> None:
+        """Embed beside the store what can be expected to do no harm."""
+        doubt = self._doubt
+        assert doubt is not None
+        if not (doubt.is_wary or doubt.knows_some):
+            self._ahead.begin([item for item in items if item.id is None or item.id not in self._letters])
 
     async def _stepped(self, step: Callable[[], tuple[StepResult, Append]]) -> tuple[StepResult, Append]:
         try:

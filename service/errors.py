@@ -188,6 +188,16 @@ class OutcomeUnknown(Unavailable):
     """The answer did not come in time. The item may or may not be durable: send it again under the same id."""
 
 
+class DeadlineMissed(Unavailable):
+    """The deadline that the client gave (`Firstseen-Deadline-Ms`) passed while its items waited. What was not in hand
+    by then was not counted; send it again, with more time or when there is less to do.
+    """
+
+
+class ClientGone(Unavailable):
+    """The client closed its connection while its items waited. They were not counted; nobody reads this."""
+
+
 class InternalError(FirstseenError):
     """Not the sender's fault and not the weather's."""
 

@@ -14,8 +14,8 @@ T = TypeVar("T")
 class InWorker(Protocol):
     """Runs a call in the thread of engine and net."""
 
-    async def __call__(self, call: Callable[[], T], /) -> T:
-        """Its result, or what it raised."""
+    def __call__(self, call: Callable[[], T], /) -> "asyncio.Future[T]":
+        """Its result, or what it raised; calls are made in the order of asking, whether waited for or not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

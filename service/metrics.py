@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.batching import Dropped
 from service.http_metrics import HttpMetrics
 from service.records import ClusterState, Verdict, VerdictKind
 from service.spans import Spans
@@ -58,6 +59,11 @@ class _Families:
         self.failed = counter("failed", "Items that failed by a fault of ours.")
         self.forgotten = counter(
             "forgotten", "Durable items that Redis came back without; only in the tier `relaxed`."
+        )
+        self.dropped = counter(
+            "dropped_items",
+            "Items that nobody waited for any more when their turn came; not counted in the stream.",
+            "reason",
         )
         self.quarantined = counter("quarantined", "Items put into quarantine: they crashed the engine.")
         self.dead_letters = gauge("dead_letters", "Items in quarantine.")
@@ -104,6 +110,7 @@ class StreamMetrics:
     def __init__(self, families: _Families, stream: str, spans: Spans | None = None) -> None:
         self._stream = stream
         self._spans = spans
+        self._dropped = {reason: families.dropped.labels(stream, reason.value) for reason in Dropped}
         self._verdicts = {kind: families.verdicts.labels(stream, kind.value) for kind in VerdictKind}
         self.repeats = families.repeats.labels(stream)
         self.dry_runs = families.dry_runs.labels(stream)
@@ -153,6 +160,10 @@ class StreamMetrics:
         for kind, counter in self._verdicts.items():
             if n := sum(v.verdict is kind for v in verdicts):
                 counter.inc(n)
+
+    def dropped(self, reason: Dropped, items: int) -> None:
+        """Items fell out of the queue."""
+        self._dropped[reason].inc(items)
 
     def show_clusters(self, states: Sequence[ClusterState]) -> None:
         """The states of all clusters there are."""

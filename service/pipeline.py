@@ -172,6 +172,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            waiting=queue.peek,
         )
         self.epoch = 0
 
@@ -230,7 +231,7 @@ class Pipeline:
                 except (SnapshotUnreadable, EntryUnreadable, BackendChanged) as unusable:
                     raise StoreError(str(unusable)) from unusable
         finally:
-            self._readiness.unready("stopping", for_long=True)
+            self._readiness.stop()  # for good, and whatever else is in the way: nobody shall wait for it
             self._queue.fail_all(
                 NotReady("The stream is closed here. Send the same again, or to the next one.")
             )
@@ -460,8 +461,8 @@ class Pipeline:
             if not self._is_paused:
                 self._readiness.ready()
 
-    async def _in_worker(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
+    def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
 
     # Reading
 

@@ -3,8 +3,8 @@
 Compiled loops and most of what surrounds the net hold the interpreter's lock, so a thread a stream would make nothing
 faster: the streams' threads would wait for one another, and the event loop for all of them, up to 5 ms each
 (`sys.getswitchinterval`). With one thread the loop competes with one, however many streams are open, and the net, whose
-buffers are not made for two callers, has one caller. A stream has one batch in hand, so calls queue in the order of
-arrival, no stream twice before another has been served: a stream waits for at most one call of each of the others.
+buffers are not made for two callers, has one caller. A stream has one batch in hand and one that is embedded ahead
+(`service.ahead`), and calls queue in the order of arrival: a stream waits for at most two calls of each of the others.
 """
 
 from concurrent.futures import ThreadPoolExecutor

@@ -6,6 +6,7 @@ A stream of lines that is answered in lines takes another way (`lines.py`): ther
 """
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -23,9 +24,11 @@ from service.api.formats.pictures import Picture, develop
 from service.api.formats.table import form_of
 from service.api.idempotency import key_of, with_ids
 from service.api.lines import LinesAnswer
+from service.api.patience import DEADLINE_HEADER, deadline_of, is_gone
 from service.api.rest import answer, json_response, promise, refused_of, response_to, result_of
 from service.api.schemas import ExaminedOut, ResultsOut, VerdictOut
 from service.api.seen import note
+from service.batching import Answer
 from service.errors import InvalidParameter, NotAcceptable, UnsupportedMediaType
 from service.intake import Refused
 from service.records import Item
@@ -55,6 +58,7 @@ async def classify(request: Request) -> Response:
     context = context_of(request)
     caller = await admit(request, context, Scope.INGEST, stream_name(request, context))
     asked = asked_in(request.query_params)
+    deadline = deadline_of(request, now=asyncio.get_running_loop().time())
     head = Head.of(request.scope["headers"])
     form = form_of(head)
     answer_form = form_for(head.text(b"accept"), otherwise=form.answer)
@@ -62,10 +66,9 @@ async def classify(request: Request) -> Response:
         await _check_arrow()
     key = key_of(head, caller="" if caller.key is None else caller.key.family) if asked.learn else None
     is_streamed = form.media_type == answer_form.media_type == LINES
-    if is_streamed and asked.explain:
-        raise InvalidParameter(
-            "explain=true is not for a stream of lines: ask for JSON (Accept), or explain fewer."
-        )
+    if is_streamed and (asked.explain or deadline is not None):
+        what = "explain=true" if asked.explain else DEADLINE_HEADER
+        raise InvalidParameter(f"{what} is not for a stream of lines: ask for one answer, in JSON (Accept).")
     stream = await (stream_to_feed(request, context, caller) if asked.learn else stream_of(request, context))
     if is_streamed:
         return LinesAnswer(request, context, stream, head, caller=caller, asked=asked, key=key)
@@ -79,7 +82,10 @@ async def classify(request: Request) -> Response:
         stream.metrics.refused.inc(len(read) - len(good))
         if fingerprint is not None and place is not None and good:
             context.fingerprints.note(place, fingerprint)
-        answers = iter(await answer(context, stream, good, asked=asked) if good else [])
+        answers: Iterator[Answer] = iter(())
+        if good:
+            waits = is_gone(request)
+            answers = iter(await answer(context, stream, good, asked=asked, deadline=deadline, is_gone=waits))
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single and isinstance(outcomes[0], Refused):
         return response_to(outcomes[0], context)

@@ -7,6 +7,9 @@ URL, an endless header, many headers, and trailers after the last chunk of a bod
 answer is 431 (RFC 6585 section 5) and the connection closes. Bytes are fed in pieces of 16 KiB, so the bound is
 exact to 16 KiB.
 
+A request learns through its scope whether its connection is still there (`service.api.patience`): the transport knows
+as soon as the client closes or resets it.
+
 The same class gives uvicorn's refusal of one connection too many (`limit_concurrency`, plain text) the form of
 all our problems.
 """
@@ -19,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from service.api.failures import response_of
 from service.api.headers import DATA, Guard
+from service.api.patience import GONE
 from service.errors import HeadTooLarge, Overloaded
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -68,6 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types
+        cycle.scope["extensions"] = {GONE: self.transport.is_closing}
         chosen: Any = Guard(_too_many) if app is service_unavailable else app
         super()._start_asgi_task(cycle, chosen)
 

@@ -1,7 +1,9 @@
 """What the routes share: built once by the composition root, read from `request.app.state.context`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -27,6 +29,7 @@ class Context:
     access: Access
     version: str
     device: str
+    runtime: Mapping[str, Any]
     store: str
 
     @cached_property

@@ -75,6 +75,8 @@ FAILURES: tuple[Failure, ...] = (
     ),
     Failure(errors.StoreAway, "store-away", "The store does not answer", 503, 1013, True),
     Failure(errors.OutcomeUnknown, "outcome-unknown", "The answer did not come in time", 503, 1013, True),
+    Failure(errors.DeadlineMissed, "deadline", "The deadline passed", 504, 1013, True),
+    Failure(errors.ClientGone, "client-gone", "The client has gone", 503, 1013, True),
     Failure(StoreError, "store", "The store refused", 503, 1013, True),
     Failure(Exception, "internal", "A bug in firstseen", 500, 1011, False),
 )

@@ -18,6 +18,7 @@ from service.api.formats.arrow_body import ARROW
 from service.api.formats.raw_body import DTYPE_HEADER, IDS_HEADER, SHAPE_HEADER
 from service.api.formats.table import BODY_FORMS, IMAGES, OCTETS
 from service.api.idempotency import KEY_HEADER
+from service.api.patience import DEADLINE
 from service.api.schemas import EXAMPLE_VERDICT, STREAM, ItemIn, ItemsIn
 from service.intake import MAX_ID_CHARACTERS
 
@@ -39,6 +40,7 @@ _CLASSIFY = {
     429: "The key has used what it may: send the same after `Retry-After` seconds.",
     431: "The request's head is too large.",
     503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
+    504: "The deadline passed before the items were in hand; none that was not is counted.",
 }
 """What may come of POST /classify, beside verdicts."""
 
@@ -200,6 +202,7 @@ def _parameters(spec: InputSpec) -> list[Schema]:
     shown = [
         *STREAM["parameters"],
         *PARAMETERS,
+        DEADLINE,
         header(
             KEY_HEADER,
             "Gives items without an id one made of the key and their place, so that the request may be sent again.",

@@ -1,6 +1,7 @@
 """HTTP: read clusters, ask how the service is; and what all answers about items have in common."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from service.api.access import ALL_STREAMS, OPEN, admit, needs
 from service.api.asked import PLAIN, Asked
 from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.failures import FAILURES, problem_of, response_of
+from service.api.patience import answered
 from service.api.schemas import (
     STREAM,
     STREAM_PROBLEMS,
@@ -23,7 +25,7 @@ from service.api.schemas import (
     ReadyOut,
 )
 from service.batching import Answer, Job
-from service.errors import OutcomeUnknown, UnknownCluster, UnknownStream
+from service.errors import UnknownCluster, UnknownStream
 from service.examined import Examined, fields_of
 from service.intake import Refused
 from service.protocol import JSON, MSGPACK
@@ -56,6 +58,8 @@ async def answer(
     *,
     is_retry: bool = False,
     asked: Asked = PLAIN,
+    deadline: float | None = None,
+    is_gone: Callable[[], bool] | None = None,
 ) -> list[Answer]:
     """Queue items and wait for what becomes of them.
 
@@ -69,16 +73,10 @@ async def answer(
         learn=asked.learn,
         explain=asked.explain,
         trace=current_trace.get(),
+        deadline=deadline,
+        is_gone=is_gone,
     )
-    stream.queue.offer(job)
-    try:
-        async with asyncio.timeout(context.settings.request_timeout_s):
-            return await job.done
-    except TimeoutError:
-        raise OutcomeUnknown(
-            f"No verdict within {context.settings.request_timeout_s:g} s. The items may or may not be counted: send "
-            "them again under the same ids, and each will have one verdict."
-        ) from None
+    return await answered(stream.queue, job, timeout_s=context.settings.request_timeout_s)
 
 
 def response_to(outcome: Answer, context: Context) -> Response:
@@ -252,6 +250,7 @@ async def info(request: Request) -> Response:
             "input": {**manifest.input.model_dump(mode="json"), "example": example_item(manifest.input)},
             "websocket": {"path": "/stream", "subprotocols": [JSON, MSGPACK]},
             "device": context.device,
+            "runtime": context.runtime,
             "store": context.store,
             "settings": context.settings.shown(),
         }

@@ -102,6 +102,24 @@ local function release(keys, args)
   return 1
 end
 
+-- The verdicts that ids have, whose the stream is and how far it goes, at one instant. Writes nothing.
+-- KEYS epoch head ids:<g> ids:<g+1> ids:<g+2>; ARGV g, horizon, ids...
+-- Returns {token or '', seq, {verdict or nil of each id}}; no list where the stream's generation is neither g+1 nor g+2.
+local function lookup(keys, args)
+  local token = redis.call('GET', keys[1]) or ''
+  local seq = redis.call('HGET', keys[2], 'seq') or '0'
+  local at = math.floor(tonumber(seq) / tonumber(args[2])) - tonumber(args[1])
+  if at ~= 1 and at ~= 2 then return {token, seq} end
+  local found = {}
+  for i = 3, #args, SLICE do
+    local last = math.min(i + SLICE - 1, #args)
+    local newer = redis.call('HMGET', keys[3 + at], unpack(args, i, last))
+    local older = redis.call('HMGET', keys[2 + at], unpack(args, i, last))
+    for j = 1, last - i + 1 do found[i + j - 3] = newer[j] or older[j] end
+  end
+  return {token, seq, found}
+end
+
 -- Add one batch: entry, verdicts and seq, all or nothing.
 -- KEYS epoch head log ids:<g> ids:<g-1> ids:<g-2>
 -- ARGV token, first seq, count, g, checksums, payload, then id and verdict of each item with an id.
@@ -322,6 +340,7 @@ redis.register_function('fs1_append', append)
 redis.register_function('fs1_begin_snapshot', begin_snapshot)
 redis.register_function('fs1_put_chunk', put_chunk)
 redis.register_function('fs1_quarantine', quarantine)
+redis.register_function{function_name = 'fs1_lookup', callback = lookup, flags = {'no-writes'}}
 -- These only keep the lease or give memory back: they must work when memory is what is missing.
 redis.register_function{function_name = 'fs1_renew', callback = renew, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_release', callback = release, flags = {'allow-oom'}}

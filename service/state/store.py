@@ -201,17 +201,18 @@ class StreamStore:
             return []
         fields = [id_field(item_id) for item_id in ids]
         while True:
-            around = [g for g in range(self._idgen - 1, self._idgen + 2) if g >= 0]
-            reads: list[list[str | bytes | int]] = [["HGET", self._keys.head, "seq"]]
-            reads += [["HMGET", self._keys.ids(generation), *fields] for generation in around]
-            seq, *found, token = await self._wire.commands(*reads, ["GET", self._keys.epoch])
+            before = self._idgen - 1
+            token, seq, *found = await self._wire.call(
+                "fs1_lookup",
+                [self._keys.epoch, self._keys.head, *(self._keys.ids(before + n) for n in range(3))],
+                *(before, self._horizon, *fields),
+            )
             if self._epoch and token != self._token().encode():
                 self._lose((token or b"0 nobody").decode())
-            self._idgen = int(seq or 0) // self._horizon
-            if self._idgen in around and (self._idgen - 1 in around or self._idgen == 0):
-                break  # else another owner has moved on by generations since we last looked: look there
-        live = [found[around.index(g)] for g in (self._idgen, self._idgen - 1) if g >= 0]
-        return [next((hit for hit in hits if hit is not None), None) for hits in zip(*live, strict=True)]
+            self._idgen = int(seq) // self._horizon
+            if found:
+                verdicts: list[bytes | None] = found[0]
+                return verdicts  # else another owner has moved on by generations since we last looked: look there
 
     async def append(self, batch: Append) -> bool:
         """Write one batch: entry, verdicts and seq together, durable when this returns.

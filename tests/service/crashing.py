@@ -43,5 +43,5 @@ def fragile(**settings: Any) -> Iterator[tuple[Inside, Crashing]]:
         read = Settings.read({}, data_dir=Path(folder), **settings)
         with running(read, digits.bundle()) as inside:
             decider = inside.app.state.context.streams.default.pipeline._decider
-            net = decider._embedder = Crashing(decider._embedder)
+            net = decider._embedder = decider._ahead._embedder = Crashing(decider._embedder)
             yield inside, net

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.batching import Job, Queue
-from service.errors import ItemQuarantined, NotReady, Overloaded, StoreAway
+from service.errors import ClientGone, DeadlineMissed, ItemQuarantined, NotReady, Overloaded, StoreAway
 from service.intake import Refused
 from service.records import Item, Verdict, VerdictKind
 
@@ -251,3 +251,62 @@ async def test_the_age_of_what_waits_longest() -> None:
     assert q.age_s >= 5
     await q.take()
     assert 0 == q.age_s
+
+
+class TestDropped:
+    """What nobody waits for any more falls out before it is embedded, and is counted."""
+
+    @pytest.fixture
+    def seen(self) -> list[tuple[str, int]]:
+        return []
+
+    @pytest.fixture
+    def q(self, seen: list[tuple[str, int]]) -> Queue:
+        return Queue(max_items=20, max_batch=4, dropped=lambda why, n: seen.append((why.value, n)))
+
+    async def test_a_deadline_that_has_passed(self, q: Queue, seen: list[tuple[str, int]]) -> None:
+        """It is told so; the next in the queue is not affected."""
+        late, other = job(3, "late"), job(1, "o")
+        late.deadline = asyncio.get_running_loop().time()
+        q.offer(late)
+        q.offer(other)
+
+        assert ["o0"] == await ids(q)
+        assert [("deadline", 3)] == seen
+        with pytest.raises(DeadlineMissed, match="None of them was counted"):
+            await late.done
+        assert 0 == q.waiting
+
+    async def test_a_deadline_to_come(self, q: Queue, seen: list[tuple[str, int]]) -> None:
+        """It is taken as any other."""
+        soon = job(2, "s")
+        soon.deadline = asyncio.get_running_loop().time() + 1000
+        q.offer(soon)
+
+        assert ["s0", "s1"] == await ids(q)
+        assert [] == seen
+
+    async def test_a_client_that_has_gone(self, q: Queue, seen: list[tuple[str, int]]) -> None:
+        """Also in the middle of a large job: what was taken is taken, the rest is not, and the error says which."""
+        big = job(6, "b")
+        gone = False
+        big.is_gone = lambda: gone
+        q.offer(big)
+        assert ["b0", "b1", "b2", "b3"] == await ids(q)
+        gone = True
+        q.offer(job(1, "o"))
+
+        assert ["o0"] == await ids(q)
+        assert [("client_gone", 2)] == seen
+        with pytest.raises(ClientGone, match="first 4 of 6 items are counted"):
+            await big.done
+
+    async def test_a_request_that_gave_up(self, q: Queue, seen: list[tuple[str, int]]) -> None:
+        """Its timeout cancelled it."""
+        over = job(2)
+        q.offer(over)
+        over.done.cancel()
+        q.offer(job(1, "o"))
+
+        assert ["o0"] == await ids(q)
+        assert [("timeout", 2)] == seen

@@ -23,8 +23,9 @@ def test_ten_seconds() -> None:
 
     assert [] == report.wrong
     assert report.is_good
-    assert {client.__name__ for client, _ in clients.ALL} - {"slips"} == report.answers.keys()
+    assert {client.__name__ for client, _ in clients.ALL} - {"slips", "askers"} == report.answers.keys()
     assert {"hung up", "frames"} < report.provoked.keys()
+    assert report.asked > 0
     json.dumps(report.as_json())
 
 

@@ -31,11 +31,11 @@ def test_names_differ() -> None:
 
 
 def test_codes() -> None:
-    """Statuses are those of errors, close codes those a server may send; what can be retried is a 503 or 429."""
+    """Statuses are those of errors, close codes those a server may send; what can be retried is a 429, 503 or 504."""
     for row in FAILURES:
         assert 400 <= row.status < 600
         assert row.close_code in {1008, 1009, 1011, 1012, 1013, 4401, 4403, 4429}
-        assert row.can_retry == (row.status in {429, 503})
+        assert row.can_retry == (row.status in {429, 503, 504})
 
 
 @pytest.mark.parametrize("error", [RuntimeError("secret"), errors.InternalError("It"), KeyError("secret")])

@@ -68,7 +68,7 @@ Act = Callable[[StreamStore], Awaitable[object]]
     ("command", "act"),
     [
         pytest.param(b"fs1_renew", lambda store: store.renew(), id="renew"),
-        pytest.param(b"HMGET", lambda store: store.lookup(["a"]), id="lookup"),
+        pytest.param(b"fs1_lookup", lambda store: store.lookup(["a"]), id="lookup"),
         pytest.param(b"HGETALL", lambda store: store.load(), id="load"),
         pytest.param(b"HGETALL", lambda store: store.info(), id="info"),
         pytest.param(b"INFO", lambda store: store.open(), id="open"),

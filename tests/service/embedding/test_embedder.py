@@ -1,5 +1,7 @@
 """The net in the service gives what it gave when it was trained; it says when it cannot."""
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +11,22 @@ import torch
 from model.bundle import Bundle, Golden
 from model.inputs import decode_item
 from model.manifest import BundleError
+from service.clustering import snapshot
+from service.clustering.engine import Engine
+from service.clustering.params import EngineParams
 from service.embedding import Embedder, choose_device
 from service.errors import InvalidSetting
+from service.recovery import replay
+from service.state.packing import pack_items
+from service.state.store import LogRecord
 from tests.service import digits
+from tests.service.embedding.graphs import bundle_with_graph, needs_onnx
+
+
+@pytest.fixture
+def clock() -> Callable[[], float]:
+    ticks = itertools.count()
+    return lambda: float(next(ticks))
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +86,46 @@ def test_no_gpu() -> None:
     """A GPU that is asked for and not there is an error that says what to do."""
     with pytest.raises(InvalidSetting, match="auto or cpu"):
         choose_device("cuda")
+
+
+@needs_onnx
+def test_auto(clock: Callable[[], float]) -> None:
+    """Both runtimes are tried on a bundle with a graph; the one that serves is among them and says so."""
+    embedder = Embedder(bundle_with_graph(), device="cpu", threads=1, runtime="auto", clock=clock)
+    shown = embedder.shown()
+
+    assert {"torch", "onnx"} == set(shown["trials"])
+    assert shown["name"] in shown["trials"]
+    assert "cpu" == embedder.device
+
+
+@needs_onnx
+def test_replay_needs_no_net() -> None:
+    """What one runtime decided and logged gives the same state again, whichever serves next: an embedding of another
+    start may differ in its last digits, and the log has the one that was decided by.
+    """
+    bundle = bundle_with_graph()
+    params = EngineParams()
+    items = [digits.decoded(n) for n in range(200)]
+    ids = tuple(f"i{n}" for n in range(200))
+    z = {
+        name: Embedder(bundle, device="cpu", threads=1, runtime=name).embed(items)
+        for name in ("torch", "onnx")
+    }
+    assert z["torch"].tobytes() != z["onnx"].tobytes()
+    engine = Engine(bundle.known, bundle.manifest.labels, params)
+    log = []
+    for name, part in (("torch", slice(0, 100)), ("onnx", slice(100, 200))):  # a restart in between
+        observed = engine.decide(z[name][part], ids[part], np.full(100, 1e6))
+        result = engine.apply(observed)
+        log.append(
+            LogRecord(
+                first_seq=observed.first_seq,
+                count=100,
+                payload=pack_items(observed, result.verdicts),
+            )
+        )
+    again = Engine(bundle.known, bundle.manifest.labels, params)
+    replay(again, log)
+
+    assert snapshot.digest(engine) == snapshot.digest(again)

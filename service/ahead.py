@@ -1,0 +1,85 @@
+"""Embedding ahead: while the store is asked or written, the items that come next are embedded.
+
+    look up n ─┐                        ┌─ commit n ─┐
+               ├─► (embed) ─► step n ───┤            ├─► look up n+1 ─► step n+1 ─► ...
+    embed n  ──┘                        └─ embed n+1 ┘
+
+An embedding depends on its item alone, so it may be made before anybody knows whether the item is new or the batch
+before it becomes durable; steps keep their order, and nothing about batches changes. The two waits for the store, which
+leave the processor idle, then cost nothing where there is as much to embed.
+
+What is embedded ahead is kept for the next batch and for no other: at most one batch of embeddings. Should it fail,
+nothing is kept and nobody is told: the item fails again when its batch is embedded in the ordinary way, and is then
+looked for with all care (`service.deciding`). While items are in doubt, and while an owner is wary, nothing is embedded
+ahead, since a crash that kills the process must find what was in hand written down (`service.wary`).
+
+An item whose id has a verdict already is embedded for nothing. Where the batch before had such items, as when a client
+sends everything again, a batch is not embedded before it has been looked up.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+import structlog
+
+from service.examining import Embeds
+from service.memory import InWorker
+from service.records import Float32s, Item
+
+log = structlog.get_logger("firstseen.pipeline")
+
+
+class Ahead:
+    """Embeddings made before their batch is stepped.
+
+    `begin` is called in the event loop; the rest runs in the engine's thread, which does one thing after another, so
+    what was begun is there when it is asked for.
+
+    Args:
+        embedder: The bundle's net.
+        in_worker: Runs a call in the engine's thread.
+        timed: Measures one embedding.
+    """
+
+    def __init__(
+        self, embedder: Embeds, in_worker: InWorker, timed: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._embedder = embedder
+        self._in_worker = in_worker
+        self._timed = timed
+        self._made: dict[int, tuple[Item, Float32s]] = {}  # the item too: while it lives its id() is its own
+        self._under_way: asyncio.Future[None] | None = None
+
+    def begin(self, items: Sequence[Item]) -> None:
+        """Embed these in the engine's thread, beside what follows; nothing if that is under way already."""
+        if items and (self._under_way is None or self._under_way.done()):
+            self._under_way = self._in_worker(lambda: self._make(items))
+
+    def embed(self, items: Sequence[Item]) -> Float32s:
+        """Embed the B items of a batch -> float32 (B, D); of what was made ahead nothing is kept after that."""
+        made, self._made = self._made, {}
+        missing = [item for item in items if id(item) not in made]
+        if not made or len(missing) == len(items):
+            return self._embed(items)
+        if missing:
+            fresh = self._embed(missing)
+            made |= {id(item): (item, row) for item, row in zip(missing, fresh, strict=True)}
+        return np.stack([made[id(item)][1] for item in items])
+
+    def _make(self, items: Sequence[Item]) -> None:
+        missing = [item for item in items if id(item) not in self._made]
+        if not missing:
+            return
+        kept = {id(item): self._made[id(item)] for item in items if id(item) in self._made}
+        try:
+            z = self._embed(missing)
+            self._made = kept | {id(item): (item, row) for item, row in zip(missing, z, strict=True)}
+        except Exception as error:  # noqa: BLE001 - it is met again when the batch is embedded, and dealt with there
+            self._made = {}
+            log.info("not_ahead", items=len(missing), reason=type(error).__name__)
+
+    def _embed(self, items: Sequence[Item]) -> Float32s:
+        with self._timed():
+            return self._embedder.embed([item.x for item in items])
