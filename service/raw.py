@@ -16,7 +16,7 @@ numbers NaN is a missing cell.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def decode_raw(
     return payloads, {place: InvalidItem(str(error)) for place, error in bad.items()}
 
 
-def rows_of(data: Buffer, *, count: int, dtype: RawType, spec: InputSpec) -> NDArray[Any]:
+def rows_of(data: Buffer, *, count: int, dtype: RawType, spec: InputSpec) -> NDArray[np.uint8 | np.float32]:
     """The buffer as (B, n), unchecked and not copied.
 
     Raises:
@@ -75,8 +75,7 @@ def rows_of(data: Buffer, *, count: int, dtype: RawType, spec: InputSpec) -> NDA
         raise InvalidBody(
             f"{count} items of {width} values of {dtype} are {count * width * kind.itemsize} bytes, and {have} came."
         )
-    rows: NDArray[Any] = np.frombuffer(data, dtype=kind).reshape(count, width)
-    return rows
+    return cast("NDArray[np.uint8 | np.float32]", np.frombuffer(data, dtype=kind).reshape(count, width))
 
 
 def read_raw(

@@ -42,7 +42,7 @@ class CudaDevice:
 
         References: "CUDA graphs" in torch's notes on CUDA semantics.
         """
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM_UP_RUNS):

@@ -16,6 +16,7 @@ shapes, are neither padded nor captured.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -49,15 +50,8 @@ class Device(Protocol):
     def place(self) -> torch.device: ...  # noqa: D102
     def pinned(self, *shape: int) -> Tensor: ...  # noqa: D102
     def finish(self) -> None: ...  # noqa: D102
-    def half(self, dtype: torch.dtype | None) -> "Context": ...  # noqa: D102
+    def half(self, dtype: torch.dtype | None) -> AbstractContextManager[object]: ...  # noqa: D102
     def captured(self, call: Callable[[], None]) -> Callable[[], None]: ...  # noqa: D102
-
-
-class Context(Protocol):
-    """A context manager."""
-
-    def __enter__(self) -> object: ...
-    def __exit__(self, *error: object) -> object: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +92,10 @@ class TorchCuda:
         self._settle_precision(bundle)
         for size in self._sizes:
             self._ready(size)
-        name = "float32" if self._precision is None else str(self._precision).removeprefix("torch.")
-        self.name = f"torch, {name}"
+        self.name = f"torch, {self._precision_name()}"
+
+    def _precision_name(self) -> str:
+        return "float32" if self._precision is None else str(self._precision).removeprefix("torch.")
 
     def _settle_precision(self, bundle: Bundle) -> None:
         """Take the first precision that gives the golden embeddings."""

@@ -205,7 +205,9 @@ class StreamStore:
             token, seq, *found = await self._wire.call(
                 "fs1_lookup",
                 [self._keys.epoch, self._keys.head, *(self._keys.ids(before + n) for n in range(3))],
-                *(before, self._horizon, *fields),
+                before,
+                self._horizon,
+                *fields,
             )
             if self._epoch and token != self._token().encode():
                 self._lose((token or b"0 nobody").decode())
