@@ -26,12 +26,12 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from model.bundle import Bundle
 from service import precompile
 from service.allowances import Allowances, Limits, rate_of
-from service.api import dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import classify, dlq, ingest_ws, rest, streams, tickets, watch_ws
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
-from service.api.schemas import add_examples
+from service.api.openapi import complete
 from service.api.seen import Seen
 from service.batching import Queue
 from service.embedding import Embedder
@@ -115,7 +115,7 @@ def create_app(
     ProcessCollector(registry=metrics.registry)
     metrics.describe("build", version=release, python=platform.python_version())
     metrics.describe("bundle", bundle=bundle.manifest.bundle_id)
-    metrics.describe("embedder", runtime="torch", device=embedder.device)
+    metrics.describe("embedder", runtime=embedder.runtime, device=embedder.device)
     kind = "redis" if settings.redis_url else "embedded"
     metrics.describe("store", kind=kind, durability=durability.tier.value)
 
@@ -218,7 +218,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (rest, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (classify, rest, streams, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]
@@ -237,7 +237,7 @@ def create_app(
         spans=spans,
         paths=paths,
     )
-    add_examples(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
+    complete(app.openapi(), bundle.manifest.input)  # the app keeps the schema and shows it
     add_security(app.openapi())
     return app
 

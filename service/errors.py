@@ -98,6 +98,24 @@ class UnsupportedMediaType(ClientError):
     """The body's content type is not one that the service reads."""
 
 
+class UnsupportedEncoding(ClientError):
+    """The body is compressed in a way that the service does not read; Accept-Encoding lists those it does."""
+
+
+class NotAcceptable(ClientError):
+    """The answer cannot be given in any of the media types that the Accept header lists."""
+
+
+class InvalidHeader(ClientError):
+    """A header of the request has a value that cannot be."""
+
+
+class KeyReused(ClientError):
+    """The Idempotency-Key was sent before, with another body. Each request has a key of its own; only a request that is
+    sent again, unchanged, has the same one.
+    """
+
+
 class UnknownStream(ClientError):
     """There is no such stream. Sending items to one makes it, where that is allowed; looking at one does not."""
 

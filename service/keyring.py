@@ -24,7 +24,7 @@ from service.errors import KeysNotKnown, Unauthorized
 from service.rights import Key, KeyState
 from service.state.errors import StoreError
 from service.state.key_store import KeyStore, StoredKeys
-from service.tokens import BadToken, Token, read_token
+from service.tokens import LENGTH, BadToken, digest_of, id_in, read_token
 
 log = structlog.get_logger("firstseen.keys")
 
@@ -101,21 +101,14 @@ class Keyring:
             Unauthorized: It is none, or not valid (any more); the message says which.
             KeysNotKnown: The store has not been asked yet.
         """
-        try:
-            token = read_token(presented)
-        except BadToken as bad:
-            raise Unauthorized(f"The key cannot be one: {bad}.", is_wrong=True) from None
-        if self._stored is None:
-            raise KeysNotKnown(
-                "The keys are not known yet, since the store has not answered; send the same again."
-            )
-        return self._valid(token, self._stored)
-
-    def _valid(self, token: Token, stored: StoredKeys) -> Key:
-        key = stored.keys.get(token.id)
-        is_it = hmac.compare_digest(token.digest, _NOBODY if key is None else key.digest)
-        if key is None or not is_it:
-            raise Unauthorized("The key is not known here.", is_wrong=True)
+        stored = self._stored
+        key = None
+        if stored is not None and len(presented) == LENGTH:
+            key = stored.keys.get(id_in(presented))
+            if not hmac.compare_digest(digest_of(presented), _NOBODY if key is None else key.digest):
+                key = None
+        if key is None or stored is None:
+            raise self._refusal(presented)
         now = self._now()
         state = key.state(now)
         if state is not KeyState.VALID:  # only who has the key itself learns this
@@ -124,6 +117,20 @@ class Keyring:
         if stored.used.get(key.id, 0.0) < minute:
             self._used[key.id] = minute
         return key
+
+    def _refusal(self, presented: str) -> Unauthorized | KeysNotKnown:
+        """Why something presented is no key of ours. What its form tells is only looked at now: it takes longer than to
+        find the right one.
+        """
+        try:
+            read_token(presented)
+        except BadToken as bad:
+            return Unauthorized(f"The key cannot be one: {bad}.", is_wrong=True)
+        if self._stored is None:
+            return KeysNotKnown(
+                "The keys are not known yet, since the store has not answered; send the same again."
+            )
+        return Unauthorized("The key is not known here.", is_wrong=True)
 
     async def refresh(self) -> None:
         """Look the keys up, write down when they were used, and send away whose key has ended. While Redis is away,

@@ -231,7 +231,7 @@ class Pipeline:
                 except (SnapshotUnreadable, EntryUnreadable, BackendChanged) as unusable:
                     raise StoreError(str(unusable)) from unusable
         finally:
-            self._readiness.unready("stopping", for_long=True)
+            self._readiness.stop()  # for good, and whatever else is in the way: nobody shall wait for it
             self._queue.fail_all(
                 NotReady("The stream is closed here. Send the same again, or to the next one.")
             )

@@ -1,19 +1,22 @@
 """Every message of the WebSockets, as values. `docs/protocol.md` is the same for people.
 
-    /stream   client: items, end           server: welcome, verdicts, ack, nack, error
-    /watch    client: nothing              server: hello, event
+    /stream   client: items, batch, end    server: welcome, verdicts, ack, nack, error
+    /watch    client: nothing              server: hello, event, error
 
 A message is an object with a `type`. The subprotocol chooses the encoding: `firstseen.v1.json` (text frames,
 also when the client names none) or `firstseen.v1.msgpack` (binary frames). msgspec checks the envelope here;
-items are checked one by one (`service.intake`), so that a bad one fails alone.
+items are checked one by one (`service.frames`), so that a bad one fails alone. `schema` is all of it as JSON Schema;
+`docs/protocol.schema.json` is that, and a test compares them.
 """
 
+import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from service.records import Verdict
+from service.events import EventKind
+from service.records import Cluster, Verdict, VerdictKind
 
 JSON = "firstseen.v1.json"
 MSGPACK = "firstseen.v1.msgpack"
@@ -23,17 +26,37 @@ SUBPROTOCOLS = (JSON, MSGPACK)
 # From the client
 
 
+_ITEM_SCHEMA = {
+    "description": (
+        "An item: x is its raw payload, as GET /info describes it; id makes a resend safe. One that is of another form "
+        "is refused alone, with a nack."
+    ),
+    "examples": [{"id": "a", "x": [0, 1]}],
+}
+
+
 class Items(msgspec.Struct, tag="items", tag_field="type", forbid_unknown_fields=True):
     """Items to classify, in order."""
 
-    items: list[Any]
+    items: list[Annotated[Any, msgspec.Meta(extra_json_schema=_ITEM_SCHEMA)]]
+
+
+class Batch(msgspec.Struct, tag="batch", tag_field="type", forbid_unknown_fields=True):
+    """Items to classify, in order, all of whose numbers are in one buffer: B rows of n values, uint8 or little-endian
+    float32. In JSON the buffer is base64. ids: one a row; an id of null, or no ids at all: items without.
+    """
+
+    dtype: Literal["uint8", "float32"]
+    n: Annotated[int, msgspec.Meta(ge=1)]
+    x: bytes
+    ids: list[Any] | None = None
 
 
 class End(msgspec.Struct, tag="end", tag_field="type", forbid_unknown_fields=True):
     """Nothing more will come: answer what is here, then close with 1000."""
 
 
-ClientMessage = Items | End
+ClientMessage = Items | Batch | End
 
 
 # To the client
@@ -50,7 +73,7 @@ class Problem(msgspec.Struct, omit_defaults=True, rename={"type_": "type"}):
 
 class Welcome(msgspec.Struct, tag="welcome", tag_field="type", frozen=True):
     """The first message: what is served, what an ack promises (`durability`: fsync, relaxed or replicated), and how
-    much may be sent at once: items a window, items and bytes a frame.
+    much may be sent at once: `credits` items now, `least_credits` always in the end, items and bytes a frame.
     """
 
     stream: str
@@ -59,6 +82,7 @@ class Welcome(msgspec.Struct, tag="welcome", tag_field="type", frozen=True):
     epoch: int
     last_durable_seq: int
     credits: int
+    least_credits: int
     max_items: int
     max_bytes: int
 
@@ -69,7 +93,7 @@ class Result(msgspec.Struct, frozen=True):
     position: int
     id: str
     seq: int
-    verdict: str
+    verdict: VerdictKind
     label: str | None
     cluster_id: int | None
     novelty: float
@@ -80,15 +104,15 @@ class Result(msgspec.Struct, frozen=True):
     def of(cls, position: int, verdict: Verdict) -> "Result":
         """The verdict of the item at `position`."""
         return cls(
-            position=position,
-            id=verdict.id,
-            seq=verdict.seq,
-            verdict=verdict.verdict.value,
-            label=verdict.label,
-            cluster_id=verdict.cluster_id,
-            novelty=verdict.novelty,
-            nearest=verdict.nearest,
-            distance=verdict.distance,
+            position,
+            verdict.id,
+            verdict.seq,
+            verdict.verdict,
+            verdict.label,
+            verdict.cluster_id,
+            verdict.novelty,
+            verdict.nearest,
+            verdict.distance,
         )
 
 
@@ -127,25 +151,25 @@ class Hello(msgspec.Struct, tag="hello", tag_field="type", frozen=True):
     """The first message of /watch: the clusters as they are."""
 
     seq: int
-    clusters: list[dict[str, Any]]
+    clusters: list[Cluster]
 
 
 class Event(msgspec.Struct, tag="event", tag_field="type", frozen=True):
     """Something happened to a cluster."""
 
-    event: str
+    event: EventKind
     seq: int
     t: float
-    cluster: dict[str, Any]
+    cluster: Cluster
     other_id: int | None
 
 
 StreamMessage = Welcome | Verdicts | Ack | Nack | ErrorMessage
-WatchMessage = Hello | Event
+WatchMessage = Hello | Event | ErrorMessage
 
 
 class Codec:
-    """Messages to frames and back, in one of the two encodings."""
+    """Messages to frames and back, in one of the two encodings. Has no state: one serves all connections."""
 
     def __init__(self, subprotocol: str | None) -> None:
         self.is_text = subprotocol != MSGPACK
@@ -154,14 +178,14 @@ class Codec:
             msgspec.json.Decoder(ClientMessage) if self.is_text else msgspec.msgpack.Decoder(ClientMessage)
         )
         self._encode: Callable[[object], bytes] = encoder.encode
-        self._decode: Callable[[bytes], ClientMessage] = decoder.decode
+        self._decode: Callable[[bytes | str], ClientMessage] = decoder.decode  # type: ignore[assignment]
 
     def encode(self, message: StreamMessage | WatchMessage) -> bytes:
         """A frame's payload."""
         return self._encode(message)
 
-    def decode(self, frame: bytes) -> ClientMessage:
-        """What a client sent.
+    def decode(self, frame: bytes | str) -> ClientMessage:
+        """What a client sent; text in JSON alone.
 
         Raises:
             msgspec.DecodeError: Not a message; the text says why.
@@ -170,5 +194,24 @@ class Codec:
             return self._decode(frame)
         except RecursionError:
             raise msgspec.DecodeError("Nested too deep") from None
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise msgspec.DecodeError(str(error)) from None
+
+
+CODECS = {None: Codec(None)} | {name: Codec(name) for name in SUBPROTOCOLS}
+"""By subprotocol; None where a client named none that is known."""
+
+
+def schema() -> dict[str, Any]:
+    """Every message as JSON Schema (2020-12); three unions among the `$defs` say who sends which where."""
+    unions = {"FromClient": ClientMessage, "FromStream": StreamMessage, "FromWatch": WatchMessage}
+    sorts, components = msgspec.json.schema_components([*unions.values()], ref_template="#/$defs/{name}")
+    for sort in components.values():
+        if "description" in sort:
+            sort["description"] = inspect.cleandoc(sort["description"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The messages of /stream and /watch",
+        "anyOf": [{"$ref": f"#/$defs/{name}"} for name in unions],
+        "$defs": dict(zip(unions, sorts, strict=True)) | components,
+    }

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import io
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -21,12 +22,16 @@ from fastapi import FastAPI
 
 from model.bundle import read_bundle
 from service.api.connection import BoundedHttp
+from service.api.ws_connection import BoundedWebSocket
 from service.app import create_app, drain
 from service.errors import InvalidSetting
 from service.scrubbing import ScrubbingFormatter, scrub
 from service.settings import Settings
 
 log = structlog.get_logger("firstseen")
+
+_OTHER_FILES = 256
+"""Open files besides connections: logs, libraries, the store."""
 
 
 class _Server(uvicorn.Server):
@@ -56,6 +61,7 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
         BundleError, InvalidSetting, StoreError: It cannot be served as asked; the message says what to do.
     """
     configure_logging(settings)
+    allow_files(settings.connections + _OTHER_FILES)
     bundle = read_bundle(bundle_dir)
     failures: list[BaseException] = []
     sockets: list[socket.socket] = []
@@ -83,6 +89,19 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
     return 0 if server.started else 1
 
 
+def allow_files(wanted: int) -> None:
+    """Let the process have so many open files, each connection being one, as far as the system lets it.
+
+    The usual limit of 1024 is one that any process may raise; beyond the hard one accepting would fail, so it is said.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        reached = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
+        if reached < wanted:
+            log.warning("few_files", most=reached, wanted=wanted, hint="raise the hard limit (ulimit -Hn)")
+
+
 def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
     """Uvicorn as this service wants it; `run` serves, setting `should_exit` stops it in order."""
     return _Server(
@@ -92,9 +111,11 @@ def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
             port=settings.port,
             http=BoundedHttp,
             limit_concurrency=settings.connections + 1,  # uvicorn counts the one that asks
-            ws="websockets-sansio",
+            ws=BoundedWebSocket,
             ws_max_size=settings.ws_max_bytes,
             ws_per_message_deflate=False,
+            ws_ping_interval=settings.ws_ping_s,
+            ws_ping_timeout=settings.ws_ping_s,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=1,

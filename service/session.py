@@ -1,34 +1,39 @@
-"""One ingest connection as a state machine that does no IO.
+"""One ingest connection as a state machine that does no IO and knows no clock.
 
-Frames go in, effects come out: messages to send, items to queue, a close. The shell (`service.api.ingest_ws`)
-carries them out and reports back what the pipeline answered. Two states:
+Frames and answers go in, effects come out: messages to send, items to queue, a close. The shell
+(`service.api.ingest_ws`) carries them out and reports back what the pipeline answered.
 
-    OPEN     ── items ──► OPEN      each item is queued, or refused with a nack of its own
-             ── end ────► ENDING    what is queued is still answered
-             ── a frame that is no message ──► OPEN   it is ignored, and an error says so
-             ── more items than credits ──► CLOSED (1008)
-    ENDING   ── all answered ──► CLOSED (1000)
-    any      ── the service stops or loses the stream ──► CLOSED (1012)
+    GREETING ──► OPEN ──► ENDING ──► CLOSED        and from each of them to CLOSED, when it has to end early
 
-Positions count the items of a connection from 0. Verdicts leave in order; `ack.durable` is cumulative. Credit
-is a window: a client may have `window` items unanswered. A client that reads slowly gets no new credit until it
-has read, so what is kept for it is bounded by the window. After a cut a client resends what was not durable,
-under the same ids, and gets the same verdicts.
+What can happen in which state is one table, `IngestSession.transitions`: (state, input) -> handler and next state, a
+line an arrow. Some inputs come from outside (GREETED, FRAME, ANSWERED, FAILED); a frame that is read becomes one of
+four others (ITEMS, OVER_CREDIT, UNREADABLE, END); and DRAINED is no event but a condition: the client has ended, and
+nothing waits. A pair that is not in the table cannot happen. `docs/protocol.md` shows the same table.
+
+Positions count the items of a connection from 0. Verdicts leave in order; `ack.durable` is cumulative. Credit is a
+window (`service.credits`): so many items may be unanswered. A client that reads slowly gets no new credit until it has
+read, so what is kept for it is bounded by the window. After a cut a client resends what was not durable, under the
+same ids, and gets the same verdicts.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, ClassVar
 
 import msgspec
 
 from model.inputs import InputSpec
 from service.batching import Answer
+from service.credits import Credits, Window
 from service.errors import InvalidBody
-from service.intake import Refused, read_items
+from service.frames import count_items, read_frame
+from service.intake import Refused
 from service.protocol import (
     Ack,
+    Batch,
+    ClientMessage,
     Codec,
     End,
     ErrorMessage,
@@ -46,9 +51,24 @@ from service.records import Item, Verdict
 class SessionState(Enum):
     """Where the connection stands."""
 
+    GREETING = "greeting"
     OPEN = "open"
     ENDING = "ending"
     CLOSED = "closed"
+
+
+class Input(Enum):
+    """What can happen to a connection, in the words of the documentation."""
+
+    GREETED = "the service takes the client"
+    FRAME = "a frame comes"
+    ITEMS = "the frame has items, within the credit"
+    OVER_CREDIT = "the frame has more items than credit"
+    UNREADABLE = "the frame is no message, or has too many items"
+    END = "the frame is `end`"
+    ANSWERED = "items are answered, durably"
+    DRAINED = "nothing waits any more"
+    FAILED = "the service cannot go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +97,24 @@ Effect = Send | Enqueue | Close
 
 
 class IngestSession:
-    """One connection. `problem_of` turns an error into its RFC 9457 form."""
+    """One connection. Times are seconds of any clock that does not jump.
+
+    Args:
+        spec: What the bundle takes.
+        codec: The subprotocol's.
+        window: What bounds the credit.
+        max_items: Most items in a frame.
+        max_bytes: Most bytes in a frame; told to the client, kept by the shell.
+        durability: What an ack promises.
+        problem_of: Turns an error into its RFC 9457 form.
+    """
 
     def __init__(
         self,
         *,
         spec: InputSpec,
         codec: Codec,
-        window: int,
+        window: Window,
         max_items: int,
         max_bytes: int,
         durability: str,
@@ -92,131 +122,185 @@ class IngestSession:
     ) -> None:
         self._spec = spec
         self._codec = codec
-        self._window = window
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._durability = durability
         self._problem_of = problem_of
-        self._accepted = 0
-        self._durable = 0
+        self._credits = Credits(window)
+        self._least_credits = window.least
         self._waiting: deque[int] = deque()  # positions queued and not answered, in order
-        self.state = SessionState.OPEN
+        self.state = SessionState.GREETING
 
-    def welcome(self, *, stream: str, bundle_id: str, epoch: int, last_durable_seq: int) -> Welcome:
-        """The first message."""
-        return Welcome(
+    # What comes from outside
+
+    def greeted(self, *, stream: str, bundle_id: str, epoch: int, last_durable_seq: int) -> list[Effect]:
+        """The service takes the client."""
+        welcome = Welcome(
             stream=stream,
             bundle_id=bundle_id,
             durability=self._durability,
             epoch=epoch,
             last_durable_seq=last_durable_seq,
-            credits=self._window,
+            credits=self._credits.left,
+            least_credits=self._least_credits,
             max_items=self._max_items,
             max_bytes=self._max_bytes,
         )
+        return self._happens(Input.GREETED, welcome)
 
-    def received(self, frame: bytes, *, is_text: bool) -> list[Effect]:
-        """The client sent a frame."""
-        if self.state is not SessionState.OPEN:
-            return []
-        if is_text != self._codec.is_text:
-            wanted, got = ("text", "binary") if self._codec.is_text else ("binary", "text")
-            return [
-                Send(
-                    self._error(
-                        InvalidBody(f"The frame was ignored: {got}; this subprotocol has {wanted} frames.")
-                    )
-                )
-            ]
+    def received(self, frame: bytes | str, now: float) -> list[Effect]:
+        """The client sent a frame, binary or text."""
+        return self._happens(Input.FRAME, frame, now)
+
+    def answered(self, answers: Sequence[Answer], now: float) -> list[Effect]:
+        """The next queued items have verdicts, or are in quarantine, and that is durable."""
+        return self._happens(Input.ANSWERED, answers, now)
+
+    def failed(self, error: Exception, *, code: int) -> list[Effect]:
+        """The service cannot go on: say why and close; the client resends what is not durable."""
+        return self._happens(Input.FAILED, error, code)
+
+    def _happens(self, what: Input, *about: Any) -> list[Effect]:  # noqa: ANN401 - the table knows which
+        handler, self.state = self.transitions[self.state, what]
+        effects = handler(self, *about)
+        if self.state is SessionState.ENDING and not self._waiting:
+            effects += self._happens(Input.DRAINED)
+        return effects
+
+    # Handlers, in the order of the table
+
+    def _welcome(self, welcome: Welcome) -> list[Effect]:
+        """Send `welcome`"""
+        return [Send(welcome)]
+
+    def _read(self, frame: bytes | str, now: float) -> list[Effect]:
+        """Read it: it becomes one of the next four"""
         try:
-            message = self._codec.decode(frame)
-        except msgspec.DecodeError as error:
-            what = 'an object like {"type": "items", "items": [{"id": "a", "x": [...]}]}'
-            return [Send(self._error(InvalidBody(f"The frame was ignored: {error}. Send {what}.")))]
-        if isinstance(message, End):
-            self.state = SessionState.ENDING
-            return self._close_if_done()
-        return self._items(message)
+            message = self._decoded(frame)
+            if isinstance(message, End):
+                return self._happens(Input.END)
+            n = self._counted(message)
+            if n > self._credits.left:
+                return self._happens(Input.OVER_CREDIT, n)
+            read = read_frame(message, self._spec)
+        except InvalidBody as unreadable:
+            return self._happens(Input.UNREADABLE, InvalidBody(f"The frame was ignored: {unreadable}"))
+        return self._happens(Input.ITEMS, read, now)
 
-    def _items(self, message: Items) -> list[Effect]:
-        n = len(message.items)
-        if n > self._max_items:
-            return [
-                Send(
-                    self._error(
-                        InvalidBody(f"The frame was ignored: {n} items; send at most {self._max_items}.")
-                    )
-                )
-            ]
-        outstanding = self._accepted - self._durable
-        if outstanding + n > self._window:
-            self.state = SessionState.CLOSED
-            return [
-                Close(
-                    1008,
-                    f"{n} items with credit for {self._window - outstanding}: wait for an ack to grant more",
-                )
-            ]
-        effects: list[Effect] = []
+    def _take(self, read: list[Item | Refused], now: float) -> list[Effect]:
+        """Queue the items; a bad one gets a `nack`; `ack` if that answers the oldest"""
+        start = self._credits.accepted
+        nacks: list[Effect] = []
         good: list[Item] = []
-        for position, item in enumerate(read_items(message.items, self._spec), start=self._accepted):
+        for position, item in enumerate(read, start):
             if isinstance(item, Refused):
-                problem = self._problem_of(item.error)
-                effects.append(Send(Nack(position=position, id=item.id, problem=problem)))
+                nacks.append(self._nack(position, item))
             else:
                 self._waiting.append(position)
                 good.append(item)
-        self._accepted += n
-        if good:
-            effects.append(Enqueue(good))
-        if self._advance():
-            effects.append(Send(self._ack()))
-        return effects
+        self._credits.received(len(read), now, waits=bool(good))
+        queued: list[Effect] = [Enqueue(good)] if good else []
+        acks: list[Effect] = [self._ack()] if self._advance(now) else []
+        return [*nacks, *queued, *acks]
 
-    def answered(self, answers: list[Answer]) -> list[Effect]:
-        """The next queued items have verdicts, or are in quarantine, and that is durable."""
-        if self.state is SessionState.CLOSED:
-            return []
+    def _too_much(self, n: int) -> list[Effect]:
+        """Close with 1008"""
+        left = self._credits.left
+        return [Close(1008, f"{n} items with credit for {left}: wait for an ack to grant more")]
+
+    def _ignore(self, error: InvalidBody) -> list[Effect]:
+        """Ignore it as a whole; send `error`"""
+        return [Send(ErrorMessage(self._problem_of(error)))]
+
+    def _end(self) -> list[Effect]:
+        """Take no more frames"""
+        return []
+
+    def _tell(self, answers: Sequence[Answer], now: float) -> list[Effect]:
+        """Send `verdicts`, a `nack` for each in quarantine, `ack`"""
         results: list[Result] = []
         nacks: list[Effect] = []
+        next_position = self._waiting.popleft
         for answer in answers:
-            position = self._waiting.popleft()
+            position = next_position()
             if isinstance(answer, Refused):
-                problem = self._problem_of(answer.error)
-                nacks.append(Send(Nack(position=position, id=answer.id, problem=problem)))
+                nacks.append(self._nack(position, answer))
             else:
                 assert isinstance(answer, Verdict)  # more is not asked for over a socket
                 results.append(Result.of(position, answer))
-        self._advance()
+        self._advance(now)
         verdicts: list[Effect] = [Send(Verdicts(results))] if results else []
-        return [*verdicts, *nacks, Send(self._ack()), *self._close_if_done()]
+        return [*verdicts, *nacks, self._ack()]
 
-    def failed(self, error: Exception, *, code: int) -> list[Effect]:
-        """The pipeline cannot answer: say why and close; the client resends what is not durable."""
-        if self.state is SessionState.CLOSED:
-            return []
-        self.state = SessionState.CLOSED
-        return [Send(self._error(error)), Close(code, str(error))]
+    def _all_answered(self) -> list[Effect]:
+        """Close with 1000"""
+        return [Close(1000, "all answered")]
 
-    def _advance(self) -> bool:
-        """Move the durable mark up to the first item that waits; whether it moved."""
-        before = self._durable
-        self._durable = self._waiting[0] if self._waiting else self._accepted
-        return self._durable != before
+    def _give_up(self, error: Exception, code: int) -> list[Effect]:
+        """Send `error`, close with its code"""
+        problem = self._problem_of(error)
+        return [Send(ErrorMessage(problem)), Close(code, problem.detail)]
 
-    def _ack(self) -> Ack:
-        return Ack(
-            accepted=self._accepted,
-            durable=self._durable,
-            durability=self._durability,
-            credits=self._window - (self._accepted - self._durable),
-        )
-
-    def _close_if_done(self) -> list[Effect]:
-        if self.state is SessionState.ENDING and not self._waiting:
-            self.state = SessionState.CLOSED
-            return [Close(1000, "all answered")]
+    def _nothing(self, *_: object) -> list[Effect]:
+        """Nothing"""
         return []
 
-    def _error(self, error: Exception) -> ErrorMessage:
-        return ErrorMessage(self._problem_of(error))
+    # What they share
+
+    def _decoded(self, frame: bytes | str) -> ClientMessage:
+        if isinstance(frame, str) != self._codec.is_text:
+            wanted, got = ("text", "binary") if self._codec.is_text else ("binary", "text")
+            raise InvalidBody(f"{got}; this subprotocol has {wanted} frames.")
+        try:
+            return self._codec.decode(frame)
+        except msgspec.DecodeError as error:
+            what = 'an object like {"type": "items", "items": [{"id": "a", "x": [...]}]}'
+            raise InvalidBody(f"{error}. Send {what}.") from None
+
+    def _counted(self, message: Items | Batch) -> int:
+        n = count_items(message, self._spec)
+        if n > self._max_items:
+            raise InvalidBody(f"{n} items; send at most {self._max_items}.")
+        return n
+
+    def _nack(self, position: int, item: Refused) -> Send:
+        return Send(Nack(position=position, id=item.id, problem=self._problem_of(item.error)))
+
+    def _advance(self, now: float) -> bool:
+        """Move the durable mark up to the first item that waits; whether it moved."""
+        before = self._credits.durable
+        self._credits.answered(self._waiting[0] if self._waiting else self._credits.accepted, now)
+        return self._credits.durable != before
+
+    def _ack(self) -> Send:
+        granted = self._credits
+        return Send(
+            Ack(
+                accepted=granted.accepted,
+                durable=granted.durable,
+                durability=self._durability,
+                credits=granted.left,
+            )
+        )
+
+    transitions: ClassVar[
+        dict[tuple[SessionState, Input], tuple[Callable[..., list[Effect]], SessionState]]
+    ] = {
+        (SessionState.GREETING, Input.GREETED): (_welcome, SessionState.OPEN),
+        (SessionState.GREETING, Input.FAILED): (_give_up, SessionState.CLOSED),
+        (SessionState.OPEN, Input.FRAME): (_read, SessionState.OPEN),
+        (SessionState.OPEN, Input.ITEMS): (_take, SessionState.OPEN),
+        (SessionState.OPEN, Input.OVER_CREDIT): (_too_much, SessionState.CLOSED),
+        (SessionState.OPEN, Input.UNREADABLE): (_ignore, SessionState.OPEN),
+        (SessionState.OPEN, Input.END): (_end, SessionState.ENDING),
+        (SessionState.OPEN, Input.ANSWERED): (_tell, SessionState.OPEN),
+        (SessionState.OPEN, Input.FAILED): (_give_up, SessionState.CLOSED),
+        (SessionState.ENDING, Input.FRAME): (_nothing, SessionState.ENDING),
+        (SessionState.ENDING, Input.ANSWERED): (_tell, SessionState.ENDING),
+        (SessionState.ENDING, Input.DRAINED): (_all_answered, SessionState.CLOSED),
+        (SessionState.ENDING, Input.FAILED): (_give_up, SessionState.CLOSED),
+        (SessionState.CLOSED, Input.FRAME): (_nothing, SessionState.CLOSED),
+        (SessionState.CLOSED, Input.ANSWERED): (_nothing, SessionState.CLOSED),
+        (SessionState.CLOSED, Input.FAILED): (_nothing, SessionState.CLOSED),
+    }
+    """All that can happen. A handler's docstring says what it does, in the words of the documentation."""

@@ -127,20 +127,31 @@ class Settings(BaseSettings):
         8192, ge=1, description="Most items waiting; beyond it HTTP gets 503 and sockets wait."
     )
     connections: int = Field(
-        1000, ge=1, description="Most connections at once, HTTP and WebSocket; beyond it requests get 503."
+        2000, ge=1, description="Most connections at once, HTTP and WebSocket; beyond it requests get 503."
     )
     max_body_bytes: int = Field(8 * MIB, ge=1024, description="Largest HTTP body.")
     max_bodies_bytes: int = Field(
         64 * MIB, ge=1024, description="Most bytes of all HTTP bodies at once; beyond it requests get 503."
     )
     max_items: int = Field(4096, ge=1, description="Most items in one request or frame.")
-    ws_window: int = Field(1024, ge=1, description="Items a socket may have unanswered.")
+    max_pixels: int = Field(
+        16_000_000, ge=1, description="Most pixels of one PNG or JPEG; a larger one is not decoded."
+    )
+    ws_window: int = Field(1024, ge=1, description="Most items a socket may have unanswered.")
+    ws_delay_s: float = Field(
+        1.0,
+        gt=0,
+        description="How long items of a socket should wait at most: a slow engine grants fewer at once.",
+    )
     ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
     ws_connections: int = Field(
-        256, ge=1, description="Most WebSockets at once, of /stream and /watch together."
+        1000, ge=1, description="Most WebSockets at once, of /stream and /watch together."
+    )
+    ws_ping_s: float = Field(
+        20.0, gt=0, description="Time between pings of a WebSocket, and how long one may take to be answered."
     )
     send_timeout_s: float = Field(
-        30.0, gt=0, description="A client of /stream that does not read for so long is closed."
+        30.0, gt=0, description="A client of a WebSocket that does not read for so long is closed."
     )
     watch_queue: int = Field(
         256, ge=1, description="Events a slow watcher may be behind before it is cut off."

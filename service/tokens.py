@@ -43,6 +43,10 @@ class BadToken(ValueError):
     """It cannot be a key, or a ticket; the message says what about it is wrong."""
 
 
+LENGTH: Final = 3 + _ID + 1 + _SECRET + _CHECK
+"""Characters of a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """What is known of a key that was presented. id: as in lists; digest: 32 bytes, SHA-256 of its text."""
@@ -62,6 +66,11 @@ def make_token(id_bytes: bytes, secret: bytes) -> str:
     return _checked(f"fs_{_written(id_bytes, _BASE36, _ID)}_{_written(secret, _BASE62, _SECRET)}")
 
 
+def id_in(text: str) -> str:
+    """Where the id of a key stands; of any other text whatever stands there."""
+    return text[3 : 3 + _ID]
+
+
 def read_token(text: str) -> Token:
     """The id and the digest of a key.
 
@@ -71,7 +80,7 @@ def read_token(text: str) -> Token:
     if _TOKEN.fullmatch(text) is None:
         raise BadToken("it is not of the form fs_<id>_<secret>; copy it whole")
     _must_fit(text)
-    return Token(text[3 : 3 + _ID], digest_of(text))
+    return Token(id_in(text), digest_of(text))
 
 
 def make_ticket(secret: bytes) -> str:

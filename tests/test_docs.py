@@ -4,6 +4,7 @@ A table that is made from the sources is compared as a whole; when it differs, t
 """
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import msgspec
 import pytest
 import typer
@@ -25,7 +27,8 @@ from service.api.failures import FAILURES
 from service.app import create_app
 from service.cli import app as command_line
 from service.events import EventKind
-from service.protocol import ClientMessage, StreamMessage, WatchMessage
+from service.protocol import ClientMessage, StreamMessage, WatchMessage, schema
+from service.session import IngestSession
 from service.settings import CLIENT_VARIABLES, MIB, PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +75,21 @@ def close_codes_table() -> str:
         for row in FAILURES
     ]
     return "\n".join(lines) + "\n"
+
+
+def transitions_table() -> str:
+    """The protocol page's table of all that can happen on /stream, from the source."""
+    lines = ["| state | when | then | next state |", "|---|---|---|---|"]
+    lines += [
+        f"| {state.value} | {what.value} | {then.__doc__} | {after.value} |"
+        for (state, what), (then, after) in IngestSession.transitions.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def written_schema() -> str:
+    """The JSON Schema of all messages, as its file has it."""
+    return json.dumps(schema(), indent=2) + "\n"
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -159,6 +177,29 @@ def test_the_close_codes_are_those_of_the_source() -> None:
     assert close_codes_table() in TEXT["docs/protocol.md"]
 
 
+def test_the_transitions_are_those_of_the_source() -> None:
+    """One row an arrow, in the order of the table; the failure shows the table to paste."""
+    assert transitions_table() in TEXT["docs/protocol.md"]
+
+
+def test_the_schema_is_that_of_the_source() -> None:
+    """The failure shows the file to paste."""
+    assert written_schema() == (ROOT / "docs/protocol.schema.json").read_text(encoding="utf-8")
+
+
+def test_the_schema_takes_every_message_of_the_page_and_refuses_what_is_none() -> None:
+    """Also without the sources, a client can be checked against it."""
+    whole = schema()
+    jsonschema.Draft202012Validator.check_schema(whole)
+    is_message = jsonschema.Draft202012Validator(whole).is_valid
+    messages = [json.loads(example) for example in blocks(TEXT["docs/protocol.md"], "json")]
+
+    assert [message for message in messages if not is_message(message)] == []
+    for message in messages:
+        assert not is_message(message | {"type": "no such"})
+    assert not is_message({"type": "ack"})
+
+
 def test_every_event_is_described() -> None:
     """One row a kind of event, in order."""
     described = re.findall(
@@ -178,7 +219,7 @@ def test_every_message_of_the_protocol_has_an_example_that_decodes() -> None:
         kind = msgspec.json.decode(example)["type"]
         sort = next(s for s in (ClientMessage, StreamMessage, WatchMessage) if kind in _tags(s))
         message = msgspec.json.decode(example, type=sort)
-        assert msgspec.json.decode(example) == msgspec.to_builtins(message)
+        assert msgspec.json.decode(example) == msgspec.json.decode(msgspec.json.encode(message))
         decoded.append(kind)
 
     assert {tag for sort in (ClientMessage, StreamMessage, WatchMessage) for tag in _tags(sort)} == set(

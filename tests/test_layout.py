@@ -17,6 +17,8 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    # A port, whose one implementation is tested.
+    "service/spans.py": "tests/service/test_telemetry.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
@@ -45,6 +47,8 @@ TESTED_ELSEWHERE = {
 """Sources without a test file of their own -> where their behaviour is tested."""
 
 TOPICS = {
+    "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
+    "tests/service/api/test_http_page.py",  # the examples of docs/http.md
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
     "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
     "tests/service/api/test_table.py",  # rows of a table, likewise
@@ -99,7 +103,9 @@ def test_every_test_file_mirrors_something() -> None:
         if path.startswith("tests/")
         and Path(path).name.startswith("test_")
         and path not in free | TOPICS
-        and not path.startswith(("tests/e2e/", "tests/faults/", "tests/simulation/", "tests/soak/"))
+        and not path.startswith(
+            ("tests/e2e/", "tests/faults/", "tests/simulation/", "tests/soak/", "tests/service/conformance/")
+        )
         and not _mirrors(path)
     ]
 

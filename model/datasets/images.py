@@ -3,15 +3,9 @@
     animals/cat/1.png  animals/cat/2.jpg  animals/dog/a.jpeg         the folder's name is the class
     animals/1.png  animals/2.jpg  animals/labels.csv                 columns "file" and "label"
 
-What becomes of a file, always in this order:
-
-1. it is turned upright, as its EXIF orientation says;
-2. what is transparent becomes white;
-3. the largest square in its middle is cut out and resized to size x size (Lanczos);
-4. values are 0..255, 16-bit greys divided by 257.
-
-The set is grey, (1, size, size), when red, green and blue are equal in every image, else (3, size, size). A bundle
-takes raw numbers, prepared in this way.
+What becomes of a file `model/inputs/picture.py` says: upright, on white, the largest square in its middle resized to
+size x size, values 0..255. A service does the same with pictures that are sent to it. The set is grey,
+(1, size, size), when red, green and blue are equal in every image, else (3, size, size).
 
 Files are the user's own, but pictures come from anywhere: only the decoders for PNG and JPEG run, an image of more
 than 64 million pixels is refused by its header before a pixel is decoded, and one that ends early or does not
@@ -20,18 +14,16 @@ left out and counted in the set's `source`; links to folders are not followed.
 """
 
 import csv
-import struct
 import warnings
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
 from model.datasets.labelled import DataError, LabelledData
 from model.inputs import ImageInput
+from model.inputs.picture import BadPicture, TooManyPixels, read_picture
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 LIST_FILE = "labels.csv"
@@ -40,8 +32,6 @@ SIZES = (4, 512)
 MOST_PIXELS = 64_000_000
 _FILE_COLUMN = "file"
 _LABEL_COLUMN = "label"
-_UNDECODABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError, struct.error, zlib.error)
-"""What Pillow's decoders raise on hostile or broken files; a SyntaxError is its word for "not of this format"."""
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -115,38 +105,13 @@ def read_image(path: Path, side: int) -> NDArray[np.uint8]:
         DataError: it is too large or does not decode; names the file.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large and odd files; the large are refused below
+        warnings.simplefilter("ignore")  # Pillow warns of large and odd files; the large are refused
         try:
-            with Image.open(path, formats=("PNG", "JPEG")) as image:
-                width, height = image.size
-                if width * height > MOST_PIXELS:
-                    raise _bad(
-                        path, f"has {width}x{height} pixels, more than {MOST_PIXELS:,}", "Make it smaller."
-                    )
-                image.draft(None, (2 * side, 2 * side))  # a large JPEG is decoded at a fraction of its size
-                image.load()
-                upright = ImageOps.exif_transpose(image)
-                square = ImageOps.fit(_rgb(upright), (side, side), Image.Resampling.LANCZOS)
-                return np.asarray(square, dtype=np.uint8)
-        except DataError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _bad(path, f"has more than {MOST_PIXELS:,} pixels", "Make it smaller.") from error
-        except _UNDECODABLE as error:
-            why = " ".join(str(error).split())[:200] or type(error).__name__
-            raise _bad(path, f"cannot be decoded ({why})") from error
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """Bring any mode to RGB; transparent pixels become white, 16 bits become 8."""
-    if image.mode.startswith("I"):
-        wide = np.asarray(image, dtype=np.int64)
-        return Image.fromarray((wide.clip(0, 65535) // 257).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        over = image.convert("RGBA")
-        white = Image.new("RGBA", over.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, over).convert("RGB")
-    return image.convert("RGB")
+            return read_picture(path, height=side, width=side, most_pixels=MOST_PIXELS)
+        except TooManyPixels as error:
+            raise _bad(path, str(error), "Make it smaller.") from error
+        except BadPicture as error:
+            raise _bad(path, str(error)) from error
 
 
 def _in_folders(folder: Path) -> tuple[list[Path], list[str], int]:

@@ -41,11 +41,27 @@ class Kind(pydantic.BaseModel):
         """How many JSON values the `x` of a sound item has at most; one with far more is not even parsed."""
         raise NotImplementedError
 
+    @property
+    def width(self) -> int | None:
+        """How many numbers each item is, in a fixed order; None where it is anything else."""
+        return None
+
     def decode(self, x: object) -> Payload:
         """Check one raw item and decode it.
 
         Raises:
             InvalidInput: it is not such an item; the message says what to send.
+        """
+        raise NotImplementedError
+
+    def decode_rows(self, rows: NDArray[Any]) -> tuple[NDArray[np.float32], dict[int, InvalidInput]]:
+        """Check and decode many raw items at once, of a kind that has a `width`: to the bit what `decode` gives.
+
+        Args:
+            rows: (B, width) of numbers, uint8 or floating; not changed, and not kept.
+
+        Returns:
+            float32 (B, *shape), and for each bad row, by its place, the refusal `decode` has for it.
         """
         raise NotImplementedError
 

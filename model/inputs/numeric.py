@@ -55,6 +55,11 @@ class NumericInput(Kind):
         return math.prod(self.shape)
 
     @property
+    def width(self) -> int:
+        """The numbers."""
+        return self.size
+
+    @property
     def most_values(self) -> int:
         """The numbers, and a list around every few of them: four a number are plenty."""
         return 4 * self.size
@@ -87,6 +92,25 @@ class NumericInput(Kind):
             first = int(accepted.argmin())
             raise _bad_value(values[first], first, layout, self)
         return self.decode_column(values.reshape(self.shape))
+
+    def decode_rows(self, rows: NDArray[Any]) -> tuple[NDArray[np.float32], dict[int, InvalidInput]]:
+        """Check and scale flat items (B, size) at once, see `Kind.decode_rows`."""
+        bad: dict[int, InvalidInput] = {}
+        if rows.size and not self._holds(rows):
+            accepted = ((rows >= self.minimum) & (rows <= self.maximum)).all(axis=1)
+            for place in np.flatnonzero(~accepted).tolist():
+                try:
+                    self.decode(rows[place])
+                except InvalidInput as error:
+                    bad[place] = error
+        with np.errstate(over="ignore", invalid="ignore"):  # in a bad row
+            return self.decode_column(rows).reshape(-1, *self.shape), bad
+
+    def _holds(self, rows: NDArray[Any]) -> bool:
+        """Whether every value is in the range; false for NaN, which numpy's minimum passes on."""
+        if rows.dtype == np.uint8 and self.minimum <= 0 and self.maximum >= 255:
+            return True
+        return bool(rows.min() >= self.minimum and rows.max() <= self.maximum)
 
     def decode_column(self, column: Column) -> NDArray[np.float32]:
         """Scale raw values, unchecked: any numeric dtype and any shape -> float32 of that shape, in 0..1."""

@@ -192,6 +192,11 @@ class TableInput(Kind):
         """A name and a cell for each column."""
         return 2 * len(self.columns)
 
+    @property
+    def width(self) -> int | None:
+        """The columns, where all hold numbers."""
+        return len(self.columns) if all(column.kind == "number" for column in self.columns) else None
+
     def decode(self, x: object) -> NDArray[np.float32]:
         """Check one row and code it.
 
@@ -225,6 +230,10 @@ class TableInput(Kind):
                     f"{error} in {column.name!r}, a column of {_PLURALS[column.kind]}"
                 ) from None
         return row
+
+    def decode_rows(self, rows: NDArray[Any]) -> tuple[NDArray[np.float32], dict[int, InvalidInput]]:
+        """Code rows of numbers (B, F) at once; NaN is a missing cell, so that none is refused."""
+        return np.clip(rows, -_LARGEST, _LARGEST).astype(np.float32), {}
 
     def decode_column(self, column: Column) -> NDArray[np.float32]:
         """Return a copy: a data set's rows, float32 (N, F), are coded when they are read."""

@@ -61,3 +61,9 @@ class Share:
         """
         self._budget._take(n)  # noqa: SLF001 - the two are one thing; nobody else may take without giving back
         self.taken += n
+
+    def give_back(self, n: int) -> None:
+        """Hold `n` units less, of those taken."""
+        assert 0 <= n <= self.taken
+        self._budget._take(-n)  # noqa: SLF001 - likewise
+        self.taken -= n

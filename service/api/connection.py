@@ -72,8 +72,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types
-        extensions: dict[str, Any] = {GONE: self.transport.is_closing}
-        cycle.scope["extensions"] = extensions
+        cycle.scope["extensions"] = {GONE: self.transport.is_closing}  # type: ignore[dict-item]  # ours is a function
         chosen: Any = Guard(_too_many) if app is service_unavailable else app
         super()._start_asgi_task(cycle, chosen)
 

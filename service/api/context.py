@@ -10,6 +10,8 @@ from starlette.requests import HTTPConnection
 from model.bundle import Manifest
 from service.api.access import Access, Caller
 from service.api.budget import Budget
+from service.api.formats.head import Limits
+from service.api.idempotency import Fingerprints
 from service.metrics import Metrics
 from service.settings import Settings
 from service.stream import Stream
@@ -40,6 +42,20 @@ class Context:
                 "Send the same again after the time in Retry-After."
             ),
         )
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What one request may bring."""
+        return Limits(
+            max_bytes=self.settings.max_body_bytes,
+            max_items=self.settings.max_items,
+            max_pixels=self.settings.max_pixels,
+        )
+
+    @cached_property
+    def fingerprints(self) -> Fingerprints:
+        """Which bodies came under which Idempotency-Key."""
+        return Fingerprints()
 
     @cached_property
     def sockets(self) -> Budget:

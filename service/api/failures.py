@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service import errors
+from service.api.compression import ACCEPT_ENCODING
 from service.protocol import Problem
 from service.request_id import current_request_id
 from service.state.errors import StoreError
@@ -43,6 +44,12 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.InvalidBody, "invalid-body", "The request cannot be understood", 400, 1008, False),
     Failure(errors.BodyTooLarge, "too-large", "The request is too large", 413, 1009, False),
     Failure(errors.UnsupportedMediaType, "media-type", "The content type is not read here", 415, 1008, False),
+    Failure(
+        errors.UnsupportedEncoding, "content-encoding", "The compression is not read here", 415, 1008, False
+    ),
+    Failure(errors.NotAcceptable, "not-acceptable", "The answer has no such form", 406, 1008, False),
+    Failure(errors.InvalidHeader, "invalid-header", "A header cannot be read", 400, 1008, False),
+    Failure(errors.KeyReused, "key-reused", "The key belongs to another request", 422, 1008, False),
     Failure(errors.HeadTooLarge, "head-too-large", "The request's head is too large", 431, 1009, False),
     Failure(errors.BodyTooSlow, "too-slow", "The body did not come in time", 408, 1008, False),
     Failure(errors.ForeignOrigin, "origin", "Pages of other sites are not served", 403, 4403, False),
@@ -106,6 +113,8 @@ def _headers_of(error: Exception) -> Iterator[tuple[str, str]]:
     match error:
         case errors.Unavailable() | errors.OverQuota() if error.retry_after_s is not None:
             yield "retry-after", str(math.ceil(error.retry_after_s))
+        case errors.UnsupportedEncoding():
+            yield "accept-encoding", ACCEPT_ENCODING  # RFC 7694
         case errors.BodyTooSlow():
             yield "connection", "close"  # the rest of the body is not waited for
         case errors.Unauthorized():  # RFC 6750 section 3

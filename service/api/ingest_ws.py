@@ -1,9 +1,9 @@
 """`WS /stream`: the shell around `service.session`. It moves frames; the session decides.
 
-Three things run a connection: the receiver reads frames and queues items (when the queue is full it stops
-reading, so the client feels it), the pipeline reports verdicts, the sender writes. What waits for the sender is
-bounded by the credit window plus one frame's nacks; a client that does not read for `send_timeout_s` is closed
-with 1013.
+The route reads frames and queues items (when the queue is full it stops reading, so the client feels it); the pipeline
+reports verdicts; what has to be sent is sent by a task that lives only while there is something, so an idle socket is
+one sleeping coroutine. What waits to be sent is bounded by the credit window plus one frame's nacks; a client that does
+not read for `send_timeout_s` is closed with 1013.
 """
 
 import asyncio
@@ -18,86 +18,113 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.api.access import KEY_ENDED, Caller, Ending, admit
 from service.api.context import Context, context_of, stream_name, stream_to_feed
 from service.api.failures import failure_of, problem_of
+from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.batching import Answer, Job, Queue
-from service.errors import FirstseenError, NotReady
-from service.protocol import SUBPROTOCOLS, Codec
+from service.credits import Window
+from service.errors import FirstseenError, NotReady, Overloaded, StoreAway
+from service.protocol import Codec
 from service.rights import Scope
 from service.session import Close, Effect, Enqueue, IngestSession, Send
+from service.settings import Settings
 from service.stream import Stream
 
 router = APIRouter()
 log = structlog.get_logger("firstseen.stream")
 
-_LAST_WORD_S = 1.0
-"""How long a client that does not read may take to read why it is closed."""
+LEAST_CREDITS = 64
+"""The smallest window: a frame of so many items can always be sent in the end, however slow the engine is."""
 
 _TOO_SLOW = "reading too slowly; resume by resending what was not acked"
-_MAX_REASON_BYTES = 123  # of a close frame, RFC 6455 section 5.5
 
 
 class _Connection:
-    """One socket: the session, what waits to be sent, and the wakers between the tasks."""
+    """One socket: its session, and what waits to be sent."""
 
     def __init__(
-        self, socket: WebSocket, session: IngestSession, codec: Codec, queue: Queue, *, send_timeout_s: float
+        self,
+        socket: WebSocket,
+        session: IngestSession,
+        codec: Codec,
+        queue: Queue,
+        caller: Caller,
+        *,
+        send_timeout_s: float,
     ) -> None:
         self._socket = socket
         self._session = session
         self._codec = codec
         self._queue = queue
+        self._caller = caller
+        self._loop = asyncio.get_running_loop()
         self._out: deque[Send | Close] = deque()
-        self._wake = asyncio.Event()
-        self._sent = asyncio.Event()
+        self._sender: asyncio.Task[None] | None = None
+        self._ended = (
+            self._loop.create_future()
+        )  # nothing more can be sent; holds a fault of ours, if that is why
         self._send_timeout_s = send_timeout_s
 
-    async def run(self, caller: Caller) -> None:
+    async def run(self, greeting: list[Effect]) -> None:
         """Serve the connection until it closes."""
-        receiver = asyncio.create_task(self._receive(caller))
-        sender = asyncio.create_task(self._send())
+        self._push(greeting)
         try:
-            await asyncio.wait({receiver, sender}, return_when=asyncio.FIRST_COMPLETED)
+            while not self._ended.done():
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                text = message.get("text")
+                await self._received(message["bytes"] if text is None else text)
+        except WebSocketDisconnect:
+            raise
+        except Exception as fault:
+            self._push(self._session.failed(fault, code=failure_of(fault).close_code))
+            if self._sender is not None:
+                await asyncio.wait({self._sender})
+            raise
         finally:
-            for task in (receiver, sender):
-                task.cancel()
-            results = await asyncio.gather(receiver, sender, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
-                raise result
+            if self._sender is not None:
+                self._sender.cancel()
+                await asyncio.gather(self._sender, return_exceptions=True)
+        if self._ended.done():
+            self._ended.result()
 
-    async def _receive(self, caller: Caller) -> None:
-        """Until the client goes: its frames, one after the other."""
-        while True:
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            text = message.get("text")
-            frame = message["bytes"] if text is None else text.encode()
-            for effect in self._session.received(frame, is_text=text is not None):
-                if isinstance(effect, Enqueue):
-                    await self._enqueue(effect)
-                    if wait_s := caller.take(len(effect.items)):  # over the key's quota: not read on
-                        await asyncio.sleep(wait_s)
-                else:
-                    self._push([effect])
-            while len(self._out) > 1:  # the last frame's answers leave before the next frame is read
-                self._sent.clear()
-                await self._sent.wait()
+    async def _received(self, frame: bytes | str) -> None:
+        for effect in self._session.received(frame, self._loop.time()):
+            if isinstance(effect, Enqueue):
+                await self._enqueue(effect)
+                if wait_s := self._caller.take(len(effect.items)):  # over the key's quota: not read on
+                    await asyncio.wait({self._ended}, timeout=wait_s)
+            else:
+                self._push([effect])
+        if len(self._out) > 1 and self._sender is not None:
+            await asyncio.wait({self._sender})  # the last frame's answers leave before the next frame is read
 
     def key_ended(self) -> None:
         """The client may not stay."""
         self._push([Close(4401, KEY_ENDED)])
 
     async def _enqueue(self, effect: Enqueue) -> None:
-        loop = asyncio.get_running_loop()
-        job = Job(items=effect.items, done=loop.create_future(), on_progress=self._answered)
+        job = Job(items=effect.items, done=self._loop.create_future(), on_progress=self._answered)
         job.done.add_done_callback(self._finished)
         try:
-            await self._queue.put(job)
+            try:
+                self._queue.offer(job)
+            except (Overloaded, StoreAway):
+                await self._until_queued(job)
         except FirstseenError as error:
             job.fail(error)
 
+    async def _until_queued(self, job: Job) -> None:
+        """Wait for room in the queue, and read nothing meanwhile; not longer than the socket is open."""
+        queued = self._loop.create_task(self._queue.put(job))
+        try:
+            await asyncio.wait({queued, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            queued.cancel()
+        if queued.done():
+            queued.result()
+
     def _answered(self, answers: list[Answer]) -> None:
-        self._push(self._session.answered(answers))
+        self._push(self._session.answered(answers, self._loop.time()))
 
     def _finished(self, done: "asyncio.Future[list[Answer]]") -> None:
         error = None if done.cancelled() else done.exception()
@@ -105,68 +132,67 @@ class _Connection:
             self._push(self._session.failed(error, code=failure_of(error).close_code))
 
     def _push(self, effects: list[Effect]) -> None:
+        """Send these as soon as the client reads."""
+        if self._ended.done():
+            return
         self._out.extend(effect for effect in effects if not isinstance(effect, Enqueue))
-        self._wake.set()
+        if self._out and self._sender is None:
+            self._sender = self._loop.create_task(self._send())
 
     async def _send(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
+        """Send what waits, then end."""
+        try:
             while self._out:
                 effect = self._out.popleft()
-                try:
-                    async with asyncio.timeout(self._send_timeout_s):
-                        if isinstance(effect, Close):
-                            await self._socket.close(effect.code, short(effect.reason))
-                            return
-                        await send_frame(self._socket, self._codec, self._codec.encode(effect.message))
-                except TimeoutError:
-                    log.warning("slow_reader")
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(_LAST_WORD_S):
-                            await self._socket.close(1013, _TOO_SLOW)
+                if isinstance(effect, Close):
+                    await close(self._socket, effect.code, effect.reason)
+                    self._end()
                     return
-            self._sent.set()
+                await send_message(
+                    self._socket,
+                    self._codec,
+                    effect.message,
+                    within_s=self._send_timeout_s,
+                    advice=_TOO_SLOW,
+                )
+        except SlowReader:
+            log.warning("slow_reader")
+            self._end()
+        except WebSocketDisconnect:
+            self._end()
+        except Exception as fault:  # noqa: BLE001 - raised by `run`
+            self._end(fault)
+            with contextlib.suppress(WebSocketDisconnect):
+                await refuse(self._socket, self._codec, fault, within_s=self._send_timeout_s)
+        finally:
+            self._sender = None
+
+    def _end(self, fault: Exception | None = None) -> None:
+        """Nothing more can be sent."""
+        self._out.clear()
+        if fault is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(fault)
 
 
-async def send_frame(socket: WebSocket, codec: Codec, frame: bytes) -> None:
-    """Send a frame in the codec's kind."""
-    if codec.is_text:
-        await socket.send_text(frame.decode())
-    else:
-        await socket.send_bytes(frame)
-
-
-def short(reason: str) -> str:
-    """A close reason that fits into a close frame."""
-    return reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
-
-
-async def accept(socket: WebSocket) -> Codec:
-    """Accept a WebSocket under the first subprotocol both sides know; JSON when the client names none."""
-    offered = socket.scope["subprotocols"]
-    chosen = next((name for name in offered if name in SUBPROTOCOLS), None)
-    await socket.accept(subprotocol=chosen)
-    return Codec(chosen)
-
-
-@router.websocket("/stream")
 async def stream(socket: WebSocket) -> None:
     """Take items, answer with verdicts."""
-    with contextlib.suppress(WebSocketDisconnect):  # the client went before it was greeted
+    with contextlib.suppress(WebSocketDisconnect, SlowReader):  # the client went before it was greeted
         await _stream(socket)
 
 
 async def _stream(socket: WebSocket) -> None:
     context = context_of(socket)
+    settings = context.settings
     codec = await accept(socket)
     session = IngestSession(
         spec=context.manifest.input,
         codec=codec,
-        window=context.settings.ws_window,
-        max_items=context.settings.max_items,
-        max_bytes=context.settings.ws_max_bytes,
-        durability=context.settings.durability.value,
+        window=window_of(settings),
+        max_items=settings.max_items,
+        max_bytes=settings.ws_max_bytes,
+        durability=settings.durability.value,
         problem_of=problem_of,
     )
     ending = Ending()
@@ -176,46 +202,37 @@ async def _stream(socket: WebSocket) -> None:
             caller = await admit(socket, context, Scope.INGEST, stream_name(socket, context))
             held.enter_context(caller.connection(ending))
             place.take(1)
-            stream = await stream_to_feed(socket, context, caller)
+            opened = await stream_to_feed(socket, context, caller)
         except FirstseenError as error:
-            await refuse(socket, codec, session.failed(error, code=failure_of(error).close_code))
+            await refuse(socket, codec, error, within_s=settings.send_timeout_s)
             return
-        with stream.in_use(), stream.metrics.connections.track_inprogress():
-            await _serve(socket, session, codec, context, stream, caller, ending)
+        with opened.in_use(), opened.metrics.connections.track_inprogress():
+            connection = _Connection(
+                socket, session, codec, opened.queue, caller, send_timeout_s=settings.send_timeout_s
+            )
+            ending.tell(connection.key_ended)
+            await connection.run(_greeting(session, context, opened))
 
 
-async def _serve(
-    socket: WebSocket,
-    session: IngestSession,
-    codec: Codec,
-    context: Context,
-    stream: Stream,
-    caller: Caller,
-    ending: Ending,
-) -> None:
+def _greeting(session: IngestSession, context: Context, stream: Stream) -> list[Effect]:
+    """What the client hears first."""
     pipeline = stream.pipeline
     if pipeline.epoch == 0:
         error = NotReady(f"The service is not ready: {pipeline.reason}.")
-        await refuse(socket, codec, session.failed(error, code=failure_of(error).close_code))
-        return
-    welcome = session.welcome(
+        return session.failed(error, code=failure_of(error).close_code)
+    return session.greeted(
         stream=stream.name,
         bundle_id=context.manifest.bundle_id,
         epoch=pipeline.epoch,
         last_durable_seq=pipeline.last_durable_seq,
     )
-    await send_frame(socket, codec, codec.encode(welcome))
-    connection = _Connection(
-        socket, session, codec, stream.queue, send_timeout_s=context.settings.send_timeout_s
+
+
+def window_of(settings: Settings) -> Window:
+    """What bounds the credit of a socket."""
+    return Window(
+        least=min(LEAST_CREDITS, settings.ws_window), most=settings.ws_window, delay_s=settings.ws_delay_s
     )
-    ending.tell(connection.key_ended)
-    await connection.run(caller)
 
 
-async def refuse(socket: WebSocket, codec: Codec, effects: list[Effect]) -> None:
-    """Say why, and close."""
-    for effect in effects:
-        if isinstance(effect, Send):
-            await send_frame(socket, codec, codec.encode(effect.message))
-        elif isinstance(effect, Close):
-            await socket.close(effect.code, short(effect.reason))
+router.add_websocket_route("/stream", stream)  # without the framework's parameters, which cost 6 kB a socket

@@ -1,7 +1,7 @@
-"""HTTP: classify items, read clusters, ask how the service is."""
+"""HTTP: read clusters, ask how the service is; and what all answers about items have in common."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,27 +10,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
-from service.api.access import ALL_STREAMS, OPEN, Caller, admit, needs
-from service.api.asked import PARAMETERS, PLAIN, Asked, asked_in
-from service.api.bodies import read_each, receive_body, split_items
-from service.api.context import Context, context_of, stream_name, stream_of, stream_to_feed
+from service.api.access import ALL_STREAMS, OPEN, admit, needs
+from service.api.asked import PLAIN, Asked
+from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.failures import FAILURES, problem_of, response_of
-from service.api.patience import DEADLINE, answered, deadline_of, is_gone
+from service.api.patience import answered
 from service.api.schemas import (
     STREAM,
     STREAM_PROBLEMS,
     ClusterOut,
     ClustersOut,
-    ExaminedOut,
-    ItemIn,
-    ItemsIn,
     LiveOut,
     ProblemOut,
     ReadyOut,
-    ResultsOut,
-    VerdictOut,
 )
-from service.api.seen import note
 from service.batching import Answer, Job
 from service.errors import UnknownCluster, UnknownStream
 from service.examined import Examined, fields_of
@@ -55,90 +48,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     )
 
 
-# Classify
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemOut, "description": description}
-    for status, description in {
-        400: "The body is not JSON, or not of the form described.",
-        404: "There is no such stream, and it may not be made.",
-        408: "The body did not come in time.",
-        413: "The body or the number of items is over the limit.",
-        415: "The content type is not application/json.",
-        429: "The key has used what it may: send the same after `Retry-After` seconds.",
-        422: (
-            "No stream can have this name; or no item could be classified as sent, or the only one is in quarantine; "
-            "the problem says what to do."
-        ),
-        503: "Not ready, overloaded, or the store is away: send the same after `Retry-After` seconds.",
-        504: "The deadline passed before the items were in hand; none that was not is counted.",
-    }.items()
-}
-
-
-@router.post(
-    "/classify",
-    summary="Classify one item or several",
-    description=(
-        "One item in, one verdict out; `items` in, `results` out, in order. A bad item fails alone: its result has a "
-        "`problem` instead of a verdict. A verdict is durable when it arrives, as the header "
-        "`Firstseen-Durability` says (fsync, relaxed or replicated), and an id that is sent again gets the verdict it "
-        "had. With `learn=false` nothing is learnt, with `explain=true` the answer says why."
-    ),
-    response_model=VerdictOut | ExaminedOut | ResultsOut,
-    responses=_PROBLEMS,
-    openapi_extra=needs(
-        Scope.INGEST,
-        parameters=[*STREAM["parameters"], *PARAMETERS, DEADLINE],
-        requestBody={
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"anyOf": [ItemsIn.model_json_schema(), ItemIn.model_json_schema()]},
-                }
-            },
-        },
-    ),
-)
-async def classify(request: Request) -> Response:
-    """Classify the items of the body."""
-    context = context_of(request)
-    caller = await admit(request, context, Scope.INGEST, stream_name(request, context))
-    asked = asked_in(request.query_params)
-    stream = await (stream_to_feed(request, context, caller) if asked.learn else stream_of(request, context))
-    with stream.in_use():
-        return await _classified(request, context, stream, caller, asked)
-
-
-async def _classified(
-    request: Request, context: Context, stream: Stream, caller: Caller, asked: Asked
-) -> Response:
-    settings = context.settings
-    deadline = deadline_of(request, now=asyncio.get_running_loop().time())
-    with context.bodies.share() as share:
-        body = await receive_body(
-            request, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
-        )
-        raws, is_single = split_items(body, max_items=settings.max_items)
-        asked.check(len(raws))
-        caller.demand(len(raws))
-        read = await read_each(raws, context.manifest.input)
-        del body, raws
-    note(request, items=len(read), stream=stream.name)
-    good = [item for item in read if not isinstance(item, Refused)]
-    stream.metrics.refused.inc(len(read) - len(good))
-    answers: Iterator[Answer] = iter(())
-    if good:
-        answers = iter(
-            await answer(context, stream, good, asked=asked, deadline=deadline, is_gone=is_gone(request))
-        )
-    outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
-    if is_single:
-        return response_to(outcomes[0], context)
-    results = [_refused(one) if isinstance(one, Refused) else _result(one) for one in outcomes]
-    return json_response(
-        {"results": results}, status=200 if good or not read else 422, headers=_promise(context)
-    )
+# Answers, also of other routes
 
 
 async def answer(
@@ -173,17 +83,18 @@ def response_to(outcome: Answer, context: Context) -> Response:
     """What became of an item that was sent on its own."""
     if isinstance(outcome, Refused):
         refused = response_of(outcome.error)
-        refused.headers.update(_promise(context))
+        refused.headers.update(promise(context))
         return refused
-    return json_response(_result(outcome), headers=_promise(context))
+    return json_response(result_of(outcome), headers=promise(context))
 
 
-def _promise(context: Context) -> dict[str, str]:
+def promise(context: Context) -> dict[str, str]:
     """What an answer promises."""
     return {DURABILITY_HEADER: context.settings.durability.value}
 
 
-def _result(verdict: Verdict | Examined) -> dict[str, Any]:
+def result_of(verdict: Verdict | Examined) -> dict[str, Any]:
+    """What is said about an item that has a verdict."""
     if isinstance(verdict, Examined):
         return fields_of(verdict)
     return {
@@ -198,7 +109,8 @@ def _result(verdict: Verdict | Examined) -> dict[str, Any]:
     }
 
 
-def _refused(item: Refused) -> dict[str, Any]:
+def refused_of(item: Refused) -> dict[str, Any]:
+    """What is said about an item that has none."""
     return {"id": item.id, "problem": problem_of(item.error)}
 
 
@@ -345,7 +257,12 @@ async def info(request: Request) -> Response:
     )
 
 
-@router.get("/problems/{name}", summary="What a problem type means", openapi_extra=OPEN)
+@router.get(
+    "/problems/{name}",
+    summary="What a problem type means",
+    openapi_extra=OPEN,
+    responses={404: {"description": "There is no such problem; `problems` lists those there are."}},
+)
 async def problem(name: str) -> Response:
     """Explain a row of the table of failures."""
     for row in FAILURES:

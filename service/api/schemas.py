@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from model.inputs import InputSpec, example_item
 from service.state.keys import STREAM_PATTERN
 
 EXAMPLE_VERDICT = {
@@ -313,14 +312,3 @@ STREAM_PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": ProblemOut, "description": "The stream is not ready, or no other can be opened now."},
 }
 """What may be wrong with it, where a route only looks; goes into `responses`."""
-
-
-def add_examples(openapi: dict[str, Any], spec: InputSpec) -> None:
-    """Put into the schema a request that this very bundle takes, and what may come back.
-
-    Afterwards, since FastAPI drops every null from the examples that a route declares, and a label may be null.
-    """
-    post = openapi["paths"]["/classify"]["post"]
-    item = {"id": "a", "x": example_item(spec)}
-    post["requestBody"]["content"]["application/json"]["example"] = {"items": [item]}
-    post["responses"]["200"]["content"]["application/json"]["example"] = {"results": [EXAMPLE_VERDICT]}

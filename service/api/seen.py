@@ -19,6 +19,7 @@ import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.access import CALLER
 from service.http_metrics import OTHER, HttpMetrics
 from service.request_id import current_request_id
 from service.spans import Spans
@@ -158,7 +159,7 @@ class Seen:
                     route=route,
                     status=status,
                     ms=round(seconds * 1000, 2),
-                    **exchange.notes,
+                    **self._noted(scope, exchange),
                 )
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> None:
@@ -184,7 +185,17 @@ class Seen:
         finally:
             if self._logs:
                 ms = round((clock() - started) * 1000, 2)
-                log.info("socket", route=route, code=codes[0] if codes else None, ms=ms, **exchange.notes)
+                log.info(
+                    "socket",
+                    route=route,
+                    code=codes[0] if codes else None,
+                    ms=ms,
+                    **self._noted(scope, exchange),
+                )
+
+    def _noted(self, scope: Scope, exchange: _Exchange) -> dict[str, Any]:
+        key = getattr(scope.get(CALLER), "name", None)
+        return exchange.notes if key is None else {**exchange.notes, "key": key}
 
     def _route(self, scope: Scope) -> str:
         """The route's template, one of the service's own, or `other`."""

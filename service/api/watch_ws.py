@@ -1,35 +1,40 @@
 """`WS /watch`: the clusters as they are, then every event that becomes durable, in order.
 
-A watcher that falls behind by more than the queue holds is closed with 1013; it connects again and starts from
-a fresh `hello`. Nothing a watcher does can slow the stream.
+A watcher that falls behind by more than the queue holds, or does not read for `send_timeout_s`, is closed with 1013; it
+connects again and starts from a fresh `hello`. Nothing a watcher does can slow the stream.
 """
 
 import asyncio
+import contextlib
 from contextlib import ExitStack
-from typing import Any
 
-import msgspec
 from fastapi import APIRouter
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from service.api.access import KEY_ENDED, Ending, admit
 from service.api.context import context_of, stream_name, stream_of
-from service.api.failures import failure_of
-from service.api.ingest_ws import accept, send_frame, short
+from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.errors import FirstseenError
 from service.fanout import Subscription
 from service.protocol import Codec, Event, Hello
-from service.records import SHOWN, Cluster
+from service.records import SHOWN
 from service.rights import Scope
-from service.stream import Stream
 
 router = APIRouter()
 
+_TOO_SLOW = "watching too slowly; connect again for the clusters as they are"
+_MOVED = "the stream moved, or the service is stopping; connect again"
 
-@router.websocket("/watch")
+
 async def watch(socket: WebSocket) -> None:
     """Tell about clusters."""
+    with contextlib.suppress(WebSocketDisconnect, SlowReader):  # it went, or was let go
+        await _watch(socket)
+
+
+async def _watch(socket: WebSocket) -> None:
     context = context_of(socket)
+    within_s = context.settings.send_timeout_s
     codec = await accept(socket)
     ending = Ending()
     with ExitStack() as held:
@@ -39,57 +44,49 @@ async def watch(socket: WebSocket) -> None:
             held.enter_context(caller.connection(ending))
             place.take(1)
             stream = await stream_of(socket, context)
-        except FirstseenError as error:
-            await socket.close(failure_of(error).close_code, short(str(error)))
-            return
-        with stream.in_use():
-            await _watch(socket, codec, stream, ending)
-
-
-async def _watch(socket: WebSocket, codec: Codec, stream: Stream, ending: Ending) -> None:
-    with stream.fanout.subscribe() as subscription:
-        try:
+            held.enter_context(stream.in_use())
+            subscription = held.enter_context(stream.fanout.subscribe())
             view = await stream.pipeline.view()
         except FirstseenError as error:
-            await socket.close(failure_of(error).close_code, short(str(error)))
+            await refuse(socket, codec, error, within_s=within_s)
             return
-        clusters = [_plain(c) for c in view.clusters if c.state in SHOWN]
-        await send_frame(socket, codec, codec.encode(Hello(seq=view.seq, clusters=clusters)))
-        ended = asyncio.get_running_loop().create_future()
-        ending.tell(lambda: ended.set_result(None))
-        sender = asyncio.create_task(_send(socket, codec, subscription))
-        receiver = asyncio.create_task(_until_gone(socket))
-        try:
-            done, _ = await asyncio.wait({sender, receiver, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sender, receiver):
-                task.cancel()
-            await asyncio.gather(sender, receiver, return_exceptions=True)
-        if done == {ended}:  # else it is closed already
-            await socket.close(4401, KEY_ENDED)
+        hello = Hello(seq=view.seq, clusters=[c for c in view.clusters if c.state in SHOWN])
+        await send_message(socket, codec, hello, within_s=within_s, advice=_TOO_SLOW)
+        ended = asyncio.Event()
+        ending.tell(lambda: _end(ended, subscription))
+        async with asyncio.TaskGroup() as tasks:
+            telling = tasks.create_task(_tell(socket, codec, subscription, ended, within_s))
+            while (await socket.receive())["type"] != "websocket.disconnect":
+                pass  # a watcher has nothing to say
+            telling.cancel()
 
 
-async def _send(socket: WebSocket, codec: Codec, subscription: Subscription) -> None:
-    while (event := await subscription.next()) is not None:
-        message = Event(
-            event=event.kind.value,
-            seq=event.seq,
-            t=event.t,
-            cluster=_plain(event.cluster),
-            other_id=event.other_id,
-        )
-        await send_frame(socket, codec, codec.encode(message))
-    if subscription.overflowed:
-        await socket.close(1013, "watching too slowly; connect again for the clusters as they are")
-    else:
-        await socket.close(1012, "the stream moved, or the service is stopping; connect again")
+def _end(ended: asyncio.Event, subscription: Subscription) -> None:
+    """The watcher's key has ended: he may not stay."""
+    ended.set()
+    subscription.end()
 
 
-async def _until_gone(socket: WebSocket) -> None:
-    while (await socket.receive())["type"] != "websocket.disconnect":
-        pass
+async def _tell(
+    socket: WebSocket, codec: Codec, subscription: Subscription, ended: asyncio.Event, within_s: float
+) -> None:
+    """Every event, until there will be no more."""
+    with contextlib.suppress(WebSocketDisconnect, SlowReader):
+        while (event := await subscription.next()) is not None and not ended.is_set():
+            message = Event(
+                event=event.kind,
+                seq=event.seq,
+                t=event.t,
+                cluster=event.cluster,
+                other_id=event.other_id,
+            )
+            await send_message(socket, codec, message, within_s=within_s, advice=_TOO_SLOW)
+        if ended.is_set():
+            await close(socket, 4401, KEY_ENDED)
+        elif subscription.overflowed:
+            await close(socket, 1013, _TOO_SLOW)
+        else:
+            await close(socket, 1012, _MOVED)
 
 
-def _plain(cluster: Cluster) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(cluster)
-    return plain
+router.add_websocket_route("/watch", watch)

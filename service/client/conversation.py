@@ -158,9 +158,11 @@ def check_not_final(url: str, cut: BaseException) -> None:
         raise Refused(f"{url} refuses the connection ({status}): {problem.detail}", problem) from cut
 
 
-def refused(url: str, socket: ClientConnection, cut: BaseException) -> Refused:
-    """The error of a socket that was closed for good."""
-    problem: Problem | None = getattr(cut, "problem", None)
+def refused(
+    url: str, socket: ClientConnection, cut: BaseException, problem: Problem | None = None
+) -> Refused:
+    """The error of a socket that was closed for good, after the service said this, if anything."""
+    problem = problem or getattr(cut, "problem", None)
     why = (problem.detail if problem else None) or socket.close_reason or cut
     return Refused(f"{url} refuses what is sent: {why}", problem)
 
@@ -200,7 +202,8 @@ class _Connection:
     def __init__(self, conversation: Conversation, socket: ClientConnection, welcome: Message) -> None:
         self._conversation = conversation
         self._socket = socket
-        self._most_items = min(welcome["credits"], welcome["max_items"])
+        sure = welcome.get("least_credits", welcome["credits"])  # a frame of so many can be sent in the end
+        self._most_items = min(sure, welcome["max_items"])
         self._most_bytes = welcome["max_bytes"]
         self._limit = welcome["credits"]  # positions below this may be sent
         self._sent = 0

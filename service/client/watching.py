@@ -11,7 +11,7 @@ import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from service.client.address import Address
-from service.client.answers import Clusters, Event
+from service.client.answers import Clusters, Event, Problem, problem_of
 from service.client.conversation import CUTS, FINAL_CODES, check_not_final, connecting, refused
 from service.client.patience import Patience
 
@@ -27,17 +27,20 @@ async def watching(address: Address, patience: Patience) -> AsyncGenerator[Clust
     while True:
         try:
             async with connecting(url, address.headers) as socket:
+                problem: Problem | None = None
                 try:
                     async for frame in socket:
                         message = msgspec.json.decode(frame)
-                        patience.renew()
                         if message["type"] == "hello":
+                            patience.renew()
                             yield msgspec.convert(message, Clusters)
                         elif message["type"] == "event":
                             yield msgspec.convert(message, Event)
+                        elif message["type"] == "error":
+                            problem = problem_of(message["problem"], status=0, otherwise="an error")
                 except ConnectionClosed as cut:
                     if socket.close_code in FINAL_CODES:
-                        raise refused(url, socket, cut) from cut
+                        raise refused(url, socket, cut, problem) from cut
                     raise
                 why: object = "the service closed the socket"
         except CUTS as cut:

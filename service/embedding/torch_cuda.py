@@ -95,7 +95,7 @@ class TorchCuda:
         self.name = f"torch, {self._precision_name()}"
 
     def _precision_name(self) -> str:
-        return str(self._precision or torch.float32).removeprefix("torch.")
+        return "float32" if self._precision is None else str(self._precision).removeprefix("torch.")
 
     def _settle_precision(self, bundle: Bundle) -> None:
         """Take the first precision that gives the golden embeddings."""

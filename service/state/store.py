@@ -202,8 +202,13 @@ class StreamStore:
         fields = [id_field(item_id) for item_id in ids]
         while True:
             before = self._idgen - 1
-            keys = [self._keys.epoch, self._keys.head, *(self._keys.ids(before + n) for n in range(3))]
-            token, seq, *found = await self._wire.call("fs1_lookup", keys, before, self._horizon, *fields)
+            token, seq, *found = await self._wire.call(
+                "fs1_lookup",
+                [self._keys.epoch, self._keys.head, *(self._keys.ids(before + n) for n in range(3))],
+                before,
+                self._horizon,
+                *fields,
+            )
             if self._epoch and token != self._token().encode():
                 self._lose((token or b"0 nobody").decode())
             self._idgen = int(seq) // self._horizon

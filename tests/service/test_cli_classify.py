@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def lines_of(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path(name).read_text().splitlines()]
 
 
+def printed(shown: str) -> list[dict[str, Any]]:
+    """The lines of standard output, among what the service in this process logs there."""
+    return [json.loads(line) for line in re.findall(r'\{"id".*\}$', shown, re.MULTILINE)]
+
+
 def seq(service: Inside) -> int:
     found: int = httpx.get(f"{service.url}/info", trust_env=False).json()["seq"]
     return found
@@ -88,9 +94,7 @@ def test_from_standard_input_to_standard_output(
         assert 0 == run(monkeypatch, "--url", service.url)
     shown = capfd.readouterr()
 
-    assert ["cli-pipe-0", "cli-pipe-1", "cli-pipe-2"] == [
-        json.loads(line)["id"] for line in shown.out.splitlines()
-    ]
+    assert ["cli-pipe-0", "cli-pipe-1", "cli-pipe-2"] == [line["id"] for line in printed(shown.out)]
     assert 1 == len(shown.err.splitlines())
     assert shown.err.startswith("3 items: ")
 
@@ -103,7 +107,7 @@ def test_bad_lines(
 
     assert 1 == run(monkeypatch, "items.jsonl", "--url", service.url)
     shown = capfd.readouterr()
-    out = [json.loads(line) for line in shown.out.splitlines()]
+    out = printed(shown.out)
     assert [False, True, True, True, False] == ["problem" in line for line in out]
     assert [2, 3, 4] == [line["line"] for line in out if "problem" in line]
     assert "1 refused: invalid-body, first line 2" in shown.err
@@ -175,9 +179,22 @@ def test_tables_and_texts(
     write("rows.csv", ["number,text", "17,how", '18,"do, I"'])
 
     assert 1 == run(monkeypatch, "rows.csv", "--url", service.url, "--id", "number", "--text", "text")
-    out = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    out = printed(capfd.readouterr().out)
     assert ["17", "18"] == [line["id"] for line in out]
     assert all("64 numbers" in line["problem"]["detail"] for line in out)
+
+
+def test_only_asking(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], service: Inside
+) -> None:
+    """Nothing is counted, and each line says why."""
+    write("items.jsonl", [digits.raw(n) for n in range(3)])
+    before = seq(service)
+
+    assert 0 == run(monkeypatch, "items.jsonl", "--url", service.url, "--no-learn", "--explain")
+    assert before == seq(service)
+    out = printed(capfd.readouterr().out)
+    assert all(line["seq"] is None and line["explanation"]["sentence"] for line in out)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_json_of_what_emerged_before(
 ) -> None:
     """Clusters that emerged before it watched count: a script that comes late does not wait for ever."""
     assert 0 == run(monkeypatch, "--url", service.url, "--json", "--until-emerged", "2", "--timeout", "60")
-    hello = json.loads(capfd.readouterr().out.splitlines()[0])
+    hello = json.loads(next(line for line in capfd.readouterr().out.splitlines() if line.startswith("{")))
 
     assert "hello" == hello["type"]
     assert 2 <= len([c for c in hello["clusters"] if c["emerged_seq"] is not None])

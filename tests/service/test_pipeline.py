@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.batching import Job
 from service.errors import InternalError, NotReady, StoreAway
 from service.events import EventKind
 from service.records import VerdictKind
@@ -281,6 +282,24 @@ class TestStop:
             with pytest.raises(NotReady, match="Send the same"):
                 await job.done
         assert [] == store.shared.snapshots
+
+    async def test_nobody_waits_for_a_stream_that_ended(self, store: FakeStore) -> None:
+        """It ended while the store was away: a socket, which waits for a store, is told that it is over."""
+        rig = Rig(store)
+        running = asyncio.create_task(rig.pipeline.run())
+        await rig.is_ready()
+        store.fails("append", away(), times=1_000_000)
+        first = rig.offer(known("a"))
+        await soon(lambda: rig.pipeline.reason, "the store is away")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        job = Job(items=[known("b")], done=asyncio.get_running_loop().create_future())
+        async with asyncio.timeout(5):
+            with pytest.raises(NotReady):
+                await rig.queue.put(job)
+
+        assert isinstance(first.done.exception(), NotReady)
+        assert rig.pipeline.is_settled
 
     async def test_while_waiting_for_the_lease(self, shared: Shared) -> None:
         """One that waits for a lease has nothing to drain and does not wait."""

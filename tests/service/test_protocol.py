@@ -7,7 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.protocol import JSON, MSGPACK, Ack, Codec, End, Items, Nack, Problem, Result, Verdicts, Welcome
+from service.protocol import (
+    JSON,
+    MSGPACK,
+    Ack,
+    Batch,
+    Codec,
+    End,
+    Items,
+    Nack,
+    Problem,
+    Result,
+    Verdicts,
+    Welcome,
+)
 from service.records import Verdict, VerdictKind
 
 VERDICT = Verdict(
@@ -44,6 +57,7 @@ def test_to_client(subprotocol: str) -> None:
             epoch=2,
             last_durable_seq=-1,
             credits=4,
+            least_credits=2,
             max_items=8,
             max_bytes=9,
         ),
@@ -116,4 +130,4 @@ def test_any_bytes(frame: bytes, subprotocol: str) -> None:
         message = Codec(subprotocol).decode(frame)
     except msgspec.DecodeError:
         return
-    assert isinstance(message, Items | End)
+    assert isinstance(message, Items | Batch | End)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import structlog
 from websockets.sync.client import connect
 
 from service.errors import InvalidSetting
-from service.server import _bound, configure_logging
+from service.server import _bound, allow_files, configure_logging
 from service.settings import Settings
 from service.tokens import make_token
 from tests.service import digits
@@ -146,3 +147,32 @@ def test_a_log_that_cannot_be_written(
         structlog.configure(**before)
 
     assert "" == capsys.readouterr().err
+
+
+def test_a_line_has_what_its_request_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """The name of the request, and its trace, bound where the request came in."""
+    configure_logging(Settings.read({}, log_format="json"))
+    with structlog.contextvars.bound_contextvars(request_id="abc", trace_id="1f"):
+        structlog.get_logger("test").info("inside")
+    structlog.get_logger("test").info("outside")
+    inside, outside = map(json.loads, capsys.readouterr().err.splitlines())
+
+    assert ("abc", "1f") == (inside["request_id"], inside["trace_id"])
+    assert "request_id" not in outside
+
+
+def test_open_files(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usual limit is raised to what connections need, never lowered; what cannot be had is said."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 10, hard))
+        allow_files(hard - 5)
+        assert hard - 5 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allow_files(hard - 7)
+        assert hard - 5 == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        allow_files(hard + 1)
+        assert hard == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert "few_files" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The ingest session: a table of transitions, the arithmetic of credit, and a tiny model to agree with."""
+"""The ingest session: its table of transitions, what each does, and a tiny model to agree with."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from model.inputs import VectorInput
 from service.api.failures import problem_of
+from service.credits import Window
 from service.errors import ItemQuarantined, NotReady
 from service.intake import Refused
-from service.protocol import JSON, MSGPACK, Ack, Codec, ErrorMessage, Nack, Verdicts
+from service.protocol import JSON, MSGPACK, Ack, Codec, ErrorMessage, Nack, Verdicts, Welcome
 from service.records import Item, Verdict, VerdictKind
-from service.session import Close, Effect, Enqueue, IngestSession, Send, SessionState
+from service.session import Close, Effect, Enqueue, IngestSession, Input, Send, SessionState
 
 SPEC = VectorInput(shape=(2,), minimum=0, maximum=1)
 WINDOW = 6
@@ -24,11 +25,18 @@ GOOD = {"id": "a", "x": [0, 1]}
 BAD = {"id": "b", "x": "no"}
 
 
-def session(subprotocol: str = JSON) -> IngestSession:
+def session(subprotocol: str = JSON, least: int = WINDOW) -> IngestSession:
+    """One that has greeted its client."""
+    opened = fresh(subprotocol, least)
+    opened.greeted(stream="s", bundle_id="b", epoch=3, last_durable_seq=7)
+    return opened
+
+
+def fresh(subprotocol: str = JSON, least: int = WINDOW) -> IngestSession:
     return IngestSession(
         spec=SPEC,
         codec=Codec(subprotocol),
-        window=WINDOW,
+        window=Window(least=least, most=WINDOW, delay_s=1.0),
         max_items=MAX_ITEMS,
         max_bytes=1000,
         durability="relaxed",
@@ -40,8 +48,13 @@ def frame(message: Any, subprotocol: str = JSON) -> bytes:
     return (msgspec.json if subprotocol == JSON else msgspec.msgpack).encode(message)
 
 
+def in_kind(data: bytes, *, is_text: bool) -> bytes | str:
+    """A frame's payload as the shell hands it on."""
+    return data.decode(errors="surrogateescape") if is_text else data
+
+
 def send(to: IngestSession, message: Any) -> list[Effect]:
-    return to.received(frame(message), is_text=True)
+    return to.received(frame(message).decode(), 0.0)
 
 
 def items(*raws: Any) -> dict[str, Any]:
@@ -132,8 +145,8 @@ def test_answers() -> None:
     session_ = session()
     send(session_, items(GOOD, BAD, GOOD))
 
-    one, ack = session_.answered(verdicts(1))
-    two, last = session_.answered(verdicts(1, 1))
+    one, ack = session_.answered(verdicts(1), 0.0)
+    two, last = session_.answered(verdicts(1, 1), 0.0)
 
     assert isinstance(one, Send)
     assert isinstance(one.message, Verdicts)
@@ -151,8 +164,8 @@ def test_quarantined() -> None:
     send(session_, END)
     refused = Refused("a", ItemQuarantined("It crashed the engine."))
 
-    before, nack, ack = session_.answered([verdicts(1)[0], refused])
-    after, last, closed = session_.answered(verdicts(1, 1))
+    before, nack, ack = session_.answered([verdicts(1)[0], refused], 0.0)
+    after, last, closed = session_.answered(verdicts(1, 1), 0.0)
 
     assert isinstance(before, Send)
     assert isinstance(before.message, Verdicts)
@@ -176,7 +189,7 @@ def test_only_quarantined() -> None:
     session_ = session()
     send(session_, items(GOOD))
 
-    assert ["Nack", "Ack"] == kinds(session_.answered([Refused("a", ItemQuarantined("It crashed."))]))
+    assert ["Nack", "Ack"] == kinds(session_.answered([Refused("a", ItemQuarantined("It crashed."))], 0.0))
 
 
 def test_nack() -> None:
@@ -196,8 +209,8 @@ def test_end() -> None:
     send(session_, items(GOOD, GOOD))
     send(session_, END)
 
-    assert ["Verdicts", "Ack"] == kinds(session_.answered(verdicts(1)))
-    assert ["Verdicts", "Ack", "close"] == kinds(session_.answered(verdicts(1, 1)))
+    assert ["Verdicts", "Ack"] == kinds(session_.answered(verdicts(1), 0.0))
+    assert ["Verdicts", "Ack", "close"] == kinds(session_.answered(verdicts(1, 1), 0.0))
     assert SessionState.CLOSED is session_.state
 
 
@@ -212,26 +225,123 @@ def test_failed() -> None:
     assert 503 == said.message.problem.status
     assert Close(1012, "It is stopping.") == closed
     assert [] == session_.failed(NotReady("again"), code=1012)
-    assert [] == session_.answered(verdicts(1))
+    assert [] == session_.answered(verdicts(1), 0.0)
 
 
 def test_welcome() -> None:
-    """The greeting tells what may be sent at once."""
-    welcome = session().welcome(stream="s", bundle_id="b", epoch=3, last_durable_seq=7)
+    """The greeting tells what may be sent at once, and what always."""
+    (greeting,) = fresh(least=2).greeted(stream="s", bundle_id="b", epoch=3, last_durable_seq=7)
 
-    assert (WINDOW, MAX_ITEMS, 3, 7) == (
-        welcome.credits,
-        welcome.max_items,
-        welcome.epoch,
-        welcome.last_durable_seq,
+    assert isinstance(greeting, Send)
+    welcome = greeting.message
+    assert isinstance(welcome, Welcome)
+    assert (2, 2, MAX_ITEMS) == (welcome.credits, welcome.least_credits, welcome.max_items)
+    assert (3, 7) == (welcome.epoch, welcome.last_durable_seq)
+
+
+def test_a_fault_of_ours_gives_nothing_away() -> None:
+    """What went wrong inside is in the log alone, not in the error and not in the close."""
+    said, closed = session().failed(KeyError("a secret"), code=1011)
+
+    assert "secret" not in str(said)
+    assert isinstance(closed, Close)
+    assert 1011 == closed.code
+    assert "This is a bug in firstseen." in closed.reason
+
+
+def test_not_greeted() -> None:
+    """A client that the service does not take hears why, and nothing else."""
+    refused = fresh()
+
+    assert ["ErrorMessage", "close"] == kinds(refused.failed(NotReady("Not yet."), code=1012))
+    assert SessionState.CLOSED is refused.state
+    assert [] == send(refused, items(GOOD))
+
+
+def test_every_pair_is_in_the_table_or_impossible() -> None:
+    """A frame is read when the client was greeted, and becomes something only while the connection is open."""
+    becomes = {Input.ITEMS, Input.OVER_CREDIT, Input.UNREADABLE, Input.END}
+    possible = {
+        SessionState.GREETING: {Input.GREETED, Input.FAILED},
+        SessionState.OPEN: {Input.FRAME, *becomes, Input.ANSWERED, Input.FAILED},
+        SessionState.ENDING: {Input.FRAME, Input.ANSWERED, Input.DRAINED, Input.FAILED},
+        SessionState.CLOSED: {Input.FRAME, Input.ANSWERED, Input.FAILED},
+    }
+
+    assert {(state, what) for state, inputs in possible.items() for what in inputs} == set(
+        IngestSession.transitions
     )
+
+
+def test_nothing_leaves_closed() -> None:
+    """There is no way back, and the stages before are passed in order."""
+    order = list(SessionState)
+
+    for (state, _), (_, then) in IngestSession.transitions.items():
+        assert order.index(then) >= order.index(state)
+        assert state is not SessionState.CLOSED or then is SessionState.CLOSED
+
+
+def test_credit_follows_the_engine() -> None:
+    """A quick answer opens the window; a slow one closes it to what is always granted, and takes nothing back."""
+    session_ = session(least=2)
+
+    session_.received(frame(items(GOOD, GOOD)).decode(), 0.0)
+    *_, quick = session_.answered(verdicts(2), 0.1)
+    session_.received(frame(items(GOOD)).decode(), 1.0)
+    *_, slow = session_.answered(verdicts(1, 2), 9.0)
+    session_.received(frame(items(GOOD)).decode(), 10.0)
+    *_, later = session_.answered(verdicts(1, 3), 19.0)
+
+    acks = [effect.message for effect in (quick, slow, later) if isinstance(effect, Send)]
+    assert [(2, 6), (3, 5), (4, 4)] == [(ack.accepted, ack.credits) for ack in acks if isinstance(ack, Ack)]
+
+
+def batch(rows: int, **changed: Any) -> bytes:
+    message = {"type": "batch", "dtype": "uint8", "n": 2, "ids": None, "x": bytes(2 * rows)} | changed
+    return msgspec.msgpack.encode(message)
+
+
+def test_batch() -> None:
+    """One buffer, many items: queued in order under their ids, a bad one nacked."""
+    session_ = session(MSGPACK)
+
+    nack, queued = session_.received(batch(3, ids=["a", "b", None], x=bytes([0, 1, 0, 9, 1, 1])), 0.0)
+
+    assert isinstance(nack, Send)
+    assert isinstance(nack.message, Nack)
+    assert (1, "b") == (nack.message.position, nack.message.id)
+    assert isinstance(queued, Enqueue)
+    assert [("a", [0.0, 1.0]), (None, [1.0, 1.0])] == [(i.id, list(i.x)) for i in queued.items]
+
+
+@pytest.mark.parametrize(
+    ("sent", "last", "state"),
+    [
+        (batch(4), ["enqueue"], SessionState.OPEN),
+        (batch(0), [], SessionState.OPEN),
+        (batch(5), ["ErrorMessage"], SessionState.OPEN),
+        (batch(2, n=3), ["ErrorMessage"], SessionState.OPEN),
+        (batch(2, n=0), ["ErrorMessage"], SessionState.OPEN),
+        (batch(2, x=bytes(3)), ["ErrorMessage"], SessionState.OPEN),
+        (batch(2, ids=["a"]), ["ErrorMessage"], SessionState.OPEN),
+        (batch(2, dtype="int8"), ["ErrorMessage"], SessionState.OPEN),
+        (batch(2, ids=["a", 5]), ["Nack", "enqueue"], SessionState.OPEN),
+    ],
+)
+def test_batches(sent: bytes, last: list[str], state: SessionState) -> None:
+    """A batch whose parts do not fit together is ignored as a whole; a bad id fails alone."""
+    session_ = session(MSGPACK)
+
+    assert last == kinds(session_.received(sent, 0.0))
+    assert state is session_.state
 
 
 @pytest.mark.parametrize(("subprotocol", "wanted"), [(JSON, "text"), (MSGPACK, "binary")])
 def test_kind_of_frame(subprotocol: str, wanted: str) -> None:
     """A frame of the other kind is ignored, and the client hears which kind to send."""
     session_ = session(subprotocol)
-    (said,) = session_.received(frame(items(GOOD), subprotocol), is_text=subprotocol == MSGPACK)
+    (said,) = session_.received(in_kind(frame(items(GOOD), subprotocol), is_text=subprotocol == MSGPACK), 0.0)
 
     assert isinstance(said, Send)
     assert isinstance(said.message, ErrorMessage)
@@ -243,7 +353,7 @@ def test_kind_of_frame(subprotocol: str, wanted: str) -> None:
 def test_both_codecs(subprotocol: str) -> None:
     """Both encodings mean the same."""
     session_ = session(subprotocol)
-    (effect,) = session_.received(frame(items(GOOD), subprotocol), is_text=subprotocol == JSON)
+    (effect,) = session_.received(in_kind(frame(items(GOOD), subprotocol), is_text=subprotocol == JSON), 0.0)
 
     assert isinstance(effect, Enqueue)
     assert ["a"] == [item.id for item in effect.items]
@@ -269,7 +379,7 @@ HOSTILE = st.one_of(
 @given(data=HOSTILE, subprotocol=st.sampled_from([JSON, MSGPACK]))
 def test_never_raises(data: bytes, subprotocol: str) -> None:
     """Whatever bytes come, the session answers them."""
-    effects = session(subprotocol).received(data, is_text=subprotocol == JSON)
+    effects = session(subprotocol).received(in_kind(data, is_text=subprotocol == JSON), 0.0)
 
     assert all(isinstance(effect, Send | Enqueue | Close) for effect in effects)
 
@@ -310,7 +420,7 @@ def test_model(steps: list[tuple[str, Any]]) -> None:
             answered += [not good for good in what]
         elif step == "answer" and queued and not is_closed:
             n = min(what, len(queued))
-            effects = session_.answered(verdicts(n))
+            effects = session_.answered(verdicts(n), 0.0)
             for _ in range(n):
                 answered[queued.pop(0)] = True
         elif step == "end" and not is_closed and not is_ended:

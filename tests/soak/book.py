@@ -18,6 +18,7 @@ class Book:
         self.answers: Counter[str] = Counter()  # verdicts by client
         self.provoked: Counter[str] = Counter()  # refusals that were asked for, by their kind
         self.wrong: list[str] = []
+        self.asked = 0  # what would be said; not counted by the service
         self.is_over = False
         self.sample: dict[str, tuple[Any, Answer]] = {}  # id -> x and what was said, the latest so many
 

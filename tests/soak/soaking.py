@@ -18,6 +18,7 @@ import psutil
 
 from tests.service import digits
 from tests.service.processes import Serve
+from tests.service.waiting import until
 from tests.soak import clients
 from tests.soak.book import Book
 from tests.soak.slope import Slope, slope_of
@@ -29,8 +30,8 @@ WARM_UP = 1 / 3
 BOUND_MB_PER_MINUTE = {"service": 1.0, "store": 1.0}
 """A slope that is surely over this is a leak."""
 
-FEWEST_POINTS = 60
-"""Before so many seconds after the warm-up nothing is said of slopes."""
+FEWEST_POINTS = 120
+"""Before so many seconds after the warm-up nothing is said of slopes: what is bounded has to reach its bound first."""
 
 SETTINGS = {"dedup_horizon": 20_000, "snapshot_every_items": 5_000}
 _TELL_EVERY_S = 15.0
@@ -47,6 +48,7 @@ class Report:
     provoked: dict[str, int]
     wrong: list[str]
     counted: int
+    asked: int = 0
     memory: dict[str, dict[str, float]]
     slopes: dict[str, Slope] = field(default_factory=dict)
 
@@ -70,6 +72,7 @@ class Report:
             "ok": self.is_good,
             "minutes": round(self.minutes, 2),
             "items": self.counted,
+            "asked": self.asked,
             "answers": self.answers,
             "provoked": self.provoked,
             "wrong": self.wrong,
@@ -148,7 +151,7 @@ async def _soak(service: Serve, *, seconds: float, rng: random.Random, tell: Cal
 
 
 def _report(service: Serve, book: Book, memory: _Memory, seconds: float) -> Report:
-    info = service.get("/info")
+    info = until(lambda: None if (found := service.get("/info"))["stale"] else found, "all is told")
     counted = sum(info["verdicts"].values())
     if service.process.poll() is not None:
         book.note_wrong("the service ended")
@@ -168,6 +171,7 @@ def _report(service: Serve, book: Book, memory: _Memory, seconds: float) -> Repo
         provoked=dict(book.provoked),
         wrong=book.wrong,
         counted=counted,
+        asked=book.asked,
         memory=memory.figures(),
         slopes=memory.slopes(seconds),
     )

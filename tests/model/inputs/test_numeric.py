@@ -198,3 +198,21 @@ def test_an_item_of_a_column_goes_out_as_it_comes_in(spec: NumericInput, data: s
 
     if spec.column_problem(column) is None:
         np.testing.assert_array_equal(scale(column, spec)[0], decode_item(sent, spec), strict=True)
+
+
+@given(data=st.data(), spec=specs)
+def test_rows_are_decoded_as_items_one_by_one(data: st.DataObject, spec: NumericInput) -> None:
+    """To the bit, and with the same refusals in their places."""
+    values = st.floats(spec.minimum - 1, spec.maximum + 1) | st.sampled_from([np.nan, np.inf])
+    rows = data.draw(st.lists(st.lists(values, min_size=spec.size, max_size=spec.size), max_size=3))
+    x = np.array(rows, dtype=data.draw(st.sampled_from([np.float32, np.float64]))).reshape(-1, spec.size)
+    payloads, bad = spec.decode_rows(x)
+
+    assert (len(x), *spec.shape) == payloads.shape
+    for place, row in enumerate(x):
+        if place in bad:
+            with pytest.raises(InvalidInput) as refusal:
+                spec.decode(row)
+            assert str(refusal.value) == str(bad[place])
+        else:
+            np.testing.assert_array_equal(spec.decode(row), payloads[place])

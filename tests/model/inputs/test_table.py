@@ -216,3 +216,16 @@ def test_columns_that_make_no_table_are_refused(columns: list[dict[str, Any]]) -
     """None, two of one name, values of a number, a value twice, no name, no such kind."""
     with pytest.raises(ValueError, match="TableInput"):
         TableInput.model_validate({"columns": columns})
+
+
+def test_rows_of_numbers_are_decoded_at_once() -> None:
+    """To the bit as one by one; a missing cell is NaN, and a table with a category has no width."""
+    spec = TableInput.model_validate({"columns": [{"name": name, "kind": "number"} for name in "ab"]})
+    rows = np.array([[1, np.nan], [np.inf, -1e39], [-np.inf, 0.1]])
+    payloads, bad = spec.decode_rows(rows)
+
+    assert {} == bad
+    assert spec.width == 2
+    assert SPEC.width is None
+    for row, payload in zip(rows, payloads, strict=True):
+        np.testing.assert_array_equal(spec.decode(row.tolist()), payload)

@@ -1,7 +1,6 @@
 """The HTTP routes on a running service: verdicts, clusters, health, documentation."""
 
 import itertools
-import json
 from collections import Counter
 from typing import Any
 
@@ -27,118 +26,6 @@ def classify(http: httpx.Client, *items: dict[str, Any]) -> list[dict[str, Any]]
     assert 200 == answer.status_code, answer.text
     results: list[dict[str, Any]] = answer.json()["results"]
     return results
-
-
-class TestClassify:
-    def test_single(self, http: httpx.Client, name: str) -> None:
-        """One item in, one verdict out, with every field promised."""
-        verdict = http.post("/classify", json={"id": name, "x": digits.raw()}).json()
-
-        assert VERDICT_FIELDS == verdict.keys()
-        assert name == verdict["id"]
-        assert verdict["verdict"] in {"known", "cluster", "outlier"}
-        assert 0 <= verdict["novelty"] < 1
-        assert verdict["distance"] >= 0
-
-    @pytest.mark.parametrize("is_single", [True, False])
-    def test_promise(self, http: httpx.Client, name: str, is_single: bool) -> None:
-        """The answer says how durable it is."""
-        item = {"id": name, "x": digits.raw()}
-        answer = http.post("/classify", json=item if is_single else {"items": [item]})
-
-        assert "fsync" == answer.headers["firstseen-durability"]
-
-    def test_in_order(self, http: httpx.Client, name: str) -> None:
-        """Results come in the order of the items, and seqs of new items rise by one."""
-        results = classify(http, *digits.many(name, 20))
-
-        assert [f"{name}-{n}" for n in range(20)] == [r["id"] for r in results]
-        first = results[0]["seq"]
-        assert list(range(first, first + 20)) == [r["seq"] for r in results]
-
-    def test_label_and_cluster(self, http: httpx.Client, name: str) -> None:
-        """A label is there exactly when the verdict is known, a cluster exactly when it is cluster."""
-        results = classify(http, *digits.many(name, 100))
-
-        assert all((r["label"] is not None) == (r["verdict"] == "known") for r in results)
-        assert all((r["cluster_id"] is not None) == (r["verdict"] == "cluster") for r in results)
-        assert all(r["label"] in (None, r["nearest"]) for r in results)
-
-    def test_repeat(self, http: httpx.Client, name: str) -> None:
-        """An id that was sent before gets the verdict it had, whatever it brings now."""
-        first = classify(http, {"id": name, "x": digits.raw(0)})
-
-        assert first == classify(http, {"id": name, "x": digits.raw(5)})
-
-    def test_repeat_counts_once(self, http: httpx.Client, name: str) -> None:
-        """A repeat does not move the stream."""
-        classify(http, {"id": name, "x": digits.raw()})
-        before = http.get("/info").json()
-
-        classify(http, {"id": name, "x": digits.raw()})
-
-        assert before == http.get("/info").json()
-
-    def test_twice_in_one_batch(self, http: httpx.Client, name: str) -> None:
-        """An id that occurs twice in one request counts once, and both places get its verdict."""
-        twice = classify(
-            http,
-            {"id": name, "x": digits.raw(0)},
-            {"x": digits.raw(1)},
-            {"id": name, "x": digits.raw(2)},
-        )
-
-        assert twice[0] == twice[2]
-        assert twice[0]["seq"] + 1 == twice[1]["seq"]
-
-    def test_no_id(self, http: httpx.Client) -> None:
-        """An item without an id gets one made of its seq; the same item again is another one."""
-        a, b = classify(http, {"x": digits.raw()}, {"x": digits.raw()})
-
-        assert f"~{a['seq']}" == a["id"]
-        assert a["seq"] + 1 == b["seq"]
-
-    def test_null_id(self, http: httpx.Client) -> None:
-        """An id of null is no id."""
-        (result,) = classify(http, {"id": None, "x": digits.raw()})
-
-        assert result["id"].startswith("~")
-
-    def test_nested(self, http: httpx.Client, name: str) -> None:
-        """An image may be nested in rows; it is the same item."""
-        flat = digits.raw(3)
-        rows = [flat[n : n + 8] for n in range(0, 64, 8)]
-        a, b = classify(http, {"id": f"{name}a", "x": flat}, {"id": f"{name}b", "x": rows})
-
-        assert (a["nearest"], a["novelty"], a["distance"]) == (b["nearest"], b["novelty"], b["distance"])
-
-    def test_none(self, http: httpx.Client) -> None:
-        """No items, no results."""
-        assert [] == classify(http)
-
-    def test_bad_item_fails_alone(self, http: httpx.Client, name: str) -> None:
-        """A bad item has a problem in its place; the others have verdicts."""
-        good = {"id": f"{name}-good", "x": digits.raw()}
-        bad, fine = classify(http, {"id": f"{name}-bad", "x": [1, 2]}, good)
-
-        assert f"{name}-bad" == bad["id"]
-        assert 422 == bad["problem"]["status"]
-        assert "64 numbers" in bad["problem"]["detail"]
-        assert VERDICT_FIELDS == fine.keys()
-
-    def test_content_type(self, http: httpx.Client, name: str) -> None:
-        """JSON with a charset, or with no content type at all, is taken."""
-        body = json.dumps({"id": name, "x": digits.raw()}).encode()
-        with_charset = {"content-type": "application/json; charset=utf-8"}
-
-        assert 200 == http.post("/classify", content=body, headers=with_charset).status_code
-        assert 200 == http.post("/classify", content=body).status_code
-
-    def test_named_stream(self, http: httpx.Client, name: str) -> None:
-        """The stream may be named."""
-        answer = http.post("/classify", params={"stream": "default"}, json={"id": name, "x": digits.raw()})
-
-        assert 200 == answer.status_code
 
 
 @pytest.fixture(scope="module")

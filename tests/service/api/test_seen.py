@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from structlog.testing import LogCapture
 
+from service.api.access import CALLER
 from service.api.failures import response_of
 from service.api.seen import HEALTH, Seen, note
 from service.errors import InvalidBody
@@ -128,6 +130,20 @@ async def test_a_line_says_what_was_asked_and_how_it_went(lines: Any) -> None:
         line.items()
     )
     assert line["ms"] >= 0
+    assert SECRET not in repr(lines)
+
+
+async def test_who_asked_is_in_the_line(lines: Any) -> None:
+    """By the name of his key, once a route knows it."""
+
+    async def knows(scope: Any, receive: Any, send: Any) -> None:
+        scope[CALLER] = SimpleNamespace(name="sensor", secret=SECRET)
+        await answers(scope, receive, send)
+
+    await Asked(knows).make()
+    (line,) = [one for one in lines if one["event"] == "request"]
+
+    assert "sensor" == line["key"]
     assert SECRET not in repr(lines)
 
 
@@ -296,3 +312,19 @@ class TestInTheService:
         until(
             lambda: registry.get_sample_value("firstseen_websockets", {"route": "/watch"}) == 0, "it is gone"
         )
+
+    def test_the_counts_of_a_request(self, http: httpx.Client, service: Inside) -> None:
+        """Of a stream as of the process, with its format."""
+        registry = service.app.state.context.metrics.registry
+        labels = {"method": "POST", "route": "/classify", "status": "200", "format": "json"}
+
+        def count() -> float:
+            return registry.get_sample_value("firstseen_http_requests_total", labels) or 0.0
+
+        before = count()
+        assert 200 == http.post("/classify", json={"x": digits.raw()}).status_code
+        until(lambda: count() == before + 1, "it is counted")
+        scraped = http.get("/metrics").text
+        assert "firstseen_build_info{" in scraped
+        assert 'firstseen_queue_age_seconds{stream="' in scraped
+        assert "process_resident_memory_bytes" in scraped

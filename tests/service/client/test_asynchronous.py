@@ -49,6 +49,22 @@ async def test_all_refused(service: Inside) -> None:
     assert ["/problems/invalid-item"] * 2 == [a.problem.kind for a in got if isinstance(a, Refusal)]
 
 
+async def test_asking_without_teaching(service: Inside) -> None:
+    """Nothing is counted, every verdict says why, in requests of no more than the service explains at once."""
+    given = digits.many("async-dry", 130)
+    async with AsyncClient(service.url) as client:
+        before = (await client.info()).state_hash
+        got = [answer async for answer in client.stream(iter(given), learn=False, explain=True)]
+        after = (await client.info()).state_hash
+
+    assert before == after
+    assert [item["id"] for item in given] == [answer.id for answer in got]
+    for answer in got:
+        assert isinstance(answer, Verdict)
+        assert answer.seq is None
+        assert (answer.explanation or {})["sentence"]
+
+
 async def test_classify_one(service: Inside) -> None:
     """A verdict, or the refusal as an error that carries the problem."""
     async with AsyncClient(service.url) as client:

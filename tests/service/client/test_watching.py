@@ -45,13 +45,29 @@ async def test_it_comes_back(code: int | None) -> None:
 
 @pytest.mark.parametrize("code", [1008, 4401, 4403])
 async def test_a_refusal_for_good(code: int) -> None:
-    """Is raised at once, with the reason."""
+    """Is raised at once, with the problem."""
 
     async def server(socket: ServerConnection) -> None:
-        await socket.close(code, "no right to watch")
+        problem = {"type": "/problems/scope", "title": "t", "status": 403, "detail": "no right to watch"}
+        await socket.send(json.dumps({"type": "error", "problem": problem}))
+        await socket.close(code, "no right")
 
     async with serving(server) as url, asyncio.timeout(20), AsyncClient(http(url)) as client:
-        with pytest.raises(Refused, match="no right to watch"):
+        with pytest.raises(Refused, match="no right to watch") as raised:
+            await anext(client.watch())
+    assert raised.value.problem is not None
+    assert "/problems/scope" == raised.value.problem.kind
+
+
+async def test_a_service_that_greets_nobody() -> None:
+    """It is not asked for ever, though it says something each time."""
+
+    async def server(socket: ServerConnection) -> None:
+        await socket.send('{"type": "something-newer"}')
+        await socket.close(1013, "too many watch")
+
+    async with serving(server) as url, asyncio.timeout(20), AsyncClient(http(url), patience_s=0.1) as client:
+        with pytest.raises(GaveUp, match="too many watch"):
             await anext(client.watch())
 
 

@@ -3,7 +3,8 @@
 import pytest
 from redis.asyncio import Redis
 
-from service.state.errors import Fenced, LeaseHeld, SequenceConflict
+from service.state.errors import Fenced, LeaseHeld, SequenceConflict, StreamsFull
+from service.state.keys import MOST_STREAMS, STREAMS
 from service.state.store import Append, StreamStore
 from tests.service.state.conftest import MakeStore
 
@@ -171,3 +172,19 @@ async def test_a_log_without_its_head(store: StreamStore, client: "Redis", strea
     with pytest.raises(SequenceConflict):
         await store.append(batch(0, "y"))
     assert await store.lookup(["y"]) == [None]
+
+
+async def test_one_stream_too_many(private: "Redis", make_store: MakeStore) -> None:
+    """Where there are as many streams as may be none is made; those there are go on, under whatever owner."""
+    old = make_store(client=private)
+    await old.open()
+    await old.acquire()
+    await private.sadd(STREAMS, *(f"s{n}" for n in range(MOST_STREAMS)))
+    new = make_store(client=private, stream="new")
+    with pytest.raises(StreamsFull, match=f"there are {MOST_STREAMS + 1} streams"):
+        await new.acquire()
+    with pytest.raises(Fenced):
+        await new.renew()
+
+    assert [] == await private.keys("fs:{new}:*")
+    assert 2 == await make_store(client=private, owner="heir").acquire(steal=True)
