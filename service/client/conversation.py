@@ -175,7 +175,7 @@ def refused(
     """The error of a socket that was closed for good, after the service said this, if anything."""
     problem = problem or getattr(cut, "problem", None)
     why = (problem.detail if problem else None) or socket.close_reason or cut
-    return Refused(f"{url} refuses what is sent: {why}", problem)
+    return Refused(f"{url} refuses: {why}", problem)
 
 
 async def _next(source: AsyncIterator[Sequence[Parcel]]) -> Sequence[Parcel] | None:
