@@ -1,7 +1,7 @@
 """One soak: a real service, everybody at once, memory looked at every second, and in the end everything counted.
 
-Its horizon of ids and its snapshots are small, so that all that is bounded reaches its bound in the first minutes: what
-grows after that is a leak.
+Its horizon of ids, its snapshots and its number of open streams are small, so that all that is bounded reaches its
+bound in the first minutes: what grows after that is a leak.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ BOUND_MB_PER_MINUTE = {"service": 1.0, "store": 1.0}
 FEWEST_POINTS = 120
 """Before so many seconds after the warm-up nothing is said of slopes: what is bounded has to reach its bound first."""
 
-SETTINGS = {"dedup_horizon": 20_000, "snapshot_every_items": 5_000}
+SETTINGS = {"dedup_horizon": 20_000, "snapshot_every_items": 5_000, "max_streams": 4}
 _TELL_EVERY_S = 15.0
 _LAST_S = 60.0
 _BAD_LEVELS = ("error", "critical")
