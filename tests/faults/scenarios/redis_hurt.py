@@ -61,7 +61,7 @@ def client_pause(rig: Rig, what: str) -> Service:
     rng = rig.rng
     redis = rig.redis()
     service = rig.serve(at=rig.proxy(redis), **settings_of(rig)).ready()
-    sender = rig.client(service, rig.items(rng.randint(250, 350)), pause_s=0.003)
+    sender = rig.client(service, rig.items(rng.randint(250, 350)), chunk=7, pause_s=0.01)
     sender.has(rng.randint(0, 150))
     redis.command("CLIENT", "PAUSE", 1500, what)
     rig.note("Redis paused")
@@ -104,7 +104,7 @@ def no_memory(rig: Rig) -> Service:
     rng = rig.rng
     redis = rig.redis()
     service = rig.serve(at=redis, **settings_of(rig)).ready()
-    sender = rig.client(service, rig.items(rng.randint(400, 700)), chunk=7, pause_s=0.005)
+    sender = rig.client(service, rig.items(rng.randint(400, 700)), chunk=7, pause_s=0.02)
     for _ in range(rng.randint(1, 2)):
         sender.has(sender.acked + rng.randint(0, 100))
         if sender.is_done:
@@ -150,7 +150,7 @@ def disk_full(rig: Rig, where: str) -> Service:
         service = rig.serve(at=redis, snapshot_every_items=20_000).ready()
     else:
         service = rig.serve("disk/a", snapshot_every_items=20_000).ready()
-    sender = rig.client(service, rig.items(rng.randint(500, 700)), pause_s=0.002)
+    sender = rig.client(service, rig.items(rng.randint(500, 700)), chunk=7, pause_s=0.02)
     sender.has(rng.randint(1, 100))
     filler = disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as full:

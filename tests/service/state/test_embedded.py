@@ -37,7 +37,8 @@ async def main(folder, wanted):
             verdicts = [(f"id-{seq}", b"v%d" % seq)]
             await store.append(Append(first_seq=seq, count=1, payload=b"p%d" % seq, verdicts=verdicts))
             print("acked", seq, flush=True)
-        await asyncio.Event().wait()
+        while True:  # as the service does: a signal may come to a thread that does not wake the loop
+            await asyncio.sleep(0.1)
 
 try:
     asyncio.run(main(sys.argv[1], int(sys.argv[2])))
