@@ -106,7 +106,7 @@ async def _read_batch(pa: Any, batch: Any, spec: InputSpec) -> list[Read]:  # no
         ]
     if not isinstance(spec, TableInput) or not columns or "x" in columns:
         raise InvalidBody(f"The columns are {', '.join(map(repr, columns))[:200] or 'none'}. {_COLUMNS}.")
-    if len(columns) > len(spec.columns):  # a column of nulls has no bytes: a body could hold any number of cells
+    if len(columns) > len(spec.columns):  # columns of nulls have no bytes, and any number of cells
         raise InvalidBody(f"There are {len(columns)} columns: send no other than {spec.describe()} has.")
     names = list(columns)
     rows = zip(*(_cells(pa, column, name) for name, column in columns.items()), strict=True)
