@@ -1,4 +1,4 @@
-"""What each key has used of what it may: items a second, open WebSockets, streams created.
+"""What each key has used of what it may: items a second, open WebSockets and streams of lines, streams created.
 
 Limits are the key's own, or else the service's defaults; None is no limit. What is used is kept by *family*, so that a
 key and the one that takes its place share one quota. It is kept in this process: N replicas let N times as many items
@@ -27,7 +27,7 @@ TICKETS: Final = Rate(items_per_s=10.0, burst=50)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """rate: of items; connections: WebSockets at once; new_streams: ever created. None: no limit."""
+    """None: no limit. rate: of items; connections: WebSockets and streams of lines at once; new_streams: ever made."""
 
     rate: Rate | None = None
     connections: int | None = None
@@ -136,14 +136,15 @@ class Allowance:
 
     @contextmanager
     def connection(self, most: int | None) -> Iterator[None]:
-        """A WebSocket, for as long as the context is open.
+        """A WebSocket or a stream of lines, for as long as the context is open.
 
         Raises:
             OverQuota: There are as many.
         """
         if most is not None and self.connections >= most:
             raise OverQuota(
-                f"This key has {self.connections} WebSockets open, which is the most; close one first."
+                f"This key has {self.connections} WebSockets open (streams of lines count as such), which is the "
+                "most; close one first."
             )
         self.connections += 1
         try:

@@ -15,10 +15,13 @@ text that is no UTF-8.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
+
+from service.api.patience import GONE
 
 _PIECE_BYTES = 16 * 1024
 
@@ -35,6 +38,13 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     _is_full = False
     """Whether the client does not read what is written."""
+
+    def handle_connect(self, event: Any) -> None:  # noqa: ANN401 - uvicorn's own types
+        """Begin; the application can ask whether the client is still there, without waiting for a frame."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]  # ours is a function
+            extensions[GONE] = self.transport.is_closing
 
     # Coming in
 
