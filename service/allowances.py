@@ -70,6 +70,15 @@ class Allowance:
         self._bucket, wait_s = charge(bucket, rate, n, now)
         return wait_s
 
+    def check(self, rate: Rate) -> None:
+        """Refuse who could not have even one item; nothing is counted.
+
+        Raises:
+            OverQuota: Not now; it says when.
+        """
+        bucket, now = self._now(rate)
+        self._refuse(1, rate, spend(bucket, rate, 1, now)[1])
+
     def demand(self, n: int, rate: Rate) -> None:
         """Count `n` items, or none.
 
@@ -78,6 +87,9 @@ class Allowance:
         """
         bucket, now = self._now(rate)
         self._bucket, wait_s = spend(bucket, rate, n, now)
+        self._refuse(n, rate, wait_s)
+
+    def _refuse(self, n: int, rate: Rate, wait_s: float) -> None:
         if wait_s > 0:
             raise OverQuota(
                 f"{n} items are over the quota of this key, {rate.items_per_s:g} items a second and {rate.burst} at "

@@ -142,6 +142,15 @@ class Caller:
         if self._allowance is not None and self.limits.rate is not None:
             self._allowance.demand(n, self.limits.rate)
 
+    def check_quota(self) -> None:
+        """Refuse a request before its body is read, if it could not have even one item.
+
+        Raises:
+            OverQuota: Not now; it says when.
+        """
+        if self._allowance is not None and self.limits.rate is not None:
+            self._allowance.check(self.limits.rate)
+
     def demand_ticket(self) -> None:
         """Count a ticket, or refuse it.
 

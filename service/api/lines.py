@@ -188,8 +188,12 @@ class LinesAnswer(Response):
         self._pieces.put_nowait(None)
 
     def _keep(self, share: Share) -> None:
-        """Of what was taken, only the unfinished line is still held."""
-        share.give_back(share.taken - self._lines.held)
+        """Of what was taken, only the unfinished line is still held, and what is needed to decompress more."""
+        held = self._lines.held + (0 if self._decompressor is None else self._decompressor.kept)
+        if held <= share.taken:
+            share.give_back(share.taken - held)
+        else:
+            share.take(held - share.taken)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         timeout_s = self._context.settings.request_timeout_s
@@ -216,7 +220,11 @@ class LinesAnswer(Response):
             ):  # over his quota he is slowed down
                 raise ClientDisconnect
             read = await develop(
-                [read_line(line, spec) for line in some], spec, max_pixels=settings.max_pixels
+                [read_line(line, spec) for line in some],
+                spec,
+                max_pixels=settings.max_pixels,
+                within_s=settings.request_timeout_s,
+                is_gone=self._is_gone,
             )
             if self._key is not None:
                 read = with_ids(read, self._key, first=self._count)

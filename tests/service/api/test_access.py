@@ -229,6 +229,29 @@ def test_open_routes(keyed: Keyed, path: str) -> None:
     assert 200 == keyed.ask("get", path).status_code
 
 
+def test_why_needs_to_read(keyed: Keyed) -> None:
+    """Who may only send learns verdicts, and not the clusters and ids that an explanation shows."""
+    asked = {"learn": "false", "explain": "true"}
+    sends, reads = bearer(keyed.texts["ingest"]), bearer(keyed.texts["this stream"])
+    refused = keyed.ask("post", "/classify", sends, **asked)
+
+    assert 403 == refused.status_code
+    assert 'scope="read"' in refused.headers["www-authenticate"]
+    assert 200 == keyed.ask("post", "/classify", reads, **asked).status_code
+    assert 200 == keyed.ask("post", "/classify", sends, learn="false").status_code
+
+
+def test_settings_are_of_the_process(keyed: Keyed) -> None:
+    """A key of one stream is not told where the data lies, and whatever else belongs to all."""
+    some, every = (
+        keyed.ask("get", "/info", bearer(keyed.texts[name])).json() for name in ("this stream", "read")
+    )
+
+    assert some["settings"] is None
+    assert every["settings"]["data_dir"] == str(keyed.folder)
+    assert str(keyed.folder) not in json.dumps(some)
+
+
 def test_ready_of_a_stream(keyed: Keyed) -> None:
     """Whether a stream is there at all is not for everybody."""
     mine, other = bearer(keyed.texts["this stream"]), bearer(keyed.texts["other stream"])

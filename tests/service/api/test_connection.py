@@ -115,8 +115,10 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 
 def test_a_head_that_does_not_come(hasty: Inside) -> None:
     """A connection that says nothing is closed; one whose head does not end is told so. Also behind a request."""
-    for start, status in ((b"", b""), (GET, b"408"), (GET + b"\r\n" + GET, b"408")):
+    for before, start, status in ((b"", b"", b""), (b"", GET, b"408"), (GET + b"\r\n", GET, b"408")):
         with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+            raw.sendall(before)
+            assert not before or raw.recv(65536).startswith(b"HTTP/1.1 200 ")
             raw.sendall(start)
             answer = b"".join(iter(lambda: raw.recv(65536), b""))
 
