@@ -23,7 +23,7 @@ from service.api.patience import is_gone, paid
 from service.batching import Answer, Job, Queue
 from service.credits import Window
 from service.errors import FirstseenError, NotReady, Overloaded, StoreAway
-from service.protocol import Codec
+from service.protocol import Codec, Nack
 from service.rights import Scope
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 from service.settings import Settings
@@ -93,11 +93,13 @@ class _Connection:
             self._ended.result()
 
     async def _received(self, frame: bytes | str) -> None:
-        for effect in self._session.received(frame, self._loop.time()):
+        effects = self._session.received(frame, self._loop.time())
+        items = sum(map(_items_of, effects))
+        if items and not await paid(self._caller, items, self._ended, self._is_gone):
+            return  # while the key was over its quota, and nothing more was read, the client left
+        for effect in effects:
             if isinstance(effect, Enqueue):
-                # While the key is over its quota, nothing more is read.
-                if await paid(self._caller, len(effect.items), self._ended, self._is_gone):
-                    await self._enqueue(effect)
+                await self._enqueue(effect)
             else:
                 self._push([effect])
         if len(self._out) > 1 and self._sender is not None:
@@ -184,6 +186,13 @@ class _Connection:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(fault)
+
+
+def _items_of(effect: Effect) -> int:
+    """Items that a key's quota is charged with: refused ones, too."""
+    if isinstance(effect, Enqueue):
+        return len(effect.items)
+    return int(isinstance(effect, Send) and isinstance(effect.message, Nack))
 
 
 async def stream(socket: WebSocket) -> None:

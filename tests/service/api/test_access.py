@@ -378,7 +378,7 @@ class TestQuota:
         url = f"{keyed.inside.ws_url}/stream"
         with connect(url, additional_headers=bearer(text), proxy=None) as ws:
             ws.recv(timeout=20)
-            ws.send(json.dumps({"type": "items", "items": digits.many("debt", 10)}))
+            ws.send(json.dumps({"type": "items", "items": [*digits.many("debt", 9), {"x": "refused"}]}))
             until(lambda: allowance.take(0, Rate(0.001, 2)) > 0, "they are counted")
         for _ in range(3):
             with connect(url, additional_headers=bearer(text), proxy=None) as ws:
