@@ -334,7 +334,7 @@ async def _of_ticket(presented: str, access: Access, scope: Scope | None, stream
     try:
         ticket = await access.store.take_ticket(digest)
     except StoreUnavailable as away:
-        raise StoreAway(f"Redis does not answer ({away}); ask for another ticket in a moment.") from None
+        raise StoreAway(f"{away}, with another ticket.") from None
     key = None if ticket is None or ticket.key is None else access.keyring.key(ticket.key)
     if ticket is None or key is None:
         raise Unauthorized(

@@ -111,10 +111,11 @@ class BoundedHttp(HttpToolsProtocol):
                     )
                 )
                 return
+        cycle: RequestResponseCycle | None = self.cycle
         if at < len(data):
             self._unparsed = data[at:]
             self.flow.pause_reading()
-        elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+        elif self._head_timer is None and (cycle is None or cycle.response_complete):
             self._expect_head()
 
     def on_headers_complete(self) -> None:

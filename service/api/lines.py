@@ -252,8 +252,9 @@ class LinesAnswer(Response):
     async def _answer(self, reader: "asyncio.Task[None]", send: Send) -> None:
         while True:
             getting = asyncio.ensure_future(self._pieces.get())
+            ends: set[asyncio.Future[Any]] = {getting, reader, self._ended}
             try:
-                await asyncio.wait({getting, reader, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 if self._ended.done():
                     raise Unauthorized(f"It ends here: {KEY_ENDED}.", is_wrong=True)
                 if not getting.done() and self._pieces.empty():

@@ -43,7 +43,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         """Begin; the application can ask whether the client is still there, without waiting for a frame."""
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
-            extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]  # ours is a function
+            extensions: dict[str, Any] = self.scope["extensions"]
             extensions[GONE] = self.transport.is_closing
 
     # Coming in
