@@ -151,6 +151,15 @@ class Caller:
         if self._allowance is not None and self.limits.rate is not None:
             self._allowance.check(self.limits.rate)
 
+    def check_key(self) -> None:
+        """Refuse who was let in, and whose key has ended since: a body may have taken its time.
+
+        Raises:
+            Unauthorized: It has.
+        """
+        if self.key is not None and self._access.keyring.key(self.key.id) is None:
+            raise Unauthorized(f"While the request came, {KEY_ENDED}.", is_wrong=True)
+
     def demand_ticket(self) -> None:
         """Count a ticket, or refuse it.
 

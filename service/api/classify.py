@@ -79,6 +79,7 @@ async def classify(request: Request) -> Response:
         caller.check_quota()
         place = None if key is None else f"{stream.name}/{key}"
         read, is_single, fingerprint = await _read(request, context, head, caller, asked, place)
+        caller.check_key()
         note(request, items=len(read), stream=stream.name)
         if key is not None:
             read = with_ids(read, key)

@@ -447,6 +447,29 @@ class TestLines:
         assert KEY_ENDED.encode() in answer
 
 
+def test_revoked_while_a_body_comes(keyed: Keyed) -> None:
+    """A body that takes its time is not taken once its key has ended."""
+    key, text = key_of()
+    put(keyed.folder, key)
+    until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 200, "the key is known")
+
+    async def end(store: Any) -> None:
+        await store.revoke(key.id, 2.0)
+
+    item = json.dumps(digits.many("slow-body", 1)[0]).encode()
+    with socket_to(keyed) as raw:
+        raw.sendall(head_of({"content-type": "application/json", **bearer(text)}))
+        raw.sendall(b"%x\r\n%s\r\n" % (len(item), item))
+        until(lambda: keyed.inside.app.state.context.bodies.used > 0, "some of it has come")
+        in_store(keyed.folder, end)
+        until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 401, "the key has ended")
+        raw.sendall(b"0\r\n\r\n")
+        answer = raw.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert KEY_ENDED.encode() in answer
+
+
 def test_revoked_while_it_runs(keyed: Keyed) -> None:
     """A key that is added opens, and one that is revoked ends, without a restart; its open sockets are closed."""
     key, text = key_of()
