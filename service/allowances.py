@@ -1,4 +1,4 @@
-"""What each key has used of what it may: items a second, open WebSockets, streams created.
+"""What each key has used of what it may: items a second, open WebSockets and streams of lines, streams created.
 
 Limits are the key's own, or else the service's defaults; None is no limit. What is used is kept by *family*, so that a
 key and the one that takes its place share one quota. It is kept in this process: N replicas let N times as many items
@@ -27,7 +27,7 @@ TICKETS: Final = Rate(items_per_s=10.0, burst=50)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """rate: of items; connections: WebSockets at once; new_streams: ever created. None: no limit."""
+    """None: no limit. rate: of items; connections: WebSockets and streams of lines at once; new_streams: ever made."""
 
     rate: Rate | None = None
     connections: int | None = None
@@ -70,6 +70,15 @@ class Allowance:
         self._bucket, wait_s = charge(bucket, rate, n, now)
         return wait_s
 
+    def check(self, rate: Rate) -> None:
+        """Refuse who could not have even one item; nothing is counted.
+
+        Raises:
+            OverQuota: Not now; it says when.
+        """
+        bucket, now = self._now(rate)
+        self._refuse(1, rate, spend(bucket, rate, 1, now)[1])
+
     def demand(self, n: int, rate: Rate) -> None:
         """Count `n` items, or none.
 
@@ -78,6 +87,9 @@ class Allowance:
         """
         bucket, now = self._now(rate)
         self._bucket, wait_s = spend(bucket, rate, n, now)
+        self._refuse(n, rate, wait_s)
+
+    def _refuse(self, n: int, rate: Rate, wait_s: float) -> None:
         if wait_s > 0:
             raise OverQuota(
                 f"{n} items are over the quota of this key, {rate.items_per_s:g} items a second and {rate.burst} at "
@@ -136,14 +148,15 @@ class Allowance:
 
     @contextmanager
     def connection(self, most: int | None) -> Iterator[None]:
-        """A WebSocket, for as long as the context is open.
+        """A WebSocket or a stream of lines, for as long as the context is open.
 
         Raises:
             OverQuota: There are as many.
         """
         if most is not None and self.connections >= most:
             raise OverQuota(
-                f"This key has {self.connections} WebSockets open, which is the most; close one first."
+                f"This key has {self.connections} WebSockets open (streams of lines count as such), which is the "
+                "most; close one first."
             )
         self.connections += 1
         try:

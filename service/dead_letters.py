@@ -195,6 +195,6 @@ async def _now_or_never(asked: Awaitable[T]) -> T:
     try:
         return await asked
     except StoreUnavailable as away:
-        raise StoreAway(f"Redis does not answer ({away}); send the same again in a moment.") from None
+        raise StoreAway(f"{away}.") from None
     except Fenced:
         raise NotReady("The stream is not owned by this process; ask the one that owns it.") from None

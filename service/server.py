@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -109,7 +110,9 @@ def make_server(settings: Settings, app: FastAPI) -> uvicorn.Server:
             app,
             host=settings.host,
             port=settings.port,
-            http=BoundedHttp,
+            http=partial(  # type: ignore[arg-type]  # it is called, and no more
+                BoundedHttp, head_s=settings.request_timeout_s, send_s=settings.send_timeout_s
+            ),
             limit_concurrency=settings.connections + 1,  # uvicorn counts the one that asks
             ws=BoundedWebSocket,
             ws_max_size=settings.ws_max_bytes,

@@ -68,7 +68,9 @@ class Settings(BaseSettings):
     key_connections: int | None = Field(
         None,
         ge=1,
-        description="WebSockets that a key may have open, unless it has its own limit; empty: no limit.",
+        description=(
+            "WebSockets and streams of lines that a key may have open, unless it has its own limit; empty: no limit."
+        ),
     )
     key_streams: int | None = Field(
         16, ge=0, description="Streams that a key may create, unless it has its own limit."

@@ -345,4 +345,4 @@ def _check(name: str) -> None:
 
 
 def _away(away: StoreUnavailable) -> StoreAway:
-    return StoreAway(f"Redis does not answer ({away}); send the same again in a moment.")
+    return StoreAway(f"{away}.")

@@ -142,6 +142,24 @@ class Caller:
         if self._allowance is not None and self.limits.rate is not None:
             self._allowance.demand(n, self.limits.rate)
 
+    def check_quota(self) -> None:
+        """Refuse a request before its body is read, if it could not have even one item.
+
+        Raises:
+            OverQuota: Not now; it says when.
+        """
+        if self._allowance is not None and self.limits.rate is not None:
+            self._allowance.check(self.limits.rate)
+
+    def check_key(self) -> None:
+        """Refuse who was let in, and whose key has ended since: a body may have taken its time.
+
+        Raises:
+            Unauthorized: It has.
+        """
+        if self.key is not None and self._access.keyring.key(self.key.id) is None:
+            raise Unauthorized(f"While the request came, {KEY_ENDED}.", is_wrong=True)
+
     def demand_ticket(self) -> None:
         """Count a ticket, or refuse it.
 
@@ -325,7 +343,7 @@ async def _of_ticket(presented: str, access: Access, scope: Scope | None, stream
     try:
         ticket = await access.store.take_ticket(digest)
     except StoreUnavailable as away:
-        raise StoreAway(f"Redis does not answer ({away}); ask for another ticket in a moment.") from None
+        raise StoreAway(f"{away}, with another ticket.") from None
     key = None if ticket is None or ticket.key is None else access.keyring.key(ticket.key)
     if ticket is None or key is None:
         raise Unauthorized(

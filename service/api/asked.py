@@ -72,7 +72,7 @@ PARAMETERS = [
     _parameter(
         "explain",
         f"true: every answer says why as well, for up to {MOST_EXPLAINED} items in one request. An id that had its "
-        "verdict keeps it, and is explained as of now.",
+        "verdict keeps it, and is explained as of now. Where keys are needed, needs `read`, too.",
         default=False,
     ),
 ]

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from service.api.access import Caller, admit, needs
+from service.api.access import Caller, admit, check, needs
 from service.api.asked import Asked, asked_in
 from service.api.bodies import receive_body
 from service.api.compression import COMPRESS_FROM_BYTES, compressor_for
@@ -21,6 +21,7 @@ from service.api.formats.answers import JSON, LINES, AnswerForm, form_for
 from service.api.formats.arrow_body import ARROW, load_pyarrow
 from service.api.formats.head import Head
 from service.api.formats.pictures import Picture, develop
+from service.api.formats.raw_body import RAW_HEADERS
 from service.api.formats.table import form_of
 from service.api.idempotency import key_of, with_ids
 from service.api.lines import LinesAnswer
@@ -58,6 +59,8 @@ async def classify(request: Request) -> Response:
     context = context_of(request)
     caller = await admit(request, context, Scope.INGEST, stream_name(request, context))
     asked = asked_in(request.query_params)
+    if asked.explain and caller.key is not None:  # an explanation shows clusters, and ids of others
+        check(caller.key, Scope.READ, stream_name(request, context))
     deadline = deadline_of(request, now=asyncio.get_running_loop().time())
     head = Head.of(request.scope["headers"])
     form = form_of(head)
@@ -73,8 +76,10 @@ async def classify(request: Request) -> Response:
     if is_streamed:
         return LinesAnswer(request, context, stream, head, caller=caller, asked=asked, key=key)
     with stream.in_use():
+        caller.check_quota()
         place = None if key is None else f"{stream.name}/{key}"
         read, is_single, fingerprint = await _read(request, context, head, caller, asked, place)
+        caller.check_key()
         note(request, items=len(read), stream=stream.name)
         if key is not None:
             read = with_ids(read, key)
@@ -106,14 +111,21 @@ async def _read(
             request, head, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )
         if place is not None:
-            fingerprint = context.fingerprints.check(place, body, form.media_type)
+            about = (head.text(name.lower().encode()) for name in RAW_HEADERS)
+            fingerprint = context.fingerprints.check(place, body, form.media_type, *about)
         found, is_single = await form.read(body, head, spec, context.limits)
         del body
         asked.check(len(found))
         caller.demand(len(found))
         read: list[Item | Refused]
         if any(isinstance(one, Picture) for one in found):
-            read = await develop(found, spec, max_pixels=settings.max_pixels)
+            read = await develop(
+                found,
+                spec,
+                max_pixels=settings.max_pixels,
+                within_s=settings.request_timeout_s,
+                is_gone=is_gone(request),
+            )
         else:
             read = found  # type: ignore[assignment]  # there is no picture among them
     return read, is_single, fingerprint

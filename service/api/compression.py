@@ -34,6 +34,8 @@ COMPRESS_FROM_BYTES = 16 * 1024
 
 _PIECE_BYTES = 64 * 1024
 _ZSTD_WINDOW_LOG = 23
+_ZSTD_WINDOW_AT = 5
+_ZSTD_SINGLE_SEGMENT = 0x20
 _GZIP_LEVEL = 1
 _ZSTD_LEVEL = 1
 _LONGEST_HEADER = 1000
@@ -41,6 +43,10 @@ _LONGEST_HEADER = 1000
 
 class Decompressor(Protocol):
     """One body on its way in."""
+
+    @property
+    def kept(self) -> int:
+        """Bytes of what was that it holds to make what follows, where they are many."""
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """What a chunk gives, in pieces of at most 64 KiB, each made when it is asked for.
@@ -80,6 +86,8 @@ def decompressor_of(content_encoding: str) -> Decompressor | None:
 
 class _Zlib:
     """Members of gzip, or one zlib or raw stream, as `wbits` says (see `zlib.decompressobj`)."""
+
+    kept = 0
 
     def __init__(self, wbits: int, name: str) -> None:
         self._wbits = wbits
@@ -126,6 +134,8 @@ class _Deflate:
     in practice (it would be a stored block with stray bits set, or one of a reserved kind).
     """
 
+    kept = 0
+
     def __init__(self) -> None:
         self._inner: _Zlib | None = None
 
@@ -145,17 +155,27 @@ class _Zstd:
     def __init__(self) -> None:
         self._frame = _zstd_frame()
         self._is_fresh = True
+        self._window = 0
+        self._made = 0
+
+    @property
+    def kept(self) -> int:
+        return 0 if self._frame.eof else min(self._made, self._window)
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         while chunk or not (self._frame.needs_input or self._frame.eof):
             if self._frame.eof:
                 self._frame = _zstd_frame()
+                self._is_fresh = True
+            if self._is_fresh:
+                self._window, self._made = _zstd_window(chunk), 0
             self._is_fresh = False
             try:
                 piece = self._frame.decompress(chunk, _PIECE_BYTES)
             except zstd.ZstdError as error:
                 raise _not("zstd", error) from None
             chunk = self._frame.unused_data if self._frame.eof else b""
+            self._made += len(piece)
             if piece:
                 yield piece
 
@@ -166,6 +186,18 @@ class _Zstd:
 
 def _zstd_frame() -> zstd.ZstdDecompressor:
     return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+
+
+def _zstd_window(start: bytes) -> int:
+    """How much of the past a frame wants kept, by its first bytes (RFC 8878 section 3.1.1.1.2); the most that may be
+    where they do not tell.
+    """
+    most = 1 << _ZSTD_WINDOW_LOG
+    if len(start) < _ZSTD_WINDOW_AT + 1 or start[_ZSTD_WINDOW_AT - 1] & _ZSTD_SINGLE_SEGMENT:
+        return most
+    exponent, mantissa = divmod(start[_ZSTD_WINDOW_AT], 8)
+    base = 1 << (10 + exponent)
+    return min(base + base // 8 * mantissa, most)
 
 
 def _not(name: str, error: Exception) -> InvalidBody:

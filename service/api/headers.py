@@ -110,6 +110,8 @@ ASKED_WITH: Final = (
     "idempotency-key",
     "firstseen-shape",
     "firstseen-dtype",
+    "firstseen-ids",
+    "firstseen-deadline-ms",
     "x-request-id",
     "traceparent",
 )

@@ -70,15 +70,20 @@ class Fingerprints:
         self._most = most
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
 
-    def check(self, key: str, body: bytes | bytearray, form: str) -> bytes:
-        """The fingerprint of a body in a form, to be noted when its items are taken.
+    def check(self, key: str, body: bytes | bytearray, *about: str) -> bytes:
+        """The fingerprint of a body, to be noted when its items are taken.
+
+        Args:
+            key: It came under this one.
+            body: All of it.
+            about: What else tells which items it is: its form, and header fields that belong to that.
 
         Raises:
             KeyReused: The key was sent with another.
         """
-        found = hashlib.blake2b(
-            body, digest_size=_DIGEST_BYTES, person=form.encode()[:_DIGEST_BYTES]
-        ).digest()
+        hashed = hashlib.blake2b("\0".join((*about, "")).encode(), digest_size=_DIGEST_BYTES)
+        hashed.update(body)
+        found = hashed.digest()
         if self._bodies.get(key, found) != found:
             raise KeyReused(
                 f"This {KEY_HEADER} was sent before, with another body: give every request a key of its own, and use "

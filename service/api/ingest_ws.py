@@ -19,10 +19,11 @@ from service.api.access import KEY_ENDED, Caller, Ending, admit
 from service.api.context import Context, context_of, stream_name, stream_to_feed
 from service.api.failures import failure_of, problem_of
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
+from service.api.patience import is_gone, paid
 from service.batching import Answer, Job, Queue
 from service.credits import Window
 from service.errors import FirstseenError, NotReady, Overloaded, StoreAway
-from service.protocol import Codec
+from service.protocol import Codec, Nack
 from service.rights import Scope
 from service.session import Close, Effect, Enqueue, IngestSession, Send
 from service.settings import Settings
@@ -33,6 +34,9 @@ log = structlog.get_logger("firstseen.stream")
 
 LEAST_CREDITS = 64
 """The smallest window: a frame of so many items can always be sent in the end, however slow the engine is."""
+
+_LOOK_S = 1.0
+"""How often it is seen whether a client is there whose frames wait."""
 
 _TOO_SLOW = "reading too slowly; resume by resending what was not acked"
 
@@ -51,6 +55,7 @@ class _Connection:
         send_timeout_s: float,
     ) -> None:
         self._socket = socket
+        self._is_gone = is_gone(socket)
         self._session = session
         self._codec = codec
         self._queue = queue
@@ -58,7 +63,7 @@ class _Connection:
         self._loop = asyncio.get_running_loop()
         self._out: deque[Send | Close] = deque()
         self._sender: asyncio.Task[None] | None = None
-        self._ended = (
+        self._ended: asyncio.Future[None] = (
             self._loop.create_future()
         )  # nothing more can be sent; holds a fault of ours, if that is why
         self._send_timeout_s = send_timeout_s
@@ -88,11 +93,13 @@ class _Connection:
             self._ended.result()
 
     async def _received(self, frame: bytes | str) -> None:
-        for effect in self._session.received(frame, self._loop.time()):
+        effects = self._session.received(frame, self._loop.time())
+        items = sum(map(_items_of, effects))
+        if items and not await paid(self._caller, items, self._ended, self._is_gone):
+            return  # while the key was over its quota, and nothing more was read, the client left
+        for effect in effects:
             if isinstance(effect, Enqueue):
                 await self._enqueue(effect)
-                if wait_s := self._caller.take(len(effect.items)):  # over the key's quota: not read on
-                    await asyncio.wait({self._ended}, timeout=wait_s)
             else:
                 self._push([effect])
         if len(self._out) > 1 and self._sender is not None:
@@ -117,7 +124,12 @@ class _Connection:
         """Wait for room in the queue, and read nothing meanwhile; not longer than the socket is open."""
         queued = self._loop.create_task(self._queue.put(job))
         try:
-            await asyncio.wait({queued, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+            while not (
+                queued.done() or self._ended.done() or (self._is_gone is not None and self._is_gone())
+            ):
+                await asyncio.wait(
+                    {queued, self._ended}, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED
+                )
         finally:
             queued.cancel()
         if queued.done():
@@ -174,6 +186,13 @@ class _Connection:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(fault)
+
+
+def _items_of(effect: Effect) -> int:
+    """Items that a key's quota is charged with: refused ones, too."""
+    if isinstance(effect, Enqueue):
+        return len(effect.items)
+    return int(isinstance(effect, Send) and isinstance(effect.message, Nack))
 
 
 async def stream(socket: WebSocket) -> None:

@@ -14,7 +14,8 @@ Everything is bounded. `window` items may be on their way (`FIRSTSEEN_QUEUE_ITEM
 TCP slows the sender down. A client that does not read its results is waited for `FIRSTSEEN_SEND_TIMEOUT_S`, and then
 cut off; so one that sends everything before it reads anything must send no more than the window and the buffers of
 its sockets hold, or read meanwhile, as curl does. A line has at most `FIRSTSEEN_MAX_BODY_BYTES`; a sender may pause for
-`FIRSTSEEN_REQUEST_TIMEOUT_S`. The body as a whole has no limit.
+`FIRSTSEEN_REQUEST_TIMEOUT_S`. The body as a whole has no limit; so the request counts as a connection of its key, like
+a WebSocket, and ends with the key: the last line is then a problem, `/problems/unauthorized`.
 
 The status is sent with the first results. What fails the request before is a problem with its status, as everywhere;
 after it, the last line is {"problem": {...}} without an id. What had no line is sent again under the same ids, or the
@@ -26,6 +27,7 @@ HTTP allows an answer before the request has ended (RFC 9110 section 7.5); uvico
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +37,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.api.access import Caller
+from service.api.access import KEY_ENDED, Caller, Ending
 from service.api.asked import Asked
 from service.api.bodies import decompressed
 from service.api.budget import Share
@@ -47,10 +49,19 @@ from service.api.formats.head import Head
 from service.api.formats.lines_body import Lines, read_line
 from service.api.formats.pictures import develop
 from service.api.idempotency import with_ids
+from service.api.patience import is_gone, paid
 from service.api.rest import promise, refused_of, result_of
 from service.api.seen import note
 from service.batching import Answer, Job
-from service.errors import BodyTooSlow, FirstseenError, InternalError, NotReady, OutcomeUnknown
+from service.errors import (
+    BodyTooSlow,
+    FirstseenError,
+    InternalError,
+    NotReady,
+    OutcomeUnknown,
+    OverQuota,
+    Unauthorized,
+)
 from service.intake import Refused
 from service.records import Item
 from service.stream import Stream
@@ -117,14 +128,28 @@ class LinesAnswer(Response):
         self._pieces: asyncio.Queue[_Piece | None] = asyncio.Queue()  # bounded by the window
         self._decompressor = decompressor_of(head.text(b"content-encoding"))
         self._compressor = compressor_for(head.text(b"accept-encoding"))
+        self._is_gone = is_gone(request)
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # his key has
         self._count = 0
         self._is_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read and answer until one of the two ends."""
-        with self._stream.in_use():
-            await self._run(scope, receive, send)
+        ending = Ending()
+        with self._stream.in_use(), ExitStack() as held:
+            try:
+                held.enter_context(self._caller.connection(ending))
+            except OverQuota as error:
+                await response_of(error)(scope, receive, send)
+            else:
+                ending.tell(self._key_ended)
+                await self._run(scope, receive, send)
         note(self._request, items=self._count, stream=self._stream.name)
+
+    def _key_ended(self) -> None:
+        """The client may not stay."""
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = asyncio.create_task(self._read())
@@ -163,8 +188,12 @@ class LinesAnswer(Response):
         self._pieces.put_nowait(None)
 
     def _keep(self, share: Share) -> None:
-        """Of what was taken, only the unfinished line is still held."""
-        share.give_back(share.taken - self._lines.held)
+        """Of what was taken, only the unfinished line is still held, and what is needed to decompress more."""
+        held = self._lines.held + (0 if self._decompressor is None else self._decompressor.kept)
+        if held <= share.taken:
+            share.give_back(share.taken - held)
+        else:
+            share.take(held - share.taken)
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         timeout_s = self._context.settings.request_timeout_s
@@ -186,9 +215,16 @@ class LinesAnswer(Response):
         for start in range(0, len(lines), _LINES_A_PIECE):
             some = lines[start : start + _LINES_A_PIECE]
             await self._window.enter(len(some))
-            await asyncio.sleep(self._caller.take(len(some)))  # over his quota he is slowed down
+            if not await paid(
+                self._caller, len(some), self._ended, self._is_gone
+            ):  # over his quota he is slowed down
+                raise ClientDisconnect
             read = await develop(
-                [read_line(line, spec) for line in some], spec, max_pixels=settings.max_pixels
+                [read_line(line, spec) for line in some],
+                spec,
+                max_pixels=settings.max_pixels,
+                within_s=settings.request_timeout_s,
+                is_gone=self._is_gone,
             )
             if self._key is not None:
                 read = with_ids(read, self._key, first=self._count)
@@ -216,11 +252,16 @@ class LinesAnswer(Response):
     async def _answer(self, reader: "asyncio.Task[None]", send: Send) -> None:
         while True:
             getting = asyncio.ensure_future(self._pieces.get())
-            await asyncio.wait({getting, reader}, return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done() and self._pieces.empty():
+            ends: set[asyncio.Future[Any]] = {getting, reader, self._ended}
+            try:
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                if self._ended.done():
+                    raise Unauthorized(f"It ends here: {KEY_ENDED}.", is_wrong=True)
+                if not getting.done() and self._pieces.empty():
+                    await reader  # raises what ended it; the end of the body is a piece
+                piece = await getting
+            finally:
                 getting.cancel()
-                await reader  # raises what ended it; the end of the body is a piece
-            piece = await getting
             if piece is None:
                 return
             answers = iter(await self._answers(piece.job))

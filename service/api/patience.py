@@ -19,8 +19,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
+from service.api.access import Caller
 from service.batching import Answer, Job, Queue
 from service.errors import InvalidParameter, OutcomeUnknown
 
@@ -35,6 +36,9 @@ DEADLINE: dict[str, Any] = {
     "description": "Milliseconds from now after which the answer is of no use.",
 }
 """The header as OpenAPI has it."""
+
+_LOOK_S = 1.0
+"""How often one who waits is looked after."""
 
 GONE = "firstseen.gone"
 """The extension of the ASGI scope: a function that says whether the client has gone."""
@@ -57,10 +61,29 @@ def deadline_of(request: Request, *, now: float) -> float | None:
     return now + int(digits) / 1000
 
 
-def is_gone(request: Request) -> Callable[[], bool] | None:
+def is_gone(connection: HTTPConnection) -> Callable[[], bool] | None:
     """Tells whether the client has gone; None where the server does not know."""
-    found: Callable[[], bool] | None = request.scope.get("extensions", {}).get(GONE)
+    found: Callable[[], bool] | None = connection.scope.get("extensions", {}).get(GONE)
     return found
+
+
+async def paid(
+    caller: Caller, n: int, ended: "asyncio.Future[None]", gone: Callable[[], bool] | None
+) -> bool:
+    """Wait until `n` items that are here may pass under the caller's quota, and count them.
+
+    Nobody passes while the key is in debt, over whichever connection that was made: who leaves and comes back waits
+    for what he took before. Nobody who has left waits: his place is free within a second.
+
+    Returns:
+        Whether they may; not once `ended` is done or the client has gone.
+    """
+    while (wait_s := caller.take(0)) > 0:
+        await asyncio.wait({ended}, timeout=min(wait_s, _LOOK_S))
+        if ended.done() or (gone is not None and gone()):
+            return False
+    caller.take(n)
+    return True
 
 
 async def answered(queue: Queue, job: Job, *, timeout_s: float) -> list[Answer]:

@@ -220,13 +220,14 @@ async def metrics(request: Request) -> Response:
 @router.get(
     "/info",
     summary="What is served: bundle, input, counts, settings, and the hash of the state",
+    description="`settings` are of the process: a key that has not all streams (`*`) gets null.",
     responses=STREAM_PROBLEMS,
     openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def info(request: Request) -> Response:
     """Describe the service and its state."""
     context = context_of(request)
-    await admit(request, context, Scope.READ, stream_name(request, context))
+    caller = await admit(request, context, Scope.READ, stream_name(request, context))
     manifest = context.manifest
     stream = await stream_of(request, context)
     view = await stream.pipeline.view(with_hash=True)
@@ -252,7 +253,7 @@ async def info(request: Request) -> Response:
             "device": context.device,
             "runtime": context.runtime,
             "store": context.store,
-            "settings": context.settings.shown(),
+            "settings": context.settings.shown() if caller.may(Scope.READ, None) else None,
         }
     )
 

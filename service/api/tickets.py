@@ -64,5 +64,5 @@ async def ticket(
     try:
         await context.access.store.put_ticket(digest_of(text), opens, ttl_ms=VALID_S * 1000)
     except StoreUnavailable as away:
-        raise StoreAway(f"Redis does not answer ({away}); ask again in a moment.") from None
+        raise StoreAway(f"{away}.") from None
     return json_response({"ticket": text, "valid_s": VALID_S, "scope": scope, "stream": name})

@@ -1,9 +1,11 @@
 """One WebSocket connection: uvicorn's, with a bound on everything that it keeps, and a reason for every close.
 
-uvicorn's protocol leaves four things without one, each of which a rude client can make large:
+uvicorn's protocol leaves five things without one, each of which a rude client can make large:
 
     read     a piece of a TCP stream may hold tens of thousands of tiny frames, and all are queued before reading stops
              ──► pieces of 16 KiB are parsed one by one, and none before the frames of the last were taken
+    pieces   fragments of a message are kept one by one, and an empty one adds nothing to its size
+             ──► they are joined when there are many
     written  pings are answered whether the client reads or not ──► while it does not, nothing of it is read
     closing  a close frame waits until the client reads, for ever ──► it joins what is buffered, and after
              `close_timeout` the connection is aborted
@@ -15,12 +17,17 @@ text that is no UTF-8.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
+from service.api.patience import GONE
+
 _PIECE_BYTES = 16 * 1024
+
+_MOST_FRAGMENTS = 1024
 
 _STOPPING = "the service is stopping; connect again"
 _NO_PONG = "no answer to a ping; connect again"
@@ -36,6 +43,13 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
     _is_full = False
     """Whether the client does not read what is written."""
 
+    def handle_connect(self, event: Any) -> None:  # noqa: ANN401 - uvicorn's own types
+        """Begin; the application can ask whether the client is still there, without waiting for a frame."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[GONE] = self.transport.is_closing
+
     # Coming in
 
     def data_received(self, data: bytes) -> None:
@@ -47,6 +61,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         while self._unread and not self.read_paused and not self._is_full and not self.transport.is_closing():
             piece, self._unread = self._unread[:_PIECE_BYTES], self._unread[_PIECE_BYTES:]
             super().data_received(piece)
+
+    def handle_cont(self, event: Any) -> None:  # noqa: ANN401 - uvicorn's own types
+        """Add a fragment; a message may have any number of them, empty ones too, and they are joined as they come."""
+        if len(self.frames) >= _MOST_FRAGMENTS:
+            self.frames = [b"".join(self.frames)]
+        super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
         """Hand a whole message on."""

@@ -14,6 +14,7 @@ What a failure says about the outcome:
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -294,6 +295,16 @@ def _is_rewriting(persistence: Mapping[str, Any]) -> bool:
     return bool(is_under_way) or persistence.get("aof_last_bgrewrite_status", "ok") != "ok"
 
 
+def _kind_of(error: Exception) -> str:
+    """What failed, without the address that redis-py's messages have: clients are told it, who need not know."""
+    cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno)
+    return (
+        "no answer in time" if isinstance(error, TimeoutError | rx.TimeoutError) else "the connection broke"
+    )
+
+
 def _digest(code: bytes) -> bytes:
     return hashlib.blake2b(code, digest_size=16).digest()
 
@@ -314,7 +325,7 @@ def _translate(error: Exception) -> NoReturn:
         raise StoreUnavailable(f"Redis refuses now ({text}); try again", outcome_unknown=False) from error
     if isinstance(error, (rx.ConnectionError, rx.TimeoutError, OSError)):
         raise StoreUnavailable(
-            f"Redis does not answer ({text or type(error).__name__}); send the same again",
+            f"Redis does not answer ({_kind_of(error)}); send the same again",
             outcome_unknown=True,
         ) from error
     if isinstance(error, (rx.MovedError, rx.AskError)):

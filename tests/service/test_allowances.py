@@ -61,6 +61,19 @@ def test_refused_and_told_when(allowances: Allowances, clock: Clock) -> None:
     mine.demand(4, rate)
 
 
+def test_check(allowances: Allowances, clock: Clock) -> None:
+    """Who could not have one item is refused, and it costs nothing to ask."""
+    rate, mine = Rate(2.0, 2), allowances.of("a")
+    for _ in range(5):
+        mine.check(rate)
+    mine.demand(2, rate)
+    with pytest.raises(OverQuota, match="1 items are over the quota"):
+        mine.check(rate)
+    clock.now = 0.5
+
+    mine.check(rate)
+
+
 def test_fields(allowances: Allowances, clock: Clock) -> None:
     """The policy, what is left, and when all is back; a debt leaves nothing."""
     rate, mine = Rate(2.0, 10), allowances.of("a")

@@ -19,6 +19,7 @@ Reference: Apache Arrow Columnar Format 1.5; the offsets in `_is_compressed` are
 import asyncio
 import importlib
 import struct
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -105,9 +106,11 @@ async def _read_batch(pa: Any, batch: Any, spec: InputSpec) -> list[Read]:  # no
         ]
     if not isinstance(spec, TableInput) or not columns or "x" in columns:
         raise InvalidBody(f"The columns are {', '.join(map(repr, columns))[:200] or 'none'}. {_COLUMNS}.")
+    if len(columns) > len(spec.columns):  # columns of nulls have no bytes, and any number of cells
+        raise InvalidBody(f"There are {len(columns)} columns: send no other than {spec.describe()} has.")
     names = list(columns)
     rows = zip(*(_cells(pa, column, name) for name, column in columns.items()), strict=True)
-    return await _objects([dict(zip(names, row, strict=True)) for row in rows], ids, spec)
+    return await _objects((dict(zip(names, row, strict=True)) for row in rows), ids, spec)
 
 
 def _columns(batch: Any) -> dict[str, Any]:  # noqa: ANN401 - pyarrow's
@@ -198,7 +201,7 @@ def _cells(pa: Any, column: Any, name: str) -> list[Any]:  # noqa: ANN401 - pyar
     return cells
 
 
-async def _objects(values: list[Any], ids: list[Any] | None, spec: InputSpec) -> list[Read]:
+async def _objects(values: Iterable[Any], ids: list[Any] | None, spec: InputSpec) -> list[Read]:
     read: list[Read] = []
     for n, x in enumerate(values):
         read.append(read_object({"id": None if ids is None else ids[n], "x": x}, spec))

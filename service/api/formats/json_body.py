@@ -31,7 +31,18 @@ _BYTES_A_TURN = 32 * 1024
 _SPARE_VALUES = 4096
 """Values an item may have beyond those of its payload; a real one has a few."""
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+class _Items(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    items: msgspec.Raw
+
+
+class _Any(msgspec.Struct, gc=False):
+    items: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_items = msgspec.json.Decoder(_Items)
+_any = msgspec.json.Decoder(_Any)
+"""Any object: a million fields of other names are passed over, and nothing is made of them."""
 
 
 async def read_json(body: bytearray, _head: Head, spec: InputSpec, limits: Limits) -> tuple[list[Read], bool]:
@@ -53,11 +64,11 @@ def split_items(body: bytearray, *, max_items: int) -> tuple[list[msgspec.Raw], 
         BodyTooLarge: More than `max_items`.
     """
     try:
-        fields = _fields.decode(body)
-        if "items" not in fields:
+        items = _listed(body)
+        if items is msgspec.UNSET:
             return [msgspec.Raw(body)], True
-        if fields.keys() == {"items"} and bytes(memoryview(fields["items"])[:1]) == b"[":
-            return _list_decoder(max_items).decode(fields["items"]), False
+        if items is not None and bytes(memoryview(items)[:1]) == b"[":
+            return _list_decoder(max_items).decode(items), False
     except msgspec.ValidationError as error:
         if "of length" in str(error):
             raise too_many(max_items) from None
@@ -66,6 +77,14 @@ def split_items(body: bytearray, *, max_items: int) -> tuple[list[msgspec.Raw], 
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_json(error) from None
     raise InvalidBody(f"items must be a list, alone in the body. {_BODY}")
+
+
+def _listed(body: bytearray) -> msgspec.Raw | msgspec.UnsetType | None:
+    """The items of a body; UNSET where it has none, and None where they are not alone."""
+    try:
+        return _items.decode(body).items
+    except msgspec.ValidationError:
+        return msgspec.UNSET if _any.decode(body).items is msgspec.UNSET else None
 
 
 @lru_cache(maxsize=8)

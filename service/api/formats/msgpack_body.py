@@ -35,7 +35,26 @@ _ARRAYS = frozenset([*range(0x90, 0xA0), 0xDC, 0xDD])
 _STRINGS = frozenset([*range(0xA0, 0xC0), 0xC0, 0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB])
 """... and of a string, bytes, or nil."""
 
-_fields = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+
+class _Items(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    items: msgspec.Raw
+
+
+class _Any(msgspec.Struct, gc=False):
+    items: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _PictureItem(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    x: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    image: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_items = msgspec.msgpack.Decoder(_Items)
+_any = msgspec.msgpack.Decoder(_Any)
+"""Any map: a million fields of other names are passed over, and nothing is made of them."""
+
+_picture_item = msgspec.msgpack.Decoder(_PictureItem)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError, OverflowError)
 """What msgspec raises on bytes that are no MessagePack, on keys that cannot be and on times out of range."""
 
@@ -93,11 +112,11 @@ def _joined(items: list[_Row], dtype: RawType, spec: InputSpec) -> list[Read]:
 
 def _split_items(body: bytearray, *, max_items: int) -> tuple[list[msgspec.Raw], bool]:
     try:
-        fields = _fields.decode(body)
-        if "items" not in fields:
+        items = _listed(body)
+        if items is msgspec.UNSET:
             return [msgspec.Raw(body)], True
-        if fields.keys() == {"items"} and memoryview(fields["items"])[0] in _ARRAYS:
-            return _list_decoder(max_items).decode(fields["items"]), False
+        if items is not None and memoryview(items)[0] in _ARRAYS:
+            return _list_decoder(max_items).decode(items), False
     except msgspec.ValidationError as error:
         if "of length" in str(error):
             raise too_many(max_items) from None
@@ -105,6 +124,14 @@ def _split_items(body: bytearray, *, max_items: int) -> tuple[list[msgspec.Raw],
     except _UNREADABLE as error:
         raise _not_msgpack(error) from None
     raise InvalidBody(f"items must be an array, alone in the body. {_BODY}")
+
+
+def _listed(body: bytearray) -> msgspec.Raw | msgspec.UnsetType | None:
+    """The items of a body; UNSET where it has none, and None where they are not alone."""
+    try:
+        return _items.decode(body).items
+    except msgspec.ValidationError:
+        return msgspec.UNSET if _any.decode(body).items is msgspec.UNSET else None
 
 
 @lru_cache(maxsize=8)
@@ -138,9 +165,14 @@ def _read_one(data: bytes, spec: InputSpec) -> Read:
 
 def _is_picture(data: bytes, spec: InputSpec) -> bool:
     """Whether an item may have any size: its fields are bytes or strings, which take no more memory than that."""
-    return isinstance(spec, ImageInput) and all(
-        memoryview(field)[0] in _STRINGS for field in _fields.decode(data).values()
-    )
+    if not isinstance(spec, ImageInput):
+        return False
+    try:
+        item = _picture_item.decode(data)
+    except msgspec.ValidationError:
+        return False
+    fields = (item.id, item.x, item.image)
+    return all(field is msgspec.UNSET or memoryview(field)[0] in _STRINGS for field in fields)
 
 
 def _not_msgpack(error: Exception) -> InvalidBody:

@@ -9,13 +9,13 @@ How a picture becomes an item is written in `model/inputs/picture.py`.
 
 import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from model.inputs import ImageInput, InputSpec, InvalidInput
 from model.inputs.picture import BadPicture, picture_values
-from service.errors import InvalidItem
+from service.errors import ClientGone, InvalidItem, Overloaded
 from service.intake import Refused
 from service.records import Item
 
@@ -31,16 +31,41 @@ class Picture:
 
 
 async def develop(
-    read: Sequence[Item | Refused | Picture], spec: InputSpec, *, max_pixels: int
+    read: Sequence[Item | Refused | Picture],
+    spec: InputSpec,
+    *,
+    max_pixels: int,
+    within_s: float,
+    is_gone: Callable[[], bool] | None = None,
 ) -> list[Item | Refused]:
-    """The items, with the pictures among them decoded, each on its own, so that others have their turn."""
+    """The items, with the pictures among them decoded, each on its own, so that others have their turn.
+
+    Args:
+        read: What was sent.
+        spec: What the bundle takes.
+        max_pixels: Of one picture.
+        within_s: How long all may take: a few bytes may be millions of pixels, and a body holds thousands of pictures.
+        is_gone: Says whether the client has gone.
+
+    Raises:
+        Overloaded: They took longer.
+        ClientGone: Nobody waits for them.
+    """
     loop = asyncio.get_running_loop()
     done: list[Item | Refused] = []
-    for one in read:
-        if isinstance(one, Picture):
-            done.append(await loop.run_in_executor(_thread, decode_picture, one, spec, max_pixels))
-        else:
-            done.append(one)
+    try:
+        async with asyncio.timeout(within_s):
+            for one in read:
+                if not isinstance(one, Picture):
+                    done.append(one)
+                    continue
+                if is_gone is not None and is_gone():
+                    raise ClientGone("The client closed its connection. None of them was counted.")
+                done.append(await loop.run_in_executor(_thread, decode_picture, one, spec, max_pixels))
+    except TimeoutError:
+        raise Overloaded(
+            f"The pictures were not decoded within {within_s:g} s, and none was counted; send fewer at once."
+        ) from None
     return done
 
 

@@ -22,6 +22,9 @@ SHAPE_HEADER = "Firstseen-Shape"
 DTYPE_HEADER = "Firstseen-Dtype"
 IDS_HEADER = "Firstseen-Ids"
 
+RAW_HEADERS = (DTYPE_HEADER, SHAPE_HEADER, IDS_HEADER)
+"""What tells which items a body is."""
+
 _MOST_DIMENSIONS = 8
 
 
@@ -81,4 +84,12 @@ def _count(body: bytearray, head: Head, spec: InputSpec, dtype: RawType) -> int:
 
 def _ids(head: Head) -> list[str | None] | None:
     sent = head.text(IDS_HEADER.lower().encode())
-    return [unquote(part.strip()) or None for part in sent.split(",")] if sent else None
+    try:  # what is not UTF-8 must not become an id that others become, too
+        ids = [unquote(part.strip(), errors="strict") or None for part in sent.split(",")] if sent else None
+    except UnicodeDecodeError:
+        ids = None
+    if (ids is None and sent) or not sent.isascii():
+        raise InvalidHeader(
+            f"{IDS_HEADER} must be ids between commas, each percent-encoded UTF-8: a,b%2Fc,%C3%A9."
+        )
+    return ids

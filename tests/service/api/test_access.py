@@ -4,6 +4,8 @@ The cases are made from OpenAPI: a route that does not say what it needs fails h
 does not ask.
 """
 
+import json
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +21,7 @@ from websockets.sync.client import connect
 
 from service.api.access import API_KEY, BEARER, KEY_ENDED
 from service.app import create_app
+from service.bucket import Rate
 from service.rights import Scope
 from service.settings import Settings
 from service.tokens import make_token
@@ -87,6 +90,7 @@ def keyed() -> Iterator[Keyed]:
         "this stream": key_of(scopes=frozenset(Scope), streams=("default",)),
         "one stream": key_of(streams=("c-*",), new_streams=1),
         "two items": key_of(items_per_s=0.001, burst=2, connections=1),
+        "in debt": key_of(items_per_s=0.001, burst=2),
     }
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         put(Path(folder), *(key for key, _ in every.values()))
@@ -225,6 +229,29 @@ def test_open_routes(keyed: Keyed, path: str) -> None:
     assert 200 == keyed.ask("get", path).status_code
 
 
+def test_why_needs_to_read(keyed: Keyed) -> None:
+    """Who may only send learns verdicts, and not the clusters and ids that an explanation shows."""
+    asked = {"learn": "false", "explain": "true"}
+    sends, reads = bearer(keyed.texts["ingest"]), bearer(keyed.texts["this stream"])
+    refused = keyed.ask("post", "/classify", sends, **asked)
+
+    assert 403 == refused.status_code
+    assert 'scope="read"' in refused.headers["www-authenticate"]
+    assert 200 == keyed.ask("post", "/classify", reads, **asked).status_code
+    assert 200 == keyed.ask("post", "/classify", sends, learn="false").status_code
+
+
+def test_settings_are_of_the_process(keyed: Keyed) -> None:
+    """A key of one stream is not told where the data lies, and whatever else belongs to all."""
+    some, every = (
+        keyed.ask("get", "/info", bearer(keyed.texts[name])).json() for name in ("this stream", "read")
+    )
+
+    assert some["settings"] is None
+    assert every["settings"]["data_dir"] == str(keyed.folder)
+    assert str(keyed.folder) not in json.dumps(some)
+
+
 def test_ready_of_a_stream(keyed: Keyed) -> None:
     """Whether a stream is there at all is not for everybody."""
     mine, other = bearer(keyed.texts["this stream"]), bearer(keyed.texts["other stream"])
@@ -341,9 +368,106 @@ class TestQuota:
         assert 900 < int(second.headers["retry-after"]) <= 1000
         assert second.headers["ratelimit"].startswith('"items";r=0;')
 
+    def test_to_leave_does_not_pay(self, keyed: Keyed) -> None:
+        """Who took more than his quota over one socket gets nothing over the next, nor as lines; a frame of one who
+        left is let go, and his place is free.
+        """
+        text = keyed.texts["in debt"]
+        metrics = keyed.inside.app.state.context.metrics.of("default")
+        allowance = keyed.inside.app.state.context.access.allowances.of(text[3:11])
+        url = f"{keyed.inside.ws_url}/stream"
+        with connect(url, additional_headers=bearer(text), proxy=None) as ws:
+            ws.recv(timeout=20)
+            ws.send(json.dumps({"type": "items", "items": [*digits.many("debt", 9), {"x": "refused"}]}))
+            until(lambda: allowance.take(0, Rate(0.001, 2)) > 0, "they are counted")
+        for _ in range(3):
+            with connect(url, additional_headers=bearer(text), proxy=None) as ws:
+                ws.recv(timeout=20)
+                ws.send(json.dumps({"type": "items", "items": digits.many("more", 1)}))
+        lines = {"content-type": "application/x-ndjson", **bearer(text)}
+        with socket_to(keyed) as raw:
+            raw.sendall(head_of(lines) + b"30\r\n" + b'{"id": "lines"}'.ljust(47) + b"\n\r\n")
+            until(lambda: allowance.connections > 0, "the lines come")
+        until(lambda: allowance.connections == 0, "nobody waits who has left")
+
+        assert 8000 > allowance.take(0, Rate(0.001, 2)) > 7000, "none was counted but the first ten"
+        assert metrics.connections._value.get() == 0
+
     def test_no_limit_no_fields(self, keyed: Keyed) -> None:
         """A key without a limit is told of none."""
         assert "ratelimit" not in keyed.ask("get", "/info", bearer(keyed.texts["admin"])).headers
+
+
+def head_of(headers: dict[str, str]) -> bytes:
+    """Of a request whose body comes in chunks."""
+    fields = {"host": "a", "transfer-encoding": "chunked", **headers}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    return "\r\n".join(["POST /classify HTTP/1.1", *lines, "", ""]).encode()
+
+
+def socket_to(keyed: Keyed) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", keyed.inside.port), timeout=20)
+
+
+class TestLines:
+    """A stream of lines is a socket in all but name."""
+
+    def test_too_many(self, keyed: Keyed) -> None:
+        """It is one of those that a key may have open."""
+        lines = {"content-type": "application/x-ndjson", **bearer(keyed.texts["two items"])}
+        allowance = keyed.inside.app.state.context.access.allowances.of(keyed.texts["two items"][3:11])
+        with socket_to(keyed) as raw:
+            raw.sendall(head_of(lines))
+            until(lambda: allowance.connections == 1, "it is open")
+
+            assert 4429 == close_code(keyed, "/stream", keyed.texts["two items"])
+            assert 429 == keyed.ask("post", "/classify", lines).status_code
+        until(lambda: allowance.connections == 0, "the place is free")
+
+    def test_revoked(self, keyed: Keyed) -> None:
+        """It ends with its key, and the last line says why."""
+        key, text = key_of()
+        put(keyed.folder, key)
+        until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 200, "the key is known")
+
+        async def end(store: Any) -> None:
+            await store.revoke(key.id, 2.0)
+
+        item = json.dumps(digits.many("revoked", 1)[0]).encode() + b"\n"
+        with socket_to(keyed) as raw:
+            raw.sendall(head_of({"content-type": "application/x-ndjson", **bearer(text)}))
+            raw.sendall(b"%x\r\n%s\r\n" % (len(item), item))
+            seen = raw.makefile("rb")
+            assert seen.readline().startswith(b"HTTP/1.1 200")
+            in_store(keyed.folder, end)
+            answer = seen.read()
+
+        assert b'"seq"' in answer
+        assert b"/problems/unauthorized" in answer
+        assert KEY_ENDED.encode() in answer
+
+
+def test_revoked_while_a_body_comes(keyed: Keyed) -> None:
+    """A body that takes its time is not taken once its key has ended."""
+    key, text = key_of()
+    put(keyed.folder, key)
+    until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 200, "the key is known")
+
+    async def end(store: Any) -> None:
+        await store.revoke(key.id, 2.0)
+
+    item = json.dumps(digits.many("slow-body", 1)[0]).encode()
+    with socket_to(keyed) as raw:
+        raw.sendall(head_of({"content-type": "application/json", **bearer(text)}))
+        raw.sendall(b"%x\r\n%s\r\n" % (len(item), item))
+        until(lambda: keyed.inside.app.state.context.bodies.used > 0, "some of it has come")
+        in_store(keyed.folder, end)
+        until(lambda: keyed.ask("get", "/info", bearer(text)).status_code == 401, "the key has ended")
+        raw.sendall(b"0\r\n\r\n")
+        answer = raw.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert KEY_ENDED.encode() in answer
 
 
 def test_revoked_while_it_runs(keyed: Keyed) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import itertools
+import random
 import zlib
 from collections.abc import Callable
 
@@ -148,3 +149,26 @@ def test_answers(name: str) -> None:
 def test_quality(parameters: str, expected: float) -> None:
     """What is no number is nothing wanted."""
     assert expected == quality(parameters)
+
+
+def test_what_is_kept_of_the_past() -> None:
+    """Only zstd holds many bytes: as much of what it made as a frame's window has, nothing between frames."""
+    window = {zstd.CompressionParameter.window_log: 17}
+    big = zstd.ZstdCompressor(options=window)
+    data = random.Random(0).randbytes(1 << 19)
+    packed = big.compress(data) + big.flush(zstd.ZstdCompressor.FLUSH_BLOCK)
+    reader = decompressor_of("zstd")
+    assert reader is not None
+
+    assert 0 == reader.kept
+    assert data == b"".join(reader.feed(packed))
+    assert 1 << 17 == reader.kept
+    assert b"" == b"".join(reader.feed(big.flush()))
+    assert 0 == reader.kept
+    assert b"more" == b"".join(reader.feed(zstd.compress(b"more")))
+    assert 0 == reader.kept
+    for name, pack in (("gzip", gzip.compress), ("deflate", zlib.compress)):
+        other = decompressor_of(name)
+        assert other is not None
+        assert data == b"".join(other.feed(pack(data)))
+        assert 0 == other.kept

@@ -2,11 +2,13 @@
 
 import json
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from service.api.connection import MAX_HEAD_BYTES
+from service.api.connection import MAX_HEAD_BYTES, BoundedHttp
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
@@ -67,6 +69,80 @@ def test_many_requests_on_one_connection(service: Inside) -> None:
         for _ in range(5):
             raw.sendall(one)
             assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_pipelined_requests_wait_as_bytes(service: Inside) -> None:
+    """Of thousands of requests that come before one is answered a few hundred are parsed at once; all are answered, in
+    order, and while the client does not read, no more are read from it.
+    """
+    ask_all = b"".join(b"GET /problems/n%05d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(3000))
+    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as raw:
+        sender = threading.Thread(target=raw.sendall, args=(ask_all,))
+        sender.start()
+        seen, parsed = b"", 0
+        while seen.count(b"HTTP/1.1 404 ") < 3000:
+            seen += raw.recv(65536)
+            parsed = max([parsed, *(len(each.pipeline) for each in connections(service))])
+        sender.join()
+
+    assert parsed < 100
+
+
+def connections(service: Inside) -> list[BoundedHttp]:
+    """Those there are."""
+    return [each for each in list(service.server.server_state.connections) if isinstance(each, BoundedHttp)]
+
+
+def is_closed(raw: socket.socket, more: bytes) -> bool:
+    """Whether the service has closed this connection, on which it is sent more."""
+    try:
+        raw.sendall(more)
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    """A service that waits for nobody."""
+    folder = tmp_path_factory.mktemp("hasty")
+    settings = Settings.read({}, data_dir=folder, request_timeout_s=0.2, send_timeout_s=0.2)
+    with running(settings, digits.bundle()) as inside:
+        yield inside
+
+
+def test_a_head_that_does_not_come(hasty: Inside) -> None:
+    """A connection that says nothing is closed; one whose head does not end is told so. Also behind a request."""
+    for before, start, status in ((b"", b"", b""), (b"", GET, b"408"), (GET + b"\r\n", GET, b"408")):
+        with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+            raw.sendall(before)
+            assert not before or raw.recv(65536).startswith(b"HTTP/1.1 200 ")
+            raw.sendall(start)
+            answer = b"".join(iter(lambda: raw.recv(65536), b""))
+
+        assert status == answer.rpartition(b"HTTP/1.1 ")[2][:3]
+        assert status == b"" or b"/problems/too-slow" in answer
+
+
+def test_a_body_that_nobody_wants_does_not_keep_a_connection(hasty: Inside) -> None:
+    """Trickling on after the answer has come holds nothing for long."""
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+        raw.sendall(POST.replace(b"json", b"unknown"))
+        assert raw.recv(65536).startswith(b"HTTP/1.1 415 ")
+        until(lambda: is_closed(raw, b"1\r\nx\r\n"), "the service closes it")
+
+
+def test_an_answer_that_is_not_read(hasty: Inside) -> None:
+    """Who asks, and does not read, is cut off, and nothing is held for him."""
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(20)
+        raw.connect(("127.0.0.1", hasty.port))
+        raw.settimeout(0.01)
+        until(lambda: is_closed(raw, GET.replace(b"livez", b"openapi.json") + b"\r\n"), "it is cut off")
+    until(lambda: not connections(hasty), "its connection is gone")
 
 
 def test_too_many_connections(tmp_path: Path) -> None:

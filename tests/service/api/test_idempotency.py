@@ -66,6 +66,8 @@ class TestFingerprints:
         for body, form in ((b"abcd", "application/json"), (b"abc", "application/x-msgpack")):
             with pytest.raises(KeyReused, match="with another body"):
                 known.check("k", body, form)
+        with pytest.raises(KeyReused):
+            known.check("k", b"abc", "application/json", "uint8")
 
     def test_not_noted(self) -> None:
         """A request whose items were never taken may be mended."""

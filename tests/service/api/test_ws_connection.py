@@ -15,6 +15,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from service.api.patience import GONE
 from service.api.ws_connection import BoundedWebSocket
 from tests.service.waiting import soon
 
@@ -139,6 +140,30 @@ async def test_a_frame_in_many_pieces() -> None:
 
         assert bytes(range(256)) * 1000 == (await at.receive())["bytes"]
         assert "behind" == (await at.receive())["text"]
+
+
+async def test_a_message_in_many_fragments() -> None:
+    """However many come, empty ones too, few are kept; the message is whole at the end."""
+    async with wire() as at:
+        at.client.send_binary(b"<", fin=False)
+        for _ in range(10):
+            for n in range(5_000):
+                at.client.send_continuation(b"" if n else b"x", fin=False)
+            at.flush()
+            assert len(at.server.frames) <= 1024
+        at.client.send_continuation(b">", fin=True)
+        at.flush()
+
+        assert b"<xxxxxxxxxx>" == (await at.receive())["bytes"]
+
+
+async def test_whether_the_client_is_there() -> None:
+    """The application can ask, without waiting for a frame."""
+    async with wire() as at:
+        gone = at.server.scope["extensions"][GONE]
+        assert not gone()
+        at.transport.close()
+        assert gone()
 
 
 async def test_pings_of_a_client_that_does_not_read() -> None:

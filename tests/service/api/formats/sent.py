@@ -52,7 +52,7 @@ async def read(
     """What a service reads from a body, pictures developed."""
     found, is_single = await FORMS[media_type].read(bytearray(body), fields or Head({}), spec, limits)
     assert all(isinstance(one, Item | Refused | Picture) for one in found)
-    return await develop(found, spec, max_pixels=limits.max_pixels), is_single
+    return await develop(found, spec, max_pixels=limits.max_pixels, within_s=60.0), is_single
 
 
 def told(found: list[Item | Refused]) -> list[Any]:

@@ -100,6 +100,14 @@ async def test_tables() -> None:
     assert [Item, Item] == [type(one) for one in await sent({"x": fixed(X)}, NUMBERS)]
 
 
+async def test_a_table_of_more_columns_than_it_has() -> None:
+    """It is refused by their number, before a cell is made: a column of nulls takes no bytes, and many cells."""
+    columns = {f"c{n}": pa.nulls(8) for n in range(len(TABLE.columns) + 1)}
+
+    with pytest.raises(InvalidBody, match="columns: send no other than"):
+        await sent(columns, TABLE)
+
+
 async def test_pictures() -> None:
     """As bytes in a column of their own."""
     picture = png(np.zeros((4, 4), dtype=np.uint8))

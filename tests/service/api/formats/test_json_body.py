@@ -71,6 +71,20 @@ class TestRead:
         assert "far too many values: send 64 numbers" in str(read[0].error)
         assert peak < 2 * len(bytes(raw))
 
+    async def test_too_many_fields_are_not_decoded(self) -> None:
+        """A million fields that no item has are refused by their number, be they of the body or of an item in it."""
+        fields = b"{" + b",".join(b'"%x":0' % n for n in range(1_000_000)) + b"}"
+        for body in (fields, b'{"items": [' + fields + b"]}"):
+            tracemalloc.start()
+            try:
+                read, _ = await read_json(bytearray(body), Head({}), SPEC, LIMITS)
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+            assert "far too many values" in str(read[0].error)
+            assert peak < 4 * len(body)
+
     async def test_refused_items_are_let_go(self) -> None:
         """A thousand refused items of a thousand lists each hold little more than what is said about them."""
         raw = msgspec.Raw(b'{"id": "a", "x": [' + b"[]," * 1000 + b"[]]}")

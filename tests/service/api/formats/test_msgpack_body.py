@@ -99,6 +99,23 @@ async def test_a_million_lists_take_no_memory() -> None:
     assert peak < 5 * len(body)
 
 
+@pytest.mark.parametrize("spec", [VECTOR, COLOUR])
+async def test_a_million_fields_take_no_memory(spec: Any) -> None:
+    """Nothing is made of fields that no item has, in the body or in one of its items."""
+    count = 300_000
+    fields = b"\xdf" + count.to_bytes(4) + b"".join(b"\xa4%04x\x00" % (n % 65536) for n in range(count))
+    for body in (fields, msgspec.msgpack.encode({"items": [msgspec.Raw(fields)]})):
+        tracemalloc.start()
+        try:
+            found, _ = await read(body, MSGPACK, spec)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert [Refused] == [type(one) for one in found]
+        assert peak < 5 * len(body)
+
+
 @given(
     item=st.recursive(
         st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),

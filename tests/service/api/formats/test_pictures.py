@@ -6,8 +6,10 @@ import threading
 import zlib
 
 import numpy as np
+import pytest
 
 from service.api.formats.pictures import Picture, decode_picture, develop
+from service.errors import ClientGone, Overloaded
 from service.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import IMAGE, TEXT, jpeg, png
@@ -30,7 +32,7 @@ async def test_in_order() -> None:
     plain = Item(id="b", x=np.zeros((1, 4, 4), dtype=np.float32))
     refused = Refused("c", decode_picture(Picture(id=None, data=b""), IMAGE, 1).error)  # type: ignore[union-attr]
     pictures = [Picture(id="a", data=png(GREY)), plain, refused, Picture(id="d", data=b"abc")]
-    first, second, third, fourth = await develop(pictures, IMAGE, max_pixels=100)
+    first, second, third, fourth = await develop(pictures, IMAGE, max_pixels=100, within_s=60.0)
 
     assert isinstance(first, Item)
     np.testing.assert_array_equal(GREY[None].astype(np.float32) / 255, first.x)
@@ -53,7 +55,9 @@ async def test_the_event_loop_goes_on() -> None:
 
     running = asyncio.create_task(other())
     pictures = [Picture(id=None, data=jpeg(large))] * 3
-    found = await asyncio.gather(*(develop(pictures, IMAGE, max_pixels=10**7) for _ in range(3)))
+    found = await asyncio.gather(
+        *(develop(pictures, IMAGE, max_pixels=10**7, within_s=60.0) for _ in range(3))
+    )
     running.cancel()
 
     assert all(isinstance(one, Item) for some in found for one in some)
@@ -64,7 +68,7 @@ async def test_the_event_loop_goes_on() -> None:
 async def test_a_bomb_is_refused_by_its_header() -> None:
     """Of a few bytes, and four billion pixels."""
     for side in (11, 60_000):
-        (found,) = await develop([Picture(id="a", data=bomb(side))], IMAGE, max_pixels=100)
+        (found,) = await develop([Picture(id="a", data=bomb(side))], IMAGE, max_pixels=100, within_s=60.0)
 
         assert isinstance(found, Refused)
         assert "more than 100" in str(found.error)
@@ -75,3 +79,12 @@ def test_inputs_without_pictures() -> None:
     found = decode_picture(Picture(id="a", data=png(GREY)), TEXT, 100)
 
     assert "takes no pictures: send a text" in str(found.error)  # type: ignore[union-attr]
+
+
+async def test_nobody_waits_for_long() -> None:
+    """Pictures that take too long, together, are let go; so are those of a client that has gone, before they begin."""
+    pictures = [Picture(id=None, data=png(np.zeros((4, 4), np.uint8)))] * 2
+    with pytest.raises(Overloaded, match="send fewer at once"):
+        await develop(pictures, IMAGE, max_pixels=100, within_s=0.0)
+    with pytest.raises(ClientGone):
+        await develop(pictures, IMAGE, max_pixels=100, within_s=60.0, is_gone=lambda: True)

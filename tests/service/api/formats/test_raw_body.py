@@ -48,6 +48,8 @@ async def test_ids() -> None:
         ({"firstseen_dtype": "uint8", "firstseen_shape": "1,8"}, 16, InvalidHeader, "1,16 or 1,4,4 or 1,1,4,4, not"),
         ({"firstseen_dtype": "uint8", "firstseen_shape": "-1,16"}, 16, InvalidHeader, "numbers between commas"),
         ({"firstseen_dtype": "uint8", "firstseen_shape": "9" * 99}, 16, InvalidHeader, "numbers between commas"),
+        ({"firstseen_dtype": "uint8", "firstseen_ids": "%ff"}, 16, InvalidHeader, "percent-encoded UTF-8"),
+        ({"firstseen_dtype": "uint8", "firstseen_ids": "\xe9"}, 16, InvalidHeader, "percent-encoded UTF-8"),
         ({"firstseen_dtype": "uint8", "firstseen_ids": "a,b"}, 16, InvalidBody, "2 ids came for 1 items"),
         ({"firstseen_dtype": "uint8"}, 16 * 9, BodyTooLarge, "More than 8 items"),
     ],
