@@ -47,6 +47,7 @@ from service.api.formats.head import Head
 from service.api.formats.lines_body import Lines, read_line
 from service.api.formats.pictures import develop
 from service.api.idempotency import with_ids
+from service.api.patience import is_gone
 from service.api.rest import promise, refused_of, result_of
 from service.api.seen import note
 from service.batching import Answer, Job
@@ -208,6 +209,7 @@ class LinesAnswer(Response):
             items=good,
             done=asyncio.get_running_loop().create_future(),
             learn=self._asked.learn,
+            is_gone=is_gone(self._request),
             trace=current_trace.get(),
         )
 
