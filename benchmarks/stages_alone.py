@@ -42,6 +42,8 @@ async def stages_alone(bundle: Bundle, x: Any, folder: Path, *, batch: int, batc
     embedded = [embedder.embed(part) for part in parts]
     embed_s = perf_counter() - start
 
+    first = Engine(bundle.known, bundle.manifest.labels, params)  # loads the compiled loops
+    first.apply(first.decide(embedded[0], tuple(f"w{k}" for k in range(batch)), np.full(batch, 1e9)))
     engine = Engine(bundle.known, bundle.manifest.labels, params)
     engine.configure(params)
     records: list[Append] = []

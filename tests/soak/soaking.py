@@ -30,8 +30,8 @@ WARM_UP = 1 / 3
 BOUND_MB_PER_MINUTE = {"service": 1.0, "store": 1.0}
 """A slope that is surely over this is a leak."""
 
-FEWEST_POINTS = 60
-"""Before so many seconds after the warm-up nothing is said of slopes."""
+FEWEST_POINTS = 120
+"""Before so many seconds after the warm-up nothing is said of slopes: what is bounded has to reach its bound first."""
 
 SETTINGS = {"dedup_horizon": 20_000, "snapshot_every_items": 5_000}
 _TELL_EVERY_S = 15.0

@@ -13,7 +13,7 @@ from tests.service.inside import Inside, running
 from tests.service.waiting import until
 
 GET = b"GET /livez HTTP/1.1\r\nHost: a\r\n"
-POST = b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+POST = b"POST /classify HTTP/1.1\r\nHost: [::1]\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 GROWING = {
     "one header": (GET + b"X: ", b"x" * 1000),
     "many headers": (GET, b"X: " + b"x" * 995 + b"\r\n"),

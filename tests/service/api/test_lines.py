@@ -17,6 +17,7 @@ from tests.service import digits
 from tests.service.inside import Inside
 from tests.service.waiting import until
 
+HEAD = "POST /classify HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\n"
 NDJSON = {"content-type": "application/x-ndjson", "accept-encoding": "identity"}
 
 _names = itertools.count()
@@ -61,7 +62,7 @@ def test_as_json_has_it(http: httpx.Client, name: str) -> None:
 def test_answers_leave_while_lines_still_come(service: Inside, name: str) -> None:
     """Each line is answered before the next one is sent, on one connection."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
-        head = "POST /classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ntransfer-encoding: chunked"
+        head = f"{HEAD}transfer-encoding: chunked"
         raw.sendall(head.encode() + b"\r\n\r\n")
         seen = raw.makefile("rb")
         for n, item in enumerate(digits.many(name, 3)):
@@ -136,9 +137,7 @@ def test_what_fails_afterwards(service: Inside, name: str) -> None:
 def test_a_client_that_goes(service: Inside, name: str) -> None:
     """In the middle of a line leaves nothing behind: no bytes of bodies are held, and the next one is served."""
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
-        head = (
-            "POST /classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ncontent-length: 5000"
-        )
+        head = f"{HEAD}content-length: 5000"
         raw.sendall(head.encode() + b"\r\n\r\n" + line(digits.many(name, 1)[0]) + b'{"id": "half')
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
     with httpx.Client(base_url=service.url, timeout=20) as client:

@@ -130,7 +130,7 @@ def runs() -> Any:
         {"x": pa.array([[1.0], [2.0]], pa.list_view(pa.float64()))},
         {"id": [[1], [2]], "x": fixed(X)},
     ],
-    ids=str,
+    ids=lambda columns: ", ".join(columns) or "none",
 )
 async def test_columns_of_no_item(columns: dict[str, Any]) -> None:
     """Others, and such as could hold more than they have bytes."""
