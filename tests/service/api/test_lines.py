@@ -159,9 +159,7 @@ def test_the_lines_of_a_client_that_went_are_awaited_by_nobody(
 
     monkeypatch.setattr(queue, "put", seen)
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
-        head = (
-            "POST /classify HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ncontent-length: 5000"
-        )
+        head = HEAD + "content-length: 5000"
         raw.sendall(head.encode() + b"\r\n\r\n" + line(digits.many(name, 1)[0]) + b'{"id": "half')
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
         (job,) = jobs
