@@ -57,9 +57,11 @@ def parent(folder: Path, wanted: int) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
         cwd=ROOT,
     )
-    with process:
-        yield process
-        process.kill()
+    with process:  # waits for it
+        try:
+            yield process
+        finally:
+            process.kill()
     with (folder / "server.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # waits for its server: the folder is about to be deleted
 
