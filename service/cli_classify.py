@@ -13,10 +13,10 @@ from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from service.errors import ClientError
 from service.lines.parsing import Columns, Format
+from service.telling import ended, say, why
 
 app = typer.Typer()
 
@@ -117,21 +117,23 @@ def classify(
                 Client(url, api_key=api_key, stream=stream, patience_s=patience, timeout_s=max(patience, 1.0))
             )
         except (ClientError, OSError, ValueError) as error:
-            raise _ended(screen, str(error), ASKED_WRONGLY) from None
+            raise ended(screen, str(error), ASKED_WRONGLY) from None
         if plan.note is not None:
-            _say(screen, plan.note)
+            say(screen, plan.note)
         try:
             with showing(screen, plan.inputs, plan.before.counts, time.monotonic) as show:
                 tally = run(
                     client, plan, show=show, now=time.monotonic, learn=learn, explain=explain, batch=batch
                 )
-        except (Refused, ClientError) as error:
-            raise _ended(screen, str(error), ASKED_WRONGLY) from None
+        except Refused as error:
+            raise ended(screen, why(error), ASKED_WRONGLY) from None
+        except ClientError as error:
+            raise ended(screen, str(error), ASKED_WRONGLY) from None
         except GaveUp as error:
             again = "" if checkpoint is None else " The same command goes on from the checkpoint."
-            raise _ended(screen, f"{error}.{again}", SERVICE_AWAY) from None
+            raise ended(screen, f"{error}.{again}", SERVICE_AWAY) from None
     for line in [*tally.reasons(), f"{tally.items:,} items: {tally.line()}"]:
-        _say(screen, line)
+        say(screen, line)
     if tally.refused:
         raise typer.Exit(SOME_REFUSED)
 
@@ -139,18 +141,3 @@ def classify(
 def _standard_input() -> BinaryIO:
     """Standard input with a buffer of its own: no thread may wait on that of sys.stdin when Python ends."""
     return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
-
-
-def _say(screen: Console, line: str) -> None:
-    screen.print(Text(_tame(line)), soft_wrap=True)
-
-
-def _ended(screen: Console, message: str, status: int) -> typer.Exit:
-    """Say one line, as text."""
-    screen.print(Text.assemble(("firstseen:", "bold red"), " ", _tame(message)), soft_wrap=True)
-    return typer.Exit(status)
-
-
-def _tame(text: str) -> str:
-    """Printable: what was read from a file may drive a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.errors import FirstseenError
+from service.telling import tame
 from service.tokens import BadToken, read_token
 
 if TYPE_CHECKING:
@@ -175,14 +176,9 @@ def _table(letters: list[dict[str, Any]]) -> Table:
         when = datetime.fromtimestamp(letter["t"], UTC).strftime("%Y-%m-%d %H:%M:%S")
         size = f"{letter['size']}" + ("" if letter["kept"] else " (not kept)")
         cells = (letter["id"], when, str(letter["attempts"]), size, letter["reason"])
-        table.add_row(*(Text(_tame(cell)) for cell in cells))
+        table.add_row(*(Text(tame(cell)) for cell in cells))
     return table
 
 
-def _tame(text: str) -> str:
-    """Printable; what is not, as it is written in Python."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
 def _say(text: str) -> None:
-    typer.echo(_tame(text))
+    typer.echo(tame(text))

@@ -29,6 +29,7 @@ from service.errors import InvalidSetting
 from service.rights import MOST_NOTE, Key, KeyState, read_scopes, read_streams
 from service.settings import PREFIX, Settings
 from service.state.errors import DataFolderInUse, StoreError
+from service.telling import tame
 
 if TYPE_CHECKING:
     from service.state.key_store import KeyStore, StoredKeys
@@ -343,15 +344,10 @@ def _table(keys: list[Key], stored: "StoredKeys", now: float) -> Table:
             (day or "")[:10],
             "never" if key.expires is None else _when(key.expires) or "",
             "never" if used is None else used[:16],
-            _tame(key.note),
+            tame(key.note),
         )
         table.add_row(*map(Text, cells))
     return table
-
-
-def _tame(text: str) -> str:
-    """Printable; what is not, as it is written in Python."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _say(sentence: str) -> None:

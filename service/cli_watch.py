@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from service.telling import ended, tame, why
+
 if TYPE_CHECKING:
     from service.client import Cluster, Clusters, Event
 
@@ -94,14 +96,16 @@ def watch(
 
     try:
         reached = asyncio.run(run())
-    except (Refused, ValueError) as error:
-        raise _ended(screen, str(error), ASKED_WRONGLY) from None
+    except Refused as error:
+        raise ended(screen, why(error), ASKED_WRONGLY) from None
+    except ValueError as error:
+        raise ended(screen, str(error), ASKED_WRONGLY) from None
     except GaveUp as error:
-        raise _ended(screen, f"{error}.", SERVICE_AWAY) from None
+        raise ended(screen, f"{error}.", SERVICE_AWAY) from None
     if not reached:
         wanted = "" if until_emerged is None else f" of {until_emerged}"
         n = f"{len(emerged)}{wanted} cluster{'' if until_emerged == 1 else 's'}"
-        raise _ended(screen, f"{n} emerged within {timeout:g} s.", NOT_IN_TIME)
+        raise ended(screen, f"{n} emerged within {timeout:g} s.", NOT_IN_TIME)
 
 
 def _emerged(told: "Clusters | Event") -> set[int]:
@@ -143,13 +147,13 @@ def _as_lines(console: Console) -> "Callable[[Clusters | Event], None]":
 
 def _shown(cluster: "Cluster", what: str) -> list[tuple[str, str]]:
     """The cluster and what happened to it. Names and labels are others' text: nothing in it may drive a terminal."""
-    name = f" {_tame(cluster.name)!r}" if cluster.name else ""
+    name = f" {tame(cluster.name)!r}" if cluster.name else ""
     near = (
-        f", near class {_tame(cluster.nearest)} at {cluster.nearest_distance:.1f}"
+        f", near class {tame(cluster.nearest)} at {cluster.nearest_distance:.1f}"
         if cluster.nearest is not None and cluster.nearest_distance is not None
         else ""
     )
-    drift = f", class {_tame(cluster.variant_of)} in another form" if cluster.variant_of else ""
+    drift = f", class {tame(cluster.variant_of)} in another form" if cluster.variant_of else ""
     evidence = f"evidence 10^{cluster.evidence.log10_e:.1f} : 1"
     return [
         (f"cluster {cluster.id}{name} {what}", _STYLES.get(what, "bold")),
@@ -159,14 +163,3 @@ def _shown(cluster: "Cluster", what: str) -> list[tuple[str, str]]:
 
 def _count(n: int) -> str:
     return f"{n} cluster{'' if n == 1 else 's'}"
-
-
-def _tame(text: str) -> str:
-    """Printable; what is not, as it is written in Python."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _ended(screen: Console, message: str, status: int) -> typer.Exit:
-    """Say one line, as text."""
-    screen.print(Text.assemble(("firstseen:", "bold red"), " ", _tame(message)), soft_wrap=True)
-    return typer.Exit(status)

@@ -62,22 +62,19 @@ class WrongHost(ClientError):
 class Unauthorized(ClientError):
     """A key is needed, `Authorization: Bearer fs_...` or `X-API-Key`, and this is none that is valid here. The operator
     makes one with `firstseen keys add`. A browser opens a WebSocket with a ticket (`POST /tickets`).
-
-    is_wrong: something was presented, and it is of no use.
     """
 
     def __init__(self, message: str, *, is_wrong: bool = False) -> None:
+        """`is_wrong`: something was presented, and it is of no use."""
         super().__init__(message)
         self.is_wrong = is_wrong
 
 
 class Forbidden(ClientError):
-    """The key is valid, and may not do this, or not on this stream.
-
-    scope: what it would need.
-    """
+    """The key is valid, and may not do this, or not on this stream."""
 
     def __init__(self, message: str, *, scope: str = "") -> None:
+        """`scope`: what it would need."""
         super().__init__(message)
         self.scope = scope
 
@@ -85,11 +82,10 @@ class Forbidden(ClientError):
 class OverQuota(ClientError):
     """The key has used what it may: items a second, connections, or streams. Where waiting helps, `Retry-After` and
     `RateLimit` say how long.
-
-    retry_after_s: None where waiting alone does not help.
     """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: None where waiting alone does not help."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
 

@@ -330,14 +330,16 @@ async def test_the_examples_of_the_readme_run(
             assert done.returncode == 0, done.stderr
             outputs.append(done.stdout)
 
-    assert ["bash", "bash", "python"] == [language for language, _ in examples]
-    answer, reads, verdicts = outputs
+    assert ["bash", "bash", "python", "python"] == [language for language, _ in examples]
+    answer, reads, verdicts, frames = outputs
     shown = msgspec.json.decode(blocks(README, "json")[0])
     assert list(msgspec.json.decode(answer)) == list(shown)
     assert msgspec.json.decode(answer)["id"] == shown["id"]
     assert '"state_hash"' in reads
     assert "firstseen_verdicts_total" in reads
     assert len(verdicts.splitlines()) == 20
+    kinds = [msgspec.json.decode(line)["type"] for line in frames.splitlines()]
+    assert kinds[:2] == ["welcome", "verdicts"]
 
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:

@@ -37,6 +37,13 @@ class Failure:
     close_code: int
     can_retry: bool
 
+    @property
+    def meaning(self) -> str:
+        """What it means, for who looks up the type of a problem."""
+        if self.error is Exception:
+            return "A fault of the service, not of what was sent. Its log has the traceback under the request's id."
+        return " ".join((self.error.__doc__ or "").split())
+
 
 FAILURES: tuple[Failure, ...] = (
     Failure(errors.InvalidItem, "invalid-item", "The item cannot be classified as sent", 422, 1008, False),

@@ -274,7 +274,7 @@ async def problem(name: str) -> Response:
                     "status": row.status,
                     "close_code": row.close_code,
                     "retry": row.can_retry,
-                    "meaning": " ".join((row.error.__doc__ or "").split()),
+                    "meaning": row.meaning,
                 }
             )
     return json_response({"title": "No such problem", "problems": [row.name for row in FAILURES]}, status=404)

@@ -11,18 +11,18 @@ import msgspec
 
 from service.client import composition
 from service.client.address import DEFAULT_URL, Address
-from service.client.answers import Answer, Cluster, Clusters, Event, Info, Refusal, Verdict, answer_of
+from service.client.answers import Answer, Cluster, Clusters, Event, Info, Refusal, Verdict
 from service.client.asking import Requests
+from service.client.classifying import classifying
 from service.client.conversation import Conversation
 from service.client.errors import Refused
 from service.client.feeding import Feed, feed_of
-from service.client.items import ItemLike, encoded, item_of, raw_of, refusal
+from service.client.items import ItemLike
 from service.client.patience import Patience
 from service.client.streaming import Streaming
 from service.client.watching import watching
 
 BATCH = 256
-_BATCH_BYTES = 1 << 20
 _MOST_EXPLAINED = 100
 """Items that the service explains in one request."""
 
@@ -203,53 +203,11 @@ class AsyncClient:
     def _patience(self) -> Patience:
         return Patience(self._patience_s, now=asyncio.get_running_loop().time, what=self._address.url)
 
-    async def _asked(
+    def _asked(
         self, feed: Feed, *, learn: bool, explain: bool, batch: int
     ) -> AsyncGenerator[list[Answer], None]:
         """Lists of answers over HTTP, one request after the other."""
         batch = min(batch, _MOST_EXPLAINED) if explain else batch
         parameters = ({} if learn else {"learn": "false"}) | ({"explain": "true"} if explain else {})
-        post = partial(
-            self._requests.ask,
-            "POST",
-            "/classify",
-            headers={"content-type": "application/json"},
-            parameters=parameters,
-        )
-        try:
-            while taken := await feed.take(batch):
-                answers: list[Answer | None] = []
-                written: list[bytes] = []
-                size = 0
-                for given in taken:
-                    answer, own = self._written(given)
-                    if size and size + len(own) > _BATCH_BYTES:
-                        yield _filled(answers, await post(body=_body(written)))
-                        answers, written, size = [], [], 0
-                    answers.append(answer)
-                    if answer is None:
-                        written.append(own)
-                        size += len(own)
-                yield _filled(answers, await post(body=_body(written)) if written else (200, {"results": []}))
-        finally:
-            feed.close()
-
-    def _written(self, given: object) -> tuple[Answer | None, bytes]:
-        """An item as JSON, or the answer of one that cannot be sent."""
-        if isinstance(given, Refusal):
-            return given, b""
-        item = item_of(given, self._new_id)
-        try:
-            return None, encoded(raw_of(item))
-        except (TypeError, ValueError) as error:
-            return refusal(item.id, str(error)), b""
-
-
-def _body(written: list[bytes]) -> bytes:
-    return b'{"items":[' + b",".join(written) + b"]}"
-
-
-def _filled(answers: list[Answer | None], said: tuple[int, Any]) -> list[Answer]:
-    """The answers of those that were sent, put among those that were not."""
-    results = iter(said[1]["results"])
-    return [answer if answer is not None else answer_of(next(results)) for answer in answers]
+        ask = partial(self._requests.ask, "POST", "/classify", parameters=parameters)
+        return classifying(feed, ask, new_id=self._new_id, batch=batch)

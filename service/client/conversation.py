@@ -5,6 +5,9 @@ that part again under the same ids: an id keeps its verdict, so nothing is lost 
 only when there is something to send, so a source that is quiet for an hour needs no service meanwhile.
 
 What is remembered is bounded by the credit and one chunk: the next chunk is pulled when the last one has been sent.
+
+Arrays go raw, many in a frame. A frame that the service cannot read so (a bundle of texts, arrays of another size) it
+ignores as a whole, and says so: then this stream goes on as JSON, in which each item is answered for itself.
 """
 
 import asyncio
@@ -31,6 +34,8 @@ FINAL_CODES = frozenset({1002, 1003, 1007, 1008, 1009, 4401, 4403})
 """Close codes after which the same would only be refused again."""
 
 _FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 421, 426})
+
+_NOT_READ = "/problems/invalid-body"
 
 Message = dict[str, Any]
 
@@ -62,6 +67,7 @@ class Conversation:
         self._waiting: dict[int, Parcel] = {}  # not answered, in order of sending
         self._pulling: asyncio.Task[Sequence[Parcel] | None] | None = None
         self._is_over = False
+        self._is_plain = False
 
     async def run(self, chunks: AsyncIterable[Sequence[Parcel]]) -> None:
         """Send all chunks; returns when every parcel is answered.
@@ -115,7 +121,7 @@ class Conversation:
         if not self._waiting:
             self._patience.renew()  # while nothing was asked nothing could be answered
         self._waiting |= {parcel.number: parcel for parcel in chunk}
-        return list(chunk)
+        return [parcel.plain() for parcel in chunk] if self._is_plain else list(chunk)
 
     @property
     def is_over(self) -> bool:
@@ -125,7 +131,12 @@ class Conversation:
     @property
     def waiting(self) -> list[Parcel]:
         """What is not answered, in order of sending."""
-        return list(self._waiting.values())
+        waiting = self._waiting.values()
+        return [parcel.plain() for parcel in waiting] if self._is_plain else list(waiting)
+
+    def go_plain(self) -> None:
+        """Send nothing raw from here on."""
+        self._is_plain = True
 
     def drop(self, parcel: Parcel, most_bytes: int) -> None:
         """It can never be sent."""
@@ -164,7 +175,7 @@ def refused(
     """The error of a socket that was closed for good, after the service said this, if anything."""
     problem = problem or getattr(cut, "problem", None)
     why = (problem.detail if problem else None) or socket.close_reason or cut
-    return Refused(f"{url} refuses what is sent: {why}", problem)
+    return Refused(f"{url} refuses: {why}", problem)
 
 
 async def _next(source: AsyncIterator[Sequence[Parcel]]) -> Sequence[Parcel] | None:
@@ -265,4 +276,7 @@ class _Connection:
                     self._limit = message["accepted"] + message["credits"]
                     self._more_credit.set()
                 case "error":
-                    raise _Said(message["problem"])
+                    said = _Said(message["problem"])
+                    if said.problem.kind == _NOT_READ:
+                        self._conversation.go_plain()  # and connect again
+                    raise said

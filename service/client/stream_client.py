@@ -10,8 +10,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from service.client.address import Address
 from service.client.conversation import Conversation, Message
 from service.client.errors import Refused
-from service.client.items import RawItem, encoded
-from service.client.parcels import Parcel
+from service.client.items import RawItem
+from service.client.parcels import Parcel, parcel_of
 from service.client.patience import Patience
 
 
@@ -74,8 +74,7 @@ class _StreamAddress(Address):
 async def _parcels(chunks: AsyncIterable[Sequence[RawItem]]) -> AsyncIterator[list[Parcel]]:
     numbers = itertools.count()
     async for chunk in chunks:
-        written = [encoded(raw) for raw in chunk]  # all of a chunk, before any of it is sent
-        yield [Parcel(next(numbers), raw["id"], own) for raw, own in zip(chunk, written, strict=True)]
+        yield [parcel_of(next(numbers), raw) for raw in chunk]  # all of a chunk, before any of it is sent
 
 
 def _refuse(parcel: Parcel, most_bytes: int) -> None:

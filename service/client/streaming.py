@@ -1,6 +1,6 @@
 """A stream of items to a stream of answers, in order, with bounded memory.
 
-    iterable ─► feed ─► item, id, JSON ─► conversation ─► answers in order ─► the caller
+    iterable ─► feed ─► item, id, bytes ─► conversation ─► answers in order ─► the caller
       (its own thread)       └── what cannot be sent is answered here ──┘
 
 At most `MOST_UNREAD` items are on the way between the feed and the caller, answered or not. A caller that does not read
@@ -14,8 +14,8 @@ from service.client.answers import Answer, Refusal, answer_of
 from service.client.conversation import Conversation, Message
 from service.client.feeding import Feed
 from service.client.in_order import InOrder
-from service.client.items import encoded, item_of, raw_of, refusal
-from service.client.parcels import Parcel
+from service.client.items import item_of, raw_of, refusal
+from service.client.parcels import Parcel, parcel_of
 
 MOST_UNREAD = 4096
 
@@ -81,7 +81,7 @@ class Streaming:
             return None
         item = item_of(given, self._new_id)
         try:
-            return Parcel(number, str(item.id), encoded(raw_of(item)))
+            return parcel_of(number, raw_of(item))
         except (TypeError, ValueError) as error:
             self._add(number, refusal(item.id, str(error)))
             return None
@@ -90,7 +90,7 @@ class Streaming:
         self._add(number, answer_of(message))
 
     def _too_large(self, parcel: Parcel, most_bytes: int) -> None:
-        detail = f"The item has {len(parcel.encoded)} bytes as JSON; a frame may have {most_bytes} in all."
+        detail = f"The item has {len(parcel.encoded)} bytes; a frame may have {most_bytes} in all."
         self._add(parcel.number, refusal(parcel.id, detail, kind="too-large"))
 
     def _add(self, number: int, answer: Answer) -> None:

@@ -53,14 +53,14 @@ class Output:
             os.fsync(self._file.fileno())
 
     def cut(self, size: int, tail: str) -> bool:
-        """Cut it back to `size` bytes, which end as they did; False, and nothing is cut, where it is shorter.
+        """Cut it back to `size` bytes, which end as they did; False where it is empty, and was not.
 
         Raises:
-            OutputChanged: It is another file.
+            OutputChanged: It is another file, or a part of it is gone. Nothing is cut.
         """
-        if self.size < size:
+        if size and not self.size:
             return False
-        if self.tail(size) != tail:
+        if self.size < size or self.tail(size) != tail:
             raise OutputChanged(
                 "The output is not the one that the checkpoint was written for; give the same --out, or another "
                 "--checkpoint."

@@ -86,7 +86,7 @@ def make_plan(
     note = None
     if before is not None and not output.cut(before.output, before.tail):
         note = (
-            "The output is shorter than the checkpoint says, so all is sent again; ids keep their verdicts, and "
+            "The output has been emptied, so all is sent again; ids keep their verdicts, and "
             "nothing counts twice."
         )
         before = None

@@ -153,7 +153,7 @@ def test_up_serves_digits_without_the_held_out(compose: Compose) -> None:
     """A newcomer's `up --build --wait` ends with a service that is ready, safe, and knows all digits but 3 and 7."""
     ready, info = compose.get("/readyz"), compose.get("/info")
 
-    assert {"ready": True, "reason": None, "warnings": []} == ready
+    assert {"ready": True, "reason": None, "warnings": [], "durability": "fsync"} == ready
     assert sorted(set("0123456789") - set(HOLD_OUT)) == sorted(info["bundle"]["labels"])
     assert "redis" == info["store"]
 

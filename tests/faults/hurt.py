@@ -54,22 +54,27 @@ class CreditWatch:
         self._socket: ClientConnection = rig.enter(
             connect(service.ws_url + "/stream", compression=None, proxy=None)
         )
-        self.window = json.loads(self._socket.recv(10))["credits"]
-        self._limit = self.window
+        self._limit = json.loads(self._socket.recv(10))["credits"]
         self._items: list[dict[str, Any]] = []
+        self._answered = 0
+
+    @property
+    def left(self) -> int:
+        """Items that may be sent now."""
+        return int(self._limit - len(self._items))
 
     def send(self, n: int) -> None:
         """Send `n` more items, within the credit."""
         items = self._rig.items(n)
-        assert len(self._items) + n <= self._limit
+        assert n <= self.left
         self._rig.book.sending(items)
         self._items += items
         self._socket.send(json.dumps({"type": "items", "items": items}))
 
-    def granted(self, *, within_s: float) -> int:
-        """Items that were answered meanwhile; each is a credit."""
-        before = self._limit
-        while self._limit - self.window < len(self._items):
+    def hears(self, *, within_s: float) -> int:
+        """Items that were answered meanwhile; stops when all are."""
+        before = self._answered
+        while self._answered < len(self._items):
             try:
                 message = json.loads(self._socket.recv(within_s))
             except TimeoutError:
@@ -78,8 +83,9 @@ class CreditWatch:
                 for result in message["results"]:
                     self._rig.book.answered({**result, "id": self._items[result["position"]]["id"]})
             elif message["type"] == "ack":
+                self._answered = message["durable"]
                 self._limit = message["accepted"] + message["credits"]
-        return int(self._limit - before)
+        return int(self._answered - before)
 
     def close(self) -> None:
         """Go away."""

@@ -330,7 +330,9 @@ class SimulatedServer:
                 break
         else:
             raise ReplyError("ERR Function not found")
-        may_fill = b"allow-oom" in flags
+        may_fill = (
+            b"allow-oom" in flags or b"no-writes" in flags
+        )  # as of Redis 7, the second implies the first
         if self.is_full and not may_fill:
             raise ReplyError(_FULL_FUNCTION)
         n = int(count)

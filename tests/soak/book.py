@@ -11,6 +11,10 @@ MOST_SAMPLED = 60
 """Every hundredth id of late, hence some 6,000 items back: well within the horizon that ids are remembered for."""
 
 
+_ELSEWHERE = ("watchers", "visitors")
+"""Clients that send nothing, or to other streams."""
+
+
 class Book:
     """Counts of one soak; keeps no id but those of a sample."""
 
@@ -38,8 +42,8 @@ class Book:
 
     @property
     def items(self) -> int:
-        """Ids that have a verdict."""
-        return sum(n for client, n in self.answers.items() if not client.startswith("watchers"))
+        """Ids that have a verdict in the default stream."""
+        return sum(n for client, n in self.answers.items() if not client.startswith(_ELSEWHERE))
 
     def again(self, client: str, id: str, answer: Answer) -> None:
         """One of the sample was sent again."""

@@ -9,12 +9,14 @@ import asyncio
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -26,10 +28,18 @@ Client = Callable[[str, str, Book, random.Random], Awaitable[None]]
 
 _PAUSE_S = 0.01
 
+MOST_VISITED = 6
+"""Streams of a visitor."""
+
 
 def items(client: str, numbers: "itertools.count[int]", n: int) -> list[dict[str, Any]]:
     """The next items of a client, the digits over and over."""
     return [{"id": f"{client}-{k}", "x": digits.raw(k)} for k in itertools.islice(numbers, n)]
+
+
+def as_arrays(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same items with their numbers as they lie in memory."""
+    return [{**item, "x": np.array(item["x"], dtype=np.uint8)} for item in sent]
 
 
 async def singles(name: str, url: str, book: Book, rng: random.Random) -> None:
@@ -49,12 +59,13 @@ async def singles(name: str, url: str, book: Book, rng: random.Random) -> None:
 
 
 async def batches(name: str, url: str, book: Book, rng: random.Random) -> None:
-    """Lists of any length."""
+    """Lists of any length, some of them of arrays, which go raw."""
     numbers = itertools.count()
     async with AsyncClient(url) as client:
         while not book.is_over:
             sent = items(name, numbers, rng.randint(1, 200))
-            book.answered(name, sent, await client.classify(sent))
+            given = as_arrays(sent) if rng.random() < 0.5 else sent
+            book.answered(name, sent, await client.classify(given))
             await asyncio.sleep(_PAUSE_S * len(sent) * rng.random())
 
 
@@ -68,13 +79,35 @@ async def streams(name: str, url: str, book: Book, rng: random.Random) -> None:
             async def paced(sent: list[dict[str, Any]] = sent) -> AsyncIterator[dict[str, Any]]:
                 for _ in range(rng.randint(1, 40)):
                     part = items(name, numbers, rng.randint(1, 64))
-                    for item in part:
-                        sent.append(item)
+                    sent.extend(part)
+                    for item in as_arrays(part) if rng.random() < 0.5 else part:
                         yield item
                     await asyncio.sleep(_PAUSE_S * len(part) * rng.random())
 
             answers = [answer async for answer in client.stream(paced())]
             book.answered(name, sent, answers)
+
+
+async def visitors(name: str, url: str, book: Book, rng: random.Random) -> None:
+    """Go from stream to stream, of which there are more than may be open; each has counted just what it was sent."""
+    sent = Counter[str]()
+    while not book.is_over:
+        stream = f"{name}-{rng.randint(0, MOST_VISITED - 1)}"
+        async with AsyncClient(url, stream=stream) as client:
+            n = rng.randint(1, 20)
+            given = [
+                {"id": f"{stream}-{k}", "x": digits.raw(k)} for k in range(sent[stream], sent[stream] + n)
+            ]
+            answers = await client.classify(given)
+            sent[stream] += n
+            if [item["id"] for item in given] != [answer.id for answer in answers]:
+                book.note_wrong(f"{name}: not the answers of what was sent: {answers[:3]}")
+            info = await client.info()
+            counted = sum(info.verdicts.values())
+            if counted != sent[stream] and not info.stale:  # as of before, where the engine is busy
+                book.note_wrong(f"{name}: {stream} counted {counted} of {sent[stream]}")
+            book.answers[name] += n
+        await asyncio.sleep(_PAUSE_S * n * rng.random())
 
 
 async def askers(name: str, url: str, book: Book, rng: random.Random) -> None:
@@ -186,6 +219,7 @@ ALL: tuple[tuple[Client, int], ...] = (
     (singles, 2),
     (batches, 2),
     (streams, 2),
+    (visitors, 1),
     (askers, 1),
     (watchers, 3),
     (slips, 1),

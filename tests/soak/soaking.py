@@ -1,7 +1,7 @@
 """One soak: a real service, everybody at once, memory looked at every second, and in the end everything counted.
 
-Its horizon of ids and its snapshots are small, so that all that is bounded reaches its bound in the first minutes: what
-grows after that is a leak.
+Its horizon of ids, its snapshots and its number of open streams are small, so that all that is bounded reaches its
+bound in the first minutes: what grows after that is a leak.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import random
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.soak.slope import Slope, slope_of
 
 MB = 1e6
 WARM_UP = 1 / 3
-"""Share of the time that is not looked at."""
+"""Share of the time that is not looked at, at least: nor are the items until all that is bounded is full."""
 
 BOUND_MB_PER_MINUTE = {"service": 1.0, "store": 1.0}
 """A slope that is surely over this is a leak."""
@@ -33,7 +33,10 @@ BOUND_MB_PER_MINUTE = {"service": 1.0, "store": 1.0}
 FEWEST_POINTS = 120
 """Before so many seconds after the warm-up nothing is said of slopes: what is bounded has to reach its bound first."""
 
-SETTINGS = {"dedup_horizon": 20_000, "snapshot_every_items": 5_000}
+SETTINGS = {"dedup_horizon": 20_000, "snapshot_every_items": 5_000, "max_streams": 4}
+FULL_AFTER_ITEMS = 2 * SETTINGS["dedup_horizon"]
+"""So many ids are remembered at most."""
+
 _TELL_EVERY_S = 15.0
 _LAST_S = 60.0
 _BAD_LEVELS = ("error", "critical")
@@ -85,22 +88,31 @@ class Report:
         }
 
 
+def first_to_look_at(t: Sequence[float], items: Sequence[int], seconds: float) -> int:
+    """Where the warm-up is over: the first of the points that count, or how many there are."""
+    points = enumerate(zip(t, items, strict=True))
+    is_warm = (n for n, (at, done) in points if at >= seconds * WARM_UP and done >= FULL_AFTER_ITEMS)
+    return next(is_warm, len(t))
+
+
 class _Memory:
     """Resident memory of the service and of its store, once a second."""
 
     def __init__(self, service: Serve) -> None:
         self._processes = {"service": psutil.Process(service.process.pid), "store": service.store()}
         self.t: list[float] = []
+        self.items: list[int] = []
         self.mb: dict[str, list[float]] = {who: [] for who in self._processes}
 
-    def look(self, t: float) -> None:
+    def look(self, t: float, items: int) -> None:
         self.t.append(t)
+        self.items.append(items)
         for who, process in self._processes.items():
             self.mb[who].append(process.memory_info().rss / MB)
 
     def slopes(self, seconds: float) -> dict[str, Slope]:
         """MB a minute, after the warm-up."""
-        first = next((n for n, t in enumerate(self.t) if t >= seconds * WARM_UP), len(self.t))
+        first = first_to_look_at(self.t, self.items, seconds)
         minutes = [t / 60 for t in self.t[first:]]
         return {who: slope_of(minutes, mb[first:]) for who, mb in self.mb.items()}
 
@@ -133,7 +145,7 @@ async def _soak(service: Serve, *, seconds: float, rng: random.Random, tell: Cal
     }
     told = 0.0
     while (t := time.monotonic() - started) < seconds and not book.wrong:
-        memory.look(t)
+        memory.look(t, book.items)
         if t - told >= _TELL_EVERY_S:
             told = t
             tell(_line(t, book, memory))

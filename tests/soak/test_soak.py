@@ -8,7 +8,7 @@ from service.client import Verdict
 from tests.soak import clients
 from tests.soak.book import Book
 from tests.soak.slope import Slope
-from tests.soak.soaking import FEWEST_POINTS, Report, soak
+from tests.soak.soaking import FEWEST_POINTS, FULL_AFTER_ITEMS, Report, first_to_look_at, soak
 
 VERDICT = Verdict(
     id="a", seq=1, verdict="known", label="8", cluster_id=None, novelty=0.5, nearest="8", distance=1.0
@@ -64,3 +64,16 @@ def test_a_leak_fails(per_unit: float, n: int, expected: list[str]) -> None:
 
     assert expected == report.leaks
     assert (not expected) is report.is_good
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([0, FULL_AFTER_ITEMS, FULL_AFTER_ITEMS, FULL_AFTER_ITEMS], 2),  # a third of the time has to pass
+        ([0, 10, 20, FULL_AFTER_ITEMS], 3),  # and all that is bounded has to be full
+        ([0, 10, 20, 30], 4),  # on a slow machine that may never be
+    ],
+)
+def test_the_warm_up_is_not_looked_at(items: list[int], expected: int) -> None:
+    """Until what is bounded is full, memory may grow."""
+    assert expected == first_to_look_at([0.0, 1.0, 2.0, 3.0], items, seconds=6.0)

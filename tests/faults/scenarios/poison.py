@@ -60,4 +60,5 @@ def _answer_to_white(url: str) -> dict[str, str] | None:
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         return None
     problem: dict[str, str] = answer.json()
+    del problem["instance"]  # of each request its own
     return problem

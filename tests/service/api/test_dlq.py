@@ -97,13 +97,9 @@ class TestAnswers:
             (n["position"], n["id"], n["problem"]["status"]) for n in nacks
         ]
         assert [0, 1, 2, 3, 4, 6, 7, 8, 9, 10] == [one["position"] for one in results]
-        assert {
-            "type": "ack",
-            "accepted": 11,
-            "durable": 11,
-            "durability": "fsync",
-            "credits": 1024,
-        } == messages[-1]
+        credit = messages[-1].pop("credits")  # follows how fast the engine is
+        assert {"type": "ack", "accepted": 11, "durable": 11, "durability": "fsync"} == messages[-1]
+        assert credit >= 64
         assert 1000 == socket.close_code
 
     @pytest.mark.usefixtures("http")

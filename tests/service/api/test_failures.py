@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 
 import pytest
 
@@ -92,3 +93,11 @@ def test_slow_body_closes() -> None:
     """Where the rest of a body is not waited for the connection closes; other refusals keep it."""
     assert "close" == response_of(errors.BodyTooSlow("x")).headers["connection"]
     assert "connection" not in response_of(errors.InvalidBody("x")).headers
+
+
+def test_meanings_are_for_who_asks() -> None:
+    """Sentences of ours, not of the language's own classes, and without what only the source has a use for."""
+    for failure in FAILURES:
+        assert failure.meaning.endswith((".", "`.")), failure.name
+        assert "base class" not in failure.meaning
+        assert not re.search(r"\. [a-z_]+: ", failure.meaning), failure.name

@@ -25,7 +25,10 @@ def http(url: str) -> str:
 
 
 class Server:
-    """Speaks the protocol; `cut_after` frames it goes without a word, on the first so many connections."""
+    """Speaks the protocol; `cut_after` frames it goes without a word, on the first so many connections.
+
+    It takes raw numbers of any width, or of one only, and says an `error` to others.
+    """
 
     def __init__(
         self,
@@ -35,13 +38,16 @@ class Server:
         max_bytes: int = 1 << 20,
         cuts: int = 0,
         cut_after: int = 1,
+        width: int | None = None,
     ) -> None:
         self._credit = credit
         self._max_items = max_items
         self._max_bytes = max_bytes
         self._cuts = cuts
         self._cut_after = cut_after
+        self._width = width
         self.frames: list[list[str]] = []
+        self.kinds: list[str] = []
         self.connections = 0
         self.counted: dict[str, int] = {}
 
@@ -59,7 +65,17 @@ class Server:
             message = json.loads(frame)
             if message["type"] == "end":
                 return
-            ids = [raw["id"] for raw in message["items"]]
+            if message["type"] == "batch" and self._width not in (None, message["n"]):
+                problem = {
+                    "type": "/problems/invalid-body",
+                    "title": "",
+                    "status": 400,
+                    "detail": "the width",
+                }
+                await socket.send(json.dumps({"type": "error", "problem": problem}))
+                continue
+            ids = message["ids"] if message["type"] == "batch" else [raw["id"] for raw in message["items"]]
+            self.kinds.append(message["type"])
             assert len(ids) <= self._max_items
             assert len(frame.encode()) <= self._max_bytes
             self.frames.append(ids)

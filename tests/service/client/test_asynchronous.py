@@ -34,6 +34,29 @@ async def test_an_array_is_its_rows(service: Inside) -> None:
     assert all(isinstance(answer, Verdict) for answer in got)
 
 
+async def test_raw_or_not_the_verdict_is_the_same(service: Inside) -> None:
+    """By either road, to the bit; an array of another size is refused alone by both."""
+    images = np.stack([digits.raw(n) for n in range(12)])
+    wrong = np.zeros((2, 3, 3), dtype=np.uint8)
+    said: list[list[tuple[str, float]]] = []
+    async with AsyncClient(service.url) as client:
+        for given in (images.astype(np.uint8), images.astype(np.float32), images.tolist()):
+            got = await client.classify(given, learn=False)
+            said.append([(a.verdict, a.novelty) for a in got if isinstance(a, Verdict)])
+        streamed = [answer async for answer in client.stream(images.astype(np.uint8))]
+        mixed = [*images[:2].astype(np.uint8), *wrong, *images[2:4].astype(np.uint8)]
+        by_socket = [answer async for answer in client.stream(mixed)]
+        by_http = await client.classify(mixed)
+        all_wrong = await client.classify(wrong)
+
+    assert 12 == len(said[0])
+    assert said[0] == said[1] == said[2]
+    assert [Verdict] * 12 == [type(answer) for answer in streamed]
+    for answers in (by_socket, by_http):
+        assert [Verdict, Verdict, Refusal, Refusal, Verdict, Verdict] == [type(answer) for answer in answers]
+    assert ["/problems/invalid-item"] * 2 == [a.problem.kind for a in all_wrong if isinstance(a, Refusal)]
+
+
 async def test_nothing(service: Inside) -> None:
     """No items, no answers."""
     async with AsyncClient(service.url) as client:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.server import ServerConnection
 
@@ -41,6 +42,26 @@ async def test_cuts() -> None:
     assert [f"i{k}" for k in range(1000)] == [answer.id for answer in got]
     assert 1000 == len(server.counted)
     assert 7 == server.connections
+
+
+async def test_arrays_go_raw() -> None:
+    """In frames of many; beside them what is none, and all in order."""
+    server = Server()
+    got = await answers(server, [*np.zeros((6, 4), dtype=np.uint8), [0], *np.zeros((3, 4), dtype=np.float32)])
+
+    assert 10 == len(got)
+    assert ["batch", "items", "batch"] == server.kinds
+    assert [answer.id for answer in got] == [id for frame in server.frames for id in frame]
+
+
+async def test_what_is_not_read_raw_is_sent_as_json() -> None:
+    """A frame of another size is ignored by the service: then its items are sent one by one, and nothing is lost."""
+    server = Server(width=64)
+    got = await answers(server, [Item(x=x, id=f"i{k}") for k, x in enumerate(np.zeros((9, 4), dtype="<f4"))])
+
+    assert [f"i{k}" for k in range(9)] == [answer.id for answer in got]
+    assert {"items"} == set(server.kinds)
+    assert 2 == server.connections
 
 
 async def test_ids_that_repeat() -> None:

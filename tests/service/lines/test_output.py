@@ -35,10 +35,18 @@ def test_cut(path: Path, mode: str) -> None:
         assert 14 == out.size
 
 
-def test_a_shorter_file_is_not_cut(path: Path) -> None:
-    """It was begun anew."""
+def test_an_empty_file_was_begun_anew(path: Path) -> None:
+    """As by a shell's >."""
+    path.write_bytes(b"")
     with output(path) as out:
         assert not out.cut(12, "")
+        assert out.cut(0, out.tail(0))
+
+
+def test_a_file_that_lacks_its_end_is_not_cut(path: Path) -> None:
+    """Nor filled from the beginning, behind lines that it has."""
+    with output(path) as out, pytest.raises(OutputChanged, match="--checkpoint"):
+        out.cut(12, out.tail(11))
     assert b"one\ntwo\nthr" == path.read_bytes()
 
 

@@ -1,0 +1,39 @@
+"""What commands say to people: one line, as text.
+
+Names, notes, labels and lines of files are others' words. Nothing in them may drive a terminal (ECMA-48 control
+sequences), or be taken for markup.
+"""
+
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from service.client import Refused
+
+_KEY_NEEDED = "/problems/unauthorized"
+
+
+def tame(text: str) -> str:
+    """Printable; what is not, as it is written in Python."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def say(screen: Console, line: str) -> None:
+    """A line, however long."""
+    screen.print(Text(tame(line)), soft_wrap=True)
+
+
+def ended(screen: Console, message: str, status: int) -> typer.Exit:
+    """Say why a command ends; what to raise then."""
+    screen.print(Text.assemble(("firstseen:", "bold red"), " ", tame(message)), soft_wrap=True)
+    return typer.Exit(status)
+
+
+def why(refused: "Refused") -> str:
+    """Why the service refuses, and what to do about it at a command line."""
+    if refused.problem is not None and refused.problem.kind == _KEY_NEEDED:
+        return f"{refused} Put it into the variable FIRSTSEEN_API_KEY."
+    return str(refused)
