@@ -20,6 +20,7 @@ sends everything again, a batch is not embedded before it has been looked up.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from operator import is_
 
 import numpy as np
 import structlog
@@ -29,6 +30,11 @@ from service.memory import InWorker
 from service.records import Float32s, Item
 
 log = structlog.get_logger("firstseen.pipeline")
+
+_Made = tuple[Sequence[Item], Float32s]
+"""N items, and their embeddings, float32 (N, D). While an item is held its id() is its own."""
+
+_NOTHING: _Made = ((), np.empty((0, 0), dtype=np.float32))
 
 
 class Ahead:
@@ -49,37 +55,50 @@ class Ahead:
         self._embedder = embedder
         self._in_worker = in_worker
         self._timed = timed
-        self._made: dict[int, tuple[Item, Float32s]] = {}  # the item too: while it lives its id() is its own
+        self._made: _Made = _NOTHING
+        self._begun: Sequence[Item] = ()
         self._under_way: asyncio.Future[None] | None = None
 
     def begin(self, items: Sequence[Item]) -> None:
-        """Embed these in the engine's thread, beside what follows; nothing if that is under way already."""
-        if items and (self._under_way is None or self._under_way.done()):
-            self._under_way = self._in_worker(lambda: self._make(items))
+        """Embed these in the engine's thread, beside what follows; not if that is under way, or was begun before."""
+        if not items or (self._under_way is not None and not self._under_way.done()):
+            return
+        if _starts_with(self._begun, items):  # to wake a thread for nothing costs more than to look
+            return
+        self._begun = items
+        self._under_way = self._in_worker(lambda: self._make(items))
 
     def embed(self, items: Sequence[Item]) -> Float32s:
         """Embed the B items of a batch -> float32 (B, D); of what was made ahead nothing is kept after that."""
-        made, self._made = self._made, {}
-        missing = [item for item in items if id(item) not in made]
-        if not made or len(missing) == len(items):
-            return self._embed(items)
-        if missing:
-            fresh = self._embed(missing)
-            made |= {id(item): (item, row) for item, row in zip(missing, fresh, strict=True)}
-        return np.stack([made[id(item)][1] for item in items])
+        made, self._made, self._begun = self._made, _NOTHING, ()
+        return self._completed(items, made)
 
     def _make(self, items: Sequence[Item]) -> None:
-        missing = [item for item in items if id(item) not in self._made]
-        if not missing:
-            return
-        kept = {id(item): self._made[id(item)] for item in items if id(item) in self._made}
         try:
-            z = self._embed(missing)
-            self._made = kept | {id(item): (item, row) for item, row in zip(missing, z, strict=True)}
+            self._made = (items, self._completed(items, self._made))
         except Exception as error:  # noqa: BLE001 - it is met again when the batch is embedded, and dealt with there
-            self._made = {}
-            log.info("not_ahead", items=len(missing), reason=type(error).__name__)
+            self._made = _NOTHING
+            log.info("not_ahead", items=len(items), reason=type(error).__name__)
+
+    def _completed(self, items: Sequence[Item], made: _Made) -> Float32s:
+        """Embed B items -> float32 (B, D), those alone that were not made before."""
+        before, z = made
+        if _starts_with(before, items):
+            return z[: len(items)]
+        rows = {id(item): row for row, item in enumerate(before)}
+        missing = [item for item in items if id(item) not in rows]
+        if len(missing) == len(items):
+            return self._embed(items)
+        if missing:
+            rows |= {id(item): row for row, item in enumerate(missing, len(before))}
+            z = np.concatenate([z, self._embed(missing)])
+        return z[[rows[id(item)] for item in items]]
 
     def _embed(self, items: Sequence[Item]) -> Float32s:
         with self._timed():
             return self._embedder.embed([item.x for item in items])
+
+
+def _starts_with(before: Sequence[Item], items: Sequence[Item]) -> bool:
+    """Whether these are the first items of `before`: the very objects."""
+    return len(items) <= len(before) and all(map(is_, items, before))

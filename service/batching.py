@@ -69,6 +69,14 @@ class Job:
         if not self.done.done():
             self.done.set_exception(error)
 
+    def is_awaited(self, now: float) -> bool:
+        """Whether its answer is still of use to somebody."""
+        return not (self.done.done() or self.is_late(now) or (self.is_gone is not None and self.is_gone()))
+
+    def is_late(self, now: float) -> bool:
+        """Whether its deadline has passed."""
+        return self.deadline is not None and now >= self.deadline
+
     def miss_deadline(self) -> None:
         """The deadline has passed; what is not taken by now will not be."""
         self.fail(DeadlineMissed(f"The deadline passed while the items waited. {self._counted()}"))
@@ -196,11 +204,17 @@ class Queue:
     def peek(self) -> list[Item]:
         """What the next batch would hold, were it formed now; nothing is taken, and of dry runs nothing is shown."""
         found: list[Item] = []
+        first: Job | None = None
+        now = asyncio.get_running_loop().time()
         for job in self._jobs:
-            if len(found) >= self._max_batch or not job.learn or job.explain != self._jobs[0].explain:
+            if len(found) >= self._max_batch:
                 break
-            if not job.done.done():
-                found += job.items[job.taken : job.taken + self._max_batch - len(found)]
+            if not job.is_awaited(now):
+                continue
+            first = first or job
+            if not job.learn or job.explain != first.explain:
+                break
+            found += job.items[job.taken : job.taken + self._max_batch - len(found)]
         return found
 
     def _form(self) -> list[Slice]:
@@ -257,13 +271,12 @@ class Queue:
 
 def _why_dropped(job: Job, now: float) -> Dropped | None:
     """Why nobody waits for this job any more, None while somebody does; who still waits for its answer gets one."""
-    is_late = job.deadline is not None and now >= job.deadline
-    if not job.done.done():
-        if is_late:
-            job.miss_deadline()
-        elif job.is_gone is not None and job.is_gone():
-            job.lose_client()
-            return Dropped.CLIENT_GONE
-        else:
-            return None
-    return Dropped.DEADLINE if is_late else Dropped.TIMEOUT
+    if job.is_awaited(now):
+        return None
+    if job.done.done():
+        return Dropped.DEADLINE if job.is_late(now) else Dropped.TIMEOUT
+    if job.is_late(now):
+        job.miss_deadline()
+        return Dropped.DEADLINE
+    job.lose_client()
+    return Dropped.CLIENT_GONE

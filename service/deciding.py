@@ -145,8 +145,7 @@ class Decider:
         Raises:
             EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
         """
-        if not self._had_repeats:
-            self._embed_ahead(items)
+        self._embed_ahead(items)
         by_id = await self._known(items, retried)
         if explained:
             by_id |= await self._explain_known(items, by_id)
@@ -158,11 +157,11 @@ class Decider:
             elif item.id not in by_id and item.id not in new_ids:
                 new.append(item)
                 new_ids[item.id] = n in retried
+        self._had_repeats = len(new) < len(items)
         again = frozenset(id for id, is_retry in new_ids.items() if is_retry)
         answers = await self._settle(new, again, explained=explained)
         by_id |= {item.id: one for item, one in zip(new, answers, strict=True) if item.id is not None}
         auto = (one for item, one in zip(new, answers, strict=True) if item.id is None)
-        self._had_repeats = len(new) < len(items)
         self._metrics.repeats.inc(len(items) - len(new))
         return [next(auto) if item.id is None else by_id[item.id] for item in items]
 
@@ -270,10 +269,10 @@ class Decider:
         ]
 
     def _embed_ahead(self, items: list[Item]) -> None:
-        """Embed beside the store what can be expected to do no harm."""
+        """Embed beside the store what can be expected to do no harm, and to be needed."""
         doubt = self._doubt
         assert doubt is not None
-        if not (doubt.is_wary or doubt.knows_some):
+        if not (doubt.is_wary or doubt.knows_some or self._had_repeats):
             self._ahead.begin([item for item in items if item.id is None or item.id not in self._letters])
 
     async def _stepped(self, step: Callable[[], tuple[StepResult, Append]]) -> tuple[StepResult, Append]:

@@ -95,8 +95,14 @@ class Search:
             crashes: Those that crashed before, and how often. They are tried alone.
             at_most: Items to try together, 0 for any number.
         """
-        self._crashes = [(crashes or {}).get(n, 0) for n in range(count)]
+        self._crashes = [0] * count
         self._parts: deque[range] = deque()
+        if not crashes and not at_most:  # nearly always
+            if count:
+                self._parts.append(range(count))
+            return
+        for n, before in (crashes or {}).items():
+            self._crashes[n] = before
         for n, before in enumerate(self._crashes):
             last = self._parts[-1] if self._parts else None
             joins = last is not None and not before and not self._crashes[last.start]

@@ -108,6 +108,11 @@ def items_of(
     """
     if ids is None and not bad:
         return [Item(id=None, x=x) for x in payloads]
+    if ids is not None and not bad:
+        try:
+            return [Item(id=read_id(id), x=x) for id, x in zip(ids, payloads, strict=True)]
+        except InvalidItem:  # one of them: which, is found below
+            pass
     read: list[Item | Refused] = []
     for place, x in enumerate(payloads):
         id = None

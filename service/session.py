@@ -188,7 +188,7 @@ class IngestSession:
         return self._happens(Input.ITEMS, read, now)
 
     def _take(self, read: list[Item | Refused], now: float) -> list[Effect]:
-        """Queue the items; a bad one gets a `nack`; `ack` if that answers the oldest"""
+        """A bad one gets a `nack`; `ack` if that answers the oldest; queue the items"""
         start = self._credits.accepted
         nacks: list[Effect] = []
         good: list[Item] = []
@@ -201,7 +201,11 @@ class IngestSession:
         self._credits.received(len(read), now, waits=bool(good))
         queued: list[Effect] = [Enqueue(good)] if good else []
         acks: list[Effect] = [self._ack()] if self._advance(now) else []
-        return [*nacks, *queued, *acks]
+        return [
+            *nacks,
+            *acks,
+            *queued,
+        ]  # in this order: to queue may take long, and newer acks are made meanwhile
 
     def _too_much(self, n: int) -> list[Effect]:
         """Close with 1008"""

@@ -26,6 +26,7 @@ from service.api.formats.table import form_of
 from service.api.idempotency import key_of, with_ids
 from service.api.lines import LinesAnswer
 from service.api.patience import DEADLINE_HEADER, deadline_of, is_gone
+from service.api.plain_route import PlainRoute
 from service.api.rest import answer, json_response, promise, refused_of, response_to, result_of
 from service.api.schemas import ExaminedOut, ResultsOut, VerdictOut
 from service.api.seen import note
@@ -35,7 +36,7 @@ from service.intake import Refused
 from service.records import Item
 from service.rights import Scope
 
-router = APIRouter()
+router = APIRouter(route_class=PlainRoute)
 
 _THREAD_FROM_BYTES = 128 * 1024
 """Answers that are compressed beside the event loop."""

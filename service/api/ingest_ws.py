@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from service.api.access import KEY_ENDED, Caller, Ending, admit
 from service.api.context import Context, context_of, stream_name, stream_to_feed
 from service.api.failures import failure_of, problem_of
+from service.api.merging import take_next
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.api.patience import is_gone, paid
 from service.batching import Answer, Job, Queue
@@ -155,7 +156,7 @@ class _Connection:
         """Send what waits, then end."""
         try:
             while self._out:
-                effect = self._out.popleft()
+                effect = take_next(self._out)
                 if isinstance(effect, Close):
                     await close(self._socket, effect.code, effect.reason)
                     self._end()

@@ -244,6 +244,7 @@ class LinesAnswer(Response):
             items=good,
             done=asyncio.get_running_loop().create_future(),
             learn=self._asked.learn,
+            is_gone=is_gone(self._request),
             trace=current_trace.get(),
         )
 

@@ -72,7 +72,8 @@ def parted(
 
     Only clusters meet in a part that have their heaviest part there, the others would not end in it anyway; and united
     ones wherever they are, since they bring the parts together. A micro-cluster of one that meets stays with it; any
-    other goes with the nearest of theirs.
+    other goes with the nearest of theirs. A cut may move the heaviest part of a cluster that has two as heavy, and so
+    make it meet another: then it is cut again.
 
     Args:
         before: int64 (M,) cluster id each micro-cluster had, NO_CLUSTER for none.
@@ -82,6 +83,20 @@ def parted(
         apart: Ids of clusters that no chain makes one.
         united: Ids of clusters that stay one whatever the partition says.
     """
+    while (finer := _parted_once(before, parts, weights, centers, apart, united)) is not None:
+        parts = finer  # it has more parts than before, and can have no more than there are micro-clusters
+    return parts
+
+
+def _parted_once(
+    before: Int64s,
+    parts: Int64s,
+    weights: Float64s,
+    centers: Float64s,
+    apart: Collection[int],
+    united: Collection[int],
+) -> Int64s | None:
+    """The partition cut where clusters meet now; None where none do."""
     n_parts = int(parts.max(initial=-1)) + 1
     meeting: dict[int, list[int]] = {}
     for cluster in apart:
@@ -101,7 +116,7 @@ def parted(
             near = np.square(centers[held] - centers[row]).sum(axis=1)
             cut[row] = before[held[int(near.argmin())]]
     if not cut.any():
-        return parts
+        return None
     there = np.flatnonzero(parts >= 0)
     _, first, place = np.unique(
         parts[there] * (int(cut.max()) + 1) + cut[there], return_index=True, return_inverse=True

@@ -6,7 +6,8 @@
 
 Each candidate embeds the bundle's golden items before anything else. One that gives other embeddings is never used:
 under `auto` the other one serves and the log says so as an error, since a runtime that computes wrongly is worth a
-person's look; if it was asked for by name, or none is left, the service does not start.
+person's look; if it was asked for by name, or none is left, the service does not start. The same goes for one that
+raises an exception.
 
 Timed is what a stream asks for, single items and batches of 64, made of golden items: the median of a few runs each,
 the two compared by the geometric mean of their rates (an idle service answers single items, a busy one batches; a
@@ -38,6 +39,7 @@ Make = Callable[[], Backend]
 
 SIZES = (1, 64)
 _RUNS = 5
+_REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +118,7 @@ def choose(bundle: Bundle, makes: Mapping[str, Make], *, clock: Callable[[], flo
     Raises:
         BundleError: None gives the golden embeddings.
         InvalidSetting: The only one asked for cannot be run here.
+        Exception: What the only one raised that could be run at all.
     """
     backends: list[Backend] = []
     trials: list[Trial] = []
@@ -132,6 +135,12 @@ def choose(bundle: Bundle, makes: Mapping[str, Make], *, clock: Callable[[], flo
             failures.append(wrong)
             trials.append(_refused(name, str(wrong)))
             log.error("runtime_is_wrong", runtime=name, reason=str(wrong))  # noqa: TRY400 - the reason says it all
+        except InvalidSetting:
+            raise
+        except Exception as failed:  # a library's own: another runtime may do
+            failures.append(failed)
+            trials.append(_refused(name, f"{type(failed).__name__}: {failed}"[:_REASON_CHARACTERS]))
+            log.exception("runtime_fails", runtime=name)
         else:
             rates = _rates(bundle, backend, clock) if len(makes) > 1 else {}
             backends.append(backend)

@@ -90,8 +90,9 @@ class TorchCuda:
         self._one_at_a_time = Lock()
         self._prepared: dict[int, _Prepared] = {}
         self._settle_precision(bundle)
-        for size in self._sizes:
-            self._ready(size)
+        if self._shape is not None:
+            for size in self._sizes:
+                self._ready(size, self._shape)
         self.name = f"torch, {self._precision_name()}"
 
     def _precision_name(self) -> str:
@@ -123,13 +124,13 @@ class TorchCuda:
         largest = self._sizes[-1]
         for start in range(0, len(items), largest):
             part = items[start : start + largest]
-            self._embed_part(part, z[start : start + len(part)])
+            self._embed_part(part, self._shape, z[start : start + len(part)])
         return z
 
-    def _embed_part(self, items: Sequence[Payload], z: Float32s) -> None:
-        """Embed B payloads, B at most the largest size, into `z`."""
+    def _embed_part(self, items: Sequence[Payload], shape: tuple[int, ...], z: Float32s) -> None:
+        """Embed B payloads of this shape, B at most the largest size, into `z`."""
         n = len(items)
-        prepared = self._ready(next(size for size in self._sizes if size >= n))
+        prepared = self._ready(next(size for size in self._sizes if size >= n), shape)
         x = prepared.x.numpy()
         x[:n] = np.asarray(items, dtype=np.float32)
         x[n:] = 0.0
@@ -137,10 +138,10 @@ class TorchCuda:
         self._device.finish()
         z[:] = prepared.z.numpy()[:n]
 
-    def _ready(self, size: int) -> _Prepared:
+    def _ready(self, size: int, shape: tuple[int, ...]) -> _Prepared:
         """The buffers and the run of one size; made when first asked for, which is at start."""
-        if size not in self._prepared and self._shape is not None:
-            self._prepared[size] = self._prepare(size, self._shape)
+        if size not in self._prepared:
+            self._prepared[size] = self._prepare(size, shape)
         return self._prepared[size]
 
     def _prepare(self, size: int, shape: tuple[int, ...]) -> _Prepared:

@@ -85,6 +85,30 @@ async def test_it_is_kept_for_one_batch(ahead: Ahead, net: Net) -> None:
     assert [[1, 2], [1]] == net.asked
 
 
+async def test_what_was_begun_is_not_begun_again(net: Net) -> None:
+    """Nor the first part of it: the thread is not woken for nothing. After its batch it may be begun again."""
+    calls: list[Callable[[], Any]] = []
+
+    def counted(call: Callable[[], Any]) -> Any:
+        calls.append(call)
+        return in_worker(call)
+
+    ahead = Ahead(net, counted, nullcontext)
+    a, b, c = items(1, 2, 3)
+    ahead.begin([a, b])
+    ahead.begin([a, b])
+    ahead.begin([a])
+
+    assert 1 == len(calls)
+
+    ahead.begin([a, b, c])
+    assert [[1, 2], [3]] == net.asked
+    assert [[1, 2], [2, 4], [3, 6]] == ahead.embed([a, b, c]).tolist()
+
+    ahead.begin([a, b])
+    assert 3 == len(calls)
+
+
 async def test_another_item_of_the_same_id_is_another(ahead: Ahead) -> None:
     """An id may be sent again with another content; what counts is the item."""
     ahead.begin([Item(id="a", x=np.full(1, 1, dtype=np.float32))])
@@ -143,6 +167,21 @@ class TestInThePipeline:
 
         assert ["a", "b0", "b1", "b2", "b3"] == [answer.id for answer in answers]
         assert [1, 4] == rig.net.batches
+
+    async def test_what_comes_after_repeats_is_looked_up_before_it_is_embedded(self) -> None:
+        """A client that sends everything again costs no embedding: neither beside the look-up nor beside a commit."""
+        store = FakeStore(Shared())
+        async with Rig(store, max_batch=4).open() as rig:
+            await rig.offer(*(known(f"a{n}", n) for n in range(4))).done
+            looked_up = store.holds("lookup")
+            some = rig.offer(*(known(f"a{n}", n) for n in range(3)), known("new"))
+            await soon(lambda: 2 == store.calls.count("lookup"), "it is in hand")
+            rest = rig.offer(*(known(f"a{n}", n) for n in range(4)))
+            looked_up.set()
+            await some.done
+            await rest.done
+
+        assert [4, 4] == rig.net.batches
 
     async def test_no_item_of_a_wary_owner_is_embedded_before_it_is_written_down(self) -> None:
         """A crash that kills the process must find what was in hand noted."""

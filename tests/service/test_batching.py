@@ -310,3 +310,20 @@ class TestDropped:
 
         assert ["o0"] == await ids(q)
         assert [("timeout", 2)] == seen
+
+    async def test_none_of_them_is_seen_by_who_looks_ahead(
+        self, q: Queue, seen: list[tuple[str, int]]
+    ) -> None:
+        """So that nobody embeds it; to look drops nothing."""
+        late, gone, over, dry = job(1, "l"), job(1, "g"), job(1, "c"), job(1, "d")
+        late.deadline = asyncio.get_running_loop().time()
+        gone.is_gone = lambda: True
+        over.done.cancel()
+        over.explain = True
+        dry.learn = False
+        for one in (late, gone, over, job(3, "a"), job(2, "b"), dry):
+            q.offer(one)
+
+        assert ["a0", "a1", "a2", "b0"] == [item.id for item in q.peek()]
+        assert [] == seen
+        assert not late.done.done()

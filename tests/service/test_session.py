@@ -91,7 +91,7 @@ TABLE: list[tuple[str, list[Any], list[str], SessionState]] = [
     ("good items are queued", [items(GOOD, GOOD)], ["enqueue"], SessionState.OPEN),
     ("a bad item is nacked, and acked as answered", [items(BAD)], ["Nack", "Ack"], SessionState.OPEN),
     ("good and bad part ways", [items(GOOD, BAD)], ["Nack", "enqueue"], SessionState.OPEN),
-    ("a bad one before a good one", [items(BAD, GOOD)], ["Nack", "enqueue", "Ack"], SessionState.OPEN),
+    ("a bad one before a good one", [items(BAD, GOOD)], ["Nack", "Ack", "enqueue"], SessionState.OPEN),
     ("no items change nothing", [items()], [], SessionState.OPEN),
     ("too many items are ignored", [items(*[GOOD] * 5)], ["ErrorMessage"], SessionState.OPEN),
     ("an unknown type is ignored", [{"type": "hello"}], ["ErrorMessage"], SessionState.OPEN),

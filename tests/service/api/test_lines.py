@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from service.api.compression import zstd
+from service.batching import Job
 from tests.service import digits
 from tests.service.inside import Inside
 from tests.service.waiting import until
@@ -142,3 +143,27 @@ def test_a_client_that_goes(service: Inside, name: str) -> None:
     with httpx.Client(base_url=service.url, timeout=20) as client:
         results(client.post("/classify", content=line({"x": digits.raw()}), headers=NDJSON))
     until(lambda: service.app.state.context.bodies.used == 0, "all bodies are let go")
+
+
+def test_the_lines_of_a_client_that_went_are_awaited_by_nobody(
+    service: Inside, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits of them falls out of the queue before it is embedded: the queue can ask."""
+    queue = service.app.state.context.streams.default.queue
+    jobs: list[Job] = []
+    put = queue.put
+
+    async def seen(job: Job) -> None:
+        jobs.append(job)
+        await put(job)
+
+    monkeypatch.setattr(queue, "put", seen)
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
+        head = HEAD + "content-length: 5000"
+        raw.sendall(head.encode() + b"\r\n\r\n" + line(digits.many(name, 1)[0]) + b'{"id": "half')
+        assert raw.recv(100).startswith(b"HTTP/1.1 200")
+        (job,) = jobs
+        assert job.is_gone is not None
+        assert not job.is_gone()
+
+    until(job.is_gone, "the connection is seen to be closed")

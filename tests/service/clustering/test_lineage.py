@@ -204,6 +204,16 @@ def test_a_chain_does_not_make_one_of_what_stays_apart() -> None:
     assert ((), ()) == (kept.merged, kept.split)
 
 
+def test_a_cut_that_makes_others_meet_is_followed_by_another() -> None:
+    """Of two parts as heavy one is cut off, and the other, now the older, has a cluster that must not end."""
+    before = [0, 1, 2, 3, 1]
+    found = cut(before, [0, 1, 0, 1, 0], [0.0] * 5, (1, 2, 3))
+    kept = match(np.array(before), np.array(found), np.ones(5), next_id=10, announced={1, 2, 3})
+
+    assert [0, 1, 0, 2, 3] == found
+    assert () == kept.merged
+
+
 def test_others_meet_as_ever() -> None:
     """One alone, one that only strayed into the part of another, and parts that have nothing to do with it."""
     before, at = [5, 5, 6, 6, 6, 0], [0.0, 1.0, 2.0, 8.0, 9.0, 20.0]

@@ -146,3 +146,22 @@ def test_what_is_tried(digits_bundle: Bundle) -> None:
     assert {"torch", "onnx"} == candidates(with_graph, runtime="auto", device="cpu", threads=1).keys()
     assert {"torch"} == candidates(with_graph, runtime="torch", device="cpu", threads=1).keys()
     assert {"onnx"} == candidates(with_graph, runtime="onnx", device="cpu", threads=1).keys()
+
+
+def test_one_that_crashes_leaves_the_other(
+    digits_bundle: Bundle, clock: Clock, table: Callable[..., Make]
+) -> None:
+    """Whatever a library raises, when it is made or when it runs; alone, it is told as it is."""
+
+    def broken() -> Table:
+        raise RuntimeError("no kernel for this graph")
+
+    makes = {"broken": broken, "torch": table("torch")}
+    with structlog.testing.capture_logs() as logs:
+        choice = choose(digits_bundle, makes, clock=clock)
+
+    assert "torch" == choice.backend.name
+    assert ["RuntimeError: no kernel for this graph"] == [t.refused for t in choice.trials if t.refused]
+    assert ["error"] == [line["log_level"] for line in logs if line["event"] == "runtime_fails"]
+    with pytest.raises(RuntimeError, match="no kernel"):
+        choose(digits_bundle, {"broken": broken}, clock=clock)

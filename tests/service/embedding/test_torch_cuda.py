@@ -12,7 +12,7 @@ from torch import Tensor
 from model.bundle import Bundle, BundleError, Golden, check_golden
 from service.embedding.torch_cpu import TorchCpu
 from service.embedding.torch_cuda import TorchCuda
-from tests.service import digits
+from tests.service import digits, texts
 
 
 class FakeGpu:
@@ -131,3 +131,15 @@ def test_a_net_that_no_graph_can_hold_is_run_as_it_is(digits_bundle: Bundle) -> 
     backend = TorchCuda(digits_bundle, device=FakeGpu(captures=False), shapes=(4,))
 
     assert check_golden(digits_bundle, backend.embed) < 1e-4
+
+
+def test_texts_are_neither_padded_nor_captured() -> None:
+    """Their batches are several tensors of their own shapes; the net runs as it is."""
+    device, text_bundle = FakeGpu(), texts.bundle()
+    backend = TorchCuda(text_bundle, device=device)
+    said = ["please block my card", "play that song", "an apple pie"]
+
+    assert check_golden(text_bundle, backend.embed) < 1e-3
+    np.testing.assert_allclose(backend.embed(said), TorchCpu(text_bundle, threads=1).embed(said), atol=1e-5)
+    assert not device.buffers
+    assert not device.captures
