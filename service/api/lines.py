@@ -244,7 +244,7 @@ class LinesAnswer(Response):
             items=good,
             done=asyncio.get_running_loop().create_future(),
             learn=self._asked.learn,
-            is_gone=is_gone(self._request),
+            is_gone=self._is_gone,
             trace=current_trace.get(),
         )
 
