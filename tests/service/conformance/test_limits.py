@@ -12,6 +12,8 @@ from websockets.typing import Subprotocol
 
 from tests.service.conformance.talker import PATIENCE_S, Server, Talker
 
+pytestmark = pytest.mark.slow
+
 
 async def test_more_items_than_credit(server: Server) -> None:
     """1008, and the reason has both numbers; what was sent before is not answered any more."""

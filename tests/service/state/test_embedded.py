@@ -20,6 +20,8 @@ from service.state.errors import DataFolderInUse, EmbeddedServerFailed, StoreUna
 from service.state.store import Append, StreamStore, connect
 from service.state.wire import Wire
 
+pytestmark = pytest.mark.slow
+
 # A firstseen in small: opens the folder, says its server's pid, appends and says each seq once it is durable.
 # Ctrl-C ends it as a service ends: what was opened is closed.
 PARENT = """
