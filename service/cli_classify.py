@@ -14,6 +14,7 @@ from typing import Annotated, BinaryIO
 import typer
 from rich.console import Console
 
+from service.cli_options import DEFAULT_URL, ApiKey, StreamName, Url
 from service.errors import ClientError
 from service.lines.parsing import Columns, Format
 from service.telling import ended, say, why
@@ -24,7 +25,6 @@ SOME_REFUSED = 1
 ASKED_WRONGLY = 2
 SERVICE_AWAY = 3
 
-_DEFAULT_URL = "http://127.0.0.1:8765"
 
 _EPILOG = """
 Exit status: 0 all classified; 1 some lines were refused (each has its problem in its place in the output);
@@ -38,16 +38,9 @@ def classify(
         list[Path] | None,
         typer.Argument(metavar="[FILE]...", help="Files of items; none, or -: standard input."),
     ] = None,
-    url: Annotated[str, typer.Option(help="Address of the running service.")] = _DEFAULT_URL,
-    stream: Annotated[
-        str | None, typer.Option(help=r"Name of the stream \[default: the service's own].")
-    ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            help="Key, where the service asks for one; better in FIRSTSEEN_API_KEY, since others see command lines."
-        ),
-    ] = None,
+    url: Url = DEFAULT_URL,
+    stream: StreamName = None,
+    api_key: ApiKey = None,
     out: Annotated[
         Path | None, typer.Option(help="Write verdicts to this file instead of standard output.")
     ] = None,

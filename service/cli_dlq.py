@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.cli_options import DEFAULT_URL, Url
 from service.errors import FirstseenError
 from service.telling import tame
 from service.tokens import BadToken, read_token
@@ -31,10 +32,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-_DEFAULT_URL = "http://127.0.0.1:8765"
 _TIMEOUT_S = 60.0
 
-Url = Annotated[str, typer.Option(help="Address of the running service.")]
 ApiKey = Annotated[
     str | None,
     typer.Option(
@@ -50,7 +49,7 @@ class DlqFailed(FirstseenError):
 
 
 @app.command("list")
-def listed(url: Url = _DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False) -> None:
+def listed(url: Url = DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = False) -> None:
     """Show what is in quarantine, oldest first: when, why, how often it was tried, how large it is.
 
     Example: [bold]firstseen dlq list --json | jq -r .items[].id[/bold]
@@ -69,7 +68,7 @@ def listed(url: Url = _DEFAULT_URL, api_key: ApiKey = None, as_json: AsJson = Fa
 @app.command()
 def retry(
     id: Annotated[str, typer.Argument(help="Its id, as `firstseen dlq list` shows it.")],
-    url: Url = _DEFAULT_URL,
+    url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +90,7 @@ def retry(
 def drop(
     id: Annotated[str | None, typer.Argument(help="Its id, as `firstseen dlq list` shows it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Drop all there are.")] = False,
-    url: Url = _DEFAULT_URL,
+    url: Url = DEFAULT_URL,
     api_key: ApiKey = None,
 ) -> None:
     """Forget an item, or all. It was never counted, and its id may be sent anew.
@@ -116,7 +115,7 @@ def _service(url: str, api_key: str | None) -> "httpx.Client":
     try:
         return httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False, headers=headers)
     except (httpx.InvalidURL, ValueError) as error:
-        raise DlqFailed(f"--url {url!r} cannot be used ({error}); give one like {_DEFAULT_URL}.") from None
+        raise DlqFailed(f"--url {url!r} cannot be used ({error}); give one like {DEFAULT_URL}.") from None
 
 
 def _checked(api_key: str) -> str:
@@ -135,7 +134,7 @@ def _asked(service: "httpx.Client", method: str, path: str, **parameters: str) -
         answer = service.request(method, path, params=parameters)
         body: Any = answer.json()
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        raise DlqFailed(f"--url {url!r} cannot be used ({error}); give one like {_DEFAULT_URL}.") from None
+        raise DlqFailed(f"--url {url!r} cannot be used ({error}); give one like {DEFAULT_URL}.") from None
     except httpx.TimeoutException:
         raise DlqFailed(
             f"The service at {url} did not answer within {_TIMEOUT_S:g} s. GET {url}/readyz says how it is."

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from service.cli_options import DEFAULT_URL, ApiKey, StreamName, Url
 from service.telling import ended, tame, why
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ NOT_IN_TIME = 1
 ASKED_WRONGLY = 2
 SERVICE_AWAY = 3
 
-_DEFAULT_URL = "http://127.0.0.1:8765"
 _STYLES = {
     "emerged": "bold magenta",
     "established": "magenta",
@@ -41,16 +41,9 @@ was away for too long; 130 Ctrl-C.
 
 @app.command(epilog=_EPILOG)
 def watch(
-    url: Annotated[str, typer.Option(help="Address of the running service.")] = _DEFAULT_URL,
-    stream: Annotated[
-        str | None, typer.Option(help=r"Name of the stream \[default: the service's own].")
-    ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            help="Key, where the service asks for one; better in FIRSTSEEN_API_KEY, since others see command lines."
-        ),
-    ] = None,
+    url: Url = DEFAULT_URL,
+    stream: StreamName = None,
+    api_key: ApiKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line an event.")] = False,
     until_emerged: Annotated[
         int | None,

@@ -20,6 +20,7 @@ TESTED_ELSEWHERE = {
     # A port, whose one implementation is tested.
     "service/spans.py": "tests/service/test_telemetry.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
+    "service/cli_options.py": "tests/service/test_cli_classify.py",
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/test_cli_classify.py",

@@ -94,10 +94,11 @@ async def classify(request: Request) -> Response:
             answers = iter(await answer(context, stream, good, asked=asked, deadline=deadline, is_gone=waits))
     outcomes = [one if isinstance(one, Refused) else next(answers) for one in read]
     if is_single and isinstance(outcomes[0], Refused):
-        return response_to(outcomes[0], context)
+        return response_to(outcomes[0], context, learn=asked.learn)
     results = [refused_of(one) if isinstance(one, Refused) else result_of(one) for one in outcomes]
     status = 200 if good or not read else 422
-    return await _encoded(results, answer_form, head, context, status=status, is_single=is_single)
+    promised = promise(context, learn=asked.learn)
+    return await _encoded(results, answer_form, head, promised, status=status, is_single=is_single)
 
 
 async def _read(
@@ -143,15 +144,15 @@ async def _encoded(
     results: list[dict[str, Any]],
     form: AnswerForm,
     head: Head,
-    context: Context,
+    promised: dict[str, str],
     *,
     status: int,
     is_single: bool,
 ) -> Response:
     if form.media_type == JSON and is_single:
-        return json_response(results[0], headers=promise(context))
+        return json_response(results[0], headers=promised)
     body = await form.encode(results, is_single)
-    headers = promise(context)
+    headers = dict(promised)
     if len(body) >= COMPRESS_FROM_BYTES:
         headers["vary"] = "accept-encoding"
         compressor = compressor_for(head.text(b"accept-encoding"))

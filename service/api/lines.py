@@ -115,7 +115,7 @@ class LinesAnswer(Response):
         asked: Asked,
         key: str | None,
     ) -> None:
-        super().__init__(headers=promise(context), media_type=LINES)
+        super().__init__(headers=promise(context, learn=asked.learn), media_type=LINES)
         del self.headers["content-length"]
         self._request = request
         self._context = context

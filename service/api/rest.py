@@ -79,17 +79,19 @@ async def answer(
     return await answered(stream.queue, job, timeout_s=context.settings.request_timeout_s)
 
 
-def response_to(outcome: Answer, context: Context) -> Response:
+def response_to(outcome: Answer, context: Context, *, learn: bool = True) -> Response:
     """What became of an item that was sent on its own."""
     if isinstance(outcome, Refused):
         refused = response_of(outcome.error)
-        refused.headers.update(promise(context))
+        refused.headers.update(promise(context, learn=learn))
         return refused
-    return json_response(result_of(outcome), headers=promise(context))
+    return json_response(result_of(outcome), headers=promise(context, learn=learn))
 
 
-def promise(context: Context) -> dict[str, str]:
-    """What an answer promises."""
+def promise(context: Context, *, learn: bool = True) -> dict[str, str]:
+    """What an answer promises; one of a dry run promises nothing, for nothing is kept."""
+    if not learn:
+        return {}
     return {DURABILITY_HEADER: context.settings.durability.value}
 
 

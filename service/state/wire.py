@@ -317,7 +317,7 @@ def _translate(error: Exception) -> NoReturn:
     if isinstance(error, (rx.AuthenticationError, rx.AuthorizationError, rx.NoPermissionError)):
         raise StoreMisconfigured(
             f"Redis does not let firstseen in ({text}): check user and password in FIRSTSEEN_REDIS_URL and "
-            "that the user may run FCALL, FUNCTION, HMGET, XRANGE and INFO on keys fs:*"
+            "that the user may run FCALL, FUNCTION, CONFIG GET and INFO, and read and write the keys fs:*"
         ) from error
     if isinstance(error, (rx.OutOfMemoryError, rx.ReadOnlyError, rx.BusyLoadingError)) or text.startswith(
         _REFUSED

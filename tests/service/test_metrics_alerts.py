@@ -101,33 +101,23 @@ promtool = pytest.mark.skipif(
 )
 
 
+def promtool_is_content_with(*arguments: str) -> None:
+    done = subprocess.run(["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @promtool
 @pytest.mark.slow
 def test_the_rules_do_what_their_tests_say() -> None:
     """Each alert fires when it should, and a service that is well raises none."""
-    done = subprocess.run(
-        ["promtool", "test", "rules", "alerts_test.yml"],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool_is_content_with("test", "rules", "alerts_test.yml")
 
 
 @promtool
 def test_the_configuration_is_one() -> None:
     """Prometheus would start with it."""
-    done = subprocess.run(
-        ["promtool", "check", "config", "prometheus.yml"],
-        cwd=FOLDER,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool_is_content_with("check", "config", "prometheus.yml")
 
 
 @promtool

@@ -27,7 +27,7 @@ import numpy as np
 
 from model.inputs import InputSpec, InvalidInput, TableInput
 from service.api.formats.head import Head, Limits
-from service.api.formats.json_body import too_many
+from service.api.formats.item_list import too_many
 from service.api.formats.objects import Read, fit_id, read_object
 from service.api.formats.pictures import Picture
 from service.errors import InvalidBody, InvalidItem, UnsupportedMediaType

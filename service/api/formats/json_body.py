@@ -13,15 +13,14 @@ limit (1,000 calls) is refused while it is read.
 """
 
 import asyncio
-from functools import lru_cache
-from typing import Annotated
 
 import msgspec
 
 from model.inputs import InputSpec, describe
 from service.api.formats.head import Head, Limits
+from service.api.formats.item_list import ItemList
 from service.api.formats.objects import Read, read_object
-from service.errors import BodyTooLarge, InvalidBody, InvalidItem
+from service.errors import InvalidBody, InvalidItem
 from service.intake import Refused
 
 _BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", "x": [...]}.'
@@ -32,17 +31,7 @@ _SPARE_VALUES = 4096
 """Values an item may have beyond those of its payload; a real one has a few."""
 
 
-class _Items(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    items: msgspec.Raw
-
-
-class _Any(msgspec.Struct, gc=False):
-    items: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_items = msgspec.json.Decoder(_Items)
-_any = msgspec.json.Decoder(_Any)
-"""Any object: a million fields of other names are passed over, and nothing is made of them."""
+_items = ItemList(msgspec.json.Decoder)
 
 
 async def read_json(body: bytearray, _head: Head, spec: InputSpec, limits: Limits) -> tuple[list[Read], bool]:
@@ -64,40 +53,17 @@ def split_items(body: bytearray, *, max_items: int) -> tuple[list[msgspec.Raw], 
         BodyTooLarge: More than `max_items`.
     """
     try:
-        items = _listed(body)
+        items = _items.listed(body)
         if items is msgspec.UNSET:
             return [msgspec.Raw(body)], True
         if items is not None and bytes(memoryview(items)[:1]) == b"[":
-            return _list_decoder(max_items).decode(items), False
-    except msgspec.ValidationError as error:
-        if "of length" in str(error):
-            raise too_many(max_items) from None
+            return _items.split(items, max_items=max_items), False
+    except msgspec.ValidationError:
         _check_json(body)
         raise InvalidBody(f"The body must be a JSON object. {_BODY}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise not_json(error) from None
     raise InvalidBody(f"items must be a list, alone in the body. {_BODY}")
-
-
-def _listed(body: bytearray) -> msgspec.Raw | msgspec.UnsetType | None:
-    """The items of a body; UNSET where it has none, and None where they are not alone."""
-    try:
-        return _items.decode(body).items
-    except msgspec.ValidationError:
-        return msgspec.UNSET if _any.decode(body).items is msgspec.UNSET else None
-
-
-@lru_cache(maxsize=8)
-def _list_decoder(max_items: int) -> msgspec.json.Decoder[list[msgspec.Raw]]:
-    """Of a list that stops at the first item too many."""
-    return msgspec.json.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(max_length=max_items)])
-
-
-def too_many(max_items: int) -> BodyTooLarge:
-    """The refusal of one item too many."""
-    return BodyTooLarge(
-        f"More than {max_items} items in one request: send at most {max_items}, or use WS /stream."
-    )
 
 
 async def read_each(raws: list[msgspec.Raw], spec: InputSpec) -> list[Read]:

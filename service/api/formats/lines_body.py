@@ -12,7 +12,8 @@ import asyncio
 
 from model.inputs import InputSpec
 from service.api.formats.head import Head, Limits
-from service.api.formats.json_body import read_text, too_many
+from service.api.formats.item_list import too_many
+from service.api.formats.json_body import read_text
 from service.api.formats.objects import Read
 from service.errors import BodyTooLarge, InvalidBody, InvalidItem
 from service.intake import Refused

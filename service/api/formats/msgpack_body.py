@@ -9,14 +9,13 @@ each is decoded on its own, and one whose bytes are more than a sound item could
 
 import asyncio
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Annotated, cast
+from typing import cast
 
 import msgspec
 
 from model.inputs import ImageInput, InputSpec, describe
 from service.api.formats.head import Head, Limits
-from service.api.formats.json_body import too_many
+from service.api.formats.item_list import ItemList
 from service.api.formats.objects import Read, read_object
 from service.errors import InvalidBody, InvalidItem
 from service.intake import Refused
@@ -36,23 +35,13 @@ _STRINGS = frozenset([*range(0xA0, 0xC0), 0xC0, 0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0x
 """... and of a string, bytes, or nil."""
 
 
-class _Items(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    items: msgspec.Raw
-
-
-class _Any(msgspec.Struct, gc=False):
-    items: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
 class _PictureItem(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     x: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     image: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_items = msgspec.msgpack.Decoder(_Items)
-_any = msgspec.msgpack.Decoder(_Any)
-"""Any map: a million fields of other names are passed over, and nothing is made of them."""
+_items = ItemList(msgspec.msgpack.Decoder)
 
 _picture_item = msgspec.msgpack.Decoder(_PictureItem)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError, ValueError, OverflowError)
@@ -112,32 +101,16 @@ def _joined(items: list[_Row], dtype: RawType, spec: InputSpec) -> list[Read]:
 
 def _split_items(body: bytearray, *, max_items: int) -> tuple[list[msgspec.Raw], bool]:
     try:
-        items = _listed(body)
+        items = _items.listed(body)
         if items is msgspec.UNSET:
             return [msgspec.Raw(body)], True
         if items is not None and memoryview(items)[0] in _ARRAYS:
-            return _list_decoder(max_items).decode(items), False
-    except msgspec.ValidationError as error:
-        if "of length" in str(error):
-            raise too_many(max_items) from None
+            return _items.split(items, max_items=max_items), False
+    except msgspec.ValidationError:
         raise InvalidBody(f"The body must be a map. {_BODY}") from None
     except _UNREADABLE as error:
         raise _not_msgpack(error) from None
     raise InvalidBody(f"items must be an array, alone in the body. {_BODY}")
-
-
-def _listed(body: bytearray) -> msgspec.Raw | msgspec.UnsetType | None:
-    """The items of a body; UNSET where it has none, and None where they are not alone."""
-    try:
-        return _items.decode(body).items
-    except msgspec.ValidationError:
-        return msgspec.UNSET if _any.decode(body).items is msgspec.UNSET else None
-
-
-@lru_cache(maxsize=8)
-def _list_decoder(max_items: int) -> msgspec.msgpack.Decoder[list[msgspec.Raw]]:
-    """Of a list that stops at the first item too many."""
-    return msgspec.msgpack.Decoder(Annotated[list[msgspec.Raw], msgspec.Meta(max_length=max_items)])
 
 
 async def _read_each(raws: Iterable[msgspec.Raw], spec: InputSpec) -> list[Read]:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from model.inputs import InputSpec, NumericInput
 from service.api.formats.head import Head, Limits
-from service.api.formats.json_body import too_many
+from service.api.formats.item_list import too_many
 from service.api.formats.objects import Read
 from service.errors import InvalidBody, InvalidHeader
 from service.raw import RAW_TYPES, RawType, read_raw

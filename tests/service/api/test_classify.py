@@ -55,6 +55,16 @@ class TestClassify:
 
         assert "fsync" == answer.headers["firstseen-durability"]
 
+    @pytest.mark.parametrize("is_single", [True, False])
+    @pytest.mark.parametrize("x", [digits.raw(), "no digit"])
+    def test_a_dry_run_promises_nothing(self, http: httpx.Client, is_single: bool, x: Any) -> None:
+        """Nothing is kept, so nothing is durable: neither a verdict nor a refusal says so."""
+        body = {"x": x} if is_single else {"items": [{"x": x}]}
+        answer = http.post("/classify", params={"learn": "false"}, json=body)
+
+        assert answer.status_code in {200, 422}
+        assert "firstseen-durability" not in answer.headers
+
     def test_in_order(self, http: httpx.Client, name: str) -> None:
         """Results come in the order of the items, and seqs of new items rise by one."""
         results = classify(http, *digits.many(name, 20))
