@@ -25,7 +25,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.runtime
 	@echo "Installing the test and check tools ..."
 	@$(PIP) install --quiet -c constraints.txt -e '.[dev,onnx,telemetry,text]'
-	@$(BIN)/python -m service.precompile
+	@$(BIN)/python -m service.compiling.precompile
 	@touch $@
 
 setup: $(VENV)/.dev ## create .venv with firstseen and all tools, at the versions in constraints.txt
@@ -46,9 +46,12 @@ format: $(VENV)/.dev ## let ruff fix and format the sources
 # wrong is not. The plugin for that would take a third of the time of the others, so they go without.
 ONCE_MORE := --reruns=1 --only-rerun='not within [0-9.]+ s' --only-rerun='it does not end' --only-rerun='Timeout .>'
 
+# A worker that dies ends the run: xdist's own way, to start another in its place, can leave it waiting for ever.
+EACH_CORE := -n auto --dist loadfile --max-worker-restart=0
+
 test: $(VENV)/.dev ## all tests that need no Docker engine
-	$(BIN)/python -m pytest -m "not e2e and not slow" -n auto --dist loadfile -p no:rerunfailures
-	$(BIN)/python -m pytest -m "slow and not e2e" -n auto --dist loadfile $(ONCE_MORE)
+	$(BIN)/python -m pytest -m "not e2e and not slow" $(EACH_CORE) -p no:rerunfailures
+	$(BIN)/python -m pytest -m "slow and not e2e" $(EACH_CORE) $(ONCE_MORE)
 
 # --strict: a package that the advisory database does not know is a failure, and not a silent pass.
 audit: $(VENV)/bin/python ## known vulnerabilities in what constraints.txt installs; asks PyPI's advisories

@@ -35,12 +35,12 @@ from service.clustering.engine import ClusterSpace, Engine
 from service.clustering.known import KnownGate
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamGate
-from service.labelled_stream import Stream, draw, fitted
+from service.evaluation.labelled_stream import Stream, draw, fitted
+from service.evaluation.replay import Steps
+from service.evaluation.schedule import Schedule, standard
+from service.pipeline.starting import starting_params
 from service.records import Float32s, Float64s, Int64s
-from service.replay import Steps
-from service.schedule import Schedule, standard
 from service.settings import Settings
-from service.starting import starting_params
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "firstseen": {},

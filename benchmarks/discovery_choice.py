@@ -15,9 +15,9 @@ from statistics import fmean
 from benchmarks.discovery_cells import Cell
 from benchmarks.discovery_entries import Entry, Settings
 from benchmarks.discovery_peers import BLOCK, Steps, TooSlow
-from service.labelled_stream import Stream
-from service.replay import Steps as Replayable
-from service.replay import answered
+from service.evaluation.labelled_stream import Stream
+from service.evaluation.replay import Steps as Replayable
+from service.evaluation.replay import answered
 from service.scoring.answers import Answers
 from service.scoring.matching import macro_f1
 

@@ -1,4 +1,4 @@
-"""The items of a cell before they are embedded, for streams in which known ones change (service/drift.py).
+"""The items of a cell before they are embedded, for streams in which known ones change (service/evaluation/drift.py).
 
 A cell keeps embeddings, and what changes is the item: an image gets noise, a text loses words. So the data set is read
 again, and the items of a stream go through the bundle's embedder as `firstseen replay` sends them.
@@ -11,10 +11,10 @@ import numpy as np
 from benchmarks.discovery_cells import bundle_of, parts_of
 from model.config import TrainConfig
 from model.datasets import load_dataset
-from service.backtest import Embeddings
-from service.drift import transforms_of
 from service.embedding import Embedder
-from service.labelled_stream import Stream
+from service.evaluation.backtest import Embeddings
+from service.evaluation.drift import transforms_of
+from service.evaluation.labelled_stream import Stream
 from service.records import Float32s
 
 

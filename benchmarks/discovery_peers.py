@@ -63,7 +63,7 @@ class Answers(Protocol):
 
 
 class Steps:
-    """A peer that can be replayed as the engine is (`service.replay.Steps`).
+    """A peer that can be replayed as the engine is (`service.evaluation.replay.Steps`).
 
     Args:
         cell: What it answers about.

@@ -49,10 +49,10 @@ from model.scores import Gate
 from model.scores.gate import LayerSlice
 from service.clustering.engine import StepResult
 from service.clustering.stream_gate import constants
-from service.labelled_stream import Stream
+from service.evaluation.labelled_stream import Stream
+from service.evaluation.replay import Steps as Replayable
+from service.evaluation.schedule import Arrival, Schedule
 from service.records import Float32s
-from service.replay import Steps as Replayable
-from service.schedule import Arrival, Schedule
 from service.scoring.clusters import judge
 from service.scoring.gate import auroc
 from service.scoring.rates import rates

@@ -20,8 +20,8 @@ from benchmarks.discovery_peers import Steps, TooSlow
 from benchmarks.discovery_suite import Group, splits_of
 from model.config import TrainConfig
 from model.configs import named_config
-from service.labelled_stream import Stream
-from service.replay import Steps as Replayable
+from service.evaluation.labelled_stream import Stream
+from service.evaluation.replay import Steps as Replayable
 from service.scoring.gate import auroc
 from service.scoring.measures import measure
 

@@ -1,7 +1,8 @@
 """What is announced when nothing is new but things change, and how rare may a new class be?
 
 The tables of the other groups are about streams in which the known classes stay as they are. Here a few cells get other
-schedules (service/schedule.py), the same for firstseen, for its item gate alone and for its stream gate alone.
+schedules (service/evaluation/schedule.py), the same for firstseen, for its item gate alone and for its stream gate
+alone.
 
     nulls   nothing new comes
         null            nothing happens at all
@@ -10,7 +11,7 @@ schedules (service/schedule.py), the same for firstseen, for its item gate alone
         half gone       every other known class stops, half-way
         two left        all known classes but two do
         noise, ...      all known items change, more and more from 30 to 80 % of the stream: each drift that such items
-                        can have (service/drift.py), embedded anew
+                        can have (service/evaluation/drift.py), embedded anew
     shares  two new classes come, at 20 % and at 50 % of the stream, each with that share of the items from then on
 
 What is told of a drift (`drifted`) is no cluster, and false clusters that were told to be one in the end are counted as
@@ -28,10 +29,10 @@ from benchmarks.discovery_runs import Run, Setup, base_of, config_of
 from benchmarks.discovery_suite import Group, splits_of
 from benchmarks.report import Row
 from model.config import TrainConfig
-from service.labelled_stream import Stream
+from service.evaluation.labelled_stream import Stream
+from service.evaluation.replay import answered
+from service.evaluation.schedule import Arrival, Drift, Schedule, Shift
 from service.records import Float32s
-from service.replay import answered
-from service.schedule import Arrival, Drift, Schedule, Shift
 from service.scoring.answers import Answers
 from service.scoring.measures import measure
 

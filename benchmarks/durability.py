@@ -47,7 +47,7 @@ from benchmarks.report import Row, log, machine, parser, publish
 from benchmarks.running import serving
 from model.datasets import load_dataset
 from service.clustering.engine import Engine
-from service.recovery import replay
+from service.pipeline.recovery import replay
 from service.state import store
 from service.state.embedded import EmbeddedServer
 from service.state.keys import Keys

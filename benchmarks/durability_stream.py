@@ -22,9 +22,9 @@ from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.embedding import Embedder
+from service.pipeline.starting import starting_params
 from service.records import Bools, Observed, Verdict, VerdictKind
 from service.settings import Settings
-from service.starting import starting_params
 from service.state.packing import pack_configure, pack_items, pack_verdict
 from service.state.store import Append
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from benchmarks.recording import Recording, record
 from benchmarks.training import train_digits
-from service.demo import HOLD_OUT
+from service.cli.demo import HOLD_OUT
 
 WIDTH = 900
 _LEFT, _RIGHT = 92, 888

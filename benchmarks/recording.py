@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import read_bundle
+from service.cli.demo import HOLD_OUT, make_stream
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
-from service.demo import HOLD_OUT, make_stream
 from service.embedding import Embedder
 from service.events import EventKind
 

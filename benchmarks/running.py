@@ -54,7 +54,7 @@ async def serving(
     start = perf_counter()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "service.cli", "serve", str(bundle)),
+            *(sys.executable, "-m", "service.cli.main", "serve", str(bundle)),
             *("--port", str(port), "--data-dir", str(folder / "data"), "--device", "cpu"),
             stdout=output,
             stderr=output,

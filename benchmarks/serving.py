@@ -55,8 +55,8 @@ from benchmarks.training import train_for
 from model.bundle import read_bundle
 from model.datasets import LabelledData, load_dataset
 from model.inputs import scale
-from service import protocol
-from service.protocol import JSON, MSGPACK
+from service.ingest import protocol
+from service.ingest.protocol import JSON, MSGPACK
 from service.state import store
 from service.state.embedded import EmbeddedServer
 

@@ -43,7 +43,7 @@ RUN pip install --no-deps . \
     && pip uninstall --yes pip
 # From elsewhere: here, `service` would be the source, not what was installed.
 WORKDIR /
-RUN python -m service.precompile
+RUN python -m service.compiling.precompile
 
 
 FROM python:3.11-slim-bookworm

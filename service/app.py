@@ -24,8 +24,9 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from model.bundle import Bundle
-from service import precompile
-from service.allowances import Allowances, Limits, rate_of
+from service.access.allowances import Allowances, Limits, rate_of
+from service.access.keyring import Keyring
+from service.access.origins import read_hosts, read_origins
 from service.api import classify, dlq, ingest_ws, rest, streams, tickets, watch_ws
 from service.api.access import Access, add_security
 from service.api.context import Context
@@ -33,18 +34,15 @@ from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
 from service.api.openapi import complete
 from service.api.seen import Seen
-from service.batching import Queue
+from service.compiling import precompile
+from service.compiling.precompile import Prepare
 from service.embedding import Embedder
 from service.errors import InvalidSetting
-from service.fanout import Fanout
-from service.keyring import Keyring
-from service.metrics import Metrics
-from service.origins import read_hosts, read_origins
-from service.pipeline import Pipeline
-from service.precompile import Prepare
-from service.request_id import namer
+from service.pipeline.batching import Queue
+from service.pipeline.fanout import Fanout
+from service.pipeline.pipeline import Pipeline
+from service.pipeline.starting import starting_params
 from service.settings import Settings
-from service.starting import starting_params
 from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
@@ -52,12 +50,14 @@ from service.state.key_store import KeyStore
 from service.state.names import StreamNames
 from service.state.store import StreamStore, connect
 from service.state.wire import Wire
-from service.stream import Stream
-from service.streams import Streams, cancelled
-from service.workers import Workers
+from service.streams.stream import Stream
+from service.streams.streams import Streams, cancelled
+from service.streams.workers import Workers
+from service.telemetry.metrics import Metrics
+from service.telemetry.request_id import namer
 
 if TYPE_CHECKING:
-    from service.telemetry import OtelSpans
+    from service.telemetry.tracing import OtelSpans
 
 log = structlog.get_logger("firstseen.app")
 
@@ -251,7 +251,7 @@ def _spans(settings: Settings, release: str) -> "OtelSpans | None":
     if settings.telemetry == "off":
         return None
     try:
-        from service.telemetry import OtelSpans, otlp_provider  # noqa: PLC0415 - an extra
+        from service.telemetry.tracing import OtelSpans, otlp_provider  # noqa: PLC0415 - an extra
     except ImportError as missing:
         raise InvalidSetting(
             f"FIRSTSEEN_TELEMETRY={settings.telemetry} needs OpenTelemetry ({missing}): "

@@ -5,9 +5,17 @@ wrong with what was sent; send the same again after `retry_after_s`. Everything 
 so (`InternalError`). `service.api.failures` maps each class to a status and a WebSocket close code.
 """
 
+from typing import Self
+
 
 class FirstseenError(Exception):
     """Base of all errors that reach a client."""
+
+    def __copy__(self) -> Self:
+        """The same, not yet raised: without traceback, cause and context; `__init__` is not run again."""
+        twin = type(self).__new__(type(self), *self.args)
+        twin.__dict__.update(self.__dict__)
+        return twin
 
 
 class ClientError(FirstseenError):

@@ -22,11 +22,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from model.bundle import read_bundle
+from service.access.scrubbing import ScrubbingFormatter, scrub
 from service.api.connection import BoundedHttp
 from service.api.ws_connection import BoundedWebSocket
 from service.app import create_app, drain
 from service.errors import InvalidSetting
-from service.scrubbing import ScrubbingFormatter, scrub
 from service.settings import Settings
 
 log = structlog.get_logger("firstseen")

@@ -16,9 +16,9 @@ import pydantic
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from service.access.origins import read_hosts, read_origins
 from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
-from service.origins import read_hosts, read_origins
 from service.state.durability import Durability, Tier
 from service.state.keys import STREAM_PATTERN
 
@@ -293,8 +293,8 @@ class Settings(BaseSettings):
         Args:
             known_error_rate: The bundle's, which holds unless the operator set one.
             cluster_radius: The bundle's, in units of its cluster space.
-            calibration_scores: n, the fewest that a p-value rests on (`service/fewest_scores.py`); None leaves the
-                rate unchecked.
+            calibration_scores: n, the fewest that a p-value rests on (`service/evaluation/fewest_scores.py`); None
+                leaves the rate unchecked.
 
         Raises:
             InvalidSetting: The rate is below 1 / (n + 1), the smallest p-value there is (see

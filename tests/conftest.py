@@ -4,8 +4,8 @@ there; and the clusterer compiled, so that none of them runs into its time limit
 
 import os
 
-from service import precompile
 from service.clustering.kernels.warm_up import are_kept
+from service.compiling import precompile
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read once, when the library is imported
 

@@ -19,19 +19,21 @@ NAMES = [path.relative_to(ROOT).as_posix() for path in SOURCES]
 CONTRACT = {"model.bundle", "model.inputs", "model.networks", "model.scores"}
 """What the service may know of the trainer; scores, since what is calibrated has to be what is served."""
 
-BESIDES = {"service/rehearsal.py": {"model.rehearse"}}  # runs as streams what the trainer rehearses with
+BESIDES = {
+    "service/evaluation/rehearsal.py": {"model.rehearse"}
+}  # runs as streams what the trainer rehearses with
 """What single files may know of the trainer beside the contract."""
 
 COMPOSITION = {
-    "service/backtest.py",  # replays data sets: needs the trainer's loaders, and its split to leave out what it used
+    "service/evaluation/backtest.py",  # replays data sets: needs the trainer's loaders, and its split
     "service/app.py",  # makes clocks, clients and servers, and ties them together
-    "service/cli.py",  # `firstseen train` and `firstseen inspect` are commands of the trainer
-    "service/cli_classify.py",  # tells how fast it goes, and draws a name for a run
+    "service/cli/main.py",  # `firstseen train` and `firstseen inspect` are commands of the trainer
+    "service/cli/classify.py",  # tells how fast it goes, and draws a name for a run
     "service/client/composition.py",  # the client's own: its key from the environment, ids from luck
-    "service/cli_keys.py",  # makes keys out of luck and the time of day, and clients and servers as cli_state does
-    "service/cli_state.py",  # makes clients, servers and owners' names for `firstseen state`, and says how long it took
-    "service/rehearsal.py",  # runs the trainer's rehearsals through the engine, for the trainer
-    "service/demo.py",  # trains a bundle before it serves it
+    "service/cli/keys.py",  # makes keys out of luck and the time of day, and clients and servers as cli_state does
+    "service/cli/state.py",  # makes clients, servers and owners' names for `firstseen state`, and says how long it took
+    "service/evaluation/rehearsal.py",  # runs the trainer's rehearsals through the engine, for the trainer
+    "service/cli/demo.py",  # trains a bundle before it serves it
     "service/server.py",  # the process around the service
 }
 """The only files that may know every concrete class, read the clock or read the environment."""
@@ -61,7 +63,7 @@ PURE_OWN = {
     "model.scores",  # functions of arrays, held to the same rules below
     "service.records",
     "service.events",
-    "service.compiled",
+    "service.compiling.compiled",
     "service.clustering",
 }
 

@@ -25,10 +25,10 @@ from model.config import TrainConfig
 from model.export import run as train_bundle
 from service.api.failures import FAILURES
 from service.app import create_app
-from service.cli import app as command_line
+from service.cli.main import app as command_line
 from service.events import EventKind
-from service.protocol import ClientMessage, StreamMessage, WatchMessage, schema
-from service.session import IngestSession
+from service.ingest.protocol import ClientMessage, StreamMessage, WatchMessage, schema
+from service.ingest.session import IngestSession
 from service.settings import CLIENT_VARIABLES, MIB, PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]

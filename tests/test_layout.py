@@ -18,15 +18,15 @@ TESTED_ELSEWHERE = {
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
     # A port, whose one implementation is tested.
-    "service/spans.py": "tests/service/test_telemetry.py",
+    "service/telemetry/spans.py": "tests/service/telemetry/test_tracing.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
-    "service/cli_options.py": "tests/service/test_cli_classify.py",
+    "service/cli/options.py": "tests/service/cli/test_classify.py",
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
-    "service/lines/run.py": "tests/service/test_cli_classify.py",
+    "service/lines/run.py": "tests/service/cli/test_classify.py",
     # Parts of the pipeline, seen through it.
-    "service/memory.py": "tests/service/test_deciding.py",
-    "service/tending.py": "tests/service/test_pipeline_fits.py",
+    "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
+    "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",
     "service/report/style.py": "tests/service/report/test_page.py",
     "service/clustering/stream_gate/constants.py": "tests/service/clustering/stream_gate/test_gate.py",
     # Kernels are seen through the class that owns the arrays: they cannot be called from Python.

@@ -28,7 +28,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import HTTPConnection
 
-from service.allowances import Allowance, Allowances, Limits, limits_of
+from service.access.allowances import Allowance, Allowances, Limits, limits_of
+from service.access.keyring import Keyring
+from service.access.origins import is_loopback, is_own_host, is_own_page
+from service.access.rights import Key, Scope
+from service.access.tokens import BadToken, read_ticket
 from service.errors import (
     Forbidden,
     ForeignOrigin,
@@ -38,12 +42,8 @@ from service.errors import (
     Unauthorized,
     WrongHost,
 )
-from service.keyring import Keyring
-from service.origins import is_loopback, is_own_host, is_own_page
-from service.rights import Key, Scope
 from service.state.errors import StoreUnavailable
 from service.state.key_store import KeyStore
-from service.tokens import BadToken, read_ticket
 
 if TYPE_CHECKING:
     from service.api.context import Context
@@ -73,7 +73,7 @@ class Access:
     """All that decides who may come in; made once.
 
     mode: FIRSTSEEN_KEYS; host: where it listens; allow_open: also where others may come; origins, hosts: see
-    service/origins.py;
+    service/access/origins.py;
     draw: so many random bytes, fit for secrets.
     """
 

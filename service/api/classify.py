@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from service.access.rights import Scope
 from service.api.access import Caller, admit, check, needs
 from service.api.asked import Asked, asked_in
 from service.api.bodies import receive_body
@@ -30,11 +31,10 @@ from service.api.plain_route import PlainRoute
 from service.api.rest import answer, json_response, promise, refused_of, response_to, result_of
 from service.api.schemas import ExaminedOut, ResultsOut, VerdictOut
 from service.api.seen import note
-from service.batching import Answer
 from service.errors import InvalidParameter, NotAcceptable, UnsupportedMediaType
-from service.intake import Refused
+from service.ingest.intake import Refused
+from service.pipeline.batching import Answer
 from service.records import Item
-from service.rights import Scope
 
 router = APIRouter(route_class=PlainRoute)
 

@@ -12,10 +12,10 @@ from service.api.access import Access, Caller
 from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
-from service.metrics import Metrics
 from service.settings import Settings
-from service.stream import Stream
-from service.streams import Streams
+from service.streams.stream import Stream
+from service.streams.streams import Streams
+from service.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, kw_only=True)

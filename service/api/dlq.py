@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from service.access.rights import Scope
 from service.api.access import admit, needs
 from service.api.context import context_of, stream_name, stream_of
 from service.api.rest import answer, json_response, response_to
 from service.api.schemas import STREAM, STREAM_PROBLEMS, DeadLettersOut, DroppedOut, ProblemOut, VerdictOut
 from service.errors import InvalidParameter
-from service.rights import Scope
 from service.state.dead_letters import DeadLetter
 
 router = APIRouter()

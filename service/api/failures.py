@@ -17,9 +17,9 @@ from starlette.responses import Response
 
 from service import errors
 from service.api.compression import ACCEPT_ENCODING
-from service.protocol import Problem
-from service.request_id import current_request_id
+from service.ingest.protocol import Problem
 from service.state.errors import StoreError
+from service.telemetry.request_id import current_request_id
 
 PROBLEM_JSON = "application/problem+json"
 

@@ -28,7 +28,7 @@ from dataclasses import replace
 
 from service.api.formats.head import Head
 from service.errors import InvalidHeader, KeyReused
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import AUTO_ID_PREFIX, Item
 
 KEY_HEADER = "Idempotency-Key"

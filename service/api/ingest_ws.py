@@ -1,4 +1,4 @@
-"""`WS /stream`: the shell around `service.session`. It moves frames; the session decides.
+"""`WS /stream`: the shell around `service.ingest.session`. It moves frames; the session decides.
 
 The route reads frames and queues items (when the queue is full it stops reading, so the client feels it); the pipeline
 reports verdicts; what has to be sent is sent by a task that lives only while there is something, so an idle socket is
@@ -15,20 +15,20 @@ import structlog
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.access.rights import Scope
 from service.api.access import KEY_ENDED, Caller, Ending, admit
 from service.api.context import Context, context_of, stream_name, stream_to_feed
 from service.api.failures import failure_of, problem_of
 from service.api.merging import take_next
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.api.patience import is_gone, paid
-from service.batching import Answer, Job, Queue
-from service.credits import Window
 from service.errors import FirstseenError, NotReady, Overloaded, StoreAway
-from service.protocol import Codec, Nack
-from service.rights import Scope
-from service.session import Close, Effect, Enqueue, IngestSession, Send
+from service.ingest.credits import Window
+from service.ingest.protocol import Codec, Nack
+from service.ingest.session import Close, Effect, Enqueue, IngestSession, Send
+from service.pipeline.batching import Answer, Job, Queue
 from service.settings import Settings
-from service.stream import Stream
+from service.streams.stream import Stream
 
 router = APIRouter()
 log = structlog.get_logger("firstseen.stream")

@@ -52,7 +52,6 @@ from service.api.idempotency import with_ids
 from service.api.patience import is_gone, paid
 from service.api.rest import promise, refused_of, result_of
 from service.api.seen import note
-from service.batching import Answer, Job
 from service.errors import (
     BodyTooSlow,
     FirstseenError,
@@ -62,10 +61,11 @@ from service.errors import (
     OverQuota,
     Unauthorized,
 )
-from service.intake import Refused
+from service.ingest.intake import Refused
+from service.pipeline.batching import Answer, Job
 from service.records import Item
-from service.stream import Stream
-from service.trace_context import current_trace
+from service.streams.stream import Stream
+from service.telemetry.trace_context import current_trace
 
 log = structlog.get_logger("firstseen.lines")
 

@@ -11,8 +11,8 @@ alone leaves alone.
 
 from collections import deque
 
-from service.protocol import Ack, Verdicts
-from service.session import Close, Send
+from service.ingest.protocol import Ack, Verdicts
+from service.ingest.session import Close, Send
 
 MOST_TOGETHER = 1024
 """Verdicts from which on a message takes no more, so that none is larger than a client's limit on a frame."""

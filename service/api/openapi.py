@@ -20,7 +20,7 @@ from service.api.formats.table import BODY_FORMS, IMAGES, OCTETS
 from service.api.idempotency import KEY_HEADER
 from service.api.patience import DEADLINE
 from service.api.schemas import EXAMPLE_VERDICT, STREAM, ItemIn, ItemsIn
-from service.intake import MAX_ID_CHARACTERS
+from service.ingest.intake import MAX_ID_CHARACTERS
 
 Schema = dict[str, Any]
 

@@ -8,7 +8,7 @@ import asyncio
 from starlette.websockets import WebSocket
 
 from service.api.failures import failure_of, problem_of
-from service.protocol import CODECS, Codec, ErrorMessage, StreamMessage, WatchMessage
+from service.ingest.protocol import CODECS, Codec, ErrorMessage, StreamMessage, WatchMessage
 
 MAX_REASON_BYTES = 123
 """Of a close frame, RFC 6455 section 5.5."""

@@ -22,8 +22,8 @@ from typing import Any
 from starlette.requests import HTTPConnection, Request
 
 from service.api.access import Caller
-from service.batching import Answer, Job, Queue
 from service.errors import InvalidParameter, OutcomeUnknown
+from service.pipeline.batching import Answer, Job, Queue
 
 DEADLINE_HEADER = "Firstseen-Deadline-Ms"
 LONGEST_MS = 3_600_000

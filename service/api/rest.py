@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import RedirectResponse, Response
 
 from model.inputs import example_item
+from service.access.rights import Scope
 from service.api.access import ALL_STREAMS, OPEN, admit, needs
 from service.api.asked import PLAIN, Asked
 from service.api.context import Context, context_of, stream_name, stream_of
@@ -24,16 +25,15 @@ from service.api.schemas import (
     ProblemOut,
     ReadyOut,
 )
-from service.batching import Answer, Job
 from service.errors import UnknownCluster, UnknownStream
-from service.examined import Examined, fields_of
-from service.intake import Refused
-from service.protocol import JSON, MSGPACK
+from service.ingest.intake import Refused
+from service.ingest.protocol import JSON, MSGPACK
+from service.pipeline.batching import Answer, Job
+from service.pipeline.examined import Examined, fields_of
 from service.records import SHOWN, ClusterState, Item, Verdict
-from service.rights import Scope
-from service.stream import Stream
-from service.stream_rows import NOT_OPEN
-from service.trace_context import current_trace
+from service.streams.stream import Stream
+from service.streams.stream_rows import NOT_OPEN
+from service.telemetry.trace_context import current_trace
 
 router = APIRouter()
 

@@ -20,10 +20,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.access import CALLER
-from service.http_metrics import OTHER, HttpMetrics
-from service.request_id import current_request_id
-from service.spans import Spans
-from service.trace_context import current_trace, parse_traceparent
+from service.telemetry.http_metrics import OTHER, HttpMetrics
+from service.telemetry.request_id import current_request_id
+from service.telemetry.spans import Spans
+from service.telemetry.trace_context import current_trace, parse_traceparent
 
 log = structlog.get_logger("firstseen.requests")
 
@@ -60,7 +60,7 @@ class Seen:
     Args:
         app: The service.
         metrics: What is counted.
-        name: Gives a request its name; see `service.request_id`.
+        name: Gives a request its name; see `service.telemetry.request_id`.
         logs: Whether there is a log line for each request.
         spans: Who draws traces, if anybody does.
         paths: Routes without parameters, which are known by their path.

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from service.access.rights import Scope
 from service.api.access import SOME_STREAMS, admit, needs
 from service.api.context import context_of
 from service.api.rest import json_response
 from service.api.schemas import ProblemOut, StreamsOut
-from service.rights import Scope
 
 router = APIRouter()
 

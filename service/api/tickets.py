@@ -4,8 +4,8 @@ A browser cannot send a header with a WebSocket, and a key in its address would 
 with its key, for a ticket, and opens `/stream?ticket=fst_...` with that. A ticket is bound to the key that asked, to
 one scope and one stream; it works once, within 30 seconds, at any replica, and its key must still be valid then.
 
-How many may be asked for is in service/allowances.py; beyond that is 429. So a family has at most 350 of them in the
-store, from each replica.
+How many may be asked for is in service/access/allowances.py; beyond that is 429. So a family has at most 350 of them
+in the store, from each replica.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -13,15 +13,15 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from service.access.rights import Scope
+from service.access.tokens import SECRET_BYTES, digest_of, make_ticket
 from service.api.access import admit, check, needs
 from service.api.context import context_of, stream_name
 from service.api.rest import json_response
 from service.api.schemas import ProblemOut, TicketOut
 from service.errors import StoreAway
-from service.rights import Scope
 from service.state.errors import StoreUnavailable
 from service.state.key_store import Ticket
-from service.tokens import SECRET_BYTES, digest_of, make_ticket
 
 router = APIRouter()
 

@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from service.access.rights import Scope
 from service.api.access import KEY_ENDED, Ending, admit
 from service.api.context import context_of, stream_name, stream_of
 from service.api.outgoing import SlowReader, accept, close, refuse, send_message
 from service.errors import FirstseenError
-from service.fanout import Subscription
-from service.protocol import Codec, Event, Hello
+from service.ingest.protocol import Codec, Event, Hello
+from service.pipeline.fanout import Subscription
 from service.records import SHOWN
-from service.rights import Scope
 
 router = APIRouter()
 

@@ -6,11 +6,11 @@ hostile is shown, and that is all it can do.
 
 from collections.abc import Iterable, Sequence
 
+from service.evaluation.schedule import describe
 from service.report import confusion, curves, delays, plane, timeline
 from service.report.markup import Markup, join, node, shortened, text
 from service.report.records import Report, Run, Spread
 from service.report.style import STYLE
-from service.schedule import describe
 from service.scoring.measures import MEASURES, written
 
 _TILES = ("classes_found", "macro_f1", "auroc", "known_accuracy", "false_per_10k", "delay_median")

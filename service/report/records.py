@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import msgspec
 
 from service.errors import FirstseenError
-from service.schedule import Schedule
+from service.evaluation.schedule import Schedule
 from service.scoring.ceiling import Ceiling
 from service.scoring.clusters import ClassScore, ClusterScore, DriftScore
 from service.scoring.measures import Measures

@@ -15,7 +15,7 @@ from service.clustering import snapshot
 from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
-from service.recovery import replay_entry
+from service.pipeline.recovery import replay_entry
 from service.state.errors import LeaseHeld, StoreError
 from service.state.packing import EntryUnreadable, unpack_entry
 from service.state.store import StreamStore

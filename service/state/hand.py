@@ -1,7 +1,7 @@
 """The note by which an owner's heir knows that he did not leave in order, and what he had in hand.
 
 It is one short string, there from the first batch on and gone after an orderly stop (`hand`, see keys.py). What it
-means is decided in `service.wary`. MessagePack, no pickle.
+means is decided in `service.pipeline.wary`. MessagePack, no pickle.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,7 +30,7 @@ class Note:
         t: When he took over, seconds since 1970 (UTC).
         unclean: How many owners in a row, before him, did not leave in order.
         seq: Where the stream stood when he took `items` in hand: further on, and they are durable.
-        items: What he is about to step, by name (`service.wary.name_of`); empty while nothing is in doubt.
+        items: What he is about to step, by name (`service.pipeline.wary.name_of`); empty while nothing is in doubt.
         deaths: What earlier owners died of, perhaps.
     """
 

@@ -2,7 +2,7 @@
 
 Keys are one hash for all streams, `fs:keys` (see keys.py), some fields a key:
 
-    <id>            the record, JSON (service/rights.py), all but what follows
+    <id>            the record, JSON (service/access/rights.py), all but what follows
     <id>:revoked    when it was revoked, seconds since 1970; a field of its own, so that no rewrite of the record
                     (a rotation that runs at the same time) can take it back
     <id>:used       when it was last used, to the minute
@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from service.rights import MOST_KEYS, Key, Scope
+from service.access.rights import MOST_KEYS, Key, Scope
 from service.state.errors import StoreError
 from service.state.keys import API_KEYS, ticket_key
 from service.state.wire import Wire

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.discovery_cells import trained
 from benchmarks.discovery_drift import DriftingItems
 from model.config import TrainConfig
-from service.schedule import Drift, Schedule
+from service.evaluation.schedule import Drift, Schedule
 
 CONFIG = TrainConfig(
     dataset="digits", hold_out=("3", "7"), epochs=1, max_items=700, threads=1, seed=1, rehearse=False

@@ -22,9 +22,9 @@ from benchmarks.discovery_schedules import (
 )
 from benchmarks.discovery_suite import GROUPS, Group
 from model.inputs import ImageInput, InputSpec, TableColumn, TableInput, TextInput, VectorInput
-from service.drift import transforms_of
-from service.labelled_stream import draw
-from service.schedule import along
+from service.evaluation.drift import transforms_of
+from service.evaluation.labelled_stream import draw
+from service.evaluation.schedule import along
 
 KNOWN = tuple("abcdef")
 POOL = [label for label in (*KNOWN, "x", "y") for _ in range(2000)]

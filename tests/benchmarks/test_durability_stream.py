@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.durability_stream import IDS, Decided, batches, decide
 from service.clustering.engine import Engine
-from service.recovery import replay
+from service.pipeline.recovery import replay
 from service.state.batches import LogRecord
 from service.state.packing import unpack_entries
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.recording import record
-from service.demo import make_stream
+from service.cli.demo import make_stream
 
 
 def test_a_recording_has_an_answer_for_every_item_of_the_demo(bundle_dir: Path) -> None:

@@ -22,8 +22,8 @@ from typing import Any
 import httpx
 import pytest
 
+from service.cli.demo import HOLD_OUT, DemoStream, make_stream
 from service.client import StreamClient
-from service.demo import HOLD_OUT, DemoStream, make_stream
 from service.records import Verdict, VerdictKind
 from service.scoring import score
 
@@ -274,7 +274,7 @@ def test_the_image_brings_compiled_code(compose: Compose) -> None:
 def test_another_processor_compiles_at_start(compose: Compose) -> None:
     """Code for a processor that the image was not built on is made and kept in the container's /tmp."""
     other = ("--env", "NUMBA_CPU_NAME=generic", "--env", "NUMBA_CPU_FEATURES=")
-    ahead = ("--entrypoint", "python", "service", "-m", "service.precompile")
+    ahead = ("--entrypoint", "python", "service", "-m", "service.compiling.precompile")
     said = compose("run", "--rm", "--no-TTY", "--no-deps", *other, *ahead)
 
     assert "Done. It is kept in /tmp/" in said

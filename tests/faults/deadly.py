@@ -7,7 +7,8 @@ import signal
 from collections.abc import Sequence
 
 from model.inputs import Payload
-from service import app, cli
+from service import app
+from service.cli import main as cli
 from service.records import Float32s
 from tests.service.crashing import is_white
 

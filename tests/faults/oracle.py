@@ -28,10 +28,10 @@ from redis.asyncio import Redis
 from model.bundle import Bundle
 from service.clustering import snapshot
 from service.clustering.engine import Engine
+from service.pipeline.recovery import replay_entry
+from service.pipeline.starting import starting_params
 from service.records import Observed, Verdict
-from service.recovery import replay_entry
 from service.settings import Settings
-from service.starting import starting_params
 from service.state.errors import StoreError
 from service.state.keys import Keys
 from service.state.packing import unpack_entry, unpack_verdict

@@ -4,7 +4,7 @@ A start of `firstseen serve` costs three seconds of processor, nearly all of it 
 
     Zygote (the test's process) ──spawn──► zygote.py: imports, loads the compiled kernels, starts no thread
                                              │ fork
-                                             └──► arguments, environment, log, clock of its own; then service.cli.main
+                                             └──► arguments, environment, log, clock of its own; then `firstseen`
 
 What is forked is a process like any other: it has its own sockets, event loop, threads and embedded store (tied to
 it: the store's parent is the fork), and it can be killed, stopped and continued. Forking is safe since the zygote
@@ -184,7 +184,7 @@ def _become(request: dict[str, Any]) -> None:
         signal.signal(signal.SIGUSR2, _tell_where)
         sys.argv = ["firstseen", *request["argv"]]
         from service import app
-        from service.cli import main
+        from service.cli.main import main
         from service.state import snapshots
         from tests.faults.deadly import Fragile
 

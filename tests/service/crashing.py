@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from model.inputs import Payload
-from service.examining import Embeds
+from service.pipeline.examining import Embeds
 from service.records import Float32s
 from service.settings import Settings
 from tests.service import digits

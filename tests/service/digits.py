@@ -15,7 +15,7 @@ import numpy as np
 from model.bundle import Bundle, BundleContents, read_bundle, write_bundle
 from model.config import TrainConfig
 from model.export import run
-from service.demo import make_stream
+from service.cli.demo import make_stream
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -10,9 +10,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from model.bundle import Bundle
-from service import precompile
 from service.app import create_app
-from service.precompile import Prepare
+from service.compiling import precompile
+from service.compiling.precompile import Prepare
 from service.server import make_server
 from service.settings import Settings
 from tests.service.waiting import until

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from service import cli_keys
-from service.rights import Key, Scope
+from service.access.rights import Key, Scope
+from service.access.tokens import make_token, read_token
+from service.cli import keys as cli_keys
 from service.settings import Settings
 from service.state.errors import StoreUnavailable
 from service.state.key_store import KeyStore, StoredKeys
-from service.tokens import make_token, read_token
 
 T = TypeVar("T")
 

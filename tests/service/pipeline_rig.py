@@ -10,15 +10,15 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from model.bundle import Bundle
-from service.batching import Answer, Job, Queue
 from service.clustering.params import EngineParams
 from service.errors import ItemQuarantined
-from service.fanout import Fanout
-from service.intake import Refused
-from service.metrics import Metrics
-from service.pipeline import Pipeline
+from service.ingest.intake import Refused
+from service.pipeline.batching import Answer, Job, Queue
+from service.pipeline.fanout import Fanout
+from service.pipeline.pipeline import Pipeline
 from service.records import Float32s, Item
 from service.state.store import StreamStore
+from service.telemetry.metrics import Metrics
 from tests.service import digits
 from tests.service.fake_store import FakeStore
 from tests.service.waiting import soon

@@ -40,7 +40,7 @@ class Launch(Protocol):
 
 
 def plainly(
-    argv: Sequence[str], *, environ: Mapping[str, str], log: Path, module: str = "service.cli"
+    argv: Sequence[str], *, environ: Mapping[str, str], log: Path, module: str = "service.cli.main"
 ) -> Process:
     """As a person starts it: a new Python, which takes three seconds to import what it needs. `module` is the command
     line, or one made to fail.

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.clustering.engine import StepResult
-from service.labelled_stream import Stream, draw
+from service.evaluation.labelled_stream import Stream, draw
+from service.evaluation.replay import replay
+from service.evaluation.schedule import standard
 from service.records import Float32s, Float64s, Verdict, VerdictKind
-from service.replay import replay
 from service.report.records import Report, Run, summarize
-from service.schedule import standard
 
 KNOWN = ("a", "b", "c")
 UNSEEN = ("<script>x</script>", 'y & "y"')

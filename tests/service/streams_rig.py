@@ -8,17 +8,17 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from service.batching import Job, Queue
 from service.clustering.params import EngineParams
-from service.fanout import Fanout
-from service.metrics import Metrics
-from service.pipeline import Pipeline
-from service.precompile import Prepare
+from service.compiling.precompile import Prepare
+from service.pipeline.batching import Job, Queue
+from service.pipeline.fanout import Fanout
+from service.pipeline.pipeline import Pipeline
 from service.records import Item
 from service.state.names import StoredStream
-from service.stream import Stream
-from service.streams import Streams
-from service.workers import Workers
+from service.streams.stream import Stream
+from service.streams.streams import Streams
+from service.streams.workers import Workers
+from service.telemetry.metrics import Metrics
 from tests.service import digits
 from tests.service.fake_store import FakeStore, Shared
 from tests.service.pipeline_rig import TableNet

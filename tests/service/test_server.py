@@ -11,10 +11,10 @@ import pytest
 import structlog
 from websockets.sync.client import connect
 
+from service.access.tokens import make_token
 from service.errors import InvalidSetting
 from service.server import _bound, allow_files, configure_logging
 from service.settings import Settings
-from service.tokens import make_token
 from tests.service import digits
 from tests.service.keyed import key_of, put
 from tests.service.processes import Serve

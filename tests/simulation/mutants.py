@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from service.clustering import snapshot
 from service.clustering.engine import StepResult
-from service.pipeline import Pipeline
+from service.pipeline.pipeline import Pipeline
 from service.records import Item
 from service.state.errors import Fenced, StoreUnavailable
 from service.state.store import Append, StreamStore

@@ -14,15 +14,15 @@ It uses the code under test only to read single values: entries, descriptions, v
 
 from dataclasses import dataclass, field
 
-from service.batching import Answer
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
 from service.errors import ItemQuarantined
-from service.intake import Refused
+from service.ingest.intake import Refused
+from service.pipeline.batching import Answer
+from service.pipeline.recovery import replay_entry
 from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
-from service.recovery import replay_entry
 from service.state.batches import read_entry
 from service.state.keys import Keys
 from service.state.packing import pack_verdict, unpack_entry

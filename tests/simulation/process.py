@@ -6,14 +6,14 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from service.batching import Answer, Job, Queue
 from service.clustering.params import EngineParams
 from service.errors import FirstseenError
-from service.fanout import Fanout
-from service.metrics import Metrics
-from service.pipeline import Pipeline
+from service.pipeline.batching import Answer, Job, Queue
+from service.pipeline.fanout import Fanout
+from service.pipeline.pipeline import Pipeline
 from service.records import Item
 from service.state.store import StreamStore
+from service.telemetry.metrics import Metrics
 from tests.simulation import small
 from tests.simulation.client import SimulatedRedis
 from tests.simulation.loop import Host, VirtualLoop

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from service.errors import InternalError
-from service.recovery import ReplayMismatch
+from service.pipeline.recovery import ReplayMismatch
 from service.state.errors import StoreError
 from tests.simulation.loop import Stuck
 from tests.simulation.oracle import Violation

@@ -18,15 +18,15 @@ from typing import Self
 
 import structlog
 
-from service.batching import Answer
 from service.clustering.params import EngineParams
 from service.errors import FirstseenError, InternalError
-from service.intake import Refused
-from service.pipeline import Pipeline
+from service.ingest.intake import Refused
+from service.pipeline.batching import Answer
+from service.pipeline.pipeline import Pipeline
+from service.pipeline.stream_view import StreamView
 from service.records import Item
 from service.state.keys import Keys
 from service.state.store import StreamStore
-from service.stream_view import StreamView
 from tests.simulation import small
 from tests.simulation.faults import Faults
 from tests.simulation.loop import VirtualLoop

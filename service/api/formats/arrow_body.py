@@ -6,8 +6,8 @@
     image   instead of x, for images: binary, a PNG or JPEG
     ...     instead of x, for tables: the table's own columns, numbers, booleans, strings, dictionaries of strings
 
-Numbers in lists of one length are not copied before they are checked and scaled at once (`service.raw`); of any numeric
-type. A null, or a list of another length, is refused alone.
+Numbers in lists of one length are not copied before they are checked and scaled at once (`service.ingest.raw`); of
+any numeric type. A null, or a list of another length, is refused alone.
 
 Columns of other types are refused, and some of those could hold more than they have bytes: views that overlap, runs,
 nulls in lists. So are compressed buffers, whose size is known only to who sent them: compress the body instead
@@ -31,8 +31,8 @@ from service.api.formats.item_list import too_many
 from service.api.formats.objects import Read, fit_id, read_object
 from service.api.formats.pictures import Picture
 from service.errors import InvalidBody, InvalidItem, UnsupportedMediaType
-from service.intake import Refused, read_id
-from service.raw import items_of
+from service.ingest.intake import Refused, read_id
+from service.ingest.raw import items_of
 
 ARROW = "application/vnd.apache.arrow.stream"
 

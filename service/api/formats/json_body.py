@@ -21,7 +21,7 @@ from service.api.formats.head import Head, Limits
 from service.api.formats.item_list import ItemList
 from service.api.formats.objects import Read, read_object
 from service.errors import InvalidBody, InvalidItem
-from service.intake import Refused
+from service.ingest.intake import Refused
 
 _BODY = 'Send {"items": [{"id": "a", "x": [...]}, ...]} or one item {"id": "a", "x": [...]}.'
 

@@ -16,7 +16,7 @@ from service.api.formats.item_list import too_many
 from service.api.formats.json_body import read_text
 from service.api.formats.objects import Read
 from service.errors import BodyTooLarge, InvalidBody, InvalidItem
-from service.intake import Refused
+from service.ingest.intake import Refused
 
 _BYTES_A_TURN = 32 * 1024
 _LINE = 'Send one item a line, like {"id": "a", "x": [...]}.'

@@ -18,8 +18,8 @@ from service.api.formats.head import Head, Limits
 from service.api.formats.item_list import ItemList
 from service.api.formats.objects import Read, read_object
 from service.errors import InvalidBody, InvalidItem
-from service.intake import Refused
-from service.raw import RAW_TYPES, RawType, read_raw
+from service.ingest.intake import Refused
+from service.ingest.raw import RAW_TYPES, RawType, read_raw
 
 _BODY = 'Send the MessagePack of {"items": [{"id": "a", "x": [...]}, ...]} or of one item {"id": "a", "x": [...]}.'
 

@@ -1,9 +1,9 @@
 """Items as objects: what JSON, NDJSON and MessagePack have in common.
 
-    {"id": "a", "x": [0, 0, 5, 13]}                   as everywhere (`service.intake`)
+    {"id": "a", "x": [0, 0, 5, 13]}                   as everywhere (`service.ingest.intake`)
     {"id": "a", "image": "iVBORw0KGgo..."}            of an image: a PNG or JPEG, in base64; in MessagePack as bytes
     {"id": "a", "x": "data:image/png;base64,iVBO..."} the same as a data: URL (RFC 2397)
-    {"id": "a", "x": <bytes>}                         in MessagePack: raw values, see `service.raw`
+    {"id": "a", "x": <bytes>}                         in MessagePack: raw values, see `service.ingest.raw`
 
 A picture is only found here; it is decoded later (`pictures.py`). Raw values are uint8 or little-endian float32, which
 their number tells: as many bytes as the item has numbers, or four times as many.
@@ -16,8 +16,8 @@ import numpy as np
 from model.inputs import ImageInput, InputSpec, describe
 from service.api.formats.pictures import Picture
 from service.errors import InvalidItem
-from service.intake import Refused, read_id, read_items
-from service.raw import RAW_TYPES, RawType
+from service.ingest.intake import Refused, read_id, read_items
+from service.ingest.raw import RAW_TYPES, RawType
 from service.records import Item
 
 Read = Item | Refused | Picture

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from model.inputs import ImageInput, InputSpec, InvalidInput
 from model.inputs.picture import BadPicture, picture_values
 from service.errors import ClientGone, InvalidItem, Overloaded
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pictures")

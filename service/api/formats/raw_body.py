@@ -4,8 +4,9 @@
     Firstseen-Shape: 64,784                the number of items, then the shape of each; may be left out
     Firstseen-Ids: a,b,,d                  an id for each, percent-encoded (RFC 3986); empty for none; may be left out
 
-How the numbers lie in the body `service.raw` says. Without a shape the number of items follows from the size. The shape
-of an item may be flat or that of the input, as in JSON: `64,784`, `64,28,28` and `64,1,28,28` are the same bytes.
+How the numbers lie in the body `service.ingest.raw` says. Without a shape the number of items follows from the size.
+The shape of an item may be flat or that of the input, as in JSON: `64,784`, `64,28,28` and `64,1,28,28` are the same
+bytes.
 """
 
 from typing import get_args
@@ -16,7 +17,7 @@ from service.api.formats.head import Head, Limits
 from service.api.formats.item_list import too_many
 from service.api.formats.objects import Read
 from service.errors import InvalidBody, InvalidHeader
-from service.raw import RAW_TYPES, RawType, read_raw
+from service.ingest.raw import RAW_TYPES, RawType, read_raw
 
 SHAPE_HEADER = "Firstseen-Shape"
 DTYPE_HEADER = "Firstseen-Dtype"

@@ -19,7 +19,7 @@ from service.clustering.kernels.state import (
     TOUCHED,
     State,
 )
-from service.compiled import compiled, seldom
+from service.compiling.compiled import compiled, seldom
 
 
 @seldom

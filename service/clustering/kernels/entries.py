@@ -34,7 +34,7 @@ from service.clustering.kernels.state import (
     shared_now,
     weight_now,
 )
-from service.compiled import compiled, entry
+from service.compiling.compiled import compiled, entry
 from service.records import Float32s, Float64s, Int32s, Int64s, UInt8s
 
 

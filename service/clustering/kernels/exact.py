@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from service.compiled import compiled
+from service.compiling.compiled import compiled
 
 _LN_2 = 0.6931471805599453
 _LOG2_E = 1.4426950408889634

@@ -27,7 +27,7 @@ from service.clustering.kernels.state import (
     faded,
     weight_now,
 )
-from service.compiled import compiled, seldom
+from service.compiling.compiled import compiled, seldom
 from service.records import Float64s
 
 

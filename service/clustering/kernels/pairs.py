@@ -26,7 +26,7 @@ from service.clustering.kernels.state import (
     shared_now,
     weight_now,
 )
-from service.compiled import compiled, seldom
+from service.compiling.compiled import compiled, seldom
 
 
 @compiled

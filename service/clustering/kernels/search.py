@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from service.clustering.kernels.state import ALIVE, HIGH, LANES, NEAR, RADIUS, REACH, State
-from service.compiled import compiled, compiled_loosely
+from service.compiling.compiled import compiled, compiled_loosely
 from service.records import Float32s, Float64s, Int64s
 
 FEW = 4

@@ -44,7 +44,7 @@ loop, to the bit, on every processor.
 import math
 from typing import NamedTuple
 
-from service.compiled import compiled, seldom
+from service.compiling.compiled import compiled, seldom
 from service.records import Float32s, Float64s, Int32s, Int64s, UInt8s
 
 LANES = 128

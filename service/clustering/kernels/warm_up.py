@@ -10,7 +10,7 @@ import numpy as np
 from service.clustering.kernels import entries
 from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import ClustererParams
-from service.compiled import is_kept
+from service.compiling.compiled import is_kept
 from service.records import Float64s
 
 ENTRIES = (

@@ -19,12 +19,12 @@ from starlette.routing import Mount, WebSocketRoute
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from service.access.bucket import Rate
+from service.access.rights import Scope
+from service.access.tokens import make_token
 from service.api.access import API_KEY, BEARER, KEY_ENDED
 from service.app import create_app
-from service.bucket import Rate
-from service.rights import Scope
 from service.settings import Settings
-from service.tokens import make_token
 from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.keyed import in_store, key_of, put

@@ -12,8 +12,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from service.access.rights import Key
 from service.app import make_access
-from service.rights import Key
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running

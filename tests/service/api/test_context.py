@@ -6,11 +6,11 @@ from typing import Any, cast
 import pytest
 from starlette.requests import HTTPConnection
 
-from service.allowances import Allowances, Limits
+from service.access.allowances import Allowances, Limits
+from service.access.keyring import Keyring
 from service.api.access import Access, Caller
 from service.api.context import Context, stream_name, stream_to_feed
 from service.errors import OverQuota
-from service.keyring import Keyring
 from service.settings import Settings
 from tests.service.keyed import FakeKeyStore, key_of
 

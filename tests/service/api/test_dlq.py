@@ -9,8 +9,8 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
-from service import quarantine
 from service.client import StreamClient
+from service.pipeline.pipeline import quarantine
 from tests.service import digits
 from tests.service.crashing import WHITE, Crashing, fragile
 from tests.service.inside import Inside

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from service.api.formats.head import Head
 from service.api.idempotency import Fingerprints, key_of, with_ids
 from service.errors import InvalidHeader, InvalidItem, KeyReused
-from service.intake import Refused, read_id
+from service.ingest.intake import Refused, read_id
 from service.records import Item, auto_id
 
 keys = st.text(

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from service.protocol import JSON, MSGPACK
+from service.ingest.protocol import JSON, MSGPACK
 from tests.service import digits
 from tests.service.api.conftest import MAX_ITEMS, WINDOW
 from tests.service.inside import Inside

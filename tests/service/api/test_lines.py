@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from service.api.compression import zstd
-from service.batching import Job
+from service.pipeline.batching import Job
 from tests.service import digits
 from tests.service.inside import Inside
 from tests.service.waiting import until

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.merging import MOST_TOGETHER, take_next
-from service.protocol import Ack, Nack, Problem, Result, Verdicts
+from service.ingest.protocol import Ack, Nack, Problem, Result, Verdicts
+from service.ingest.session import Close, Send
 from service.records import VerdictKind
-from service.session import Close, Send
 
 PROBLEM = Problem("about:blank", "t", 422, "d")
 

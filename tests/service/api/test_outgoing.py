@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket
 
 from service.api.outgoing import MAX_REASON_BYTES, SlowReader, accept, close, refuse, send_message
 from service.errors import NotReady
-from service.protocol import CODECS, JSON, MSGPACK, Ack
+from service.ingest.protocol import CODECS, JSON, MSGPACK, Ack
 
 ACK = Ack(accepted=1, durable=1, durability="fsync", credits=1)
 

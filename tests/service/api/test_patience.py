@@ -12,8 +12,8 @@ import pytest
 from starlette.requests import Request
 
 from service.api.patience import DEADLINE_HEADER, GONE, answered, deadline_of, is_gone
-from service.batching import Job, Queue
 from service.errors import DeadlineMissed, InvalidParameter, OutcomeUnknown
+from service.pipeline.batching import Job, Queue
 from service.records import Item
 from tests.service import digits
 from tests.service.inside import Inside

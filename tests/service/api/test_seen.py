@@ -15,9 +15,9 @@ from service.api.access import CALLER
 from service.api.failures import response_of
 from service.api.seen import HEALTH, Seen, note
 from service.errors import InvalidBody
-from service.http_metrics import HttpMetrics
-from service.request_id import current_request_id, namer
-from service.trace_context import current_trace
+from service.telemetry.http_metrics import HttpMetrics
+from service.telemetry.request_id import current_request_id, namer
+from service.telemetry.trace_context import current_trace
 from tests.service import digits
 from tests.service.inside import Inside
 from tests.service.waiting import until

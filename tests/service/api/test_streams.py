@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from service.settings import Settings
 from service.state.embedded import EmbeddedServer
-from service.stream import Stream
+from service.streams.stream import Stream
 from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.waiting import soon, until

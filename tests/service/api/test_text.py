@@ -12,7 +12,7 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from service.protocol import JSON, MSGPACK
+from service.ingest.protocol import JSON, MSGPACK
 from service.settings import Settings
 from tests.service import texts
 from tests.service.inside import Inside, running

@@ -10,8 +10,8 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from service.allowances import TICKETS
-from service.rights import Scope
+from service.access.allowances import TICKETS
+from service.access.rights import Scope
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running

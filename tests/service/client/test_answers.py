@@ -8,7 +8,7 @@ import pytest
 from service import records
 from service.client import answers
 from service.client.answers import answer_of, problem_of
-from service.protocol import Event, Problem, Result
+from service.ingest.protocol import Event, Problem, Result
 
 
 @pytest.mark.parametrize("name", ["Verdict", "Cluster", "Evidence", "Missing"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from service.access.rights import Scope
 from service.client import Client, GaveUp, Refused, Verdict
 from service.client.composition import API_KEY
-from service.rights import Scope
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running

@@ -13,8 +13,8 @@ from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.engine import Engine, StepResult
 from service.clustering.stream_gate import Misfit, StreamFit, constants
 from service.events import EventKind
+from service.pipeline.recovery import replay_entry
 from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Float32s, VerdictKind
-from service.recovery import replay_entry
 from service.state.packing import unpack_entry
 from tests.service.clustering.overlapping import (
     APART,

@@ -16,7 +16,7 @@ from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.embedding import Embedder, choose_device
 from service.errors import InvalidSetting
-from service.recovery import replay
+from service.pipeline.recovery import replay
 from service.state.packing import pack_items
 from service.state.store import LogRecord
 from tests.service import digits

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.clustering import snapshot
-from service.recovery import replay_entry
+from service.pipeline.recovery import replay_entry
 from service.state.archive import ArchiveUnreadable
 from service.state.errors import LeaseHeld, StoreUnavailable
 from service.state.exporting import export_stream

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from redis.asyncio import Redis
 
-from service.rights import MOST_KEYS, Scope
+from service.access.rights import MOST_KEYS, Scope
 from service.state import key_store
 from service.state.errors import StoreError
 from service.state.key_store import KeysFull, KeyStore, Ticket, ids_like

@@ -14,7 +14,7 @@ from model.inputs import ImageInput, InputSpec, TableColumn, TableInput, TextInp
 from service.api.formats.head import Head, Limits
 from service.api.formats.pictures import Picture, develop
 from service.api.formats.table import BODY_FORMS
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 
 IMAGE = ImageInput(shape=(1, 4, 4), minimum=0, maximum=255)

@@ -10,7 +10,7 @@ from service.api.failures import problem_of
 from service.api.formats.answers import ANSWER_FORMS, form_for
 from service.api.rest import refused_of
 from service.errors import InvalidItem, NotAcceptable
-from service.intake import Refused
+from service.ingest.intake import Refused
 
 VERDICT = {
     "id": "a",

@@ -11,7 +11,7 @@ from model.inputs import InputSpec
 from service.api.formats import arrow_body
 from service.api.formats.arrow_body import pyarrow
 from service.errors import BodyTooLarge, InvalidBody, UnsupportedMediaType
-from service.intake import Refused, read_items
+from service.ingest.intake import Refused, read_items
 from service.records import Item
 from tests.service.api.formats.sent import IMAGE, NUMBERS, TABLE, TEXT, VECTOR, arrow, fixed, png, read, told
 

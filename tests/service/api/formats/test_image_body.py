@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidBody
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import COLOUR, IMAGE, TEXT, jpeg, png, read, told
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.api.formats.head import Head, Limits
 from service.api.formats.json_body import read_each, read_json, split_items
 from service.errors import BodyTooLarge, ClientError, InvalidBody
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service import digits
 

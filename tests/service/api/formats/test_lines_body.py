@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.api.formats.lines_body import Lines, read_line
 from service.errors import BodyTooLarge
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import IMAGE, LIMITS, read
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import BodyTooLarge, InvalidBody
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import COLOUR, IMAGE, TEXT, VECTOR, png, read, told
 

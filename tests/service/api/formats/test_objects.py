@@ -8,7 +8,7 @@ import pytest
 
 from service.api.formats.objects import fit_id, read_object
 from service.api.formats.pictures import Picture
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import IMAGE, TEXT, png
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.api.formats.pictures import Picture, decode_picture, develop
 from service.errors import ClientGone, Overloaded
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import IMAGE, TEXT, jpeg, png
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from service.errors import BodyTooLarge, InvalidBody, InvalidHeader
-from service.intake import Refused
+from service.ingest.intake import Refused
 from service.records import Item
 from tests.service.api.formats.sent import IMAGE, NUMBERS, TEXT, VECTOR, head, read
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from model.inputs import InputSpec
 from service.api.formats.table import BODY_FORMS, form_of
 from service.errors import ClientError, UnsupportedMediaType
-from service.intake import Refused, read_items
+from service.ingest.intake import Refused, read_items
 from service.records import Item
 from tests.service.api.formats.sent import (
     FORMS,

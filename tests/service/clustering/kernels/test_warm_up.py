@@ -12,7 +12,7 @@ from service.clustering import snapshot
 from service.clustering.dbstream import DBSTREAM
 from service.clustering.kernels import entries
 from service.clustering.kernels.warm_up import ENTRIES, are_kept, warm_up
-from service.compiled import kept_in
+from service.compiling.compiled import kept_in
 from service.records import Float64s
 from tests.service.clustering.conftest import LABELS, MakeEngine, World
 

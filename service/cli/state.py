@@ -1,0 +1,411 @@
+"""`firstseen state`: look after what a stream has learnt, when something happened to it, or before something may.
+
+verify      is all of it there, and right?            reads only; also while the service runs
+export      into one file, a backup                   reads only; also while the service runs
+import      out of such a file, into an empty stream  all or nothing
+snapshot    save now, so that the next start is short  the service must be stopped
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from service.cli.progress import stages
+from service.errors import InvalidSetting
+from service.settings import PREFIX, Settings
+from service.state.errors import DataFolderInUse, StoreError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from model.bundle import Bundle
+    from service.state.inspecting import Inspected
+    from service.state.reading import StreamReader
+    from service.state.verifying import Verified
+    from service.state.wire import Wire
+
+app = typer.Typer(
+    name="state",
+    help=(
+        "Verify, back up, restore and shorten a stream's state.\n\nThe state is where `firstseen serve` keeps it: in "
+        "the data folder, or in the Redis of --redis-url. The service's settings and FIRSTSEEN_... variables hold here "
+        "too."
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+screen = Console(stderr=True)
+
+Bundle_ = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
+]
+RedisUrl = Annotated[str | None, typer.Option(help="Use this Redis instead of the embedded store.")]
+Stream = Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_SIGNS = {
+    "ok": ("✓", "green"),
+    "warning": ("!", "yellow"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("-", "dim"),
+}
+
+
+@app.command()
+def verify(
+    bundle: Bundle_,
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: Stream = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every invariant of a stream's state, replay its log, and say what is wrong; exits 1 if anything is.
+
+    Changes nothing. In a Redis, the service may run meanwhile; the data folder of a running service is reached
+    through its socket, which the message names.
+
+    Example: [bold]firstseen state verify bundles/digits[/bold]
+    """
+    from service.state.verifying import verify as verify_stream
+
+    settings = _settings(data_dir, redis_url, stream)
+
+    async def run(found: "Bundle") -> "Verified":
+        async with (
+            _connected(settings) as wire,
+            _reader(wire, settings.stream, found, takes_anything=True) as reader,
+        ):
+            with stages(screen) as progress:
+                return await verify_stream(reader, found.known, found.manifest.labels, progress)
+
+    verified = asyncio.run(run(_read(bundle)))
+    _tell(verified, as_json=as_json)
+    raise typer.Exit(0 if verified.is_sound else 1)
+
+
+@app.command()
+def export(
+    bundle: Bundle_,
+    out: Annotated[Path, typer.Option(help="File to write, e.g. digits.fsar.")],
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: Stream = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a stream's whole state into one file that any later firstseen can import, on any Redis.
+
+    The file is the stream at one instant, also when the service runs on that Redis meanwhile, and is written at once:
+    either whole, checked and on disk, or not at all. Equal states give equal files. Keep the bundle with it.
+
+    Example: [bold]firstseen state export bundles/digits --out digits.fsar[/bold]
+    """
+    from service.cli.writable import check_writable, written_at_once
+    from service.state.exporting import export_stream
+
+    settings = _settings(data_dir, redis_url, stream)
+    check_writable(out, "--out")
+
+    async def run(found: "Bundle") -> dict[str, Any]:
+        async with _connected(settings) as wire, _reader(wire, settings.stream, found) as reader:
+            with stages(screen) as progress, written_at_once(out, replace=force) as file:
+                done = await export_stream(reader, file, out.absolute().parent, progress)
+                return {**fields_of(done), "file": str(out), "bytes": file.tell()}
+
+    told = asyncio.run(run(_read(bundle)))
+    _say(
+        told,
+        f"{out}: stream {told['stream']} up to seq {told['seq']}, {told['ids']} ids, {told['bytes']} bytes",
+        as_json=as_json,
+    )
+
+
+@app.command(name="import")
+def import_(
+    bundle: Bundle_,
+    file: Annotated[Path, typer.Argument(help="What `firstseen state export` wrote.")],
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: Annotated[
+        str | None, typer.Option(help=r"What the stream shall be called here \[default: as in the file].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a stream of an exported file, where there is none of its name, and verify it.
+
+    The file is checked to the byte before anything is written. An import that is interrupted leaves no stream; import
+    again. Where the stream is there already, or a part of one, nothing is changed.
+
+    Example: [bold]firstseen state import bundles/digits digits.fsar --data-dir firstseen-data[/bold]
+    """
+    from service.state.importing import import_stream
+    from service.state.inspecting import inspect
+    from service.state.keys import Keys
+    from service.state.reading import StreamReader
+    from service.state.store import StreamStore
+    from service.state.verifying import verify as verify_stream
+    from service.state.wire import Wire
+
+    settings = _settings(data_dir, redis_url, stream)
+    if not (file.is_file() and os.access(file, os.R_OK)):
+        raise StoreError(f"There is no file {file} to read; give one that `firstseen state export` wrote.")
+
+    async def run(found: "Bundle", archive: "Inspected") -> tuple[dict[str, Any], "Verified"]:
+        bundle_id, token = found.manifest.bundle_id, secrets.token_hex(8)
+        owner = f"import-{socket.gethostname()}-{os.getpid()}-{token}"
+        name = stream or archive.start.stream
+        async with _client(settings, makes_folder=True) as client:
+            store = StreamStore(
+                client,
+                stream=name,
+                bundle_id=bundle_id,
+                owner=owner,
+                allow_unsafe=settings.allow_unsafe_redis,
+                durability=settings.promised(),
+            )
+            await store.open()
+            wire = Wire(client)
+            with stages(screen) as progress:
+                done = await import_stream(
+                    wire,
+                    archive,
+                    bundle_id=bundle_id,
+                    stream=name,
+                    owner=owner,
+                    token=token,
+                    progress=progress,
+                )
+                reader = StreamReader(wire, Keys(name, bundle_id))
+                verified = await verify_stream(reader, found.known, found.manifest.labels, progress)
+            return fields_of(done), verified
+
+    with file.open("rb") as reading:
+        told, verified = asyncio.run(run(_read(bundle), inspect(reading)))
+    if as_json:
+        typer.echo(json.dumps({**told, "verified": _as_json(verified)}, indent=2))
+    else:
+        _say(told, f"stream {told['stream']} up to seq {told['seq']}, epoch {told['epoch']}", as_json=False)
+        _tell(verified, as_json=False)
+    if told["stream"] != settings.stream:
+        screen.print(
+            Text.assemble(("!", "yellow"), f" serve it with --stream {told['stream']}"), soft_wrap=True
+        )
+    raise typer.Exit(0 if verified.is_sound else 1)
+
+
+@app.command()
+def snapshot(
+    bundle: Bundle_,
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: Stream = None,
+    as_json: AsJson = False,
+) -> None:
+    """Save a snapshot of a stream that is not being served, and trim its log: before an upgrade, or for a quick start.
+
+    A service that runs does so by itself, every FIRSTSEEN_SNAPSHOT_EVERY_ITEMS items and when it is stopped.
+
+    Example: [bold]firstseen state snapshot bundles/digits[/bold]
+    """
+    from service.state.checkpoint import checkpoint
+    from service.state.checks import parse_head
+    from service.state.store import StreamStore
+    from service.state.wire import Wire
+
+    settings = _settings(data_dir, redis_url, stream)
+    started = time.monotonic()
+
+    async def run(found: "Bundle") -> dict[str, Any]:
+        async with _client(settings) as client, _reader(Wire(client), settings.stream, found) as reader:
+            try:
+                head = parse_head((await reader.cut()).head)
+            except ValueError as error:
+                raise StoreError(f"The head of stream {settings.stream} is damaged: {error}.") from None
+            store = StreamStore(
+                client,
+                stream=settings.stream,
+                bundle_id=found.manifest.bundle_id,
+                owner=f"snapshot-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+                lease_ms=settings.lease_ms,
+                horizon=head.horizon,
+                allow_unsafe=settings.allow_unsafe_redis,
+                durability=settings.promised(),
+            )
+            await store.open()
+            with stages(screen) as progress:
+                done = await checkpoint(
+                    store,
+                    found.known,
+                    found.manifest.labels,
+                    lease_s=settings.lease_ms / 1000,
+                    is_alone=not settings.redis_url,
+                    progress=progress,
+                )
+            return fields_of(done)
+
+    told = asyncio.run(run(_read(bundle)))
+    told["seconds"] = round(time.monotonic() - started, 2)
+    _say(
+        told,
+        f"snapshot at seq {told['seq']}: {told['size']} bytes, {told['replayed']} entries replayed, "
+        f"{told['trimmed']} trimmed, {told['seconds']} s",
+        as_json=as_json,
+    )
+
+
+# What the commands have in common
+
+
+def _settings(data_dir: Path | None, redis_url: str | None, stream: str | None) -> Settings:
+    """As the service reads them; a data folder that is asked for wins over a Redis in the environment."""
+    if data_dir is not None and redis_url is not None:
+        raise InvalidSetting("Give --data-dir or --redis-url, not both: the state is in one of them.")
+    environ = dict(os.environ)
+    if data_dir is not None:
+        environ.pop(f"{PREFIX}REDIS_URL", None)
+    return Settings.read(environ, data_dir=data_dir, redis_url=redis_url, stream=stream)
+
+
+def _read(bundle: Path) -> "Bundle":
+    from model.bundle import read_bundle
+
+    return read_bundle(bundle)
+
+
+@asynccontextmanager
+async def _client(settings: Settings, *, makes_folder: bool = False) -> "AsyncIterator[Redis]":
+    """A client of the store: of the Redis, or of the embedded server, started on its folder for as long as needed."""
+    from service.state.embedded import EmbeddedServer, socket_of
+    from service.state.wire import connect
+
+    async with AsyncExitStack() as stack:
+        url = settings.redis_url or ""
+        if not url:
+            folder = settings.data_dir
+            if not makes_folder and not (folder / "redis").is_dir():
+                raise StoreError(
+                    f"There is no state in {folder}. Give the --data-dir that the service has, or its --redis-url."
+                )
+            try:
+                url = (await stack.enter_async_context(EmbeddedServer(folder))).url
+            except DataFolderInUse as used:
+                where = socket_of(folder)
+                through = (
+                    f", or reach it while it runs: --redis-url unix://{where.absolute()}" if where else ""
+                )
+                raise DataFolderInUse(
+                    f"{folder} is in use by process {used.pid or 'unknown'}, which may be a service: stop it{through} "
+                    "(verify and export only read).",
+                    pid=used.pid,
+                ) from None
+            except OSError as error:
+                raise StoreError(
+                    f"The data folder {folder} cannot be used ({error}); give another --data-dir."
+                ) from error
+        client = connect(url)
+        stack.push_async_callback(client.aclose)
+        yield client
+
+
+@asynccontextmanager
+async def _connected(settings: Settings) -> "AsyncIterator[Wire]":
+    from service.state.wire import Wire
+
+    async with _client(settings) as client:
+        yield Wire(client)
+
+
+@asynccontextmanager
+async def _reader(
+    wire: "Wire", stream: str, bundle: "Bundle", *, takes_anything: bool = False
+) -> "AsyncIterator[StreamReader]":
+    """A reader of a stream that is there; `takes_anything`: also of keys that cannot be a stream's."""
+    from service.state.keys import Keys
+    from service.state.reading import StreamReader, streams
+
+    reader = StreamReader(wire, keys := Keys(stream, bundle.manifest.bundle_id))
+    if wrong := await reader.of_wrong_type():
+        if takes_anything:
+            yield reader
+            return
+        raise StoreError(
+            f"{wrong[0][0]} is a {wrong[0][1]}, which firstseen never writes: this is no stream of its."
+        )
+    stored = (await reader.cut()).bundle
+    names = [] if stored is not None else await reader.names()
+    if names and all(keys.is_staged(name) or name == keys.lease for name in names):
+        raise StoreError(
+            f"There is no stream {stream} here: an import into it has not ended. Wait for it, or import again."
+        )
+    if stored is None and not names:
+        found = await streams(wire)
+        listed = ", ".join(f"{name} (of bundle {owner})" for name, owner in found.items())
+        raise StoreError(
+            f"There is no stream {stream} here. "
+            + (f"There is: {listed}; choose with --stream." if found else "There is none at all.")
+        )
+    if stored is not None and stored != bundle.manifest.bundle_id.encode():
+        raise StoreError(
+            f"Stream {stream} is of bundle {stored.decode('utf-8', 'backslashreplace')}, and this is bundle "
+            f"{bundle.manifest.bundle_id}: give the bundle that it was served with, or another --stream."
+        )
+    yield reader
+
+
+def fields_of(record: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    """The fields of a result, counts of an archive among them."""
+    import msgspec
+
+    fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
+    counts = fields.pop("counts", None)
+    return fields | ({} if counts is None else msgspec.structs.asdict(counts))
+
+
+def _say(told: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        screen.print(Text.assemble(("✓", "green"), f" {sentence}"), soft_wrap=True)
+
+
+def _as_json(verified: "Verified") -> dict[str, Any]:
+    return {**asdict(verified), "ok": verified.is_sound}
+
+
+def _tell(verified: "Verified", *, as_json: bool) -> None:
+    """One line a check, and one a fault."""
+    if as_json:
+        typer.echo(json.dumps(_as_json(verified), indent=2))
+        return
+    output = Console()
+    output.print(
+        Text(f"stream {verified.stream} of bundle {verified.bundle_id}, up to seq {verified.seq}"),
+        soft_wrap=True,
+    )
+    for check in verified.checks:
+        sign, style = _SIGNS[check.outcome.value]
+        for n, detail in enumerate(check.details):
+            shown = check.name if n == 0 else ""
+            output.print(
+                Text.assemble((sign if n == 0 else " ", style), f" {shown:<10} {detail}"), soft_wrap=True
+            )
+    failed = sum(check.outcome.value == "failed" for check in verified.checks)
+    if verified.is_sound:
+        output.print(Text(f"sound; state {verified.state_hash}"), soft_wrap=True)
+    else:
+        output.print(Text(f"NOT sound: {failed} of {len(verified.checks)} checks failed"), soft_wrap=True)

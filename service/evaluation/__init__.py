@@ -1,0 +1,1 @@
+"""Labelled streams through the engine, for reports: how well are new classes discovered?"""

@@ -1,0 +1,1 @@
+"""One stream, one writer: what waits is embedded, decided, committed, and only then answered."""

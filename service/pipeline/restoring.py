@@ -1,0 +1,111 @@
+"""From the store to an engine: the snapshot, then the log behind it, then the parameters that the operator wants.
+
+    load ─► snapshot ─► replay, page by page ─► nothing confirmed is missing? ─► parameters, as an entry of the log
+
+How far the replay is from its end is shown while it runs (`firstseen_replay_items`).
+"""
+
+import asyncio
+from functools import partial
+
+import structlog
+
+from model.bundle import Bundle
+from service.clustering import snapshot
+from service.clustering.engine import Engine
+from service.clustering.params import EngineParams
+from service.pipeline.asking import Asking
+from service.pipeline.memory import InWorker
+from service.pipeline.recovery import replay
+from service.state.errors import StoreError
+from service.state.packing import pack_configure
+from service.state.store import Append, StreamStore
+from service.telemetry.metrics import StreamMetrics
+
+log = structlog.get_logger("firstseen.pipeline")
+
+
+class Restoring:
+    """Reads one stream's state.
+
+    Args:
+        bundle: What the stream is decided with.
+        params: What the engine shall decide with from now on.
+        store: The stream's state.
+        asking: To ask the store until it answers.
+        in_worker: Runs a call in the engine's thread.
+        metrics: What is counted.
+    """
+
+    def __init__(
+        self,
+        *,
+        bundle: Bundle,
+        params: EngineParams,
+        store: StreamStore,
+        asking: Asking,
+        in_worker: InWorker,
+        metrics: StreamMetrics,
+    ) -> None:
+        self._bundle = bundle
+        self._params = params
+        self._store = store
+        self._asking = asking
+        self._in_worker = in_worker
+        self._metrics = metrics
+
+    async def restore(self, *, confirmed: int) -> tuple[Engine, int]:
+        """The engine as the store has it, and where its latest snapshot stands.
+
+        Args:
+            confirmed: How far items have been acknowledged by this process.
+
+        Raises:
+            StoreError: The store has less than that, and may not.
+            SnapshotUnreadable, EntryUnreadable, BackendChanged: What it has cannot be gone on from.
+        """
+        started = asyncio.get_running_loop().time()
+        loaded = await self._asking.until_answered(self._store.load)
+        for warning in loaded.warnings:
+            log.warning("snapshot_skipped", warning=warning)
+        known, labels = self._bundle.known, self._bundle.manifest.labels
+        if loaded.snapshot is None:
+            begin = partial(Engine, known, labels, self._params)
+        else:
+            begin = partial(snapshot.load, loaded.snapshot, known, labels)
+        engine = await self._in_worker(begin)
+        self._metrics.snapshot_seq.set(loaded.snapshot_seq)
+        entries = 0
+        try:
+            self._metrics.replay_items.set(loaded.next_seq - engine.seq)
+            async for page in self._store.replay_pages(loaded):
+                await self._in_worker(partial(replay, engine, page))
+                entries += len(page)
+                self._metrics.replay_items.set(loaded.next_seq - engine.seq)
+        finally:
+            self._metrics.replay_items.set(0)
+        self._metrics.replay_seconds.set(asyncio.get_running_loop().time() - started)
+        self._look_for_missing(engine, confirmed - engine.seq)
+        log.info("restored", snapshot_seq=loaded.snapshot_seq, entries=entries, seq=engine.seq)
+        await self._configure(engine)
+        return engine, loaded.snapshot_seq
+
+    def _look_for_missing(self, engine: Engine, forgotten: int) -> None:
+        if forgotten <= 0:
+            return
+        if not self._store.durability.may_forget:
+            raise StoreError(
+                f"Redis came back with {engine.seq} items where {engine.seq + forgotten} had been confirmed: it was "
+                "emptied, or a replica that lagged took over. Restore it from a backup, or start firstseen again to go "
+                "on from what is there."
+            )
+        log.error("forgotten", items=forgotten, seq=engine.seq)
+        self._metrics.forgotten.inc(forgotten)
+
+    async def _configure(self, engine: Engine) -> None:
+        if engine.seq and engine.params == self._params:
+            return
+        engine.check(self._params)  # before it is in the log
+        wanted = Append(first_seq=engine.seq, count=1, payload=pack_configure(self._params), verdicts=())
+        await self._asking.until_answered(lambda: self._store.append(wanted))
+        engine.configure(self._params)

@@ -1,0 +1,45 @@
+"""No secret stays in a line of log."""
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.access.scrubbing import ScrubbingFormatter, scrub
+from service.access.tokens import make_ticket, make_token
+
+KEY = make_token(b"12345", b"s" * 32)
+TICKET = make_ticket(b"t" * 32)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_in_any_text(before: str, after: str) -> None:
+    """Wherever they stand, and whatever around them."""
+    shown = scrub(f"{before}{KEY}{after} ?ticket={TICKET}&a=b")
+
+    assert KEY not in shown
+    assert TICKET not in shown
+    assert KEY[12:] not in shown
+    assert f"{KEY[:12]}***" in shown, "its id stays"
+    assert "?ticket=fst_***&a=b" in shown
+
+
+@given(st.text(max_size=60))
+def test_other_text_stays(text: str) -> None:
+    """What holds no secret is not changed."""
+    assert text == scrub(text)
+
+
+def test_lines_of_libraries() -> None:
+    """The message with its arguments, and the traceback."""
+    with pytest.raises(ValueError, match="fs_") as failed:
+        raise ValueError(KEY)
+    path = (f"/stream?ticket={TICKET}",)
+    failure = (failed.type, failed.value, failed.tb)
+    record = logging.LogRecord("uvicorn", logging.WARNING, __file__, 1, 'path "%s"', path, failure)
+    line = ScrubbingFormatter("%(levelname)s %(message)s").format(record)
+
+    assert line.startswith('WARNING path "/stream?ticket=fst_***"')
+    assert "ValueError: fs_" in line
+    assert KEY not in line

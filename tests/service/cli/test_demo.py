@@ -1,0 +1,128 @@
+"""The demo: an honest stream, a table with the same keys whatever was found, and the whole of it with a kill."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from model.datasets import load_dataset
+from model.datasets.split import split
+from service.cli.demo import HOLD_OUT, DemoConfig, _wait_for_compiler, make_stream, run_demo
+from service.cli.writable import CannotWrite
+
+
+def test_fresh() -> None:
+    """No item of the stream was used for fitting or calibration, and none comes twice."""
+    parts = split(load_dataset("digits", data_dir=None), HOLD_OUT, seed=0)
+    rows = [int(item["id"].removeprefix("digit-")) for item in make_stream(0).items]
+
+    assert len(set(rows)) == len(rows)
+    assert set() == {*rows} & {*parts.fit.tolist(), *parts.calibrate.tolist()}
+    assert {*parts.fresh.tolist(), *parts.unseen.tolist()} == {*rows}
+
+
+def test_known_first() -> None:
+    """The stream begins with what the net knows; the new classes come late, and mixed with it."""
+    stream = make_stream(0)
+    is_new = [stream.truth[item["id"]] in HOLD_OUT for item in stream.items]
+    first = is_new.index(True)
+
+    assert first > 100
+    assert not all(is_new[first:])
+    assert {*HOLD_OUT} <= {*stream.truth.values()}
+
+
+def test_seed() -> None:
+    """A seed decides the stream."""
+    assert make_stream(1) == make_stream(1)
+    assert make_stream(1).items != make_stream(2).items
+
+
+def test_folder_of_others(tmp_path: Path) -> None:
+    """A folder that no demo made is not cleared."""
+    (tmp_path / "thesis.txt").write_text("mine")
+    ended = _demo("--folder", str(tmp_path))
+
+    assert 1 == ended.returncode
+    assert "another --folder" in ended.stderr
+    assert "mine" == (tmp_path / "thesis.txt").read_text()
+
+
+@pytest.mark.parametrize("json_file", ["nowhere/table.json", "."])
+def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
+    """Whether the results can be written is asked before the training, not after the stream."""
+    screen = io.StringIO()
+    config = DemoConfig(
+        once=True,
+        json_file=tmp_path / json_file,
+        crash=False,
+        rate=0,
+        port=0,
+        folder=tmp_path / "demo",
+        seed=0,
+    )
+    with pytest.raises(CannotWrite, match=r"Cannot write .* --json"):
+        run_demo(config, Console(file=screen))
+
+    assert "" == screen.getvalue()
+
+
+@pytest.mark.parametrize(("answers", "expected"), [([False], []), ([True, True, False], [0, 1])])
+def test_compiler(answers: list[bool], expected: list[int]) -> None:
+    """A compiler that is not done after the training has a line of its own until it is; else there is none."""
+    shown: list[tuple[str, int]] = []
+    _wait_for_compiler(lambda: answers.pop(0), lambda stage, done, _total, _note: shown.append((stage, done)))
+
+    assert [("compile", done) for done in expected] == shown
+    assert [] == answers
+
+
+def test_interrupted_training(tmp_path: Path) -> None:
+    """Ctrl-C while it trains ends it, with one line and status 130, long before the training would be done."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "service.cli.main", "demo", "--once", "--folder", str(tmp_path / "[/demo]")],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stderr is not None
+        while "1 Train" not in demo.stderr.readline():
+            assert demo.poll() is None
+        demo.send_signal(signal.SIGINT)
+        said = demo.stderr.read()
+
+    assert 130 == demo.returncode, said
+    assert "firstseen: stopped by Ctrl-C." == said.strip().splitlines()[-1]
+    assert "Traceback" not in said
+    assert not (tmp_path / "[/demo]" / "bundle").exists()
+
+
+@pytest.mark.slow
+def test_crash(tmp_path: Path) -> None:
+    """Killed in mid-stream and sent again: no verdict changes, both new classes are found, no process is left."""
+    table = tmp_path / "table.json"
+    ended = _demo(
+        *("--crash", "--rate", "0", "--port", "0", "--json", str(table), "--folder", str(tmp_path / "demo"))
+    )
+    found = json.loads(table.read_text())
+
+    assert 0 == ended.returncode, ended.stderr[-2000:]
+    assert [] == found["verdicts_changed_by_crash"]
+    assert 2 == found["clusters_found"]
+    assert found["known_accuracy"] > 0.9
+    assert "every id has the verdict it had" in " ".join(ended.stderr.split())
+
+
+def _demo(*options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "service.cli.main", "demo", "--once", *options],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )

@@ -1,0 +1,32 @@
+"""Progress bars, on a screen of paper."""
+
+import io
+
+from rich.console import Console
+
+from service.cli.progress import stages
+
+
+def test_stages() -> None:
+    """Every stage has a line with how far it is and what is noted."""
+    paper = io.StringIO()
+    with stages(Console(file=paper, width=100)) as progress:
+        progress("train", 1, 4, "loss 2.0")
+        progress("calibrate", 0, 1, "")
+        progress("train", 4, 4, "loss 0.1")
+    shown = paper.getvalue()
+
+    assert "train" in shown
+    assert "calibrate" in shown
+    assert "4/4" in " ".join(shown.split()).replace("4 /4", "4/4")
+    assert "loss 0.1" in shown
+    assert "loss 2.0" not in shown
+
+
+def test_notes_are_text_not_markup() -> None:
+    """A path with brackets is shown as it is."""
+    paper = io.StringIO()
+    with stages(Console(file=paper, width=100)) as progress:
+        progress("write", 1, 1, "out/[/x] [bold]y")
+
+    assert "out/[/x] [bold]y" in paper.getvalue()
