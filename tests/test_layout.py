@@ -14,6 +14,7 @@ TESTED_ELSEWHERE = {
     # Values without behaviour of their own: seen through what uses them.
     "service/records.py": "tests/service/clustering/test_engine.py",
     "service/events.py": "tests/service/clustering/test_engine.py",
+    "service/decisions.py": "tests/service/clustering/test_curation.py",
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
