@@ -124,8 +124,16 @@ class UnknownStream(ClientError):
     """There is no such stream. Sending items to one makes it, where that is allowed; looking at one does not."""
 
 
-class UnknownCluster(ClientError):
+class DecisionRefused(ClientError):
+    """What was decided about a cluster cannot be done; nothing was changed."""
+
+
+class UnknownCluster(DecisionRefused):
     """No cluster has, or ever had, this id."""
+
+
+class CannotDecide(DecisionRefused):
+    """It cannot be decided as things stand; the message says what to do first."""
 
 
 class UnknownPath(ClientError):

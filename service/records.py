@@ -163,6 +163,8 @@ class Cluster:
         merged_into: The cluster that took it in, or None.
         variant_of: The known class that it is a drift of (see `service.clustering.variants`), or None.
         missing: How that was seen, or None.
+        label: The known class that it is part of since it was promoted or linked, or None.
+        dismissed: Whether nobody wants to hear of it for now.
         evidence: As of its announcement; for a candidate, as of now.
     """
 
@@ -185,6 +187,8 @@ class Cluster:
     merged_into: int | None
     variant_of: str | None
     missing: Missing | None
+    label: str | None
+    dismissed: bool
     evidence: Evidence
 
 

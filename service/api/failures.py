@@ -67,6 +67,7 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.KeysNotKnown, "keys-not-known", "The keys are not known yet", 503, 1013, True),
     Failure(errors.UnknownStream, "unknown-stream", "There is no such stream", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
+    Failure(errors.CannotDecide, "cannot-decide", "It cannot be decided as things stand", 409, 1008, False),
     Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
     Failure(errors.PayloadNotKept, "not-kept", "The item was too large to be kept", 409, 1008, False),
     Failure(errors.UnknownPath, "unknown-path", "There is nothing under this path", 404, 1008, False),

@@ -211,6 +211,8 @@ class ClusterOut(BaseModel):
     merged_into: int | None = Field(description="The cluster that took it in: ids are permanent.")
     variant_of: str | None = Field(description="The known class that it is a drift of, or null.")
     missing: MissingOut | None = Field(description="How that was seen, or null.")
+    label: str | None = Field(description="The known class that it is part of: promoted, or linked.")
+    dismissed: bool = Field(description="Whether nobody wants to hear of it for now.")
     evidence: EvidenceOut
 
 
@@ -220,6 +222,49 @@ class ClustersOut(BaseModel):
     seq: int
     stale: bool = Field(description="True while the store is away: newer items may be in flight.")
     clusters: list[ClusterOut]
+
+
+class SplitPartOut(BaseModel):
+    """A part of a cluster that could leave it."""
+
+    births: list[int] = Field(description="Of its micro-clusters; they name it.")
+    items: int
+    exemplars: list[str] = Field(description="Ids of some of its items.")
+
+
+class SplitPreviewOut(BaseModel):
+    """What a split would make of a cluster."""
+
+    cluster: int
+    parts: list[SplitPartOut]
+
+
+class DecisionOut(BaseModel):
+    """What somebody decided."""
+
+    decision: int = Field(description="Its number: its place in the stream. It counts from there on.")
+    action: Literal["name", "promote", "link", "merge", "split", "dismiss", "undo"]
+    cluster: int = Field(description="The cluster that it is about.")
+    created: list[int] = Field(description="Clusters that came of it; of an undo, those that are back.")
+    time: str = Field(json_schema_extra={"format": "date-time"}, description="When; RFC 3339.")
+    who: str = Field(description="The id of the key that it came with; `open` where none is needed.")
+    why: str
+    label: str | None = Field(description="The name, or the label of the class.")
+    into: int | None = Field(description="The cluster that took it in.")
+    parts: list[list[int]] = Field(description="The births of each part that left.")
+    until_rate: float | None = Field(description="Dismissed until it comes so many times as often.")
+    until: str | None = Field(json_schema_extra={"format": "date-time"}, description="Dismissed until then.")
+    undoes: int | None = Field(description="The decision that it takes back.")
+    undone_by: int | None = Field(description="The undo that took it back; null while it stands.")
+
+
+class DecisionsOut(BaseModel):
+    """A page of decisions, newest first."""
+
+    seq: int
+    stale: bool = Field(description="True while the store is away: newer decisions may be in flight.")
+    decisions: list[DecisionOut]
+    next: int | None = Field(description="Give it as `after` for the next page; null on the last.")
 
 
 class DeadLetterOut(BaseModel):
