@@ -125,15 +125,23 @@ class UnknownStream(ClientError):
 
 
 class DecisionRefused(ClientError):
-    """What was decided about a cluster cannot be done; nothing was changed."""
+    """A decision about a cluster cannot be carried out; nothing was changed."""
 
 
 class UnknownCluster(DecisionRefused):
     """No cluster has, or ever had, this id."""
 
 
+class UnknownDecision(DecisionRefused):
+    """No decision has this place in the stream, or it is so long ago that it is not remembered."""
+
+
 class CannotDecide(DecisionRefused):
-    """It cannot be decided as things stand; the message says what to do first."""
+    """The cluster is not such, or not any more, that this can be decided about it. The message says what to do first."""
+
+
+class InvalidDecision(DecisionRefused):
+    """A decision lacks something, or has a value that cannot be."""
 
 
 class UnknownPath(ClientError):

@@ -217,8 +217,3 @@ def _latest(cluster: int, key: str, made: Iterable[Decided]) -> int:
 def is_about(one: Decided, cluster: int) -> bool:
     """Whether a decision is about a cluster: with it, into it, or it came of that."""
     return cluster in (one.decision.cluster, one.decision.into) or cluster in one.created
-
-
-def is_same(asked: Decision, made: Decision) -> bool:
-    """Whether what was made is what is asked for; the time and the key may be another: of the first try."""
-    return replace(asked, t=made.t, who=made.who) == made

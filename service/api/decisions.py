@@ -11,6 +11,7 @@ another decision is refused. Without a key each request is a decision of its own
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -21,7 +22,7 @@ from service.access.rights import Scope
 from service.api.access import Caller, admit, needs
 from service.api.bodies import receive_body
 from service.api.context import Context, context_of, stream_name, stream_of
-from service.api.decision_bodies import FORMS, decision_of, is_about, is_same, read
+from service.api.decision_bodies import FORMS, decision_of, is_about, read
 from service.api.formats.answers import JSON
 from service.api.formats.head import Head
 from service.api.idempotency import KEY_HEADER, key_of
@@ -167,7 +168,7 @@ async def _decided(request: Request, action: Action, cluster: int) -> Response:
                 f"No answer within {context.settings.request_timeout_s:g} s. It may or may not be decided: send the "
                 f"same again under the same {KEY_HEADER}, or look at GET /decisions."
             ) from None
-    if not is_same(asked, made.decision):
+    if not replace(asked, who=made.decision.who).is_same(made.decision):  # another key of the family may ask
         raise KeyReused(
             f"This {KEY_HEADER} is that of decision {made.seq}, {made.decision.action} of cluster "
             f"{made.decision.cluster}: give every decision a key of its own."
@@ -270,7 +271,7 @@ def shown(one: Decided) -> dict[str, Any]:
         "time": _when(asked.t),
         "who": asked.who,
         "why": asked.why,
-        "label": asked.label,
+        "label": one.label if asked.label is None else asked.label,
         "into": asked.into,
         "parts": asked.parts,
         "until_rate": asked.until_rate,

@@ -48,7 +48,8 @@ _CLASSIFY = {
 
 _OF_ITEMS = {"invalid-item", "quarantined"}
 _OF_QUARANTINE = {"unknown-dead-letter", "not-kept"}
-_OF_CLUSTERS = {"unknown-cluster", "cannot-decide"}
+_OF_DECISIONS = {"unknown-decision", "cannot-decide", "invalid-decision", "decision-refused"}
+_OF_CLUSTERS = {"unknown-cluster"} | _OF_DECISIONS
 
 _NOT_OF = {
     ("/classify", "post"): _OF_CLUSTERS | _OF_QUARANTINE,

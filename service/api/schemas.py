@@ -195,6 +195,8 @@ class ClusterOut(BaseModel):
     id: int
     state: Literal["candidate", "variant", "emerging", "established", "fading", "gone"]
     name: str | None
+    label: str | None = Field(description="The known class that it is part of, by a person's decision, or null.")
+    dismissed: bool = Field(description="Whether a person does not want to hear of it.")
     items: int
     items_to_emerge: int | None = Field(description="Items it held when it was announced.")
     weight: float
@@ -211,8 +213,6 @@ class ClusterOut(BaseModel):
     merged_into: int | None = Field(description="The cluster that took it in: ids are permanent.")
     variant_of: str | None = Field(description="The known class that it is a drift of, or null.")
     missing: MissingOut | None = Field(description="How that was seen, or null.")
-    label: str | None = Field(description="The known class that it is part of: promoted, or linked.")
-    dismissed: bool = Field(description="Whether nobody wants to hear of it for now.")
     evidence: EvidenceOut
 
 
@@ -227,16 +227,19 @@ class ClustersOut(BaseModel):
 class SplitPartOut(BaseModel):
     """A part of a cluster that could leave it."""
 
-    births: list[int] = Field(description="Of its micro-clusters; they name it.")
+    births: list[int] = Field(description="Of its micro-clusters: what a decision says of the parts that leave.")
     items: int
-    exemplars: list[str] = Field(description="Ids of some of its items.")
+    exemplars: list[str] = Field(description="Ids of its latest members, newest last.")
 
 
 class SplitPreviewOut(BaseModel):
     """What a split would make of a cluster."""
 
     cluster: int
-    parts: list[SplitPartOut]
+    seq: int = Field(description="As of which place in the stream.")
+    parts: list[SplitPartOut] = Field(
+        description="The heaviest first, which would keep the id; one only where nothing can be parted."
+    )
 
 
 class DecisionOut(BaseModel):
@@ -249,7 +252,9 @@ class DecisionOut(BaseModel):
     time: str = Field(json_schema_extra={"format": "date-time"}, description="When; RFC 3339.")
     who: str = Field(description="The id of the key that it came with; `open` where none is needed.")
     why: str
-    label: str | None = Field(description="The name, or the label of the class.")
+    label: str | None = Field(
+        description="The name, or the class that it is part of by this; of an undo, was part of."
+    )
     into: int | None = Field(description="The cluster that took it in.")
     parts: list[list[int]] = Field(description="The births of each part that left.")
     until_rate: float | None = Field(description="Dismissed until it comes so many times as often.")

@@ -88,17 +88,19 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         state: candidate, variant, emerging, established, fading or gone.
+        label: The known class that it is part of, by a person's decision.
+        dismissed: Whether a person does not want to hear of it.
         items_to_emerge, emerged_seq: When it was announced; None while it is not.
         exemplars: Ids of its latest items, newest last.
         merged_into: The cluster that took it in.
         variant_of: The known class that it is a drift of.
-        label: The known class that it is part of: promoted, or linked.
-        dismissed: Whether nobody wants to hear of it for now.
     """
 
     id: int
     state: str
     name: str | None
+    label: str | None = None
+    dismissed: bool = False
     items: int
     items_to_emerge: int | None
     weight: float
@@ -116,8 +118,6 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     variant_of: str | None
     missing: Missing | None
     evidence: Evidence
-    label: str | None = None
-    dismissed: bool = False
 
 
 class Clusters(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,13 +141,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         t: When, seconds since 1970 (UTC).
         cluster: The cluster right after.
         other_id: The cluster that took it in (merged), or that it parted from (split).
+        decision: The decision that did it; None where the stream itself did.
+        label: The class that it is part of from now on (promoted, linked, relabelled), or was until now (undone).
     """
 
     event: str
     seq: int
     t: float
     cluster: Cluster
-    other_id: int | None
+    other_id: int | None = None
+    decision: int | None = None
+    label: str | None = None
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +165,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         time: When (RFC 3339).
         who: The id of the key that it came with; `open` where none is needed.
         why: What was said of it, or "".
-        label: The name, or the label of the class.
+        label: The name, or the class that it is part of by this; of an undo, was part of.
         into: The cluster that took it in.
         parts: Of a split, the births of each part that left.
         until_rate: Dismissed until it comes so many times as often.
@@ -195,9 +199,10 @@ class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a split would make of a cluster; nothing has changed."""
+    """What a split would make of a cluster; nothing has changed. The first part is the heaviest, and keeps the id."""
 
     cluster: int
+    seq: int
     parts: tuple[SplitPart, ...]
 
 
