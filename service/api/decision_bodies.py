@@ -13,7 +13,7 @@ without what drives a terminal, and without space at their ends.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -194,24 +194,30 @@ def decision_of(
             is_open = until_t is None and sent.until_rate is None
             return replace(asked, until_rate=USUAL_RATE if is_open else sent.until_rate, until_t=until_t)
         case UndoIn():
-            undoes = _latest(cluster, key, made) if sent.decision is None else sent.decision
-            return replace(asked, undoes=undoes)
+            return _undo(asked, sent.decision, tuple(made))
     raise AssertionError(sent)
 
 
-def _latest(cluster: int, key: str, made: Iterable[Decided]) -> int:
-    """The latest decision about a cluster that stands; or what was taken back under this key already."""
-    found = None
-    for one in made:
-        if one.decision.key == key and one.decision.undoes is not None:
-            return one.decision.undoes
+def _undo(asked: Decision, number: int | None, made: Sequence[Decided]) -> Decision:
+    """Take back the decision of that number, or the latest about the cluster that stands.
+
+    Sent again, under the same key, it takes back what it did the first time. An undo is about the cluster of what it
+    takes back: for whom is asked may be the one that took that in, or that came of it.
+    """
+    again = next((one.decision.undoes for one in made if one.decision.key == asked.key), None)
+    if number is None:
+        number = again if again is not None else _latest(asked.cluster, made)
+    undone = next((one for one in made if one.seq == number and is_about(one, asked.cluster)), None)
+    return replace(asked, undoes=number, cluster=asked.cluster if undone is None else undone.decision.cluster)
+
+
+def _latest(cluster: int, made: Sequence[Decided]) -> int:
+    for one in reversed(made):
         if is_about(one, cluster) and one.undone_by is None and one.decision.action is not Action.UNDO:
-            found = one.seq
-    if found is None:
-        raise CannotDecide(
-            f"Nothing that was decided about cluster {cluster} stands; GET /decisions?cluster={cluster} shows what was."
-        )
-    return found
+            return one.seq
+    raise CannotDecide(
+        f"Nothing that was decided about cluster {cluster} stands; GET /decisions?cluster={cluster} shows what was."
+    )
 
 
 def is_about(one: Decided, cluster: int) -> bool:

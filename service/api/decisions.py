@@ -84,7 +84,7 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         "model": ProblemOut,
         "description": "The body says nothing that can be decided; the problem has one that does.",
     },
-    404: {"model": ProblemOut, "description": "There never was such a cluster, or there is no such stream."},
+    404: {"model": ProblemOut, "description": "There never was such a cluster, decision or stream."},
     408: {"model": ProblemOut, "description": "The body did not come in time."},
     409: {
         "model": ProblemOut,

@@ -53,7 +53,7 @@ _OF_CLUSTERS = {"unknown-cluster"} | _OF_DECISIONS
 
 _NOT_OF = {
     ("/classify", "post"): _OF_CLUSTERS | _OF_QUARANTINE,
-    ("/clusters", "get"): _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
+    ("/clusters", "get"): _OF_ITEMS | _OF_QUARANTINE | {"unknown-decision", "invalid-decision", "key-reused"},
     ("/clusters", "post"): _OF_ITEMS | _OF_QUARANTINE,
     ("/decisions", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
     ("/dlq", "get"): _OF_CLUSTERS | {"key-reused"},

@@ -27,8 +27,9 @@ app = typer.Typer(
     name="clusters",
     help=(
         "Clusters that the stream has formed: look at them, and decide what they are.\n\nWhat is decided counts "
-        "from the next item on; verdicts that were given stay as they are. Each decision can be taken back with [bold]firstseen "
-        "clusters undo[/bold], and [bold]firstseen clusters history[/bold] says who decided what, when and why."
+        "from the next item on; verdicts that were given stay as they are. Each decision can be taken back with "
+        "[bold]firstseen clusters undo[/bold], and [bold]firstseen clusters history[/bold] says who decided what, when "
+        "and why."
     ),
     no_args_is_help=True,
     rich_markup_mode="rich",
