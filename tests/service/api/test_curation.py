@@ -1,4 +1,4 @@
-"""What people decide, over every way in: one life of a stream's clusters, by HTTP, by the client and at the command line.
+"""What people decide, over every way in: one life of a stream's clusters, by HTTP, client and command line.
 
 Each way has a stream of its own, with the same items, and makes the same decisions; what is then told of the clusters
 and of the decisions is the same, but for times and for whom the ways call themselves.
