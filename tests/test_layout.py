@@ -52,6 +52,7 @@ TOPICS = {
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
     "tests/service/api/test_http_page.py",  # the examples of docs/http.md
+    "tests/service/api/test_curation.py",  # what people decide, over every way in
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
     "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
     "tests/service/api/test_table.py",  # rows of a table, likewise
