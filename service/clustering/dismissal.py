@@ -28,19 +28,17 @@ class Pace(msgspec.Struct):
 
     def count(self, seq: int) -> None:
         """The item at `seq` is one of it."""
-        self._move_on(seq)
-        self.now += 1
-
-    def rate(self, seq: int) -> tuple[int, int]:
-        """Items of it, and items of the stream among which they are, as of `seq`."""
-        self._move_on(seq)
-        return self.before + self.now, SPAN + seq - self.start
-
-    def _move_on(self, seq: int) -> None:
         passed = (seq - self.start) // SPAN
         if passed > 0:
             self.before, self.now = (self.now if passed == 1 else 0), 0
             self.start += passed * SPAN
+        self.now += 1
+
+    def rate(self, seq: int) -> tuple[int, int]:
+        """Items of it, and items of the stream among which they are, as of `seq`."""
+        passed = (seq - self.start) // SPAN
+        counted = self.before + self.now if passed <= 0 else self.now if passed == 1 else 0
+        return counted, SPAN + (seq - self.start) % SPAN
 
 
 class Dismissal(msgspec.Struct, frozen=True):

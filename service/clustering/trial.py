@@ -81,6 +81,7 @@ def one_of(batch: Observed, n: int) -> Observed:
         fed=batch.fed[row],
         core=batch.core[row],
         claimed=batch.claimed[row],
+        taken=batch.taken[row],
         novelty=batch.novelty[row],
         distance=batch.distance[row],
         features=batch.features[row],
