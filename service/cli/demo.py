@@ -4,6 +4,7 @@
     (meanwhile, on a machine's first run, the clusterer is compiled)
     stream: digits the net knows; then 3s and 7s mixed with more of them ─► WS /stream
     watch:  verdicts by kind, clusters as they emerge ─► a table, honest about what was missed
+    name:   each cluster as what most of its exemplars are ─► later 3s and 7s are known (demo_naming.py)
 
 No digit of the stream was used for fitting or calibration. With `crash`, the service is killed (SIGKILL) in
 mid-stream and started again, then the *whole* stream is sent again: every id must get the verdict it had.
@@ -17,7 +18,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,10 +37,11 @@ from model.config import TrainConfig
 from model.datasets import load_dataset
 from model.datasets.split import split
 from model.export import run as train_bundle
+from service.cli.demo_naming import Accuracy, accuracy_of, accuracy_table, name_clusters, show_commands
 from service.cli.demo_screen import DemoScreen, results_table
 from service.cli.progress import ReportsProgress, stages
 from service.cli.writable import check_writable
-from service.client import StreamClient
+from service.client import AsyncClient, StreamClient
 from service.compiling.precompile import meanwhile
 from service.errors import FirstseenError
 from service.ingest.protocol import JSON
@@ -48,8 +50,11 @@ from service.scoring import StreamScore, score
 
 DATASET = "digits"
 HOLD_OUT = ("3", "7")
-KNOWN_FIRST = 2 / 3
+KNOWN_FIRST = 0.6
 """Share of the known items that come before the first 3 or 7."""
+
+LATER = 0.2
+"""Share of all items, 3s and 7s included, that come after the clusters were named."""
 
 _MARKER = ".firstseen-demo"
 _START_S = 60.0
@@ -75,9 +80,10 @@ class DemoConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoStream:
-    """The items in order, and what they really are."""
+    """The items in order, those that come after the clusters are named, and what all of them really are."""
 
     items: tuple[dict[str, Any], ...]
+    later: tuple[dict[str, Any], ...]
     truth: dict[str, str]
 
 
@@ -118,7 +124,8 @@ async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_erro
         verdicts, announced, exemplars, lost = await _stream(config, service, stream, screen)
         result = score(stream.truth, HOLD_OUT, verdicts, announced, exemplars)
         screen.print("", results_table(result, known_error_rate=known_error_rate))
-        table = table_of(result, seed=config.seed, crash=config.crash, lost=lost)
+        accuracy = await _name(service, stream, screen)
+        table = table_of(result, seed=config.seed, crash=config.crash, lost=lost, accuracy=accuracy)
         if config.json_file is not None:
             config.json_file.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         if config.crash:
@@ -132,6 +139,30 @@ async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_erro
         return 0 if found_all else 1
     finally:
         await service.stop()
+
+
+async def _name(service: "_Service", stream: DemoStream, screen: Console) -> dict[str, dict[str, Accuracy]]:
+    """Name what was discovered, send what is left, and ask again after a kill -9; accuracy by moment and class."""
+    _heading(
+        screen, "4 Name", "each cluster as what most of its exemplars are; from then on it is a known class\n"
+    )
+    found: dict[str, dict[str, Accuracy]] = {}
+    async with AsyncClient(service.url) as client:
+        shown = (await client.clusters()).clusters
+        known = sorted({*stream.truth.values()} - {*HOLD_OUT})
+        show_commands(screen, await name_clusters(client, shown, stream.truth, known))
+        found["as they came"] = _accuracy(await client.classify(stream.later), stream)
+        service.kill()
+        await service.start()
+        found["after a kill -9"] = _accuracy(await client.classify(stream.later, learn=False), stream)
+    screen.print("", accuracy_table(found))
+    return found
+
+
+def _accuracy(answers: Sequence[Any], stream: DemoStream) -> dict[str, Accuracy]:
+    """By class; those that were unseen come first."""
+    known = sorted({*stream.truth.values()} - {*HOLD_OUT})
+    return accuracy_of(answers, stream.truth, [*HOLD_OUT, *known])
 
 
 def _wait_for_compiler(is_compiling: Callable[[], bool], progress: ReportsProgress) -> None:
@@ -150,21 +181,37 @@ def _heading(screen: Console, title: str, rest: str) -> None:
 
 
 def make_stream(seed: int) -> DemoStream:
-    """Digits unseen in training and calibration: two thirds of the known ones, then the rest among 3s and 7s."""
+    """Digits unseen in training and calibration: known ones, then others among 3s and 7s; some of all for later."""
     data = load_dataset(DATASET, data_dir=None)
     parts = split(data, HOLD_OUT, seed=seed)
     order = np.random.default_rng(seed)
-    known = order.permutation(parts.fresh)
-    first, rest = np.split(known, [int(len(known) * KNOWN_FIRST)])
-    mixed = order.permutation(np.concatenate([rest, parts.unseen]))
-    rows = [*first.tolist(), *mixed.tolist()]
+    known, new = order.permutation(parts.fresh), order.permutation(parts.unseen)
+    first, rest, known_later = np.split(
+        known, [int(len(known) * share) for share in (KNOWN_FIRST, 1 - LATER)]
+    )
+    now, new_later = np.split(new, [int(len(new) * (1 - LATER))])
+    mixed = order.permutation(np.concatenate([rest, now]))
+    later = order.permutation(np.concatenate([known_later, new_later]))
+
+    def items(rows: Iterable[int]) -> tuple[dict[str, Any], ...]:
+        return tuple({"id": f"digit-{row}", "x": data.x[row].ravel().tolist()} for row in rows)
+
+    every = [*first.tolist(), *mixed.tolist(), *later.tolist()]
     return DemoStream(
-        items=tuple({"id": f"digit-{row}", "x": data.x[row].ravel().tolist()} for row in rows),
-        truth={f"digit-{row}": data.labels[int(data.y[row])] for row in rows},
+        items=items([*first.tolist(), *mixed.tolist()]),
+        later=items(later.tolist()),
+        truth={f"digit-{row}": data.labels[int(data.y[row])] for row in every},
     )
 
 
-def table_of(result: StreamScore, *, seed: int, crash: bool, lost: Sequence[str]) -> dict[str, Any]:
+def table_of(
+    result: StreamScore,
+    *,
+    seed: int,
+    crash: bool,
+    lost: Sequence[str],
+    accuracy: Mapping[str, Mapping[str, Accuracy]],
+) -> dict[str, Any]:
     """The results as JSON: the same keys whether or not all was found."""
     table: dict[str, Any] = {
         "dataset": DATASET,
@@ -172,6 +219,10 @@ def table_of(result: StreamScore, *, seed: int, crash: bool, lost: Sequence[str]
         "seed": seed,
         **{name: value for name, value in asdict(result).items() if name != "classes"},
         "classes": {label: asdict(s) | {"clusters": list(s.clusters)} for label, s in result.classes.items()},
+        "named": {
+            moment: {label: one.as_json() for label, one in by_class.items()}
+            for moment, by_class in accuracy.items()
+        },
     }
     if crash:
         table["verdicts_changed_by_crash"] = list(lost)

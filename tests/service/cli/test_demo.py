@@ -19,7 +19,8 @@ from service.cli.writable import CannotWrite
 def test_fresh() -> None:
     """No item of the stream was used for fitting or calibration, and none comes twice."""
     parts = split(load_dataset("digits", data_dir=None), HOLD_OUT, seed=0)
-    rows = [int(item["id"].removeprefix("digit-")) for item in make_stream(0).items]
+    stream = make_stream(0)
+    rows = [int(item["id"].removeprefix("digit-")) for item in (*stream.items, *stream.later)]
 
     assert len(set(rows)) == len(rows)
     assert set() == {*rows} & {*parts.fit.tolist(), *parts.calibrate.tolist()}
@@ -33,6 +34,7 @@ def test_known_first() -> None:
     first = is_new.index(True)
 
     assert first > 100
+    assert {*stream.truth.values()} == {stream.truth[item["id"]] for item in stream.later}
     assert not all(is_new[first:])
     assert {*HOLD_OUT} <= {*stream.truth.values()}
 
@@ -115,6 +117,8 @@ def test_crash(tmp_path: Path) -> None:
     assert [] == found["verdicts_changed_by_crash"]
     assert 2 == found["clusters_found"]
     assert found["known_accuracy"] > 0.9
+    for by_class in found["named"].values():
+        assert min(by_class[label]["share"] for label in HOLD_OUT) >= 0.95
     assert "every id has the verdict it had" in " ".join(ended.stderr.split())
 
 
