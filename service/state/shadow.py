@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from model.bundle import KnownArrays
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
 from service.records import NO_CLUSTER, Int64s, Observed, Verdict
 from service.state.checks import Findings
 
-Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit
+Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 """What an entry of the log holds; see packing.py."""
 
 
@@ -44,6 +45,9 @@ class Shadow:
                 return ()
             if isinstance(entry, StreamFit):
                 self.engine.refit(entry)
+                return ()
+            if isinstance(entry, Curation):
+                self.engine.carry_out(entry)
                 return ()
             batch, clusters = entry
             verdicts = self.engine.apply(batch).verdicts
