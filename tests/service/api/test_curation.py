@@ -230,5 +230,26 @@ class TestTheSameByEveryWay:
         assert lives["http"].verdicts == lives[way].verdicts
 
 
+def test_a_restart_changes_nothing() -> None:
+    """Clusters, decisions and the state itself are those of before, and so is what is said of the next item."""
+    with tempfile.TemporaryDirectory(prefix="fs-") as folder:
+        settings = Settings.read({}, data_dir=Path(folder), log_level="warning")
+        told, asked = [], digits.many("again", 100)
+        for n in range(2):
+            with running(settings, digits.bundle()) as inside, closing(ByHttp(inside.url, "default")) as way:
+                if n == 0:
+                    live(inside, way, "default")
+                with httpx.Client(base_url=inside.url, timeout=60, trust_env=False) as http:
+                    dry = http.post("/classify", params={"learn": "false"}, json={"items": asked}).json()
+                    told.append(
+                        [http.get(path).json() for path in ("/clusters", "/decisions")]
+                        + [http.get("/info").json()["state_hash"], dry]
+                    )
+
+    assert told[0] == told[1]
+    labels = {one["label"] for one in told[1][3]["results"]}
+    assert {"new a", "new b"} <= labels
+
+
 def timeless(told: Json) -> Json:
     return {name: value for name, value in told.items() if name not in ("time", "first_t", "last_t")}
