@@ -90,7 +90,7 @@ class DismissIn(Body, frozen=True):
     """Until when nobody wants to hear of a cluster: whichever comes first."""
 
     until_rate: Annotated[
-        Annotated[float, msgspec.Meta(ge=1, le=_MOST_RATE)] | None,
+        Annotated[float, msgspec.Meta(gt=1, le=_MOST_RATE)] | None,
         msgspec.Meta(
             description=f"So many times its rate of now; {USUAL_RATE:g} where nothing is said, null for no such."
         ),

@@ -11,7 +11,6 @@ another decision is refused. Without a key each request is a decision of its own
 """
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -163,16 +162,16 @@ async def _decided(request: Request, action: Action, cluster: int) -> Response:
         try:
             async with asyncio.timeout(context.settings.request_timeout_s):
                 made = await stream.pipeline.curate(asked)
+        except KeyReused:
+            raise KeyReused(
+                f"This {KEY_HEADER} was sent before, with another decision: give every decision a key of its own, and "
+                "use it again only to send the very same one again."
+            ) from None
         except TimeoutError:
             raise OutcomeUnknown(
                 f"No answer within {context.settings.request_timeout_s:g} s. It may or may not be decided: send the "
                 f"same again under the same {KEY_HEADER}, or look at GET /decisions."
             ) from None
-    if not replace(asked, who=made.decision.who).is_same(made.decision):  # another key of the family may ask
-        raise KeyReused(
-            f"This {KEY_HEADER} is that of decision {made.seq}, {made.decision.action} of cluster "
-            f"{made.decision.cluster}: give every decision a key of its own."
-        )
     return json_response(shown(made), headers=promise(context))
 
 

@@ -384,7 +384,11 @@ def _ask(client: "Client", cluster: int, question: str, *, yes: bool) -> None:
     if yes:
         return
     say(screen, shown(client.cluster(cluster)))
-    if not typer.confirm(question, err=True):
+    try:
+        is_yes = typer.confirm(question, err=True)
+    except typer.Abort:  # there is nobody, or nobody wants to
+        is_yes = False
+    if not is_yes:
         raise ended(screen, "Nothing was decided. Give --yes where nobody can be asked.", REFUSED)
 
 

@@ -22,7 +22,6 @@ from service.client import Client
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
-from tests.service.stand_in import StandIn
 
 Json = dict[str, Any]
 
@@ -211,8 +210,6 @@ def lives(service: Inside) -> dict[str, Life]:
     found = {}
     for name, way in WAYS.items():
         classify(service, name, [])
-        stream = service.app.state.context.streams.peek(name)
-        stream.pipeline = StandIn(stream.pipeline)
         with closing(way(service.url, name)) as made:
             found[name] = live(service, made, name)
     return found
@@ -231,6 +228,27 @@ class TestTheSameByEveryWay:
     def test_verdicts(self, lives: dict[str, Life], way: str) -> None:
         """Of every item after every decision."""
         assert lives["http"].verdicts == lives[way].verdicts
+
+
+def test_a_restart_changes_nothing() -> None:
+    """Clusters, decisions and the state itself are those of before, and so is what is said of the next item."""
+    with tempfile.TemporaryDirectory(prefix="fs-") as folder:
+        settings = Settings.read({}, data_dir=Path(folder), log_level="warning")
+        told, asked = [], digits.many("again", 100)
+        for n in range(2):
+            with running(settings, digits.bundle()) as inside, closing(ByHttp(inside.url, "default")) as way:
+                if n == 0:
+                    live(inside, way, "default")
+                with httpx.Client(base_url=inside.url, timeout=60, trust_env=False) as http:
+                    dry = http.post("/classify", params={"learn": "false"}, json={"items": asked}).json()
+                    told.append(
+                        [http.get(path).json() for path in ("/clusters", "/decisions")]
+                        + [http.get("/info").json()["state_hash"], dry]
+                    )
+
+    assert told[0] == told[1]
+    labels = {one["label"] for one in told[1][3]["results"]}
+    assert {"new a", "new b"} <= labels
 
 
 def timeless(told: Json) -> Json:

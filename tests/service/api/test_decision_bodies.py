@@ -104,7 +104,7 @@ def test_a_name_may_be_taken_away() -> None:
         (Action.SPLIT, {"parts": [[]]}),
         (Action.SPLIT, {"parts": [[-1]]}),
         (Action.SPLIT, {"parts": [1]}),
-        (Action.DISMISS, {"until_rate": 0.5}),
+        (Action.DISMISS, {"until_rate": 1}),
         (Action.DISMISS, {"until": "tomorrow"}),
         (Action.DISMISS, {"until": "2099-12-24"}),
         (Action.DISMISS, {"until": "2099-12-24T00:00:00"}),

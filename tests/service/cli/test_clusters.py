@@ -189,6 +189,7 @@ class TestDeciding:
         ended = Ended("promote", str(largest(url)), "new", "--url", url)
 
         assert 1 == ended.status
+        assert "Give --yes where nobody can be asked" in ended.err
         assert httpx.get(f"{url}/clusters/{largest(url)}", trust_env=False).json()["label"] is None
 
     def test_split_preview(self, url: str) -> None:
