@@ -128,6 +128,8 @@ def _cluster(cluster: Cluster, disc: Any, counts: list[int]) -> dict[str, Any]: 
         **_place(disc),
         "state": cluster.state,
         "name": cluster.name,
+        "label": cluster.label,
+        "dismissed": cluster.dismissed,
         "items": cluster.items,
         "sparkline": counts,
     }
