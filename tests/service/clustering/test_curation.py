@@ -20,7 +20,17 @@ from service.events import EventKind
 from service.pipeline.recovery import replay_entry
 from service.records import ANNOUNCED, NO_CLUSTER, SHOWN, ClusterState, Verdict, VerdictKind
 from service.state.packing import pack_configure, pack_curate, unpack_entry
-from tests.service.clustering.overlapping import APART, FAR, HIDDEN, LABELS, PARAMS, Driven, K, engine, overlapping
+from tests.service.clustering.overlapping import (
+    APART,
+    FAR,
+    HIDDEN,
+    LABELS,
+    PARAMS,
+    Driven,
+    K,
+    engine,
+    overlapping,
+)
 from tests.service.clustering.test_engine_stream_gate import joined, with_two_clusters
 from tests.service.clustering.test_engine_whatever_happens import other_parameters, parted
 
@@ -239,9 +249,7 @@ def test_a_dismissed_cluster_is_heard_of_again_when_it_grows(two: tuple[Driven, 
     assert driven.engine.clusters()[old - 1].dismissed
     items(driven, APART, 40)
     items(driven, FAR, 60)
-    escalated = [
-        e.cluster.id for r in driven.results for e in r.events if e.kind is EventKind.ESCALATED
-    ]
+    escalated = [e.cluster.id for r in driven.results for e in r.events if e.kind is EventKind.ESCALATED]
     assert sorted(escalated) == [old, young]
     assert not driven.engine.clusters()[old - 1].dismissed
 
@@ -384,7 +392,9 @@ def test_whatever_is_decided_the_log_gives_the_same_state(seed: int) -> None:
         if rng.random() < 0.3:
             restored(driven)
         _check(driven)
-    again = Engine(overlapping().known, LABELS, PARAMS.with_changes(gates="items" if seed % 3 == 0 else "both"))
+    again = Engine(
+        overlapping().known, LABELS, PARAMS.with_changes(gates="items" if seed % 3 == 0 else "both")
+    )
     for first_seq, payload in driven.log:
         replay_entry(again, unpack_entry(payload, first_seq=first_seq))
 
