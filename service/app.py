@@ -180,6 +180,7 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    payload_limits=settings.payload_limits(),
                 )
                 return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
 

@@ -42,6 +42,8 @@ from service.pipeline.examining import Embeds
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.payload_limits import PayloadLimits
+from service.pipeline.payloads import Payloads
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
@@ -101,6 +103,7 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        payload_limits: PayloadLimits | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -121,6 +124,7 @@ class Pipeline:
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            payload_limits: How much is kept of what items looked like; None: as is usual.
         """
         self._store = store
         self._queue = queue
@@ -162,6 +166,7 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
+        self._payloads = Payloads(store, self._asking, metrics, payload_limits or PayloadLimits())
         self._tending = Tending(memory, self._fits, store, self._asking)
         self._decider = Decider(
             bundle=bundle,
@@ -172,6 +177,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            payloads=self._payloads,
             waiting=queue.peek,
         )
         self.epoch = 0
