@@ -68,8 +68,8 @@ def exemplars(x: Float64s, known: Float64s) -> tuple[Exemplar, ...]:
         nearest = np.minimum(nearest, apart[:, row])
     to_known = np.sqrt(np.maximum(_squares(x, known), 0.0)).min(axis=1)
     margin = to_known - apart[medoid]
-    for row in sorted(left, key=lambda at: (float(margin[at]), at))[:BOUNDARY]:
-        shown.append((Role.BOUNDARY, row))
+    closest = sorted(left, key=lambda at: (float(margin[at]), at))[:BOUNDARY]
+    shown += [(Role.BOUNDARY, row) for row in closest]
     return tuple(Exemplar(role=role, row=row, distance=float(apart[medoid, row])) for role, row in shown)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from model.bundle import Bundle
 from model.inputs import NumericInput, TableColumn, TableInput
-from service.records import Float32s, Float64s
+from service.records import Bools, Float32s, Float64s
 
 MOST_FEATURES: Final = 8
 ENOUGH: Final = 2.0
@@ -161,15 +161,10 @@ def _category(own: Float32s, usual: Usual, at: int, column: TableColumn) -> list
             Feature(feature=column.name, kind="category", z=z, value=value, share=share, usual=elsewhere)
         )
     found += _missing(own < 0, usual.rows[:, at] < 0, usual, column.name)
-    return found[:0] + sorted(found, key=lambda feature: -feature.z)[:1]
+    return sorted(found, key=lambda feature: -feature.z)[:1]
 
 
-def _missing(
-    own: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
-    others: "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]",
-    usual: Usual,
-    name: str,
-) -> list[Feature]:
+def _missing(own: Bools, others: Bools, usual: Usual, name: str) -> list[Feature]:
     if not own.any() or not len(usual.rows):
         return []
     z, share, elsewhere = _shares(int(own.sum()), len(own), int(others.sum()), len(others))

@@ -39,6 +39,7 @@ from service.pipeline.batching import Answer, Queue, Slice
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
+from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
@@ -166,7 +167,15 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self._payloads = Payloads(store, self._asking, metrics, payload_limits or PayloadLimits())
+        payloads = Payloads(store, self._asking, metrics, payload_limits or PayloadLimits())
+        self.exhibits = Exhibits(
+            bundle=bundle,
+            store=store,
+            payloads=payloads,
+            at_rest=self._at_rest,
+            engine=lambda: self._engine,
+            in_worker=self._in_worker,
+        )
         self._tending = Tending(memory, self._fits, store, self._asking)
         self._decider = Decider(
             bundle=bundle,
@@ -177,7 +186,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
-            payloads=self._payloads,
+            payloads=payloads,
             waiting=queue.peek,
         )
         self.epoch = 0

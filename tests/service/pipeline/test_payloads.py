@@ -126,7 +126,7 @@ async def test_redaction_forgets_a_clusters_payloads() -> None:
         await fill(rig, 60)
         cluster = max(rig.pipeline._present().lives.values(), key=lambda life: len(life.members))
         before = len(shared.payloads)
-        forgotten = await rig.pipeline.forget_payloads(cluster.id)
+        forgotten = await rig.pipeline.exhibits.forget(cluster.id)
 
         assert before - len(shared.payloads) == forgotten == len(cluster.members)
         await fill(rig, 8, start=70)
