@@ -18,7 +18,19 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from service.state.archive import PAGE_BYTES, Chunk, DlqPage, End, IdsPage, LogPage, Start, Writer
+from service.state.archive import (
+    HOOK_KINDS,
+    PAGE_BYTES,
+    Chunk,
+    DlqPage,
+    End,
+    EventsPage,
+    HooksPage,
+    IdsPage,
+    LogPage,
+    Start,
+    Writer,
+)
 from service.state.checks import Findings, Head, LogWalk, head_faults, owner_faults, parse_head
 from service.state.errors import SnapshotCorrupt, StoreError
 from service.state.packing import seq_of_verdict
@@ -110,6 +122,8 @@ class _Export:
         for description in head.snapshots:
             await self._snapshot(description)
         await self._dlq()
+        await self._events(head)
+        await self._hooks()
         if not cut.is_same_place(await self._reader.cut()):
             raise _Moved
         self._writer.end()
@@ -175,6 +189,17 @@ class _Export:
             letters |= page
         for part in paged(sorted(letters.items()), lambda pair: len(pair[0]) + len(pair[1])):
             self._writer.write(DlqPage(fields=part))
+
+    async def _events(self, head: Head) -> None:
+        kept = [event async for event in self._reader.events() if event.number <= head.events]
+        for part in paged([(e.id, e.number, e.data) for e in kept], lambda event: len(event[2])):
+            self._writer.write(EventsPage(events=part))
+
+    async def _hooks(self) -> None:
+        for kind in HOOK_KINDS:
+            fields = sorted((await self._reader.hooks(kind)).items())
+            for part in paged(fields, lambda pair: len(pair[0]) + len(pair[1])):
+                self._writer.write(HooksPage(kind=kind, fields=part))
 
     def _damaged(self, faults: Sequence[str]) -> NotExportable:
         return NotExportable(

@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from service.state.dead_letters import MOST, DeadLetter, pack_letter, unpack_letter
 from service.state.durability import Durability
@@ -66,6 +67,7 @@ class FakeStore:
         self._held: dict[str, asyncio.Event] = {}
         self.dead_letters = FakeDeadLetters(self)
         self.hand = FakeHand(self)
+        self.events: Any = None  # what is read of the outbox, the real store's tests see to
 
     def fails(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
         self._failures[method].extend([(error, after)] * times)
