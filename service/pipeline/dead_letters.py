@@ -186,4 +186,3 @@ class DeadLetters:
 
 def _unknown(id: str) -> UnknownDeadLetter:
     return UnknownDeadLetter(f"There is no item {id[:256]!r} in quarantine; GET /dlq lists those there are.")
-

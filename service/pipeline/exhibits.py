@@ -8,7 +8,7 @@ A payload may be forgotten between the first and the second; then it is shown as
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Final
@@ -19,7 +19,7 @@ from service.describing.evidence import ClusterEvidence, Looked, describe, look
 from service.describing.terms import fitted_shares
 from service.errors import NotReady, UnknownCluster
 from service.pipeline.asking import now_or_never
-from service.pipeline.memory import InWorker
+from service.pipeline.memory import Memory
 from service.pipeline.payloads import Payloads
 from service.state.store import StreamStore
 
@@ -36,28 +36,15 @@ class Exhibits:
     Args:
         bundle: What the stream is decided with.
         store: Where payloads are kept.
-        payloads: What the owner knows of them.
-        at_rest: Held while the engine is ahead of the store.
-        engine: The engine there is now, or None.
-        in_worker: Runs a call in the engine's thread.
+        memory: The engine.
+        payloads: What the owner knows of those that are kept.
     """
 
-    def __init__(
-        self,
-        *,
-        bundle: Bundle,
-        store: StreamStore,
-        payloads: Payloads,
-        at_rest: asyncio.Lock,
-        engine: Callable[[], Engine | None],
-        in_worker: InWorker,
-    ) -> None:
+    def __init__(self, bundle: Bundle, store: StreamStore, memory: Memory, payloads: Payloads) -> None:
+        self.payloads = payloads
         self._bundle = bundle
         self._box = store.payloads
-        self._payloads = payloads
-        self._at_rest = at_rest
-        self._engine = engine
-        self._in_worker = in_worker
+        self._memory = memory
         self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def show(self, cluster: int) -> ClusterEvidence:
@@ -82,12 +69,12 @@ class Exhibits:
             life = engine.lives.get(cluster)
             if life is None:
                 raise _unknown(cluster)
-            await now_or_never(self._payloads.follow(engine))
-            return await now_or_never(self._payloads.forget(life.members.ids))
+            await now_or_never(self.payloads.follow(engine))
+            return await now_or_never(self.payloads.forget(life.members.ids))
 
     async def _look(self, cluster: int) -> Looked:
         async with self._resting() as engine:
-            seen = await self._in_worker(lambda: look(engine, cluster, self._bundle))
+            seen = await self._memory.in_worker(lambda: look(engine, cluster, self._bundle))
         if seen is None:
             raise _unknown(cluster)
         return seen
@@ -97,16 +84,13 @@ class Exhibits:
         """The engine, while it is not ahead of the store."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await self._at_rest.acquire()
+                await self._memory.at_rest.acquire()
         except TimeoutError:
             raise NotReady("The stream waits for its store; ask again in a moment.") from None
         try:
-            engine = self._engine()
-            if engine is None:
-                raise NotReady("The state is being read; ask again in a moment.")
-            yield engine
+            yield self._memory.engine()
         finally:
-            self._at_rest.release()
+            self._memory.at_rest.release()
 
     @cached_property
     def _fitted(self) -> dict[str, float]:

@@ -47,16 +47,16 @@ class Payloads:
         store: Where they are kept.
         asking: To ask it until it answers.
         metrics: What is counted.
-        limits: The operator's.
+        limits: The operator's; None: those that are usual.
     """
 
     def __init__(
-        self, store: StreamStore, asking: Asking, metrics: StreamMetrics, limits: PayloadLimits
+        self, store: StreamStore, asking: Asking, metrics: StreamMetrics, limits: PayloadLimits | None
     ) -> None:
         self._box = store.payloads
         self._ask = asking.until_answered
         self._metrics = metrics
-        self._limits = limits
+        self._limits = limits or PayloadLimits()
         self._engine: Engine | None = None
         self._sizes: dict[str, int] = {}
         self._total = 0

@@ -61,9 +61,7 @@ from service.state.errors import (
     StoreError,
     StoreUnavailable,
 )
-from service.state.packing import (
-    EntryUnreadable,
-)
+from service.state.packing import EntryUnreadable
 from service.state.store import StreamStore
 from service.streams.workers import Workers
 from service.telemetry.metrics import StreamMetrics
@@ -167,14 +165,8 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        payloads = Payloads(store, self._asking, metrics, payload_limits or PayloadLimits())
         self.exhibits = Exhibits(
-            bundle=bundle,
-            store=store,
-            payloads=payloads,
-            at_rest=self._at_rest,
-            engine=lambda: self._engine,
-            in_worker=self._in_worker,
+            bundle, store, memory, Payloads(store, self._asking, metrics, payload_limits)
         )
         self._tending = Tending(memory, self._fits, store, self._asking)
         self._decider = Decider(
@@ -186,7 +178,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
-            payloads=payloads,
+            payloads=self.exhibits.payloads,
             waiting=queue.peek,
         )
         self.epoch = 0
@@ -452,7 +444,8 @@ class Pipeline:
         raise trouble
 
     def _present(self) -> Engine:
-        assert self._engine is not None
+        if self._engine is None:
+            raise NotReady("The state is being read; ask again in a moment.")
         return self._engine
 
     def _committed(self, result: StepResult) -> None:

@@ -19,7 +19,7 @@ Reference for fencing tokens: M. Kleppmann, "How to do distributed locking", 201
 import re
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from service.state.batches import (
     Append,
@@ -218,8 +218,9 @@ class StreamStore:
                 self._lose((token or b"0 nobody").decode())
             self._idgen = int(seq) // self._horizon
             if found:
-                verdicts: list[bytes | None] = found[0]
-                return verdicts  # else another owner has moved on by generations since we last looked: look there
+                return cast(
+                    "list[bytes | None]", found[0]
+                )  # else another owner has moved on by generations since we last looked: look there
 
     async def append(self, batch: Append) -> bool:
         """Write one batch: entry, verdicts, events, payloads and seq together, durable when this returns.

@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from model.inputs import Payload
 from service.state.dead_letters import MOST, DeadLetter, pack_letter, unpack_letter
@@ -70,6 +71,7 @@ class FakeStore:
         self.dead_letters = FakeDeadLetters(self)
         self.hand = FakeHand(self)
         self.payloads = FakePayloads(self)
+        self.events: Any = None  # what is read of the outbox, the real store's tests see to
 
     def fails(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
         self._failures[method].extend([(error, after)] * times)
