@@ -165,10 +165,9 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self.exhibits = Exhibits(
-            bundle, store, memory, Payloads(store, self._asking, metrics, payload_limits)
-        )
-        self._tending = Tending(memory, self._fits, store, self._asking)
+        payloads = Payloads(store, self._asking, metrics, payload_limits)
+        self.exhibits = Exhibits(bundle, store, memory, payloads)
+        self._tending = Tending(memory, self._fits, store, self._asking, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -178,7 +177,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
-            payloads=self.exhibits.payloads,
+            payloads=payloads,
             waiting=queue.peek,
         )
         self.epoch = 0
