@@ -45,9 +45,9 @@ from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.pausing import Pausing
 from service.pipeline.payload_limits import PayloadLimits
 from service.pipeline.payloads import Payloads
-from service.pipeline.pausing import Pausing
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
