@@ -142,14 +142,15 @@ async def test_a_store_that_does_not_answer_is_asked_again(rig: Rig, store: Fake
     ]
 
 
-async def test_an_owner_that_was_fenced_says_so(store: FakeStore, shared: Shared) -> None:
+async def test_an_owner_that_was_fenced_says_so(store: FakeStore) -> None:
     """It may be durable or not: the same is sent again, and made once."""
     async with Rig(store).open() as rig:
         cluster = await with_cluster(rig)
         store.fails("append", Fenced("fenced (test)", ours=1, current=2), after=True)
         with pytest.raises(NotReady, match="Send the same again"):
             await rig.pipeline.curate(decision(cluster=cluster))
-        await soon(lambda: rig.pipeline.reason is None, "the stream")
+        await soon(lambda: store.calls.count("acquire") == 2, "it takes the stream again")
+        await rig.is_ready()
         decided = await rig.pipeline.curate(decision(cluster=cluster))
 
         assert (decided,) == (await rig.pipeline.view()).decisions
