@@ -20,7 +20,7 @@ memory is dropped, or the service stops, is dropped with it.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -58,9 +58,7 @@ from service.state.errors import (
     StoreError,
     StoreUnavailable,
 )
-from service.state.packing import (
-    EntryUnreadable,
-)
+from service.state.packing import EntryUnreadable
 from service.state.store import StreamStore
 from service.streams.workers import Workers
 from service.telemetry.metrics import StreamMetrics
@@ -101,6 +99,7 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -121,6 +120,7 @@ class Pipeline:
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            beside: What else runs while the stream is ours.
         """
         self._store = store
         self._queue = queue
@@ -129,6 +129,7 @@ class Pipeline:
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
         self._prepare = prepare
+        self._beside = beside
         self._workers = Workers() if workers is None else workers
         self._shares_workers = workers is not None
         self._fits = Fits(metrics, self._workers.fits)
@@ -295,13 +296,14 @@ class Pipeline:
         renew = asyncio.create_task(
             self._renew()
         )  # also while the log is read, which may take longer than a lease
+        tasks = [serve, renew, *([] if self._beside is None else [asyncio.create_task(self._beside())])]
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_serving = False
-            for task in (serve, renew):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(serve, renew, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result

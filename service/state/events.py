@@ -47,12 +47,14 @@ class AboutCluster(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Its own.
         items: It had so many.
-        born_seq: Where it began.
+        first_t: When it began, seconds since 1970 (UTC).
+        last_t: When its latest item came.
     """
 
     id: int
     items: int
-    born_seq: int
+    first_t: float
+    last_t: float
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

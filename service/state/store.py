@@ -45,6 +45,7 @@ from service.state.errors import (
 )
 from service.state.events import EventBox
 from service.state.hand import HandBox
+from service.state.hook_box import HookBox
 from service.state.keys import MOST_EVENTS, MOST_STREAMS, STREAMS, Keys, log_from
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
@@ -132,6 +133,7 @@ class StreamStore:
         self._bad_generation: int | None = None
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.events = EventBox(self._wire, self._keys)
+        self.hooks = HookBox(self._wire, self._keys, self._commit, self._token)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
@@ -226,7 +228,7 @@ class StreamStore:
         """
         if not 1 <= batch.count <= self._horizon:
             raise ValueError(
-                f"a batch of {batch.count} items; append 1 to {self._horizon} (the dedup horizon) at once"
+                f"a batch of {batch.count} items; append 1 to {self._horizon} (the horizon) at once"
             )
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
