@@ -27,7 +27,19 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dlq, events, ingest_ws, rest, streams, tickets, watch_ws, webhooks as webhook_routes
+from service.api import (
+    classify,
+    dlq,
+    events,
+    ingest_ws,
+    rest,
+    streams,
+    tickets,
+    watch_ws,
+)
+from service.api import (
+    webhooks as webhook_routes,
+)
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures

@@ -17,7 +17,7 @@ What reads it looks at few fields and hands on the rest as it is, so that one of
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -154,6 +154,6 @@ class EventBox:
         return read_event(*found[0]) if found else None
 
 
-def read_event(id: bytes, fields: dict[bytes, bytes]) -> StoredEvent:
+def read_event(id: bytes, fields: Mapping[bytes, bytes]) -> StoredEvent:
     """One entry of XRANGE."""
     return StoredEvent(id=id.decode(), number=int(fields[b"k"]), data=fields[b"e"])

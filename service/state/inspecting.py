@@ -112,10 +112,10 @@ class _Inspection:
             wrong = next((id for id, _, _ in frame.events if not is_event_id(id)), None)
             return None if wrong is None else f"{wrong!r} is no id of an event"
         if isinstance(frame, HooksPage):
-            names = [(frame.kind, name) for name, _ in frame.fields]
-            if names != sorted(set(names)) or not names or names[0] <= self._field:
+            hooks = [(frame.kind, name) for name, _ in frame.fields]
+            if hooks != sorted(set(hooks)) or not hooks or hooks[0] <= self._field:
                 return "webhooks are not in order"
-            self._field = names[-1]
+            self._field = hooks[-1]
             return None
         return self._end(frame)
 

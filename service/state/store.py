@@ -232,14 +232,14 @@ class StreamStore:
             )
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
-        ids, fields = (keys.ids(generation - back) for back in range(3)), verdict_fields(batch.verdicts)
+        ids, fields = map(keys.ids, range(generation, generation - 3, -1)), verdict_fields(batch.verdicts)
         try:
             written = await self._commit(
                 "fs1_commit",
                 [keys.epoch, keys.head, keys.log, *ids, keys.events],
                 *(self._token(), batch.first_seq, batch.count, generation),
-                *(checksums(batch, fields), batch.payload),
-                *(MOST_EVENTS, len(batch.events), *batch.events, *fields),
+                *(checksums(batch, fields), batch.payload, MOST_EVENTS, len(batch.events)),
+                *(*batch.events, *fields),
             )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
@@ -453,8 +453,7 @@ class StreamStore:
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
             f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
-            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data "
-            "folder",
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or data folder",
             stored=stored,
             offered=self._keys.bundle_id,
         )

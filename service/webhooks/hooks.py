@@ -63,7 +63,7 @@ class Hook:
     bundle: str = ""
     cursor: str = FIRST
     number: int = 0
-    tally: Tally = Tally()
+    tally: Tally = field(default_factory=Tally)
     failing_since: float | None = None
     last_ok: float | None = None
 

@@ -1,7 +1,7 @@
 """The webhooks of one stream as this process has them: what the store has, and nothing that it has not.
 
-A change is written first, all of it in one step, and believed once it is durable. When the store does not answer, nobody
-knows what it has; so it is read again before anything else is done. One change is made at a time (`changing`).
+A change is written first, all of it in one step, and believed once it is durable. When the store does not answer,
+nobody knows what it has; so it is read again before anything else is done. One change is made at a time.
 """
 
 import asyncio
@@ -66,12 +66,12 @@ class Register:
             try:
                 self.hooks[name] = unpack(data, Hook)
             except msgspec.DecodeError as error:  # left as it is: another version may know it
-                log.error("webhook_unreadable", webhook=name, reason=str(error))
+                log.warning("webhook_unreadable", webhook=name, reason=str(error))
         for name, data in stored.pending.items():
             try:
                 self.pending[name] = unpack(data, Pending)
             except msgspec.DecodeError as error:
-                log.error("webhook_message_unreadable", message=name, reason=str(error))
+                log.warning("webhook_message_unreadable", message=name, reason=str(error))
         self.is_loaded = True
         self._show()
         self.news.set()
@@ -108,7 +108,7 @@ class Register:
             try:
                 found.append(unpack(data, Delivery))
             except msgspec.DecodeError as error:
-                log.error("webhook_delivery_unreadable", reason=str(error))
+                log.warning("webhook_delivery_unreadable", reason=str(error))
         return found
 
     @asynccontextmanager

@@ -5,9 +5,9 @@
                  └──── not its business ─┘                           └──── held back: counted ──────┘
 
 **Debounce**: a cluster that fades and comes back and fades is told once in `debounce_s`.
-**Budget**: no more than `per_day` messages in a UTC day, whatever happens: the most false alarms that people can be bothered
-with, each alarm being one until somebody has looked. What was held back is told, as a number and as clusters, in the
-next message.
+**Budget**: no more than `per_day` messages in a UTC day, whatever happens: the most false alarms that people can be
+bothered with, each alarm being one until somebody has looked. What was held back is told, as a number and as clusters,
+in the next message.
 
 Thresholds look at the cluster as the event tells it: a hook that wants 100 items does not hear of one that emerges with
 8, but hears that it was `established` later, should it have 100 by then.
@@ -21,7 +21,7 @@ from service.state.events import About
 
 DAY_S: Final = 86_400
 MOST_TOLD: Final = 1000
-"""Clusters whose last message is remembered for the debounce; beyond it the oldest is forgotten, and may be told early."""
+"""Clusters whose last message is remembered for the debounce; the oldest is forgotten for another, and told early."""
 
 MOST_NAMED: Final = 20
 """Clusters that were held back and are named; the others are counted."""

@@ -9,8 +9,8 @@ message is not pending any more only when it was delivered, given up, or dropped
 another owner, a message may be told again (under the same `webhook-id`), and none is lost. Who is not the owner any
 more learns it at the next write (the fence), and has told at worst what the heir tells, too.
 
-**Bounds**: 50 hooks; 1000 messages wait for a hook, then its cursor waits; the outbox keeps 10,000 events, and what left
-it before a hook came to it is counted and told as `missed`.
+**Bounds**: 50 hooks; 1000 messages wait for a hook, then its cursor waits; the outbox keeps 10,000 events, and what
+left it before a hook came to it is counted and told as `missed`.
 
 **A hook is disabled** by 410, or when a message was given up and nothing has been delivered since its first try. Its
 messages and its cursor wait for a person (`enable`).
@@ -174,7 +174,7 @@ class Teller:
         try:
             about = event.about()
         except msgspec.DecodeError as error:
-            log.error("event_unreadable", event=event.id, reason=str(error))
+            log.warning("event_unreadable", id=event.id, reason=str(error))
             return hook, None
         now = self._now()
         ruling, after = rule_on(hook.rule, tally, about, now)
