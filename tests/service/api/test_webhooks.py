@@ -1,11 +1,8 @@
 """Webhooks over HTTP, of a real service with a real store: what is told, refused, and shown."""
 
-import asyncio
 import json
 import tempfile
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +14,7 @@ from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.waiting import until
-from tests.service.webhooks.receiver import Receiver, status
-
-
-@contextmanager
-def receiving(*answers: bytes) -> Iterator[Receiver]:
-    """A receiver in a thread of its own."""
-    receiver, loop = Receiver(list(answers) or Receiver().answers), asyncio.new_event_loop()
-    started, over = threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with receiver:
-            started.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    started.wait(10)
-    try:
-        yield receiver
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(10)
-        loop.close()
+from tests.service.webhooks.receiver import Receiver, receiving, status
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +46,7 @@ def add(hooks: httpx.Client, url: str, **changes: Any) -> dict[str, Any]:
 
 def test_what_happens_is_told(hooks: httpx.Client) -> None:
     """Every event of the history, signed, with the same data; the log of tries says so."""
-    with receiving() as receiver:
+    with receiving(Receiver()) as receiver:
         hook = add(hooks, receiver.url)
         items = list(digits.stream_items())
         for at in range(0, len(items), 256):
@@ -128,7 +103,7 @@ def test_change_disable_enable_remove(hooks: httpx.Client) -> None:
 
 def test_a_try(hooks: httpx.Client) -> None:
     """Says how it went, with what the receiver said as text."""
-    with receiving(status(503, body="<b>later</b>")) as receiver:
+    with receiving(Receiver([status(503, body="<b>later</b>")])) as receiver:
         hook = add(hooks, receiver.url)
         tried = hooks.post(f"/webhooks/{hook['id']}/test").json()
     (told,) = receiver.told
@@ -174,7 +149,7 @@ def test_private_addresses_are_refused_unless_allowed(http: httpx.Client) -> Non
 def test_a_restart_finds_them(tmp_path: Path) -> None:
     """What waits is told by the next process, under the same id."""
     settings = Settings.read({}, data_dir=tmp_path, webhooks_private=True)
-    with receiving(status(500)) as receiver:
+    with receiving(Receiver([status(500)])) as receiver:
         with (
             running(settings, digits.bundle()) as service,
             httpx.Client(base_url=service.url, timeout=60) as client,

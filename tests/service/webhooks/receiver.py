@@ -2,7 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -34,6 +36,7 @@ class Receiver:
     told: list[Told] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
     connections: int = 0
+    _serving: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
@@ -43,9 +46,16 @@ class Receiver:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
@@ -63,12 +73,9 @@ class Receiver:
             writer.close()
 
 
-async def hang(writer: asyncio.StreamWriter) -> None:
-    """Says nothing, until it is given up."""
-    while not writer.is_closing():
-        await asyncio.sleep(0.02)
-        if writer.transport.is_closing():
-            return
+async def hang(_: asyncio.StreamWriter) -> None:
+    """Says nothing, for as long as the receiver is there."""
+    await asyncio.Event().wait()
 
 
 async def endless(writer: asyncio.StreamWriter) -> None:
@@ -77,3 +84,24 @@ async def endless(writer: asyncio.StreamWriter) -> None:
     while not writer.is_closing():
         writer.write(b"400\r\n" + b"x" * 1024 + b"\r\n")
         await writer.drain()
+
+
+@contextmanager
+def receiving(receiver: Receiver) -> Iterator[Receiver]:
+    """In a thread of its own."""
+    loop, started, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with receiver:
+            started.set()
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    started.wait(10)
+    try:
+        yield receiver
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(10)
+        loop.close()

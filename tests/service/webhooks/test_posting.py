@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.webhooks.posting import EXCERPT_BYTES, Poster, resolve
+from tests.service.waiting import soon
 from tests.service.webhooks.receiver import OK, Receiver, endless, hang, status
 from tests.service.webhooks.tls import certificate
 
@@ -136,7 +137,7 @@ async def test_a_name_that_changes_its_mind() -> None:
     calls = itertools.count()
 
     async def rebinding(host: str, port: int) -> list[str]:
-        return [["192.0.2.1"], ["127.0.0.1"]][next(calls) % 2] if host else []
+        return [["192.0.2.1"], ["127.0.0.1"]][next(calls) % 2] if host and port else []
 
     async with Receiver() as receiver, poster(may_be_private=False, resolve=rebinding, try_s=0.3) as post:
         for _ in range(4):
@@ -193,8 +194,7 @@ async def test_a_try_that_is_cancelled_ends() -> None:
     """As when the stream moves."""
     async with Receiver([hang]) as receiver, poster() as post:
         trying = asyncio.create_task(post.post(receiver.url, {}, json.dumps({}).encode()))
-        while not receiver.told:
-            await asyncio.sleep(0)
+        await soon(lambda: receiver.told, "it is tried")
         trying.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trying

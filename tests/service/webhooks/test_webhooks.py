@@ -8,7 +8,7 @@ from service.errors import NotReady, StoreAway, UnknownWebhook, WebhooksFull
 from service.state.errors import Fenced, StoreUnavailable
 from service.webhooks.hooks import MOST_HOOKS
 from service.webhooks.rules import Rule
-from service.webhooks.signing import key_of
+from service.webhooks.signing import key_of, make_secret
 from tests.service.waiting import soon
 from tests.service.webhooks.rig import URL, Rig, failing
 
@@ -36,7 +36,7 @@ async def test_one_that_is_added_is_there_for_the_heir(rig: Rig) -> None:
 
 async def test_a_secret_may_be_given(rig: Rig) -> None:
     """One that the receiver has already."""
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    secret = make_secret(bytes(24))
     async with rig.owner() as webhooks:
         hook = await webhooks.add(url=URL, rule=Rule(), secret=secret)
 
