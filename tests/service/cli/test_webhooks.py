@@ -43,7 +43,7 @@ def _none_left(service: Inside) -> Iterator[None]:
 
 def run(service: Inside, *arguments: str, fails: bool = False) -> str:
     """Standard output of a command."""
-    done = CliRunner().invoke(app, [*arguments, "--url", service.url])
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*arguments, "--url", service.url])
     if fails:
         assert isinstance(done.exception, WebhooksFailed), done.output
         return str(done.exception)
