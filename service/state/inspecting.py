@@ -120,10 +120,10 @@ class _Inspection:
             self._payload = names[-1]
             return None
         if isinstance(frame, HooksPage):
-            names = [(frame.kind, name) for name, _ in frame.fields]
-            if names != sorted(set(names)) or not names or names[0] <= self._field:
+            hooks = [(frame.kind, name) for name, _ in frame.fields]
+            if hooks != sorted(set(hooks)) or not hooks or hooks[0] <= self._field:
                 return "webhooks are not in order"
-            self._field = names[-1]
+            self._field = hooks[-1]
             return None
         return self._end(frame)
 
