@@ -58,6 +58,7 @@ TESTED_ELSEWHERE = {
 """Sources without a test file of their own -> where their behaviour is tested."""
 
 TOPICS = {
+    "tests/service/clustering/test_curation_digits.py",  # what decisions come to, on real items
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
     "tests/service/api/test_http_page.py",  # the examples of docs/http.md
