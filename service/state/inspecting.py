@@ -120,10 +120,10 @@ class _Inspection:
             self._payload = ids[-1]
             return None
         if isinstance(frame, HooksPage):
-            fields = [(frame.kind, name) for name, _ in frame.fields]
-            if fields != sorted(set(fields)) or not fields or fields[0] <= self._field:
+            hooks = [(frame.kind, name) for name, _ in frame.fields]
+            if hooks != sorted(set(hooks)) or not hooks or hooks[0] <= self._field:
                 return "webhooks are not in order"
-            self._field = fields[-1]
+            self._field = hooks[-1]
             return None
         return self._end(frame)
 
