@@ -27,19 +27,8 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import (
-    classify,
-    dlq,
-    events,
-    ingest_ws,
-    rest,
-    streams,
-    tickets,
-    watch_ws,
-)
-from service.api import (
-    webhooks as webhook_routes,
-)
+from service.api import classify, dlq, events, evidence, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -209,6 +198,7 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    payload_limits=settings.payload_limits(),
                     beside=webhooks.run,
                 )
                 return Stream(
@@ -256,7 +246,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, streams, events, webhook_routes, dlq, tickets, ingest_ws, watch_ws)
+    modules = (classify, rest, evidence, streams, events, webhook_routes, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

@@ -16,11 +16,12 @@ changed, dropped, repeated or moved is found at its place; a file that is cut ha
     chunk    generation, n, data               of the older snapshot, then of the newer; with its own checksum
     dlq      fields [[name, value], ...]       items set aside, ascending by name
     events   events [[id, number, JSON], ...]  what became of clusters, oldest first
+    payloads fields [[id, value], ...]         of clusters' members, ascending by id
     hooks    kind, fields [[name, value], ...] `hook`: the webhooks; `pending`: what they are still to be told
-    end      entries, ids, chunks, dlq, events, hooks     how many there were
+    end      entries, ids, chunks, dlq, events, payloads, hooks     how many there were
 
-Version 1 had neither events nor hooks, and is read as a stream without them. Webhooks come with their secrets: a file
-is as worth guarding as the store.
+Version 1 had neither events nor payloads nor hooks, and is read as a stream without them. Webhooks come with their
+secrets, and items with what they looked like: a file is as worth guarding as the store.
 
 Equal states give equal files. Lease and owner are left out, as is a save under way: they belong to a process. Ids,
 names, values and payloads are bytes, as in Redis. Frames are of a few hundred kilobytes, so writer and reader need no
@@ -97,6 +98,14 @@ class EventsPage(msgspec.Struct, tag="events", tag_field="frame", forbid_unknown
     events: list[tuple[str, int, bytes]]
 
 
+class PayloadsPage(
+    msgspec.Struct, tag="payloads", tag_field="frame", forbid_unknown_fields=True, kw_only=True
+):
+    """Payloads of clusters' members."""
+
+    fields: list[tuple[bytes, bytes]]
+
+
 class HooksPage(msgspec.Struct, tag="hooks", tag_field="frame", forbid_unknown_fields=True, kw_only=True):
     """Webhooks, or what they are still to be told."""
 
@@ -112,10 +121,11 @@ class End(msgspec.Struct, tag="end", tag_field="frame", forbid_unknown_fields=Tr
     chunks: int = 0
     dlq: int = 0
     events: int = 0
+    payloads: int = 0
     hooks: int = 0
 
 
-Frame = Start | LogPage | IdsPage | Chunk | DlqPage | EventsPage | HooksPage | End
+Frame = Start | LogPage | IdsPage | Chunk | DlqPage | EventsPage | PayloadsPage | HooksPage | End
 
 
 class Writer:
@@ -155,6 +165,8 @@ def count(counts: End, frame: Frame) -> None:
         counts.dlq += len(frame.fields)
     elif isinstance(frame, EventsPage):
         counts.events += len(frame.events)
+    elif isinstance(frame, PayloadsPage):
+        counts.payloads += len(frame.fields)
     elif isinstance(frame, HooksPage):
         counts.hooks += len(frame.fields)
 

@@ -213,7 +213,13 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
     if head.seq > head.trimmed:
         must[keys.log] = "stream"
     may = {keys.lease: "string", keys.log: "stream", keys.dead_letters: "hash", keys.hand: "string"}
-    may |= {keys.events: "stream", keys.hooks: "hash", keys.pending: "hash", keys.deliveries: "stream"}
+    may |= {
+        keys.events: "stream",
+        keys.payloads: "hash",
+        keys.hooks: "hash",
+        keys.pending: "hash",
+        keys.deliveries: "stream",
+    }
     may |= {keys.ids(generation): "hash" for generation in head.live_ids}
     kept = {description.generation: description.chunks for description in head.snapshots}
     staged = 0

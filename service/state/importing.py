@@ -25,6 +25,7 @@ from service.state.archive import (
     HooksPage,
     IdsPage,
     LogPage,
+    PayloadsPage,
     Start,
     read_frames,
 )
@@ -165,6 +166,8 @@ class _Import:
             return _hset(keys.dead_letters, frame.fields)
         if isinstance(frame, EventsPage):
             return [("XADD", keys.events, id, "e", data, "k", number) for id, number, data in frame.events]
+        if isinstance(frame, PayloadsPage):
+            return _hset(keys.payloads, frame.fields)
         if isinstance(frame, HooksPage):
             return _hset(keys.hooks if frame.kind == "hook" else keys.pending, frame.fields)
         return []

@@ -120,6 +120,11 @@ class StreamReader:
         async for page in self._fields(self.keys.dead_letters):
             yield page
 
+    async def payloads(self) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+        """All of `payloads`, likewise."""
+        async for page in self._fields(self.keys.payloads):
+            yield page
+
     async def _fields(self, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
         cursor = 0
         while True:

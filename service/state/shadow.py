@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from model.bundle import KnownArrays
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
@@ -16,7 +17,7 @@ from service.records import NO_CLUSTER, Int64s, Observed, Verdict
 from service.state.checks import Findings
 from service.state.event_checks import Gist, gists_of
 
-Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit
+Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 """What an entry of the log holds; see packing.py."""
 
 
@@ -45,6 +46,8 @@ class Shadow:
                 return StepResult(verdicts=(), events=())
             if isinstance(entry, StreamFit):
                 return self.engine.refit(entry)
+            if isinstance(entry, Curation):
+                return self.engine.carry_out(entry)
             batch, clusters = entry
             result = self.engine.apply(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this log does not lead to its head
@@ -86,6 +89,11 @@ class Shadows:
         self._from_nothing = False
         self.told: dict[str, Gist] = {}
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that verdicts may name: the bundle's, and those that people made so far."""
+        return max((shadow.engine.labels for shadow in self._shadows), key=len, default=self._labels)
+
     def start_from_nothing(self) -> None:
         """The log is complete: a third way to the head is all of it."""
         self._from_nothing = True
@@ -123,6 +131,15 @@ class Shadows:
             return ()
         self.told |= gists_of(given.events, first_seq)
         return given.verdicts
+
+    @property
+    def members(self) -> frozenset[str] | None:
+        """Ids of all members of clusters, where the first engine that is not lost stands; None without one."""
+        for shadow in self._shadows:
+            if not shadow.is_lost:
+                lives = shadow.engine.lives.values()
+                return frozenset(member.id for life in lives for member in life.members)
+        return None
 
     def end(self, seq: int) -> str | None:
         """The hash of the state at the head, if there is one that all agree on."""
