@@ -27,7 +27,7 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import classify, dashboard, dlq, ingest_ws, rest, streams, tickets, watch_ws
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -218,7 +218,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (classify, rest, dashboard, streams, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

@@ -12,6 +12,7 @@ from service.api.access import Access, Caller
 from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
+from service.dashboard.files import File, read_files
 from service.settings import Settings
 from service.streams.stream import Stream
 from service.streams.streams import Streams
@@ -56,6 +57,11 @@ class Context:
     def fingerprints(self) -> Fingerprints:
         """Which bodies came under which Idempotency-Key."""
         return Fingerprints()
+
+    @cached_property
+    def dashboard(self) -> Mapping[str, File]:
+        """The files of the page for people, read when it is first asked for; `VendorMissing` for as long as they are."""
+        return read_files()
 
     @cached_property
     def sockets(self) -> Budget:
