@@ -193,6 +193,9 @@ class Settings(BaseSettings):
             "where the bundle has enough of them), or both."
         ),
     )
+    dashboard: bool = Field(
+        default=True, description="Keep what the dashboard draws: the map's recent points; false keeps none."
+    )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_requests: bool = Field(
