@@ -194,7 +194,11 @@ class Settings(BaseSettings):
         ),
     )
     dashboard: bool = Field(
-        default=True, description="Keep what the dashboard draws: the map's recent points; false keeps none."
+        default=True,
+        description=(
+            "Show the dashboard at `/`, and keep the recent points that its map draws; false: neither, and `/` leads to "
+            "the documentation of the API."
+        ),
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
