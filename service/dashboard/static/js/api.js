@@ -57,17 +57,19 @@ export function get(path, params) {
 /**
  * @param {string} path
  * @param {unknown} body
+ * @param {Record<string, string | number>} [params]
+ * @param {Record<string, string>} [headers]
  * @returns {Promise<any>}
  */
-export function post(path, body, params = {}) {
-  return ask("POST", address(path, params), body);
+export function post(path, body, params = {}, headers = {}) {
+  return ask("POST", address(path, params), body, headers);
 }
 
-/** @param {string} method @param {string} url @param {unknown} body */
-async function ask(method, url, body) {
+/** @param {string} method @param {string} url @param {unknown} body @param {Record<string, string>} [more] */
+async function ask(method, url, body, more = {}) {
   const key = sessionStorage.getItem(KEY);
   /** @type {Record<string, string>} */
-  const headers = { accept: "application/json" };
+  const headers = { accept: "application/json", ...more };
   if (key !== null) headers.authorization = `Bearer ${key}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   const answer = await fetch(url, {

@@ -36,6 +36,7 @@ export const state = {
   /** @type {boolean} whether GET /clusters was answered */ hasClusters: false,
   /** @type {Cluster[] | null} candidates or gone ones, where those are shown */ others: null,
   /** @type {{label: string, x: number, y: number, radius: number}[]} */ classes: [],
+  /** @type {string[]} all labels there are, promoted ones last */ labels: [],
   /** @type {Map<number, {id: number, x: number, y: number, radius: number, state: string, items: number}>} */ places: new Map(),
   /** @type {any} GET /timeline */ timeline: null,
   /** @type {any[]} GET /health/classes */ health: [],
