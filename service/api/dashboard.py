@@ -11,12 +11,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from service.api.context import context_of
+from service.api.plain_route import PlainRoute
 from service.dashboard.files import PAGE, File, VendorMissing
 from service.errors import UnknownPath
 
-router = APIRouter()
+router = APIRouter(route_class=PlainRoute, include_in_schema=False)
+
+_ASKED = ["GET", "HEAD"]
 
 
+@router.api_route("/", methods=_ASKED)
 async def page(request: Request) -> Response:
     """The page itself."""
     context = context_of(request)
@@ -28,6 +32,7 @@ async def page(request: Request) -> Response:
         return PlainTextResponse(f"{absent}\n", status_code=503)
 
 
+@router.api_route("/dashboard/{path:path}", methods=_ASKED)
 async def file(request: Request) -> Response:
     """A file of the page.
 
@@ -58,8 +63,3 @@ def _shown(request: Request, found: File) -> Response:
         body = found.gzipped
         headers["content-encoding"] = "gzip"
     return Response(body, media_type=found.media_type, headers=headers)
-
-
-# Of Starlette, whose routes answer HEAD as well; they are not part of the API that OpenAPI describes.
-router.add_route("/", page, methods=["GET"], include_in_schema=False)
-router.add_route("/dashboard/{path:path}", file, methods=["GET"], include_in_schema=False)

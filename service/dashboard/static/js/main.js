@@ -99,7 +99,7 @@ on(["link", "seq", "trouble"], () => {
   const status = byId("status");
   status.dataset.link = state.trouble === "" ? state.link : "away";
   const words = { connecting: "connecting", live: "live", away: "connecting again", locked: "locked" }[state.link];
-  setText(status, state.trouble !== "" ? state.trouble : state.seq > 1 ? `${words}, ${count(state.seq)} places` : words);
+  setText(status, state.trouble !== "" ? state.trouble : state.seq > 1 ? `${words}, at item ${count(state.seq - 1)}` : words);
 });
 on(["absent"], () => {
   byId("timeline-panel").hidden = Boolean(state.absent.timeline);

@@ -48,6 +48,9 @@ export function drawMarks(context, camera, view, state) {
     circle(context, sx, sy, r);
     context.fillStyle = css(color, isHere ? 0.2 : 0.09);
     context.fill();
+    context.lineWidth = 4.5; // a rim of paper, so that the ring is seen on its own points
+    context.strokeStyle = paper;
+    context.stroke();
     context.lineWidth = isHere ? 3 : place.state === "established" ? 2 : 1.4;
     context.strokeStyle = css(color, place.state === "fading" ? 0.55 : 1);
     context.stroke();
