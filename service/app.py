@@ -27,7 +27,7 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dashboard, dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import classify, dashboard, dlq, ingest_ws, overview, rest, streams, tickets, watch_ws
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -38,9 +38,12 @@ from service.compiling import precompile
 from service.compiling.precompile import Prepare
 from service.embedding import Embedder
 from service.errors import InvalidSetting
+from service.overview.landmarks import Landmarks
+from service.overview.ring import ROOM
 from service.pipeline.batching import Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.plotting import Plotter
 from service.pipeline.starting import starting_params
 from service.settings import Settings
 from service.state.durability import Durability
@@ -108,6 +111,7 @@ def create_app(
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
     )
+    landmarks = Landmarks(bundle.known)
     durability = settings.promised()
     release = version("firstseen")
     spans = _spans(settings, release)
@@ -180,6 +184,7 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    plotter=Plotter(landmarks, ROOM if settings.dashboard else 0),
                 )
                 return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
 
@@ -218,7 +223,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, dashboard, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (classify, rest, overview, dashboard, streams, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

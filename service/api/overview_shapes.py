@@ -12,12 +12,13 @@ from service.records import ClusterState
 
 
 class MapClassOut(BaseModel):
-    """A known class: a landmark, which never moves."""
+    """A known class: a landmark, which never moves, unless it was promoted: then it lies where its items do."""
 
     label: str
-    x: float
-    y: float
-    radius: float = Field(description="Half of its calibration items lie within.")
+    x: float | None = Field(description="Null for a promoted class of which no item is kept.")
+    y: float | None
+    radius: float | None = Field(description="Half of its held-out items lie within.")
+    promoted: bool = Field(description="It was a cluster before; the bundle knows nothing of it.")
 
 
 class MapClusterOut(BaseModel):
@@ -30,7 +31,9 @@ class MapClusterOut(BaseModel):
     state: ClusterState
     name: str | None
     items: int
-    sparkline: list[int] = Field(description="Its items in each of the equal runs of `sparkline`, oldest first.")
+    sparkline: list[int] = Field(
+        description="Its items in each of the equal runs of `sparkline`, oldest first."
+    )
 
 
 class MapPointsOut(BaseModel):
@@ -46,7 +49,7 @@ class MapPointsOut(BaseModel):
 class SparklineOut(BaseModel):
     """What the sparklines of clusters are about: equal runs of the recent stream."""
 
-    from_seq: int
+    from_seq: int = Field(description="Below 0 while the stream is short.")
     to_seq: int = Field(description="The seq behind the last run.")
     bins: int
 
@@ -59,13 +62,16 @@ class MapOut(BaseModel):
     labels: list[str] = Field(description="What `of` counts in; grows at its end when clusters are promoted.")
     classes: list[MapClassOut]
     clusters: list[MapClusterOut] = Field(description="Those that people are shown, as of now.")
+    merged: dict[str, int] = Field(description="Clusters that were taken in -> the one that has their items.")
     sparkline: SparklineOut
     points: MapPointsOut
     cursor: str = Field(description="Give it as `after` to get what comes next.")
     reset: bool = Field(
         description="True: this does not go on from `after`, as after a restart: forget the points you have."
     )
-    missed: bool = Field(description="True: between `after` and the first point here some have left the ring.")
+    missed: bool = Field(
+        description="True: between `after` and the first point here some have left the ring."
+    )
     more: bool = Field(description="True: `limit` cut it; ask again with `cursor` at once.")
     room: int = Field(description="Most points kept; 0 where FIRSTSEEN_DASHBOARD is false: none is.")
 
@@ -109,10 +115,14 @@ class ClassHealthOut(BaseModel):
     label: str
     items: int = Field(description="Of the whole stream.")
     recent: int = Field(description="Of the recent stream.")
-    share: float | None = Field(description="Of the recent items of known classes; null where there are none.")
+    share: float | None = Field(
+        description="Of the recent items of known classes; null where there are none."
+    )
     usual_share: float
     usual_from: Literal["stream", "bundle"] = Field(description="Where the usual share was seen.")
-    share_z: float | None = Field(description="How far apart the two are, in standard errors; below 0 is rarer.")
+    share_z: float | None = Field(
+        description="How far apart the two are, in standard errors; below 0 is rarer."
+    )
     distance: float | None = Field(description="Mean Mahalanobis distance to its prototype, recent.")
     usual_distance: float | None = Field(description="... of the calibration items.")
     distance_z: float | None = Field(description="How far apart, in standard errors; above 0 is further out.")

@@ -35,6 +35,7 @@ from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.examined import Examined
 from service.pipeline.examining import Embeds, Examiner
 from service.pipeline.memory import Memory
+from service.pipeline.plotting import Plotter
 from service.pipeline.quarantine import (
     PAUSE_S,
     PER_MINUTE,
@@ -83,6 +84,7 @@ class Decider:
         now: The clock, seconds since 1970 (UTC).
         dead_letters: The quarantine.
         waiting: The items of the next batch, as far as they are there.
+        plotter: The map.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Decider:
         now: Callable[[], float],
         dead_letters: DeadLetters,
         waiting: Callable[[], list[Item]] = list,
+        plotter: Plotter,
     ) -> None:
         self._bundle = bundle
         self._labels = bundle.manifest.labels
@@ -109,6 +112,7 @@ class Decider:
         self._letters = dead_letters
         self._ahead = Ahead(embedder, memory.in_worker, metrics.embed.time)
         self._waiting = waiting
+        self._plotter = plotter
         self._had_repeats = False
         self._examiner = Examiner(bundle=bundle, embedder=embedder, memory=memory, metrics=metrics, now=now)
         self._convictions = Convictions()
@@ -252,6 +256,7 @@ class Decider:
                     )
                 except Exception as error:
                     raise EngineCrashed(is_halfway=is_halfway) from error
+                self._plotter.see(observed, z, result.verdicts, engine.labels)
                 return result, record
 
             result, record = await self._stepped(step)

@@ -34,6 +34,7 @@ from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
+from service.overview.landmarks import Landmarks
 from service.pipeline.asking import RETRY_S, Asking
 from service.pipeline.batching import Answer, Queue, Slice
 from service.pipeline.dead_letters import DeadLetters
@@ -42,6 +43,7 @@ from service.pipeline.examining import Embeds
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.plotting import Plotter
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
@@ -101,6 +103,7 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        plotter: Plotter | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -121,6 +124,7 @@ class Pipeline:
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            plotter: The map, if one is kept.
         """
         self._store = store
         self._queue = queue
@@ -143,6 +147,7 @@ class Pipeline:
         self._is_serving = False
         self._is_paused = False
         self._readiness = Readiness(queue, metrics)
+        self.plotter = Plotter(Landmarks(bundle.known), 0) if plotter is None else plotter
         self._asking = Asking(store, self._readiness, revive_store)
         self._restoring = Restoring(
             bundle=bundle,
@@ -151,6 +156,7 @@ class Pipeline:
             asking=self._asking,
             in_worker=self._in_worker,
             metrics=metrics,
+            plotter=self.plotter,
         )
         self._store_check = StoreCheck(store, self._asking, self._readiness)
         self.dead_letters = DeadLetters(store, self._asking, metrics, now, version)
@@ -173,6 +179,7 @@ class Pipeline:
             now=now,
             dead_letters=self.dead_letters,
             waiting=queue.peek,
+            plotter=self.plotter,
         )
         self.epoch = 0
 
@@ -274,7 +281,7 @@ class Pipeline:
         self._readiness.unready("replaying the log")
         self._engine = None
         self._fits.drop()
-        engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq)
+        engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq, epoch=self.epoch)
         self._engine, self._durable_seq = engine, engine.seq
         self._unsynced.restored(engine.seq)
         self._view = self._look(engine)
@@ -442,6 +449,7 @@ class Pipeline:
 
     def _committed(self, result: StepResult) -> None:
         self._durable_seq = self._present().seq
+        self.plotter.committed(self._durable_seq)
         self._metrics.seq.set(self._durable_seq)
         if self._store.durability.may_forget:
             self._unsynced.stands(self._durable_seq)

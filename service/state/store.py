@@ -64,13 +64,14 @@ class Loaded:
     """Where to start from.
 
     snapshot: the blob, None before the first one; snapshot_seq: the first item that it does not contain;
-    next_seq: the seq after the last durable item; warnings: which generation could not be used and why.
+    next_seq: the seq after the last durable item; log_seq: where the log begins; warnings: what could not be used.
     """
 
     snapshot: bytes | None
     snapshot_seq: int
     next_seq: int
     warnings: tuple[str, ...] = ()
+    log_seq: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,8 +276,9 @@ class StreamStore:
                 if name == b"cur":
                     self._bad_generation = description.generation
             else:
+                at, log_seq = description.seq, int(head.get(b"trimmed", 0))
                 return Loaded(
-                    snapshot=blob, snapshot_seq=description.seq, next_seq=seq, warnings=tuple(warnings)
+                    snapshot=blob, snapshot_seq=at, next_seq=seq, warnings=(*warnings,), log_seq=log_seq
                 )
         if warnings and (b"prev" in head or int(head[b"trimmed"]) > 0):
             raise SnapshotCorrupt(
