@@ -9,7 +9,7 @@
  */
 
 import { get, Problem } from "./api.js";
-import { addPoints, clearPoints } from "./points.js";
+import { addPoints, clearPoints, setHeirs } from "./points.js";
 import { state, touch, update } from "./store.js";
 
 const SLOWEST_MS = 30_000;
@@ -69,6 +69,7 @@ async function askMap() {
   const map = await get("/map", cursor === "" ? {} : { after: cursor });
   if (map.reset && cursor !== "") clearPoints();
   cursor = map.cursor;
+  setHeirs(map.merged ?? {});
   addPoints(map.points, map.room);
   state.places.clear();
   for (const place of map.clusters) state.places.set(place.id, place);

@@ -70,7 +70,6 @@ function put(columns, k, now) {
   points.of[at] = columns.of[k];
   points.seq[at] = columns.seq[k];
   points.born[at] = now;
-  points.group[at] = columns.kind[k] === CLUSTER ? columns.of[k] : 0;
   paint(at);
   points.next = (at + 1) % most;
   points.count = Math.max(points.count, at + 1);
@@ -87,9 +86,23 @@ export function repaint() {
 /** @type {Map<number, number[]>} colours of kinds (0 and below) and clusters (by id) */
 const painted = new Map();
 
+/** Cluster -> the one that took it in: verdicts stay, but they are one cluster now. @type {Record<string, number>} */
+let heirs = {};
+
+/** @param {Record<string, number>} merged */
+export function setHeirs(merged) {
+  if (JSON.stringify(merged) === JSON.stringify(heirs)) return;
+  heirs = merged;
+  repaint();
+}
+
+/** The cluster that a point is of now. @param {number} at */
+export const clusterOf = (at) => heirs[points.of[at]] ?? points.of[at];
+
 /** @param {number} at */
 function paint(at) {
-  const key = points.kind[at] === CLUSTER ? points.of[at] : -points.kind[at];
+  const key = points.kind[at] === CLUSTER ? clusterOf(at) : -points.kind[at];
+  points.group[at] = Math.max(0, key);
   let rgba = painted.get(key);
   if (rgba === undefined) {
     if (key > 0) rgba = [...clusterColor(key), 235];

@@ -5,7 +5,7 @@
 
 import { byId, h, replace, setText } from "../dom.js";
 import { called, clean, count } from "../format.js";
-import { CLUSTER, KNOWN, nearestPoint, points } from "../points.js";
+import { CLUSTER, clusterOf, KNOWN, nearestPoint, points } from "../points.js";
 import { on, state, update } from "../store.js";
 import { between, fit, pan, sees, toMap, zoom } from "./camera.js";
 import { flatPainter } from "./flat.js";
@@ -221,7 +221,7 @@ export function startMap(openCluster) {
     }
     if (found !== null) return found;
     const point = nearestPoint(mx, my, 7 / camera.scale);
-    return point >= 0 && points.kind[point] === CLUSTER ? points.of[point] : null;
+    return point >= 0 && points.kind[point] === CLUSTER ? clusterOf(point) : null;
   }
 
   /** @param {{x: number, y: number}} place */
@@ -265,7 +265,7 @@ function extent() {
     box.y0 = Math.min(box.y0, y - r);
     box.y1 = Math.max(box.y1, y + r);
   };
-  for (const one of state.classes) add(one.x, one.y, one.radius);
+  for (const one of state.classes) if (one.x !== null) add(one.x, one.y, one.radius);
   for (const one of state.places.values()) if (one.x !== null) add(one.x, one.y, one.radius);
   const [xs, ys] = [middle(0), middle(1)];
   if (xs !== null && ys !== null) {

@@ -27,6 +27,7 @@ export function drawMarks(context, camera, view, state) {
   context.setLineDash([4, 4]);
   context.lineWidth = 1.25;
   for (const { label, x, y, radius } of state.classes) {
+    if (x === null || y === null || radius === null) continue; // promoted, and none of its items is kept
     const [sx, sy] = toScreen(camera, x, y, width, height);
     const r = Math.max(LEAST_RADIUS, radius * camera.scale);
     if (!isSeen(sx, sy, r, width, height)) continue;
