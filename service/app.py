@@ -38,6 +38,7 @@ from service.compiling import precompile
 from service.compiling.precompile import Prepare
 from service.embedding import Embedder
 from service.errors import InvalidSetting
+from service.overview.health import Usual
 from service.overview.landmarks import Landmarks
 from service.overview.ring import ROOM
 from service.pipeline.batching import Queue
@@ -207,6 +208,7 @@ def create_app(
                 device=embedder.device,
                 runtime=embedder.shown(),
                 store=kind,
+                usual=Usual(bundle.known, params.known_error_rate),
             )
             served.begin()
             yield

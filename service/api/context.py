@@ -13,6 +13,7 @@ from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
 from service.dashboard.files import File, read_files
+from service.overview.health import Usual
 from service.settings import Settings
 from service.streams.stream import Stream
 from service.streams.streams import Streams
@@ -32,6 +33,7 @@ class Context:
     device: str
     runtime: Mapping[str, Any]
     store: str
+    usual: Usual
 
     @cached_property
     def bodies(self) -> Budget:

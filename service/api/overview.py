@@ -5,7 +5,7 @@ All of it is a view: nothing here decides. An answer of 50,000 points is made be
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -16,12 +16,16 @@ from service.access.rights import Scope
 from service.api.access import admit, needs
 from service.api.compression import COMPRESS_FROM_BYTES, compressor_for
 from service.api.context import context_of, stream_name, stream_of
-from service.api.overview_shapes import MapOut
+from service.api.overview_shapes import ClassesHealthOut, MapOut, TimelineOut
+from service.api.rest import json_response
 from service.api.schemas import STREAM, STREAM_PROBLEMS
+from service.clustering.chronicle import RUNS
 from service.errors import InvalidParameter
+from service.overview.health import RECENT, health, recent_of
 from service.overview.landmarks import Landmarks
 from service.overview.map_view import discs, heirs, known_discs, owners, sparklines
 from service.overview.ring import ROOM, Points
+from service.overview.timeline import by_items, by_time
 from service.pipeline.plotting import Plotted
 from service.pipeline.stream_view import StreamView
 from service.records import SHOWN, Cluster
@@ -33,6 +37,7 @@ _DIGITS: Final = 4
 _SPARK_BINS: Final = 40
 _SPARK_ITEMS: Final = 10_000
 _LONGEST_CURSOR: Final = 60
+_LATEST: Final = 1e15
 
 
 # The map
@@ -148,6 +153,92 @@ def _read_cursor(after: str) -> tuple[int, int]:
     if not (dot and era.isascii() and era.isdigit() and seq.isascii() and seq.isdigit()):
         raise InvalidParameter(f"after={after[:20]!r} is no cursor of GET /map; leave it out to begin anew.")
     return int(era), int(seq)
+
+
+# The timeline
+
+
+@router.get(
+    "/timeline",
+    summary="Items of each kind over the stream, or over time; and what became of clusters",
+    description=(
+        "`by=items`: the whole stream in equal runs. `by=time`: as far back as it is kept: 1 s for ten minutes with "
+        "items, 10 s for two hours, 5 min for two days, an hour for two months. Bins lie at multiples of their width, "
+        "so they stay where they are while the stream goes on. `from` and `to` are places in the stream, or seconds "
+        "since 1970 (UTC). It survives restarts."
+    ),
+    response_model=TimelineOut,
+    responses=STREAM_PROBLEMS,
+    openapi_extra=needs(Scope.READ, **STREAM),
+)
+async def timeline(
+    request: Request,
+    by: Literal["items", "time"] = "items",
+    bins: Annotated[int, Query(ge=2, le=RUNS, description="Most bins.")] = 120,
+    start: Annotated[float | None, Query(alias="from", ge=0, le=_LATEST)] = None,
+    stop: Annotated[float | None, Query(alias="to", ge=0, le=_LATEST)] = None,
+) -> Response:
+    """Draw the timeline."""
+    stream = await _admitted(request)
+    with stream.in_use():
+        view = await stream.pipeline.view()
+    found = (
+        by_items(view.history, seq=view.seq, bins=bins, start=start, stop=stop)
+        if by == "items"
+        else by_time(view.history, bins=bins, start=start, stop=stop)
+    )
+    return json_response(
+        {
+            "seq": view.seq,
+            "stale": view.stale,
+            "by": by,
+            "unit": found.unit,
+            "bins": found.bins,
+            "events": view.marks,
+        }
+    )
+
+
+# Known classes
+
+
+@router.get(
+    "/health/classes",
+    summary="How the known classes fare: as frequent as usual, and where they should be?",
+    description=(
+        f"Of the latest {RECENT} places of the stream, as far as they are kept. The usual share is the stream's before "
+        "those, or the bundle's while the stream is short; the usual distance that of held-out items. A word is said "
+        "only where the difference is beyond chance and large. Of what has left a class, `variants` tell."
+    ),
+    response_model=ClassesHealthOut,
+    responses=STREAM_PROBLEMS,
+    openapi_extra=needs(Scope.READ, **STREAM),
+)
+async def classes_health(request: Request) -> Response:
+    """Say how each known class fares."""
+    usual = context_of(request).usual
+    stream = await _admitted(request)
+    with stream.in_use():
+        view = await stream.pipeline.view()
+        plotter = stream.pipeline.plotter
+
+        def look() -> dict[str, Any]:
+            points = recent_of(plotter.read().points)
+            return {
+                "seq": view.seq,
+                "stale": view.stale,
+                "from_seq": int(points["seq"][0]) if len(points) else view.seq,
+                "recent": len(points),
+                "classes": health(
+                    points,
+                    labels=list(view.known_counts),
+                    known_counts=list(view.known_counts.values()),
+                    clusters=view.clusters,
+                    usual=usual,
+                ),
+            }
+
+        return await _answer(request, look)
 
 
 # What they have in common

@@ -118,7 +118,7 @@ class ClassHealthOut(BaseModel):
     share: float | None = Field(
         description="Of the recent items of known classes; null where there are none."
     )
-    usual_share: float
+    usual_share: float | None = Field(description="Null for a promoted class that nothing tells yet.")
     usual_from: Literal["stream", "bundle"] = Field(description="Where the usual share was seen.")
     share_z: float | None = Field(
         description="How far apart the two are, in standard errors; below 0 is rarer."

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import clusterer
+from service.clustering import chronicle, clusterer
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
@@ -82,14 +82,13 @@ class Engine:
         self._usual = usual_of(
             self.space.project(known.calibration_embeddings), known.calibration_labels, self._prototypes
         )
-        self.seq = 0
+        self.seq = self._idle_check_at = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
         self.verdict_counts = dict.fromkeys(VerdictKind, 0)
         self.cores = Cores.of(len(labels))
         self.lives: Lives = {}
-        self.next_cluster_id = 1
-        self.candidates_tested = 0
-        self._idle_check_at = 0
+        self.chronicle = chronicle.Chronicle()
+        self.next_cluster_id, self.candidates_tested = 1, 0
         self.clusterer = clusterer.made(self.space.dim, params)
         self._learnt: Int64s = np.zeros((4, 1), dtype=np.int64)
         self._use(params)
@@ -261,7 +260,7 @@ class Engine:
                 said.append(self.gates.verdict(novelty[at], cluster, accepted=accepted[at]))
                 self._moved_on(1, t[at], events)
                 at += 1
-        tally(batch, said, self.verdict_counts, self.known_counts)
+        tally(batch, said, self.verdict_counts, self.known_counts, self.chronicle)
         if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
         return said, events
@@ -482,7 +481,8 @@ class Engine:
         return judged(life.usual, self.cores.since(life.cores), self._items(life))
 
     def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
-        return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
+        event = ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
+        return self.chronicle.told(event)
 
     # Views
 

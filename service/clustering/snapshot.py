@@ -1,9 +1,10 @@
 """The engine's state as one versioned blob (see blob.py), and back, exact to the bit.
 
-The arrays are the clusterer's, the stream gate's (stream_gate/stored.py) and `known_counts`; the ledger holds the
-counters, the parameters and the cluster lives. A blob of another bundle is refused, too: coordinates mean nothing in
-another space. And one that contradicts itself is refused before anything is made of it, for the checksum tells damage
-alone (state_check.py for the clusterer's arrays; here what the ledger says of them, and of itself).
+The arrays are the clusterer's, the stream gate's (stream_gate/stored.py), the chronicle's and `known_counts`; the
+ledger holds the counters, the parameters and the cluster lives. A blob of another bundle is refused, too: coordinates
+mean nothing in another space. And one that contradicts itself is refused before anything is made of it, for the
+checksum tells damage alone (state_check.py for the clusterer's arrays; here what the ledger says of them, and of
+itself).
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
+from service.clustering.chronicle import Mark
 from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine
 from service.clustering.kinship import Life
@@ -30,7 +32,7 @@ from service.records import NO_CLUSTER, ClusterState, VerdictKind
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 5
+VERSION = 6
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -40,6 +42,7 @@ _FURTHEST = 1e100
 
 _PREFIX = "clusterer."
 _STREAM_PREFIX = "stream."
+_CHRONICLE_PREFIX = "chronicle."
 
 
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,6 +57,7 @@ class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     squeeze: float
     cores: Cores
     lives: list[Life]
+    marks: list[Mark]
 
 
 def dump(engine: Engine) -> bytes:
@@ -70,10 +74,12 @@ def dump(engine: Engine) -> bytes:
         squeeze=engine.gates.squeeze,
         cores=engine.cores,
         lives=list(engine.lives.values()),
+        marks=engine.chronicle.marks,
     )
     arrays = {
         **{f"{_PREFIX}{name}": array for name, array in engine.clusterer.state().items()},
         **{f"{_STREAM_PREFIX}{name}": array for name, array in engine.stream.state().items()},
+        **{f"{_CHRONICLE_PREFIX}{name}": array for name, array in engine.chronicle.state().items()},
         "known_counts": engine.known_counts,
     }
     return pack(MAGIC, VERSION, arrays, ledger)
@@ -105,20 +111,20 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     _check_ledger(ledger)
     demand("known_counts" in arrays, "no counts of the known classes")
     counts = arrays["known_counts"]
-    stored = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
-    stream = {
-        name.removeprefix(_STREAM_PREFIX): array
-        for name, array in arrays.items()
-        if name.startswith(_STREAM_PREFIX)
-    }
+    stored, stream, history = (
+        {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+        for prefix in (_PREFIX, _STREAM_PREFIX, _CHRONICLE_PREFIX)
+    )
     demand(
-        len(stored) + len(stream) + 1 == len(arrays), f"the names of the arrays: {', '.join(sorted(arrays))}"
+        len(stored) + len(stream) + len(history) + 1 == len(arrays),
+        f"the names of the arrays: {', '.join(sorted(arrays))}",
     )
     _check_known_counts(counts, ledger)
     engine = Engine(known, labels, ledger.params)
     engine._space_digest = space  # noqa: SLF001 - the snapshot is the engine's other half
     engine.restore_clusterer(stored)
     engine.restore_stream(stream)
+    engine.chronicle.restore(history, ledger.marks, seq=ledger.seq)
     demand(
         ledger.params.gates != "items" or not (len(stream["cores"]) or "fit.weights" in stream),
         "a window or a fit where the stream gate is off",

@@ -5,6 +5,7 @@ from itertools import count, repeat
 
 import numpy as np
 
+from service.clustering.chronicle import Chronicle
 from service.clustering.gates import Said
 from service.records import Int64s, Observed, Verdict, VerdictKind
 
@@ -38,7 +39,13 @@ def verdicts_of(
     )
 
 
-def tally(batch: Observed, said: Sequence[Said], kinds: dict[VerdictKind, int], known_counts: Int64s) -> None:
+def tally(
+    batch: Observed,
+    said: Sequence[Said],
+    kinds: dict[VerdictKind, int],
+    known_counts: Int64s,
+    chronicle: Chronicle,
+) -> None:
     """Count a batch.
 
     Args:
@@ -46,9 +53,11 @@ def tally(batch: Observed, said: Sequence[Said], kinds: dict[VerdictKind, int], 
         said: What was said of each.
         kinds: Items of each kind; counted on.
         known_counts: int64 (K,) items given each known class; counted on.
+        chronicle: The history of the stream; counted on.
     """
     found = [kind for kind, _, _ in said]
     for kind in VerdictKind:
         kinds[kind] += found.count(kind)
+    chronicle.count(batch.first_seq, batch.t, found)
     is_known = np.array([kind is VerdictKind.KNOWN for kind in found], dtype=np.bool_)
     known_counts += np.bincount(batch.nearest[is_known], minlength=len(known_counts))

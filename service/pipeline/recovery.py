@@ -17,7 +17,6 @@ from service.records import Int64s, Observed
 from service.state.batches import LogRecord
 from service.state.packing import Entry, EntryUnreadable, unpack_entries, unpack_entry
 
-
 Told = Callable[[Observed, Int64s], None]
 """Called with each batch and the cluster each of its items got."""
 

@@ -262,7 +262,7 @@ class StreamStore:
         log. Raises SnapshotCorrupt when nothing is left that the log continues.
         """
         head = await self._head()
-        seq = int(head.get(b"seq", 0))
+        seq, trimmed = int(head.get(b"seq", 0)), int(head.get(b"trimmed", 0))
         self._bad_generation = None
         warnings: list[str] = []
         for name in (b"cur", b"prev"):
@@ -276,15 +276,14 @@ class StreamStore:
                 if name == b"cur":
                     self._bad_generation = description.generation
             else:
-                at, log_seq = description.seq, int(head.get(b"trimmed", 0))
+                at = description.seq
                 return Loaded(
-                    snapshot=blob, snapshot_seq=at, next_seq=seq, warnings=(*warnings,), log_seq=log_seq
+                    snapshot=blob, snapshot_seq=at, next_seq=seq, warnings=(*warnings,), log_seq=trimmed
                 )
-        if warnings and (b"prev" in head or int(head[b"trimmed"]) > 0):
+        if warnings and (b"prev" in head or trimmed > 0):
             raise SnapshotCorrupt(
                 f"no snapshot of stream {self._keys.stream} is intact ({'; '.join(warnings)}) and the "
-                f"log starts at seq {int(head[b'trimmed'])}; restore Redis from a backup, or start under "
-                "another stream name"
+                f"log starts at seq {trimmed}; restore Redis from a backup, or start under another stream name"
             )
         return Loaded(snapshot=None, snapshot_seq=0, next_seq=seq, warnings=tuple(warnings))
 
