@@ -106,7 +106,9 @@ def _unpack(archive: bytes, library: Library, folder: Path) -> None:
             except KeyError:
                 member = None
             if member is None:
-                raise CannotFetch(f"{library.name} {library.version} has no file {path}. This is a bug in firstseen.")
+                raise CannotFetch(
+                    f"{library.name} {library.version} has no file {path}. This is a bug in firstseen."
+                )
             (folder / name).write_bytes(member.read())
     (folder / _DONE).write_text(library.integrity + "\n", encoding="ascii")
 

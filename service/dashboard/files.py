@@ -67,7 +67,8 @@ def read_files(static: Path = STATIC, vendor: Path = VENDOR) -> Mapping[str, Fil
         )
     ours = {path: File(body=body, media_type=kind, is_immutable=False) for path, body, kind in _in(static)}
     theirs = {
-        f"vendor/{path}": File(body=body, media_type=kind, is_immutable=True) for path, body, kind in _in(vendor)
+        f"vendor/{path}": File(body=body, media_type=kind, is_immutable=True)
+        for path, body, kind in _in(vendor)
     }
     return ours | theirs
 

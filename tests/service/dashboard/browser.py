@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ARTIFACTS = Path(__file__).parents[3] / "tests-artifacts"
 """Screenshots of the last run; not in git."""
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -24,7 +27,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium on this machine (apt install chromium)"
+)
 
 DESKTOP = {"width": 1360, "height": 850}
 PHONE = {"width": 390, "height": 844}
@@ -49,7 +54,9 @@ def watch_errors(page: Page) -> list[str]:
     page.on("pageerror", lambda error: found.append(f"exception: {error}"))
     page.on(
         "console",
-        lambda message: found.append(f"console: {message.text} {message.location}") if message.type == "error" else None,
+        lambda message: (
+            found.append(f"console: {message.text} {message.location}") if message.type == "error" else None
+        ),
     )
     return found
 

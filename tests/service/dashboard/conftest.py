@@ -40,7 +40,12 @@ def open_page(browser: Browser, service: Inside) -> Iterator[Open]:
     contexts, complaints = [], []
 
     def open_page(
-        fake: Fake | None = None, path: str = "/", *, url: str | None = None, may_complain: bool = False, **options: object
+        fake: Fake | None = None,
+        path: str = "/",
+        *,
+        url: str | None = None,
+        may_complain: bool = False,
+        **options: object,
     ) -> Page:
         context = browser.new_context(**({"viewport": DESKTOP, "reduced_motion": "reduce"} | options))
         contexts.append(context)

@@ -16,7 +16,14 @@ from playwright.sync_api import Page, Route, WebSocketRoute
 
 T0 = 1_780_000_000.0
 
-IMAGE = {"kind": "image", "shape": [1, 8, 8], "dtype": "float32", "minimum": 0, "maximum": 16, "example": [[0] * 8] * 8}
+IMAGE = {
+    "kind": "image",
+    "shape": [1, 8, 8],
+    "dtype": "float32",
+    "minimum": 0,
+    "maximum": 16,
+    "example": [[0] * 8] * 8,
+}
 
 
 def cluster_of(id: int, **values: Any) -> dict[str, Any]:
@@ -63,8 +70,8 @@ def cluster_of(id: int, **values: Any) -> dict[str, Any]:
 class Fake:
     """What the page is told.
 
-    clusters: by id; points: how many there are; labels: known classes; input: of GET /info; name: what is given to a
-    payload; absent: paths that are not there.
+    clusters: by id; points: how many there are; labels: known classes; input: of GET /info;
+    payload, picture: of exemplars; absent: paths that are not there.
     """
 
     clusters: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -72,7 +79,10 @@ class Fake:
     labels: list[str] = field(default_factory=lambda: ["0", "1", "2", "4", "5", "6", "8", "9"])
     input: dict[str, Any] = field(default_factory=lambda: dict(IMAGE))
     payload: Any = None
-    suggested: str | None = "seven"
+    picture: str | None = None
+    suggested: str = "seven"
+    terms: list[dict[str, Any]] = field(default_factory=list)
+    features: list[dict[str, Any]] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     posts: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
@@ -82,7 +92,10 @@ class Fake:
 
     def attach(self, page: Page) -> None:
         """Answer for the service from now on."""
-        page.route(re.compile(r"/(info|streams|map|timeline|health/classes|clusters|decisions|tickets)\b"), self._answer)
+        page.route(
+            re.compile(r"/(info|streams|map|timeline|health/classes|clusters|decisions|tickets)\b"),
+            self._answer,
+        )
         page.route_web_socket(re.compile(r"/watch"), self._socket)
 
     # Routes
@@ -141,7 +154,13 @@ class Fake:
             case ["timeline"]:
                 return self._timeline()
             case ["health", "classes"]:
-                return {"seq": self.seq, "stale": False, "from_seq": 0, "recent": self.points, "classes": self._health()}
+                return {
+                    "seq": self.seq,
+                    "stale": False,
+                    "from_seq": 0,
+                    "recent": self.points,
+                    "classes": self._health(),
+                }
         return None
 
     @property
@@ -253,10 +272,43 @@ class Fake:
         payload = self.payload
         if payload is None and self.input["kind"] == "image":
             payload = np.random.default_rng(id).integers(0, 17, (8, 8)).tolist()
-        one = {"id": f"digit-{id}", "payload": payload}
+        roles = ["medoid", *["newest"] * 4, *["diverse"] * 4, *["boundary"] * 3]
+        exemplars = [
+            {
+                "role": role,
+                "id": f"digit-{id}-{k}",
+                "seq": 400 + k,
+                "t": T0,
+                "distance": 0.1 * k,
+                "kept": k < 9,
+                "payload": payload if k < 9 and self.picture is None else None,
+                "picture": self.picture if k < 9 else None,
+            }
+            for k, role in enumerate(roles)
+        ]
         return {
-            "exemplars": {"medoid": [one], "diverse": [one | {"id": f"d-{id}-{k}"} for k in range(4)], "newest": [one]},
+            "seq": self.seq,
+            "cluster": self.clusters.get(id),
             "suggested_name": self.suggested,
+            "verdict": {
+                "answer": "new",
+                "of": None,
+                "nearest": "9",
+                "distance": 2.4,
+                "reason": "New: it is 2.4 class radii from the nearest known class, 9.",
+            },
+            "budget": {"alpha": 0.01, "own": 0.001, "spent": 0.004, "tested": 5},
+            "lineage": {"parent_id": None, "merged_into": None, "children": [], "took_in": []},
+            "members": 40,
+            "payloads": 9,
+            "rate": 31.0,
+            "growth": 1.4,
+            "span": 64,
+            "arrivals": [1, 2, 3, 4],
+            "exemplars": exemplars,
+            "terms": self.terms,
+            "features": self.features,
+            "average": self.picture,
         }
 
     # Decisions
@@ -273,7 +325,9 @@ class Fake:
             self._problem(route, 404, "unknown-cluster", "There is no such cluster.")
             return
         if action == "promote" and body["label"] in self.labels:
-            self._problem(route, 409, "cannot-decide", f"{body['label']!r} is a known class already: link it instead.")
+            self._problem(
+                route, 409, "cannot-decide", f"{body['label']!r} is a known class already: link it instead."
+            )
             return
         made = self._decide(cluster, action, body)
         route.fulfill(status=200, content_type="application/json", body=json.dumps(made))
@@ -318,7 +372,14 @@ class Fake:
     def emerge(self, cluster: dict[str, Any]) -> None:
         """A cluster is announced, and who watches is told."""
         self.clusters[cluster["id"]] = cluster
-        event = {"type": "event", "event": "emerged", "seq": self.seq, "t": T0, "cluster": cluster, "other_id": None}
+        event = {
+            "type": "event",
+            "event": "emerged",
+            "seq": self.seq,
+            "t": T0,
+            "cluster": cluster,
+            "other_id": None,
+        }
         for socket in self.sockets:
             socket.send(json.dumps(event))
 

@@ -122,7 +122,9 @@ class TestTriage:
             ("s", {}, ("split", {"parts": [[1], [2]], "why": "because"})),
         ],
     )
-    def test_every_action(self, open_page: Open, key: str, fill: dict[str, str], sent: tuple[str, object]) -> None:
+    def test_every_action(
+        self, open_page: Open, key: str, fill: dict[str, str], sent: tuple[str, object]
+    ) -> None:
         """What is asked is what is sent, with the reason."""
         fake = Fake(clusters={1: cluster_of(1), 2: cluster_of(2)}, points=100)
         page = open_page(fake, "/#/cluster/1")
@@ -155,7 +157,9 @@ class TestTriage:
         expect(page.locator("dialog .trouble")).to_contain_text("is a known class already")
         expect(page.get_by_label("Label of the new class")).to_have_value("9")
 
-    def test_decisions_are_on_the_page_of_the_cluster_and_can_be_taken_back_there(self, open_page: Open) -> None:
+    def test_decisions_are_on_the_page_of_the_cluster_and_can_be_taken_back_there(
+        self, open_page: Open
+    ) -> None:
         """Also later, also those of others."""
         fake = Fake(clusters={1: cluster_of(1)}, points=10)
         fake._decide(fake.clusters[1], "name", {"label": "round", "why": "seen twice"})
@@ -284,7 +288,12 @@ class TestPhone:
     def test_one_part_at_a_time(self, open_page: Open) -> None:
         """Tabs at the bottom, no sideways scrolling, targets of 44 pixels."""
         page = open_page(lively(), viewport=PHONE, has_touch=True, is_mobile=True)
-        for tab, panel in (("Map", "#map-panel"), ("Clusters", "#clusters"), ("Stream", "#timeline-panel"), ("Classes", "#health-panel")):
+        for tab, panel in (
+            ("Map", "#map-panel"),
+            ("Clusters", "#clusters"),
+            ("Stream", "#timeline-panel"),
+            ("Classes", "#health-panel"),
+        ):
             page.locator("#tabs").get_by_role("button", name=tab).tap()
             expect(page.locator(panel)).to_be_visible()
             assert 1 == len([p for p in page.locator("main > .panel").all() if p.is_visible()])

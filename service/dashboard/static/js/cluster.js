@@ -35,7 +35,7 @@ export function startCluster(close) {
 
 /** @param {HTMLElement} view @param {number} id @param {() => void} close */
 function build(view, id, close) {
-  const parts = Object.fromEntries(["title", "chip", "facts", "verdict", "spark", "why", "signs", "exemplars", "decisions"].map((name) => [name, h("div", {})]));
+  const parts = Object.fromEntries(["title", "chip", "facts", "verdict", "spark", "why", "budget", "lineage", "signs", "exemplars", "decisions"].map((name) => [name, h("div", {})]));
   parts.title = h("h2", { id: "cluster-title", tabindex: "-1" });
   parts.chip = h("span", { class: "chip" });
   parts.buttons = h(
@@ -54,7 +54,9 @@ function build(view, id, close) {
     parts.exemplars,
     parts.signs,
     parts.facts,
+    parts.lineage,
     parts.why,
+    parts.budget,
     parts.decisions,
   );
   page = { id, parts, evidenceSize: -1, decisionsAt: -1 };
@@ -75,7 +77,7 @@ async function draw() {
   setText(parts.chip, cluster.dismissed ? "dismissed" : cluster.state);
   parts.chip.dataset.state = groupOf(cluster);
   for (const button of parts.buttons.querySelectorAll("button")) button.toggleAttribute("disabled", Boolean(state.absent.curation));
-  replace(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
+  if (page.evidenceSize === -1) replace(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
   drawSpark(cluster);
   drawFacts(cluster);
   drawWhy(cluster);
@@ -168,7 +170,8 @@ function drawWhy(cluster) {
 async function drawEvidence(id, size) {
   const found = await evidenceOf(id, size);
   if (page?.id !== id) return;
-  const { exemplars, signs } = page.parts;
+  const { parts } = page;
+  const { exemplars, signs } = parts;
   if (found === null) {
     const ids = state.clusters.get(id)?.exemplars ?? [];
     replace(exemplars, ids.length === 0 ? null : [h("h3", {}, "Latest items"), h("ul", { class: "ids" }, ids.map((one) => h("li", {}, clean(one, 60))))]);
@@ -178,9 +181,21 @@ async function drawEvidence(id, size) {
   replace(
     exemplars,
     h("h3", {}, "Exemplars"),
-    groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one.payload), h("span", { class: "id" }, clean(one.id, 40))))))),
+    groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one), h("span", { class: "id" }, clean(one.id, 40))))))),
   );
   replace(signs, signsOf(found, () => decide("name", id)));
+  replace(parts.verdict, h("p", { class: "verdict" }, clean(found.verdict.reason, 400)));
+  replace(
+    parts.budget,
+    h("p", { class: "note" }, `False alarms: of the budget of ${percent(found.budget.alpha)}, testing this cluster may have cost ${percent(found.budget.own)}, all ${count(found.budget.tested)} so far ${percent(found.budget.spent)}.`),
+  );
+  const { children, took_in: tookIn } = found.lineage;
+  replace(
+    parts.lineage,
+    children.length === 0 ? null : h("p", {}, "Split from it: ", children.map((/** @type {number} */ one) => [link(one), " "])),
+    tookIn.length === 0 ? null : h("p", {}, "It took in: ", tookIn.map((/** @type {number} */ one) => [link(one), " "])),
+    h("p", {}, `Of late ${decimal(found.rate)} of 1,000 items are its own${found.growth === null ? "" : `, ${decimal(found.growth)} times as many as before`}.`),
+  );
 }
 
 /** @param {number} id */

@@ -9,7 +9,15 @@ import { state } from "./store.js";
 const MOST = 100;
 const AT_ONCE = 2;
 
-/** @typedef {{id: string, payload: any, why?: string}} Exemplar */
+/**
+ * @typedef {object} Exemplar a member that is shown
+ * @property {string} role medoid, newest, diverse or boundary
+ * @property {string} id
+ * @property {number} seq
+ * @property {boolean} kept whether its payload is there
+ * @property {any} payload as a client would send it
+ * @property {string | null} picture PNG in base64
+ */
 
 /** @type {Map<string, Promise<any>>} */
 const asked = new Map();
@@ -62,16 +70,15 @@ async function ask(id) {
 export async function exemplarsOf(id, size) {
   const found = await evidenceOf(id, size);
   if (found === null) return [];
-  return groupsOf(found).flatMap((group) => group.exemplars).filter((one, k, all) => all.findIndex((o) => o.id === one.id) === k);
+  return groupsOf(found).flatMap((group) => group.exemplars).filter((one) => one.kept);
 }
 
 const KINDS = { medoid: "In the middle", diverse: "Unlike each other", boundary: "At the edge", newest: "Newest" };
 
 /** Exemplars by kind, in a fixed order. @param {any} evidence @returns {{title: string, exemplars: Exemplar[]}[]} */
 export function groupsOf(evidence) {
-  const exemplars = evidence.exemplars ?? {};
-  return Object.entries(KINDS).flatMap(([kind, title]) => {
-    const some = [exemplars[kind] ?? []].flat();
+  return Object.entries(KINDS).flatMap(([role, title]) => {
+    const some = evidence.exemplars.filter((/** @type {Exemplar} */ one) => one.role === role);
     return some.length === 0 ? [] : [{ title, exemplars: some }];
   });
 }

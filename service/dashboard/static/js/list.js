@@ -181,7 +181,7 @@ class Row {
     if (key === this.thumbsOf) return;
     this.thumbsOf = key;
     const found = await exemplarsOf(cluster.id, size);
-    replace(this.thumbs, found.slice(0, 3).map((one) => thumbnail(one.payload)));
+    replace(this.thumbs, found.slice(0, 3).map(thumbnail));
   }
 }
 

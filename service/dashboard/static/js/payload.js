@@ -9,23 +9,36 @@ import { state } from "./store.js";
 
 const MOST_CHARACTERS = 600;
 
-/** Small, for a row of the list. @param {any} payload @returns {Node | null} */
-export function thumbnail(payload) {
+/** Small, for a row of the list. @param {import("./evidence.js").Exemplar} exemplar @returns {Node | null} */
+export function thumbnail({ payload, picture }) {
   const kind = state.info?.input?.kind;
+  if (picture) return png(picture, "", true);
   if (payload === null || payload === undefined) return null;
   if (kind === "image" || kind === "vector") return drawn(payload, 24);
   if (kind === "text") return h("q", { class: "thumb-text" }, clean(payload, 40));
   return null;
 }
 
-/** As large as there is room. @param {any} payload @returns {Node} */
-export function shown(payload) {
+/** As large as there is room. @param {import("./evidence.js").Exemplar} exemplar @returns {Node} */
+export function shown({ id, payload, picture }) {
+  if (picture) return png(picture, `Item ${clean(id, 40)}`);
   if (payload === null || payload === undefined) return h("p", { class: "note" }, "Not kept.");
   const kind = state.info?.input?.kind;
   if (kind === "image" || kind === "vector") return drawn(payload, 72) ?? plain(payload);
   if (kind === "text") return h("blockquote", {}, clean(payload, MOST_CHARACTERS));
   if (kind === "table") return row(payload);
   return plain(payload);
+}
+
+/**
+ * A picture that the service made. An <img> runs nothing; its bytes are a blob of this page, so no address is asked.
+ * @param {string} base64 of a PNG @param {string} words what it is @param {boolean} [isSmall]
+ */
+export function png(base64, words, isSmall = false) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const url = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
+  const done = () => URL.revokeObjectURL(url);
+  return h("img", { src: url, alt: words, class: isSmall ? "picture small" : "picture", onload: done, onerror: done });
 }
 
 /** @param {any} payload */

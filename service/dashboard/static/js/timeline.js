@@ -10,7 +10,7 @@ import { byId, h, replace, setText } from "./dom.js";
 import { brief, clean, count, moment, percent } from "./format.js";
 import { on, state } from "./store.js";
 
-const HEIGHT = 170;
+const HEIGHT = 150;
 const MARKED = new Set(["emerged", "drifted", "promoted", "linked", "escalated"]);
 
 /** @type {any} */
@@ -137,6 +137,12 @@ function startTable() {
   on(["timeline"], fillTable);
 }
 
+/** @param {any} event */
+function happened({ kind, other_id: other }) {
+  if (other === null || other === undefined) return kind.replaceAll("_", " ");
+  return kind === "split" ? `split from cluster ${other}` : `${kind} into cluster ${other}`;
+}
+
 /** The list below the chart. @param {(id: number) => void} openCluster */
 export function startEvents(openCluster) {
   const list = byId("events");
@@ -151,8 +157,7 @@ export function startEvents(openCluster) {
           {},
           h("span", { class: "when" }, count(event.seq)),
           h("button", { type: "button", class: "link", onclick: () => openCluster(event.cluster_id) }, name ? `${event.cluster_id} “${clean(name, 30)}”` : `cluster ${event.cluster_id}`),
-          ` ${event.kind.replaceAll("_", " ")}`,
-          event.other_id !== null && event.other_id !== undefined ? ` (with ${event.other_id})` : null,
+          ` ${happened(event)}`,
         );
       }),
     );

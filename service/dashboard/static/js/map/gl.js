@@ -102,5 +102,5 @@ export function glPainter(canvas) {
 
 /** Smaller where there are many. @param {number} count */
 export function pointSize(count) {
-  return count < 2000 ? 5.5 : count < 15_000 ? 4.2 : 3.2;
+  return count < 2000 ? 4.8 : count < 15_000 ? 3.8 : 3;
 }
