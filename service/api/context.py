@@ -63,7 +63,7 @@ class Context:
 
     @cached_property
     def dashboard(self) -> Mapping[str, File]:
-        """The files of the page for people, read when it is first asked for; `VendorMissing` for as long as they are."""
+        """The files of the page for people, read when first asked for; `VendorMissing` while libraries are missing."""
         return read_files()
 
     @cached_property

@@ -43,7 +43,7 @@ PAGE_POLICY: Final = (
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     b"require-trusted-types-for 'script'; trusted-types 'none'",
 )
-"""Of the dashboard: its own files and this service, nothing inline; text becomes neither code nor markup (Trusted Types)."""
+"""Of the dashboard: its own files and this service, nothing inline; text becomes neither code nor markup."""
 DASHBOARD: Final = "/dashboard/"
 
 STATIC: Final = "/static-offline-docs/"

@@ -19,9 +19,12 @@ Open = Callable[..., Page]
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Inside]:
-    with tempfile.TemporaryDirectory(prefix="fs-") as folder:
-        with running(Settings.read({}, data_dir=Path(folder)), digits.bundle()) as inside:
-            yield inside
+    quiet = {"FIRSTSEEN_LOG_REQUESTS": "false"}
+    with (
+        tempfile.TemporaryDirectory(prefix="fs-") as folder,
+        running(Settings.read(quiet, data_dir=Path(folder)), digits.bundle()) as inside,
+    ):
+        yield inside
 
 
 @pytest.fixture(scope="session")

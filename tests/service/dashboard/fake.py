@@ -1,7 +1,8 @@
 """A stream for the page, made up: the answers of the routes that it asks, in a browser whose requests are caught.
 
-The files of the page come from a real service; what it shows is from here, so that a test can have 200 clusters, hostile
-names, or a service that fails, at once and always the same. Decisions change it, so that the page can be seen to follow.
+The files of the page come from a real service; what it shows is from here, so that a test can have 200 clusters,
+hostile names, or a service that fails, at once and always the same. Decisions change it, so that the page can be seen
+to follow.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The page in a real browser, told by a fake: what is seen first, keys, decisions, size, themes, and who cannot see it."""
+"""The page in a real browser, told by a fake: what is seen first, keys, decisions, themes, a phone, and axe."""
 
 import json
 import re
@@ -88,7 +88,7 @@ class TestList:
 
 class TestTriage:
     def test_by_keys_alone(self, open_page: Open) -> None:
-        """j to a cluster, p, a label, Enter; it is in another group; u: it is back."""
+        """To a cluster with j, p, a label, Enter; it is in another group; u: it is back."""
         fake = Fake(clusters={1: cluster_of(1), 2: cluster_of(2)}, points=100)
         page = open_page(fake)
         expect(row(page, 2)).to_be_visible()

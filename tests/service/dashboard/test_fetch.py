@@ -79,7 +79,7 @@ def test_another_version_takes_the_place_of_the_old(tmp_path: Path) -> None:
 
 def test_wrong_bytes_are_not_written(tmp_path: Path) -> None:
     """One byte is enough."""
-    with pytest.raises(CannotFetch, match="is not thing.js 1.0.0 as it was published"):
+    with pytest.raises(CannotFetch, match=r"is not thing\.js 1\.0\.0 as it was published"):
         fetch(lambda _: ARCHIVE + b"\0", vendor=tmp_path, libraries=(library(),))
 
     assert [] == list(tmp_path.iterdir())
@@ -97,7 +97,7 @@ def test_a_file_that_is_not_in_it(tmp_path: Path) -> None:
 def test_without_a_network(tmp_path: Path) -> None:
     """It says what to do, and what goes on without it."""
 
-    def get(url: str) -> bytes:
+    def get(_: str) -> bytes:
         raise OSError("Network is unreachable")
 
     with pytest.raises(CannotFetch, match=r"Network is unreachable.*--registry"):

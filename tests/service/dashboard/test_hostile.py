@@ -62,7 +62,8 @@ def is_clean(page: Page, origin: str) -> None:
             }).map((e) => e.outerHTML.slice(0, 200))"""
     )
     assert [] == page.evaluate(
-        """() => [...document.querySelectorAll("*")].filter((e) => [...e.attributes].some((a) => a.name.startsWith("on")))
+        """() => [...document.querySelectorAll("*")]
+            .filter((e) => [...e.attributes].some((a) => a.name.startsWith("on")))
             .map((e) => e.outerHTML.slice(0, 200))"""
     )
 
@@ -171,7 +172,9 @@ def test_the_policy_holds_where_the_page_would_not(open_page: Open) -> None:
 SOURCES = sorted(STATIC.rglob("*.js"))
 
 FORBIDDEN = {
-    "markup from text": r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc",
+    "markup from text": (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|srcdoc"
+    ),
     "code from text": r"\beval\(|new Function|setTimeout\(\s*[\"'`]|setInterval\(\s*[\"'`]|javascript:",
     "styles from text": r"cssText|setAttribute\(\s*[\"']style|insertRule|[\"']style[\"']\s*:",
     "other places": r"https?://(?!www\.w3\.org/2000/svg)",
