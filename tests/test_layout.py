@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    "service/api/overview_shapes.py": "tests/service/api/test_overview.py",
     # A port, whose one implementation is tested.
     "service/telemetry/spans.py": "tests/service/telemetry/test_tracing.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",

@@ -16,7 +16,7 @@ numbers are whole, so what is learnt in one batch or in many is the same to the 
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ MOST_MARKS = 256
 
 _HUGE = 2**62
 _FURTHEST_T = 1e15
-_BIN, _FROM, _TO, _COUNTS = 0, 1, 2, slice(3, 6)
+_BIN, _FROM, _TO, _COUNTS, _WIDTH = 0, 1, 2, slice(3, 6), 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,29 +54,62 @@ class Mark:
 
 
 class Runs:
-    """By items: int64 (512, 3) counts and float64 (512, 2) first and last times (NaN: no item), `size` places each."""
+    """By items: `size` places a run. The run in hand is a list until another begins, which is quick to add to."""
 
     def __init__(self) -> None:
         self.size = FIRST_RUN
-        self.counts: Int64s = np.zeros((RUNS, len(KINDS)), dtype=np.int64)
-        self.times: Float64s = np.full((RUNS, 2), np.nan)
+        self._counts: Int64s = np.zeros((RUNS, len(KINDS)), dtype=np.int64)
+        self._times: Float64s = np.full((RUNS, 2), np.nan)
+        self._run = 0
+        self._own = [0] * len(KINDS)
+        self._first_t = self._last_t = math.nan
 
-    def reach(self, seq: int) -> None:
-        """Have a bin for place `seq`."""
+    def add(self, seq: int, counts: Sequence[int], first_t: float, last_t: float) -> None:
+        """Count items of one run that begin at place `seq`."""
+        if seq >= self.size * RUNS:
+            self._double(seq)
+        run = seq // self.size
+        if run != self._run:
+            self._put()
+            self._take(run)
+        own = self._own
+        for n, items in enumerate(counts):
+            own[n] += items
+        if self._first_t != self._first_t:  # NaN: the first of its run
+            self._first_t = first_t
+        self._last_t = last_t
+
+    def _double(self, seq: int) -> None:
+        self._put()
+        counts, times, half = self._counts, self._times, RUNS // 2
         while seq >= self.size * RUNS:
-            half = RUNS // 2
-            self.counts[:half] = self.counts[0::2] + self.counts[1::2]
-            self.times[:half, 0] = np.fmin(self.times[0::2, 0], self.times[1::2, 0])
-            self.times[:half, 1] = np.fmax(self.times[0::2, 1], self.times[1::2, 1])
-            self.counts[half:], self.times[half:] = 0, np.nan
+            counts[:half] = counts[0::2] + counts[1::2]
+            times[:half, 0] = np.fmin(times[0::2, 0], times[1::2, 0])
+            times[:half, 1] = np.fmax(times[0::2, 1], times[1::2, 1])
+            counts[half:], times[half:] = 0, np.nan
             self.size *= 2
+        self._take(seq // self.size)
 
-    def add(self, run: int, counts: Sequence[int], first_t: float, last_t: float) -> None:
-        """Count items of one bin."""
-        self.counts[run] += counts
-        if math.isnan(self.times[run, 0]):
-            self.times[run, 0] = first_t
-        self.times[run, 1] = last_t
+    def _put(self) -> None:
+        self._counts[self._run] = self._own
+        self._times[self._run] = self._first_t, self._last_t
+
+    def _take(self, run: int) -> None:
+        self._run = run
+        self._own = self._counts[run].tolist()
+        self._first_t, self._last_t = self._times[run].tolist()
+
+    def state(self) -> tuple[Int64s, Float64s]:
+        """int64 (n, 3) counts and float64 (n, 2) first and last times, NaN where there was no item; n <= 512."""
+        self._put()
+        used = int(np.flatnonzero(self._counts.any(axis=1)).max(initial=-1)) + 1
+        return self._counts[:used].copy(), self._times[:used].copy()
+
+    def restore(self, size: int, counts: Int64s, times: Float64s) -> None:
+        """Have these."""
+        self.size = size
+        self._counts[: len(counts)], self._times[: len(times)] = counts, times
+        self._take(max(0, len(counts) - 1))
 
 
 class Bins:
@@ -85,30 +118,40 @@ class Bins:
     def __init__(self, width_s: int, most: int) -> None:
         self.width_s = width_s
         self.most = most
-        self._rows: Int64s = np.zeros((2 * most, 6), dtype=np.int64)
+        self._rows: Int64s = np.zeros((2 * most, _WIDTH), dtype=np.int64)
         self._count = 0
-
-    @property
-    def rows(self) -> Int64s:
-        """int64 (n, 6), n <= most, oldest first."""
-        return self._rows[max(0, self._count - self.most) : self._count]
-
-    def restore(self, rows: Int64s) -> None:
-        """Have these rows."""
-        self._count = len(rows)
-        self._rows[: len(rows)] = rows
+        self._last = [-1, 0, 0, 0, 0, 0]  # the row in hand; it goes where `_count - 1` says
 
     def add(self, place: int, first_seq: int, to_seq: int, counts: Sequence[int]) -> None:
         """Count items of one bin, no earlier than the last."""
-        if not self._count or self._rows[self._count - 1, _BIN] != place:
-            if self._count == len(self._rows):
-                self._rows[: self.most] = self._rows[self.most :]
-                self._count = self.most
-            self._rows[self._count] = (place, first_seq, to_seq, 0, 0, 0)
-            self._count += 1
-        row = self._rows[self._count - 1]
-        row[_TO] = to_seq
-        row[_COUNTS] += counts
+        if not self._count or self._last[0] != place:
+            self._begin(place, first_seq)
+        last = self._last
+        last[2] = to_seq
+        for n, items in enumerate(counts, 3):
+            last[n] += items
+
+    def _begin(self, place: int, first_seq: int) -> None:
+        if self._count:
+            self._rows[self._count - 1] = self._last
+        if self._count == len(self._rows):
+            self._rows[: self.most] = self._rows[self.most :]
+            self._count = self.most
+        self._count += 1
+        self._last = [place, first_seq, 0, 0, 0, 0]
+
+    def state(self) -> Int64s:
+        """int64 (n, 6), n <= most, oldest first."""
+        if self._count:
+            self._rows[self._count - 1] = self._last
+        return self._rows[max(0, self._count - self.most) : self._count].copy()
+
+    def restore(self, rows: Int64s) -> None:
+        """Have these."""
+        self._count = len(rows)
+        self._rows[: len(rows)] = rows
+        if len(rows):
+            self._last = rows[-1].tolist()
 
 
 class Chronicle:
@@ -131,29 +174,33 @@ class Chronicle:
         B = len(kinds)
         if not B:
             return
-        t = np.maximum.accumulate(np.maximum(t, self.latest_t))
-        self.latest_t = float(t[-1])
-        is_one_time = t[0] == t[-1]
-        # Where there are few pieces, no table is needed.
-        is_short = B == 1 or (is_one_time and self.runs.size >= B)
-        counted = _Listed(kinds) if is_short else _Tabled(kinds)
-        self._by_items(first_seq, t, counted)
-        if is_one_time:
-            counts = counted.between(0, B)
+        now = max(float(t[0]), self.latest_t)
+        if float(t.max()) <= now:  # so all of them count at one time
+            self.latest_t = now
+            whole = [0] * len(KINDS)
+            for start, stop in self._pieces_of_runs(first_seq, B):
+                own = kinds[start:stop]
+                counts = [own.count(kind) for kind in KINDS]
+                self.runs.add(first_seq + start, counts, now, now)
+                whole = [a + b for a, b in zip(whole, counts, strict=True)]
             for level in self.levels:
-                level.add(int(self.latest_t // level.width_s), first_seq, first_seq + B, counts)
+                level.add(int(now // level.width_s), first_seq, first_seq + B, whole)
             return
+        times, upto = np.maximum.accumulate(np.maximum(t, now)), _upto(kinds)
+        self.latest_t = float(times[-1])
+        for start, stop in self._pieces_of_runs(first_seq, B):
+            counts = (upto[stop] - upto[start]).tolist()
+            self.runs.add(first_seq + start, counts, float(times[start]), float(times[stop - 1]))
         for level in self.levels:
-            for place, start, stop in _pieces(np.floor_divide(t, level.width_s).astype(np.int64)):
-                level.add(place, first_seq + start, first_seq + stop, counted.between(start, stop))
+            for place, start, stop in _pieces(np.floor_divide(times, level.width_s).astype(np.int64)):
+                level.add(place, first_seq + start, first_seq + stop, (upto[stop] - upto[start]).tolist())
 
-    def _by_items(self, first_seq: int, t: Float64s, counted: "_Listed | _Tabled") -> None:
-        self.runs.reach(first_seq + len(t) - 1)
-        at, end, size = 0, len(t), self.runs.size
-        while at < end:
-            run = (first_seq + at) // size
-            stop = min(end, (run + 1) * size - first_seq)
-            self.runs.add(run, counted.between(at, stop), float(t[at]), float(t[stop - 1]))
+    def _pieces_of_runs(self, first_seq: int, count: int) -> Iterator[tuple[int, int]]:
+        """(start, stop) of what lies in one run each; runs may grow in between."""
+        at = 0
+        while at < count:
+            stop = min(count, at + self.runs.size - (first_seq + at) % self.runs.size)
+            yield at, stop
             at = stop
 
     def told(self, event: ClusterEvent) -> ClusterEvent:
@@ -167,14 +214,14 @@ class Chronicle:
     # As stored
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The histories as arrays; the marks go beside them."""
-        used = int(np.flatnonzero(self.runs.counts.any(axis=1)).max(initial=-1)) + 1
+        """The histories as arrays, copies; the marks go beside them."""
+        counts, times = self.runs.state()
         return {
             "size": np.array([self.runs.size], dtype=np.int64),
-            "counts": self.runs.counts[:used].copy(),
-            "times": self.runs.times[:used].copy(),
+            "counts": counts,
+            "times": times,
             "latest": np.array([self.latest_t]),
-            **{f"rows.{level.width_s}": level.rows.copy() for level in self.levels},
+            **{f"rows.{level.width_s}": level.state() for level in self.levels},
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], marks: Sequence[Mark], *, seq: int) -> None:
@@ -189,38 +236,20 @@ class Chronicle:
             SnapshotUnreadable: It cannot be one.
         """
         _check(arrays, marks, seq=seq)
-        self.runs.size = int(arrays["size"][0])
-        used = len(arrays["counts"])
-        self.runs.counts[:used], self.runs.times[:used] = arrays["counts"], arrays["times"]
+        self.runs.restore(int(arrays["size"][0]), arrays["counts"], arrays["times"])
         self.latest_t = float(arrays["latest"][0])
         for level in self.levels:
             level.restore(arrays[f"rows.{level.width_s}"])
         self.marks = list(marks)
 
 
-class _Listed:
-    """Counts of a stretch of a short list."""
-
-    def __init__(self, kinds: Sequence[VerdictKind]) -> None:
-        self._kinds = kinds
-
-    def between(self, start: int, stop: int) -> Sequence[int]:
-        own = self._kinds[start:stop]
-        return [own.count(kind) for kind in KINDS]
-
-
-class _Tabled:
-    """The same of a long one, by sums up to each place."""
-
-    def __init__(self, kinds: Sequence[VerdictKind]) -> None:
-        places = {kind: n for n, kind in enumerate(KINDS)}
-        table = np.zeros((len(kinds) + 1, len(KINDS)), dtype=np.int64)
-        table[np.arange(1, len(kinds) + 1), [places[kind] for kind in kinds]] = 1
-        self._upto = table.cumsum(axis=0)
-
-    def between(self, start: int, stop: int) -> Sequence[int]:
-        counts: list[int] = (self._upto[stop] - self._upto[start]).tolist()
-        return counts
+def _upto(kinds: Sequence[VerdictKind]) -> Int64s:
+    """int64 (B + 1, 3): how many of each kind there are before each place."""
+    places = {kind: n for n, kind in enumerate(KINDS)}
+    table = np.zeros((len(kinds) + 1, len(KINDS)), dtype=np.int64)
+    table[np.arange(1, len(kinds) + 1), [places[kind] for kind in kinds]] = 1
+    upto: Int64s = table.cumsum(axis=0)
+    return upto
 
 
 def _pieces(bins: Int64s) -> list[tuple[int, int, int]]:
@@ -245,7 +274,9 @@ def _check(arrays: Mapping[str, NDArray[Any]], marks: Sequence[Mark], *, seq: in
     demand(latest.dtype == np.float64 and latest.shape == (1,) and not math.isnan(latest[0]), what)
     for width, most in LEVELS:
         rows = arrays[f"rows.{width}"]
-        demand(rows.dtype == np.int64 and rows.ndim == 2 and rows.shape[1] == 6 and len(rows) <= most, what)
+        demand(
+            rows.dtype == np.int64 and rows.ndim == 2 and rows.shape[1] == _WIDTH and len(rows) <= most, what
+        )
         demand(bool((np.diff(rows[:, _BIN]) > 0).all()), what)
         demand(bool((rows[:, _FROM] >= 0).all() and (rows[:, _TO] > rows[:, _FROM]).all()), what)
         demand(bool((rows[1:, _FROM] >= rows[:-1, _TO]).all() and (rows[:, _TO] <= seq).all()), what)

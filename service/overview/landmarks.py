@@ -25,13 +25,15 @@ from functools import cached_property
 import numpy as np
 
 from model.bundle import KnownArrays
-from model.scores.score import row_by_row
 from service.clustering.stream_gate.features import FeatureSpace
 from service.overview.tour import tour
 from service.records import Float16s, Float32s, Float64s
 
 _FALL = 2.0
 """Half the power by which a landmark's pull falls: it is applied to squares."""
+
+_LEAST = 1e-6
+"""Squared distances below this share of the squares are rounding."""
 
 _SHRINKAGE = 0.3
 """Of the covariance, towards the same spread in every direction: held-out items are few, and features many."""
@@ -64,8 +66,8 @@ class Landmarks:
         return self._features.project(z)
 
     @cached_property
-    def _whitener(self) -> Float64s:
-        """A, float64 (F, F): after it the known classes spread about as much in each direction."""
+    def _whitener(self) -> Float32s:
+        """A, float32 (F, F): after it the known classes spread about as much in each direction."""
         known = self._known
         own = self._features.project(known.prototypes).astype(np.float64)
         held_out = self._features.project(known.calibration_embeddings).astype(np.float64)
@@ -73,51 +75,51 @@ class Landmarks:
         spread = around.T @ around / max(1, len(around))
         even = float(np.trace(spread)) / len(spread)
         if not even > 0:
-            return np.eye(len(spread))
+            return np.eye(len(spread), dtype=np.float32)
         shrunk = (1 - _SHRINKAGE) * spread + _SHRINKAGE * even * np.eye(len(spread))
-        return np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(shrunk)).T)
+        return np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(shrunk)).T, dtype=np.float32)
 
     @cached_property
-    def _prototypes(self) -> Float64s:
-        """float64 (K, F), after A."""
-        return row_by_row(self._features.project(self._known.prototypes).astype(np.float64), self._whitener)
+    def _prototypes(self) -> Float32s:
+        """float32 (K, F), after A."""
+        return _each(self._features.project(self._known.prototypes).astype(np.float32), self._whitener)
 
     @cached_property
-    def rim(self) -> Float64s:
-        """float64 (K, 2): each class's place on the circle of radius 1."""
+    def rim(self) -> Float32s:
+        """float32 (K, 2): each class's place on the circle of radius 1."""
         own = self._prototypes
-        apart = np.sqrt(np.square(own[:, None, :] - own[None, :, :]).sum(axis=-1))
+        apart = np.stack([np.sqrt(np.square(own - one).sum(axis=1)) for one in own]).astype(np.float64)
         angles = np.empty(len(own))
         angles[tour(apart)] = 2 * np.pi * np.arange(len(own)) / max(1, len(own))
-        return np.stack([np.sin(angles), np.cos(angles)], axis=1)
+        return np.stack([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)
 
     def place(self, features: Float16s) -> Float32s:
         """float16 (B, F) to float32 (B, 2), within the circle of radius 1."""
         out = np.empty((len(features), 2), dtype=np.float32)
         for start in range(0, len(features), _AT_ONCE):
             rows = slice(start, start + _AT_ONCE)
-            out[rows] = self._place(features[rows].astype(np.float64))
+            out[rows] = self._place(features[rows].astype(np.float32))
         return out
 
-    def _place(self, x: Float64s) -> Float64s:
+    def _place(self, x: Float32s) -> Float32s:
         if self.classes < _FEWEST:
-            flat = np.zeros((len(x), 2))
+            flat = np.zeros((len(x), 2), dtype=np.float32)
             width = min(2, x.shape[1])
             flat[:, :width] = x[:, :width] / self._width[:width]
-            return flat / (1.0 + np.sqrt(np.square(flat).sum(axis=1, keepdims=True)))
-        own, x = self._prototypes, row_by_row(x, self._whitener)
+            squashed: Float32s = flat / (1.0 + np.sqrt(np.square(flat).sum(axis=1, keepdims=True)))
+            return squashed
+        own, x = self._prototypes, _each(x, self._whitener)
         squares = np.square(x).sum(axis=1)[:, None] + np.square(own).sum(axis=1)
-        away = np.maximum(squares - 2.0 * row_by_row(x, own.T), 1e-9)
+        away = np.maximum(squares - 2.0 * _each(x, own.T), _LEAST * (1.0 + squares))
         weights = (away.min(axis=1, keepdims=True) / away) ** _FALL
-        return row_by_row(weights / weights.sum(axis=1, keepdims=True), self.rim)
+        return _each(weights / weights.sum(axis=1, keepdims=True), self.rim)
 
     @cached_property
-    def _width(self) -> Float64s:
-        """Twice the spread of each feature among held-out items."""
-        spread = 2.0 * self._features.project(self._known.calibration_embeddings).astype(np.float64).std(
-            axis=0
-        )
-        return np.where(spread > 0, spread, 1.0)
+    def _width(self) -> Float32s:
+        """float32 (F,): twice the spread of each feature among held-out items."""
+        held_out = self._features.project(self._known.calibration_embeddings).astype(np.float32)
+        spread = 2.0 * held_out.std(axis=0)
+        return np.where(spread > 0, spread, np.float32(1.0))
 
     @cached_property
     def discs(self) -> Float64s:
@@ -130,6 +132,12 @@ class Landmarks:
             rows = held_out[known.calibration_labels == k]
             discs[k] = disc_of(rows if len(rows) else own[k : k + 1])
         return discs
+
+
+def _each(x: Float32s, W: Float32s) -> Float32s:
+    """The product x @ W, each row by itself: what it is does not depend on the others."""
+    product: Float32s = np.matmul(x[:, None, :], W)[:, 0, :]
+    return product
 
 
 def disc_of(points: Float32s) -> Float64s:

@@ -281,9 +281,7 @@ class Pipeline:
         self._readiness.unready("replaying the log")
         self._engine = None
         self._fits.drop()
-        engine, self._saving.seq = await self._restoring.restore(
-            confirmed=self._durable_seq, epoch=self.epoch
-        )
+        engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq, era=self.epoch)
         self._engine, self._durable_seq = engine, engine.seq
         self._unsynced.restored(engine.seq)
         self._view = self._look(engine)

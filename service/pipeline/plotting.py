@@ -14,7 +14,7 @@ One owner tells it of batches; any thread may read.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -76,6 +76,7 @@ class Plotter:
         self._era = 0
         self._in_hand: _Seen | None = None
         self._waiting: deque[_Seen] = deque()  # bounded by _AT_ONCE items and a batch
+        self._since = 0  # items seen since they were placed last
         self._lock = Lock()
 
     # Told by the stream's owner
@@ -109,7 +110,9 @@ class Plotter:
             return
         features = batch.features if batch.features.shape[1] else self.landmarks.features(z)
         self._in_hand = _Seen(batch=batch, features=features, verdicts=verdicts, labels=labels)
-        if sum(len(seen.batch) for seen in self._waiting) >= _AT_ONCE:
+        self._since += len(batch)
+        if self._since >= _AT_ONCE:
+            self._since = 0
             try:
                 with self._lock:
                     self._flush()
@@ -162,12 +165,11 @@ class Plotter:
             )
 
     def _flush(self) -> None:
-        batches: list[_Seen] = []
-        while self._waiting:
-            batches.append(self._waiting.popleft())
+        """Place what waits. Another batch may be appended meanwhile, and is left."""
+        batches = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if batches:
+            rows = _rows(batches)
             xy = self.landmarks.place(np.concatenate([seen.features for seen in batches]))
-            rows = np.concatenate([_rows(seen) for seen in batches])
             rows["x"], rows["y"] = xy[:, 0], xy[:, 1]
             self._ring.add(rows)
 
@@ -182,13 +184,19 @@ def _blank(batch: Observed) -> Points:
     return rows
 
 
-def _rows(seen: _Seen) -> Points:
-    rows, places = _blank(seen.batch), {label: n for n, label in enumerate(seen.labels)}
-    rows["kind"] = [_KINDS[v.verdict] for v in seen.verdicts]
-    rows["of"] = [v.cluster_id or NO_CLUSTER if v.label is None else places[v.label] for v in seen.verdicts]
-    rows["near"] = _places(seen.verdicts, places)
+def _rows(batches: Sequence[_Seen]) -> Points:
+    """The same of what was answered. Batches of one come by the hundred: columns are joined, and then made arrays."""
+    rows = np.zeros(sum(len(seen.batch) for seen in batches), dtype=POINT)
+    seqs, kinds, of, near = list[int](), list[int](), list[int](), list[int]()
+    places: dict[str, int] = {}
+    for seen in batches:
+        if len(places) != len(seen.labels):  # they grow only at their end
+            places = {label: n for n, label in enumerate(seen.labels)}
+        seqs += range(seen.batch.first_seq, seen.batch.first_seq + len(seen.batch))
+        kinds += [_KINDS[v.verdict] for v in seen.verdicts]
+        of += [v.cluster_id or NO_CLUSTER if v.label is None else places[v.label] for v in seen.verdicts]
+        near += seen.batch.nearest.tolist()
+    rows["seq"], rows["kind"], rows["of"], rows["near"] = seqs, kinds, of, near
+    rows["t"] = np.concatenate([seen.batch.t for seen in batches])
+    rows["distance"] = np.concatenate([seen.batch.distance for seen in batches])
     return rows
-
-
-def _places(verdicts: Iterable[Verdict], places: dict[str, int]) -> list[int]:
-    return [places[v.nearest] for v in verdicts]

@@ -59,12 +59,12 @@ class Restoring:
         self._metrics = metrics
         self._plotter = plotter
 
-    async def restore(self, *, confirmed: int, epoch: int) -> tuple[Engine, int]:
+    async def restore(self, *, confirmed: int, era: int) -> tuple[Engine, int]:
         """The engine as the store has it, and where its latest snapshot stands.
 
         Args:
             confirmed: How far items have been acknowledged by this process.
-            epoch: Of the owner.
+            era: Whose turn it is, for the map: the epoch.
 
         Raises:
             StoreError: The store has less than that, and may not.
@@ -81,7 +81,7 @@ class Restoring:
             begin = partial(snapshot.load, loaded.snapshot, known, labels)
         engine = await self._in_worker(begin)
         self._metrics.snapshot_seq.set(loaded.snapshot_seq)
-        self._plotter.begin(epoch, next_seq=loaded.next_seq)
+        self._plotter.begin(era, next_seq=loaded.next_seq)
         if self._plotter.is_empty():
             await self._look_back(loaded)
         entries = 0

@@ -16,6 +16,7 @@ from service.ingest.intake import Refused
 from service.pipeline.batching import Answer, Job, Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.plotting import Plotter
 from service.records import Float32s, Item
 from service.state.store import StreamStore
 from service.telemetry.metrics import Metrics
@@ -97,6 +98,7 @@ class Rig:
         bundle: Bundle | None = None,
         net: Net | None = None,
         revive: Callable[[], Awaitable[None]] | None = None,
+        plotter: Plotter | None = None,
         **params: Any,
     ) -> None:
         self.store = store
@@ -119,6 +121,7 @@ class Rig:
             snapshot_every_items=snapshot_every,
             holds_store_alone=alone,
             revive_store=revive,
+            plotter=plotter,
         )
 
     def offer(
