@@ -9,7 +9,7 @@ import { byId, h, replace, setText } from "./dom.js";
 import { evidenceOf, groupsOf } from "./evidence.js";
 import { ago, called, clean, count, decimal, moment, percent, span } from "./format.js";
 import { signsOf } from "./signs.js";
-import { groupOf } from "./list.js";
+import { chipOf, groupOf } from "./list.js";
 import { shown } from "./payload.js";
 import { sparkline } from "./spark.js";
 import { on, state } from "./store.js";
@@ -35,7 +35,7 @@ export function startCluster(close) {
 
 /** @param {HTMLElement} view @param {number} id @param {() => void} close */
 function build(view, id, close) {
-  const parts = Object.fromEntries(["title", "chip", "facts", "verdict", "spark", "why", "budget", "lineage", "signs", "exemplars", "decisions"].map((name) => [name, h("div", {})]));
+  const parts = Object.fromEntries(["title", "chip", "facts", "verdict", "reason", "spark", "why", "budget", "lineage", "signs", "exemplars", "decisions"].map((name) => [name, h("div", {})]));
   parts.title = h("h2", { id: "cluster-title", tabindex: "-1" });
   parts.chip = h("span", { class: "chip" });
   parts.buttons = h(
@@ -50,6 +50,7 @@ function build(view, id, close) {
     h("header", {}, h("button", { type: "button", class: "back", onclick: close, "aria-keyshortcuts": "Escape" }, "‹ All clusters"), h("div", { class: "heading" }, parts.title, parts.chip)),
     parts.buttons,
     parts.verdict,
+    parts.reason,
     parts.spark,
     parts.exemplars,
     parts.signs,
@@ -74,10 +75,10 @@ async function draw() {
   }
   const name = cluster.label ?? cluster.name;
   setText(parts.title, name ? `Cluster ${id}: ${clean(name, 100)}` : `Cluster ${id}`);
-  setText(parts.chip, cluster.dismissed ? "dismissed" : cluster.state);
+  setText(parts.chip, chipOf(cluster));
   parts.chip.dataset.state = groupOf(cluster);
   for (const button of parts.buttons.querySelectorAll("button")) button.toggleAttribute("disabled", Boolean(state.absent.curation));
-  if (page.evidenceSize === -1) replace(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
+  replace(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
   drawSpark(cluster);
   drawFacts(cluster);
   drawWhy(cluster);
@@ -104,7 +105,7 @@ function fetched(id) {
 
 /** @param {any} cluster */
 function verdictOf(cluster) {
-  const near = cluster.nearest === null ? "" : ` The nearest known class is ${clean(cluster.nearest, 60)}, ${decimal(cluster.nearest_distance)} times the usual radius of a class away.`;
+  const near = cluster.nearest === null ? "" : ` The nearest one is ${clean(cluster.nearest, 60)}, ${decimal(cluster.nearest_distance)} times the usual radius of a class away.`;
   if (cluster.merged_into !== null) return `It went into cluster ${cluster.merged_into}.`;
   if (cluster.label) return `Part of the known class “${clean(cluster.label, 60)}”: its items get that verdict.`;
   if (cluster.variant_of !== null) return `A drift of class ${clean(cluster.variant_of, 60)}, not a class of its own: where that class used to be, items are missing.`;
@@ -184,7 +185,7 @@ async function drawEvidence(id, size) {
     groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one), h("span", { class: "id" }, clean(one.id, 40))))))),
   );
   replace(signs, signsOf(found, () => decide("name", id)));
-  replace(parts.verdict, h("p", { class: "verdict" }, clean(found.verdict.reason, 400)));
+  replace(parts.reason, h("p", { class: "note" }, clean(found.verdict.reason, 400)));
   replace(
     parts.budget,
     h("p", { class: "note" }, `False alarms: of the budget of ${percent(found.budget.alpha)}, testing this cluster may have cost ${percent(found.budget.own)}, all ${count(found.budget.tested)} so far ${percent(found.budget.spent)}.`),

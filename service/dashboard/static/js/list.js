@@ -185,8 +185,8 @@ class Row {
   }
 }
 
-/** @param {Cluster} cluster */
-function chipOf(cluster) {
+/** Where it stands, in a word or two. @param {Cluster} cluster */
+export function chipOf(cluster) {
   if (cluster.dismissed) return "dismissed";
   if (cluster.label) return `is ${clean(cluster.label, 20)}`;
   return cluster.state === "variant" ? `drift of ${clean(cluster.variant_of ?? "?", 20)}` : cluster.state;

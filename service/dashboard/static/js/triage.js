@@ -114,7 +114,7 @@ async function questionOf(action, cluster) {
         title: `Promote ${who}`,
         intro: "From the next item on it is a known class with this label. Verdicts that were given stay.",
         action: "Promote",
-        fields: [{ name: "label", label: "Label of the new class", type: "text", value: suggestion, required: true, max: 100 }, WHY],
+        fields: [{ name: "label", label: "Label of the new class", type: "text", value: cluster.name ?? "", suggestions: suggestion === "" ? [] : [suggestion], required: true, max: 100 }, WHY],
         body: ({ label, why }) => ({ label, why }),
         done: ({ label }) => `Cluster ${cluster.id} is promoted: class “${clean(label, 60)}” from the next item on.`,
       };
