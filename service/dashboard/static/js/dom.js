@@ -12,7 +12,7 @@
  * @param {string} tag
  * @param {Record<string, any>} [props] `on...` are listeners, `class`, `data-...`, `aria-...` and others attributes;
  *   false, null and undefined leave an attribute out.
- * @param {...(Child | Child[])} children
+ * @param {...(Child | Child[] | Child[][])} children
  * @returns {HTMLElement}
  */
 export function h(tag, props = {}, ...children) {
@@ -29,7 +29,7 @@ export function h(tag, props = {}, ...children) {
 /**
  * Put children into an element, in place of those it has.
  * @param {Element} element
- * @param {...(Child | Child[])} children
+ * @param {...(Child | Child[] | Child[][])} children
  */
 export function replace(element, ...children) {
   element.replaceChildren();

@@ -35,8 +35,8 @@ export function startTimeline() {
 function draw(box) {
   const timeline = state.timeline;
   if (timeline === null || timeline.bins.length === 0 || box.clientWidth === 0) return;
-  const total = timeline.bins.reduce((sum, bin) => sum + bin.known + bin.cluster + bin.outlier, 0);
-  const known = timeline.bins.reduce((sum, bin) => sum + bin.known, 0);
+  const total = timeline.bins.reduce((/** @type {number} */ sum, /** @type {any} */ bin) => sum + bin.known + bin.cluster + bin.outlier, 0);
+  const known = timeline.bins.reduce((/** @type {number} */ sum, /** @type {any} */ bin) => sum + bin.known, 0);
   setText(byId("timeline-note"), `${count(total)} items, ${percent(known / Math.max(1, total))} known`);
   const data = columns(timeline);
   if (chart === null) chart = new uPlot(options(box.clientWidth), data, box);
@@ -57,12 +57,12 @@ function columns(timeline) {
   return [x, all, cluster, known];
 }
 
-/** @param {number} width */
+/** @param {number} width @returns {any} */
 function options(width) {
   const ink = themeName() === "dark" ? "#aab8c8" : "#4a5869";
   const grid = themeName() === "dark" ? "#253140" : "#e3e8ee";
   const font = "11px system-ui, sans-serif";
-  const paths = uPlot.paths.stepped({ align: 1 });
+  const paths = uPlot.paths.stepped?.({ align: 1 });
   const byTime = state.timeline.by === "time";
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
   /** @param {string} label @param {any} rgb @param {number} alpha */

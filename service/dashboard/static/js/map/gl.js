@@ -35,8 +35,9 @@ void main() {
 
 /** @param {HTMLCanvasElement} canvas @returns {null | {draw: Function}} null where there is no WebGL 2 */
 export function glPainter(canvas) {
-  const gl = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true, powerPreference: "low-power" });
-  if (gl === null) return null;
+  const found = canvas.getContext("webgl2", { antialias: false, alpha: true, premultipliedAlpha: true, powerPreference: "low-power" });
+  if (found === null) return null;
+  const gl = found;
   /** @type {any} */ let program;
   /** @type {any} */ let buffers;
   let isLost = false;

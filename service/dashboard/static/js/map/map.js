@@ -265,7 +265,7 @@ function extent() {
     box.y0 = Math.min(box.y0, y - r);
     box.y1 = Math.max(box.y1, y + r);
   };
-  for (const one of state.classes) if (one.x !== null) add(one.x, one.y, one.radius);
+  for (const one of state.classes) if (one.x !== null) add(one.x, /** @type {number} */ (one.y), one.radius ?? 0);
   for (const one of state.places.values()) if (one.x !== null) add(one.x, one.y, one.radius);
   const [xs, ys] = [middle(0), middle(1)];
   if (xs !== null && ys !== null) {
