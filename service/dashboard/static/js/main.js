@@ -62,7 +62,7 @@ function askForKey() {
     submit: async ({ key }) => keepKey(key),
   }).then((answer) => {
     if (answer === null && !hasKey()) {
-      setText(byId("status"), "locked: reload the page to give a key");
+      update({ trouble: "Locked: reload the page to give a key." });
       return;
     }
     update({ link: "connecting" });
@@ -99,7 +99,9 @@ on(["link", "seq", "trouble"], () => {
   const status = byId("status");
   status.dataset.link = state.trouble === "" ? state.link : "away";
   const words = { connecting: "connecting", live: "live", away: "connecting again", locked: "locked" }[state.link];
-  setText(status, state.trouble !== "" ? state.trouble : state.seq > 1 ? `${words}, at item ${count(state.seq - 1)}` : words);
+  // The words are read out when they change; the count, which changes all the time, is not.
+  setText(byId("status-words"), state.trouble === "" ? words : state.trouble);
+  setText(byId("status-at"), state.trouble === "" && state.seq > 1 ? `, at item ${count(state.seq - 1)}` : "");
 });
 on(["absent"], () => {
   byId("timeline-panel").hidden = Boolean(state.absent.timeline);
