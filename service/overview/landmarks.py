@@ -142,6 +142,13 @@ def _each(x: Float32s, W: Float32s) -> Float32s:
 
 def disc_of(points: Float32s) -> Float64s:
     """float64 (3,): the middle of float32 (n, 2), n >= 1, coordinate by coordinate; within what half of them lie."""
-    middle = np.median(points.astype(np.float64), axis=0)
-    away = np.sqrt(np.square(points - middle).sum(axis=1))
-    return np.array([*middle, np.median(away)])
+    x, y = points.astype(np.float64).T
+    middle = _median(x), _median(y)
+    return np.array([*middle, _median(np.hypot(x - middle[0], y - middle[1]))])
+
+
+def _median(values: Float64s) -> float:
+    """As numpy's, which takes ten times as long for a few."""
+    ordered = np.sort(values)
+    half = len(values) // 2
+    return float(ordered[half] if len(values) % 2 else (ordered[half - 1] + ordered[half]) / 2)

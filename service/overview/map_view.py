@@ -14,7 +14,7 @@ from service.overview.landmarks import disc_of
 from service.overview.ring import CLUSTER, KNOWN, Points
 from service.records import Cluster, Float64s, Int64s
 
-_MOST = 1000
+_MOST = 200
 """Latest items of a cluster that its place is made of."""
 
 
@@ -48,23 +48,27 @@ def heirs(clusters: Iterable[Cluster]) -> dict[int, int]:
 def owners(points: Points, into: Mapping[int, int]) -> NDArray[np.int64]:
     """int64 (n,): the cluster that has each item now, 0 where it is in none."""
     own = np.where(points["kind"] == CLUSTER, points["of"], 0).astype(np.int64)
-    for old, new in into.items():
-        own[own == old] = new
+    if into:
+        old = np.array(sorted(into), dtype=np.int64)
+        new = np.array([into[cluster] for cluster in old.tolist()], dtype=np.int64)
+        place = np.minimum(np.searchsorted(old, own), len(old) - 1)
+        own = np.where(old[place] == own, new[place], own)
     return own
 
 
 def discs(points: Points, own: NDArray[np.int64], clusters: Iterable[int]) -> dict[int, Float64s]:
     """Where clusters lie: float64 (3,), x, y and radius; those without an item on the map are left out."""
     is_placed = (own != 0) & ~np.isnan(points["x"])
-    placed, of = points[is_placed], own[is_placed]
+    of = own[is_placed]
     order = np.argsort(of, kind="stable")
-    found = {}
-    for cluster in clusters:
-        start, stop = np.searchsorted(of[order], (cluster, cluster + 1))
-        rows = placed[order[max(start, stop - _MOST) : stop]]
-        if len(rows):
-            found[cluster] = disc_of(np.stack([rows["x"], rows["y"]], axis=1))
-    return found
+    xy = np.stack([points["x"][is_placed], points["y"][is_placed]], axis=1)[order]
+    wanted = np.array(list(clusters), dtype=np.int64)
+    starts, stops = np.searchsorted(of[order], wanted), np.searchsorted(of[order], wanted, side="right")
+    return {
+        cluster: disc_of(xy[max(start, stop - _MOST) : stop])
+        for cluster, start, stop in zip(wanted.tolist(), starts.tolist(), stops.tolist(), strict=True)
+        if stop > start
+    }
 
 
 def known_discs(points: Points, labels: Iterable[int]) -> dict[int, Float64s]:
@@ -85,15 +89,15 @@ def sparklines(
         bins: Runs.
         most_items: Places of the stream that they cover at most.
     """
-    wanted = list(clusters)
-    counts = np.zeros((len(wanted), bins), dtype=np.int64)
+    wanted = np.array(list(clusters), dtype=np.int64)
     if not len(points):
-        return Sparklines(from_seq=0, to_seq=0, counts=counts)
+        return Sparklines(from_seq=0, to_seq=0, counts=np.zeros((len(wanted), bins), dtype=np.int64))
     to_seq = int(points["seq"][-1]) + 1
     width = -(-max(1, min(most_items, to_seq - int(points["seq"][0]))) // bins)
     from_seq = to_seq - width * bins
-    place = np.clip((points["seq"] - from_seq) // width, -1, bins - 1)
-    for row, cluster in enumerate(wanted):
-        mine = place[own == cluster]
-        counts[row] = np.bincount(mine[mine >= 0], minlength=bins)
+    is_meant = (points["seq"] >= from_seq) & np.isin(own, wanted)
+    run = (points["seq"][is_meant] - from_seq) // width
+    order = np.argsort(wanted)
+    row = order[np.searchsorted(wanted[order], own[is_meant])]
+    counts = np.bincount(row * bins + run, minlength=len(wanted) * bins).reshape(len(wanted), bins)
     return Sparklines(from_seq=from_seq, to_seq=to_seq, counts=counts)

@@ -110,12 +110,12 @@ def by_time(
 
 def _reaching(history: Mapping[str, NDArray[Any]], start: float | None) -> tuple[int, Int64s]:
     """The finest level that has all there is from `start` on: width in seconds, and its rows."""
-    for unit, most in LEVELS:
+    for unit, most in LEVELS[:-1]:
         rows = history[f"rows.{unit}"]
         has_lost = len(rows) == most
         if not has_lost or (start is not None and rows[0, 0] * unit <= start):
             return unit, rows
-    return unit, rows
+    return LEVELS[-1][0], history[f"rows.{LEVELS[-1][0]}"]
 
 
 def _width(places: Int64s, bins: int) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from service.clustering import snapshot
 from service.clustering.chronicle import Mark
 from service.clustering.engine import Engine
+from service.decisions import Decided
 from service.records import Cluster, VerdictKind
 
 
@@ -26,6 +27,7 @@ class StreamView:
     clusters: tuple[Cluster, ...]
     history: Mapping[str, NDArray[Any]]
     marks: tuple[Mark, ...]
+    decisions: tuple[Decided, ...]
     state_hash: str | None
     stale: bool = False
 
@@ -39,5 +41,6 @@ def view_of(engine: Engine, *, with_hash: bool = False) -> StreamView:
         clusters=engine.clusters(),
         history=engine.chronicle.state(),
         marks=tuple(engine.chronicle.marks),
+        decisions=engine.decisions,
         state_hash=snapshot.digest(engine) if with_hash else None,
     )

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from model.bundle import KnownArrays
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
 from service.records import NO_CLUSTER, Int64s, Observed, Verdict
 from service.state.checks import Findings
 
-Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit
+Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 """What an entry of the log holds; see packing.py."""
 
 
@@ -44,6 +45,9 @@ class Shadow:
                 return ()
             if isinstance(entry, StreamFit):
                 self.engine.refit(entry)
+                return ()
+            if isinstance(entry, Curation):
+                self.engine.carry_out(entry)
                 return ()
             batch, clusters = entry
             verdicts = self.engine.apply(batch).verdicts
@@ -81,6 +85,11 @@ class Shadows:
         self._marks: list[tuple[int, bytes, str]] = []
         self._passed: list[str] = []
         self._from_nothing = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that verdicts may name: the bundle's, and those that people made so far."""
+        return max((shadow.engine.labels for shadow in self._shadows), key=len, default=self._labels)
 
     def start_from_nothing(self) -> None:
         """The log is complete: a third way to the head is all of it."""

@@ -7,7 +7,9 @@ It reads the server's journal (every write ever, never trimmed), follows what cl
     epochs      only grow
     snapshots   two generations, a log that reaches back to the older; each gives, with the log behind it, the state
                 that the log gives from its first entry, byte for byte; and so does the running engine
+    decisions   what was told of one is in the log, once under its key, at the place that was told
     counts      the engine has counted as many items as there are distinct ids
+    events      those written, ever, are those that the log gives, each once, in order, under the id that it gives them
 
 It uses the code under test only to read single values: entries, descriptions, verdicts, and the engine.
 """
@@ -15,22 +17,26 @@ It uses the code under test only to read single values: entries, descriptions, v
 from dataclasses import dataclass, field
 
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
+from service.decisions import Action, Decided, Decision
 from service.errors import ItemQuarantined
 from service.ingest.intake import Refused
 from service.pipeline.batching import Answer
 from service.pipeline.recovery import replay_entry
 from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
 from service.state.batches import read_entry
+from service.state.events import pack_events
 from service.state.keys import Keys
 from service.state.packing import pack_verdict, unpack_entry
 from service.state.snapshots import BadSnapshot, Description, join
+from tests.service.retold import retell
 from tests.simulation import small
 from tests.simulation.server import SimulatedServer
 
-Entry = tuple[Observed, Int64s] | EngineParams | StreamFit
+Entry = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 
 
 class Violation(AssertionError):
@@ -48,6 +54,9 @@ class Facts:
     entries: list[tuple[int, Entry]] = field(default_factory=list)
     seqs: dict[str, int] = field(default_factory=dict)
     verdicts: dict[bytes, bytes] = field(default_factory=dict)
+    events: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
+    decisions: dict[str, tuple[int, Decision]] = field(default_factory=dict)
+    labels: tuple[str, ...] = small.LABELS
 
 
 class Oracle:
@@ -60,7 +69,7 @@ class Oracle:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._epoch, self._log = keys.epoch.encode(), keys.log.encode()
-        self._head = keys.head.encode()
+        self._head, self._events = keys.head.encode(), keys.events.encode()
         self._ids = keys.ids(0).encode()[:-1]
         self.facts = Facts()
         self.told: dict[str, Verdict] = {}
@@ -86,6 +95,9 @@ class Oracle:
             facts.read += 1
             if write[0] == b"XADD" and write[1] == self._log:
                 self._entry(write[2], dict(zip(write[3::2], write[4::2], strict=True)))
+            elif write[0] == b"XADD" and write[1] == self._events:
+                fields = dict(zip(write[6::2], write[7::2], strict=True))
+                facts.events.append((write[5], fields[b"k"], fields[b"e"]))
             elif write[0] == b"SET" and write[1] == self._epoch:
                 self._new_token(write[2])
             elif write[0] == b"HSET" and write[1] == self._head:
@@ -120,8 +132,29 @@ class Oracle:
                 if id in facts.seqs:
                     raise Violation(f"{id} counts twice: as item {facts.seqs[id]} and as item {seq}")
                 facts.seqs[id] = seq
+        if isinstance(entry, Curation):
+            self._decision(entry.decision)
         facts.entries.append((facts.seq, entry))
         facts.seq += record.count
+
+    def _decision(self, decision: Decision) -> None:
+        facts = self.facts
+        if decision.key in facts.decisions:
+            raise Violation(f"decision {decision.key} was made twice")
+        facts.decisions[decision.key] = facts.seq, decision
+        if decision.action is Action.PROMOTE and decision.label not in facts.labels:
+            facts.labels = (*facts.labels, str(decision.label))
+
+    def hear_decided(self, server: SimulatedServer, decided: Decided) -> None:
+        """A person was told what came of a decision.
+
+        Raises:
+            Violation: It is not durable, or not what was told.
+        """
+        self.follow(server)
+        there = self.facts.decisions.get(decided.decision.key)
+        if there != (decided.seq, decided.decision):
+            raise Violation(f"decision {decided} was told, and in the log it is {there}")
 
     def hear(self, server: SimulatedServer, answers: list[Answer]) -> None:
         """A client was told these.
@@ -157,7 +190,7 @@ class Oracle:
                 f"{self.facts.seqs.get(verdict.id, 'not at all')}"
             )
         if not verdict.id.startswith(AUTO_ID_PREFIX):
-            packed = pack_verdict(verdict, small.LABELS)
+            packed = pack_verdict(verdict, self.facts.labels)
             if self.facts.verdicts.get(verdict.id.encode()) != packed:
                 raise Violation(f"{verdict.id} was told another verdict than the store has")
         if self.told.setdefault(verdict.id, verdict) != verdict:
@@ -188,11 +221,15 @@ class Oracle:
         }
         self._check_kept_log(server, head)
         engine = Engine(small.bundle().known, small.LABELS, small.PARAMS)
+        events: list[tuple[bytes, bytes, bytes]] = []
         for seq, entry in [*self.facts.entries, (self.facts.seq, None)]:
             if seq in states and snapshot.dump(engine) != states[seq]:
                 raise Violation(f"the snapshot at {seq} is not what the log gives")
             if entry is not None:
-                replay_entry(engine, entry)
+                for n, event in enumerate(pack_events(retell(engine, entry)), 1):
+                    events.append((b"%d-%d" % (seq, n), b"%d" % (len(events) + 1), event))
+        if self.facts.events != events:
+            raise Violation(f"events written: {self.facts.events}; the log gives {events}")
         if snapshot.digest(engine) != live_hash:
             raise Violation("the running engine is not what the log gives")
         counted = sum(engine.verdict_counts.values())
