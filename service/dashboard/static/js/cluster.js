@@ -78,6 +78,7 @@ async function draw() {
   setText(parts.chip, chipOf(cluster));
   parts.chip.dataset.state = groupOf(cluster);
   for (const button of parts.buttons.querySelectorAll("button")) button.toggleAttribute("disabled", Boolean(state.absent.curation));
+  parts.buttons.querySelector("[data-action=promote]")?.classList.toggle("main", !cluster.label);
   replace(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
   drawSpark(cluster);
   drawFacts(cluster);
@@ -105,11 +106,10 @@ function fetched(id) {
 
 /** @param {any} cluster */
 function verdictOf(cluster) {
-  const near = cluster.nearest === null ? "" : ` The nearest one is ${clean(cluster.nearest, 60)}, ${decimal(cluster.nearest_distance)} times the usual radius of a class away.`;
   if (cluster.merged_into !== null) return `It went into cluster ${cluster.merged_into}.`;
   if (cluster.label) return `Part of the known class “${clean(cluster.label, 60)}”: its items get that verdict.`;
   if (cluster.variant_of !== null) return `A drift of class ${clean(cluster.variant_of, 60)}, not a class of its own: where that class used to be, items are missing.`;
-  return `New: no known class explains it.${near}`;
+  return "New: no known class explains it.";
 }
 
 /** @param {any} cluster */
@@ -135,6 +135,7 @@ function drawFacts(cluster) {
     ["Announced", cluster.emerged_seq === null ? "not yet" : `at item ${count(cluster.emerged_seq)}, with ${count(cluster.items_to_emerge ?? 0)} items of its own`],
     ["Last seen", ago(cluster.last_t, now)],
     ["Rate", lasted > 1 ? `${decimal(cluster.items / lasted)} items a second, over ${span(lasted)}` : "too short to tell"],
+    ["Nearest known class", cluster.nearest === null ? null : `${clean(cluster.nearest, 60)}, ${decimal(cluster.nearest_distance)} times the usual radius of a class away`],
     ["Came from", cluster.parent_id === null ? null : link(cluster.parent_id)],
     ["Went into", cluster.merged_into === null ? null : link(cluster.merged_into)],
   ];

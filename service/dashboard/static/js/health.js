@@ -45,7 +45,7 @@ function row(one, top) {
     h(
       "td",
       { title: one.says ?? null },
-      h("span", { class: "chip", "data-state": isOdd(one) ? "variant" : "decided" }, one.status),
+      h("span", { class: "chip", "data-state": isOdd(one) ? "variant" : one.status === "steady" ? "decided" : "none" }, one.status),
       (one.variants ?? []).map((/** @type {number} */ id) => [" ", h("a", { href: `#/cluster/${id}` }, `cluster ${id}`)]),
     ),
   );

@@ -18,7 +18,7 @@ export function toMap(camera, sx, sy, width, height) {
 }
 
 /** All of a box, with a margin. @param {Box} box @param {number} width @param {number} height @returns {Camera} */
-export function fit(box, width, height, margin = 36) {
+export function fit(box, width, height, margin = 26) {
   const w = Math.max(box.x1 - box.x0, 1e-6);
   const h = Math.max(box.y1 - box.y0, 1e-6);
   const room = Math.min(margin, width / 8, height / 8);
