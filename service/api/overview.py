@@ -28,7 +28,7 @@ from service.overview.ring import ROOM, Points
 from service.overview.timeline import by_items, by_time
 from service.pipeline.plotting import Plotted
 from service.pipeline.stream_view import StreamView
-from service.records import SHOWN, Cluster
+from service.records import SHOWN, Cluster, Float64s
 from service.streams.stream import Stream
 
 router = APIRouter()
@@ -89,12 +89,12 @@ def _map(
     shown = [cluster for cluster in view.clusters if cluster.state in SHOWN]
     own = owners(points, into := heirs(view.clusters))
     sparks = sparklines(points, own, [c.id for c in shown], bins=_SPARK_BINS, most_items=_SPARK_ITEMS)
-    lying = discs(points, own, [c.id for c in shown])
+    lying = {**kept.lay, **discs(points, own, [c.id for c in shown])}
     return {
         "seq": view.seq,
         "stale": view.stale,
         "labels": labels,
-        "classes": _classes(labels, landmarks, points),
+        "classes": _classes(labels, landmarks, points, {c.label: lying.get(c.id) for c in shown}),
         "clusters": [
             _cluster(cluster, lying.get(cluster.id), counts)
             for cluster, counts in zip(shown, sparks.counts.tolist(), strict=True)
@@ -110,30 +110,37 @@ def _map(
     }
 
 
-def _classes(labels: list[str], landmarks: Landmarks, points: Points) -> list[dict[str, Any]]:
+def _classes(
+    labels: list[str],
+    landmarks: Landmarks,
+    points: Points,
+    made_of: dict[str | None, Float64s | None],
+) -> list[dict[str, Any]]:
     promoted = known_discs(points, range(landmarks.classes, len(labels)))
     return [
         {
             "label": label,
-            **_place(landmarks.discs[k] if k < landmarks.classes else promoted.get(k)),
+            **_place(landmarks.discs[k] if k < landmarks.classes else promoted.get(k, made_of.get(label))),
             "promoted": k >= landmarks.classes,
         }
         for k, label in enumerate(labels)
     ]
 
 
-def _cluster(cluster: Cluster, disc: Any, counts: list[int]) -> dict[str, Any]:  # noqa: ANN401 - a row of numbers or None
+def _cluster(cluster: Cluster, disc: Float64s | None, counts: list[int]) -> dict[str, Any]:
     return {
         "id": cluster.id,
         **_place(disc),
         "state": cluster.state,
         "name": cluster.name,
+        "label": cluster.label,
+        "dismissed": cluster.dismissed,
         "items": cluster.items,
         "sparkline": counts,
     }
 
 
-def _place(disc: Any) -> dict[str, float | None]:  # noqa: ANN401 - a row of numbers or None
+def _place(disc: Float64s | None) -> dict[str, float | None]:
     x, y, radius = (None, None, None) if disc is None else np.round(disc, _DIGITS).tolist()
     return {"x": x, "y": y, "radius": radius}
 

@@ -30,6 +30,8 @@ class MapClusterOut(BaseModel):
     radius: float | None = Field(description="Half of these items lie within.")
     state: ClusterState
     name: str | None
+    label: str | None = Field(description="The known class that people made it part of, or null.")
+    dismissed: bool
     items: int
     sparkline: list[int] = Field(
         description="Its items in each of the equal runs of `sparkline`, oldest first."

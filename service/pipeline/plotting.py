@@ -8,13 +8,14 @@ one costs is an append; places are computed `_AT_ONCE` items together, in the en
 
 What is kept is lost with the process; after a restart it is read again from the log, as far back as that goes (about to
 the snapshot before the last one). The log has no embeddings of known items: where it does not have their features
-either, because the stream gate is off, those are not on the map until new ones come.
+either, because the stream gate is off, those are not on the map until new ones come. Clusters lie where they did: the
+state remembers members of each.
 
 One owner tells it of batches; any thread may read.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Final
@@ -22,9 +23,20 @@ from typing import Final
 import numpy as np
 import structlog
 
-from service.overview.landmarks import Landmarks
+from service.clustering.kinship import Life
+from service.overview.landmarks import Landmarks, disc_of
 from service.overview.ring import CLUSTER, KNOWN, OUTLIER, POINT, Points, Ring
-from service.records import NO_CLUSTER, Float16s, Float32s, Int64s, Observed, Verdict, VerdictKind
+from service.records import (
+    NO_CLUSTER,
+    SHOWN,
+    Float16s,
+    Float32s,
+    Float64s,
+    Int64s,
+    Observed,
+    Verdict,
+    VerdictKind,
+)
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -52,6 +64,7 @@ class Plotted:
         lost_to: Items below this place in the stream have left the ring.
         next_seq: The place behind the last row.
         room: Most rows.
+        lay: float64 (3,) x, y and radius of each cluster as it lay when the state was read last.
     """
 
     points: Points
@@ -59,6 +72,7 @@ class Plotted:
     lost_to: int
     next_seq: int
     room: int
+    lay: Mapping[int, Float64s]
 
 
 class Plotter:
@@ -77,6 +91,7 @@ class Plotter:
         self._in_hand: _Seen | None = None
         self._waiting: deque[_Seen] = deque()  # bounded by _AT_ONCE items and a batch
         self._since = 0  # items seen since they were placed last
+        self._lay: dict[int, Float64s] = {}
         self._lock = Lock()
 
     # Told by the stream's owner
@@ -92,6 +107,18 @@ class Plotter:
             if not self._era or self._ring.next_seq > next_seq:
                 self._ring.clear()
                 self._era = max(era, self._era + 1)
+
+    def seed(self, lives: Iterable[Life]) -> None:
+        """The state was read: by the members that it remembers of clusters it is known where they lie.
+
+        For those of which no item is in the log any more. As many as there are clusters.
+        """
+        if self._room:
+            members = {life.id: life.members.z for life in lives if life.state in SHOWN and len(life.members)}
+            self._lay = {
+                cluster: disc_of(self.landmarks.place(self.landmarks.features(z)))
+                for cluster, z in members.items()
+            }
 
     def is_empty(self) -> bool:
         """Whether there is room and nothing in it: then the log is worth reading."""
@@ -162,6 +189,7 @@ class Plotter:
                 lost_to=ring.lost_to,
                 next_seq=ring.next_seq,
                 room=ring.room,
+                lay=self._lay,
             )
 
     def _flush(self) -> None:

@@ -93,6 +93,7 @@ class Restoring:
                 self._metrics.replay_items.set(loaded.next_seq - engine.seq)
         finally:
             self._metrics.replay_items.set(0)
+        await self._in_worker(partial(self._plotter.seed, engine.lives.values()))
         self._metrics.replay_seconds.set(asyncio.get_running_loop().time() - started)
         self._look_for_missing(engine, confirmed - engine.seq)
         log.info("restored", snapshot_seq=loaded.snapshot_seq, entries=entries, seq=engine.seq)

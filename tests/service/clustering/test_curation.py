@@ -1,7 +1,6 @@
 """What people decide about clusters: it holds from the next item on, whatever comes, and can be taken back."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -77,9 +76,9 @@ def restored(driven: Driven) -> None:
 
 
 @pytest.fixture
-def two() -> Iterator[tuple[Driven, int, int]]:
+def two() -> tuple[Driven, int, int]:
     """Two announced clusters: of APART, and of FAR."""
-    yield with_two_clusters()
+    return with_two_clusters()
 
 
 # Name, promote, link
@@ -249,9 +248,7 @@ def test_a_dismissed_cluster_is_heard_of_again_when_it_grows(two: tuple[Driven, 
     assert driven.engine.clusters()[old - 1].dismissed
     items(driven, APART, 40)
     items(driven, FAR, 60)
-    escalated = [
-        e.cluster.id for r in driven.results for e in r.events if e.kind is EventKind.ESCALATED
-    ]
+    escalated = [e.cluster.id for r in driven.results for e in r.events if e.kind is EventKind.ESCALATED]
     assert sorted(escalated) == [old, young]
     assert not driven.engine.clusters()[old - 1].dismissed
 
@@ -394,7 +391,9 @@ def test_whatever_is_decided_the_log_gives_the_same_state(seed: int) -> None:
         if rng.random() < 0.3:
             restored(driven)
         _check(driven)
-    again = Engine(overlapping().known, LABELS, PARAMS.with_changes(gates="items" if seed % 3 == 0 else "both"))
+    again = Engine(
+        overlapping().known, LABELS, PARAMS.with_changes(gates="items" if seed % 3 == 0 else "both")
+    )
     for first_seq, payload in driven.log:
         replay_entry(again, unpack_entry(payload, first_seq=first_seq))
 

@@ -42,6 +42,8 @@ def cluster(id: int, *, merged_into: int | None = None, variant_of: str | None =
         merged_into=merged_into,
         variant_of=variant_of,
         missing=None,
+        label=None,
+        dismissed=False,
         evidence=EVIDENCE,
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
+from service.decisions import Action, Decision
 from service.overview.landmarks import Landmarks
 from service.overview.ring import CLUSTER, KNOWN, OUTLIER
 from service.pipeline.plotting import Plotted, Plotter
@@ -198,6 +199,46 @@ async def test_after_a_restart_the_log_is_read_behind_the_snapshot(landmarks: La
     assert live.points["seq"].tolist() == again.points["seq"].tolist()
     assert live.points["of"].tolist() == again.points["of"].tolist()
     assert again.era > live.era
+
+
+async def test_a_promoted_class_has_its_items(landmarks: Landmarks) -> None:
+    """From the next item on they are known, by the place of their class among the labels; a restart changes nothing."""
+    shared = Shared()
+    async with Rig(FakeStore(shared), plotter=Plotter(landmarks, 100)).open() as rig:
+        verdicts = await rig.ask(*[novel(f"b{n}", n) for n in range(40)])
+        cluster = verdicts[-1].cluster_id
+        await rig.pipeline.curate(
+            Decision(key="k", action=Action.PROMOTE, cluster=cluster, t=1.0, who="me", label="three")
+        )
+        (after,) = await rig.ask(novel("after", 50))
+        labels = list((await rig.pipeline.view()).known_counts)
+        live = await asyncio.to_thread(rig.pipeline.plotter.read)
+    async with Rig(FakeStore(shared), plotter=Plotter(landmarks, 100)).open() as rig:
+        again = await asyncio.to_thread(rig.pipeline.plotter.read)
+
+    assert "three" == after.label
+    for kept in (live, again):
+        assert (KNOWN, labels.index("three")) == (kept.points["kind"][-1], kept.points["of"][-1])
+
+
+async def test_clusters_lie_where_they_did_though_the_log_has_none_of_them(landmarks: Landmarks) -> None:
+    """The state remembers members of each, and they are near to where all of its items were."""
+    shared = Shared()
+    async with Rig(FakeStore(shared), plotter=Plotter(landmarks, 100)).open() as rig:
+        verdicts = await rig.ask(*[novel(f"b{n}", n) for n in range(40)])
+        live = await asyncio.to_thread(rig.pipeline.plotter.read)
+    shared.log.clear()
+    async with Rig(FakeStore(shared), plotter=Plotter(landmarks, 100)).open() as rig:
+        again = await asyncio.to_thread(rig.pipeline.plotter.read)
+
+    cluster = verdicts[-1].cluster_id
+    own = live.points[live.points["of"] == cluster]
+    assert 0 == len(again.points)
+    assert [cluster] == list(again.lay)
+    assert (
+        np.hypot(again.lay[cluster][0] - np.median(own["x"]), again.lay[cluster][1] - np.median(own["y"]))
+        < 0.1
+    )
 
 
 async def test_a_log_that_cannot_be_read_back_stops_no_stream(landmarks: Landmarks) -> None:
