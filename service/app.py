@@ -27,7 +27,20 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dashboard, dlq, ingest_ws, overview, rest, streams, tickets, watch_ws
+from service.api import (
+    classify,
+    dashboard,
+    dlq,
+    events,
+    evidence,
+    ingest_ws,
+    overview,
+    rest,
+    streams,
+    tickets,
+    watch_ws,
+)
+from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -59,6 +72,8 @@ from service.streams.streams import Streams, cancelled
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
+from service.webhooks.posting import Poster
+from service.webhooks.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from service.telemetry.tracing import OtelSpans
@@ -150,6 +165,9 @@ def create_app(
                 yield
                 return
             await stack.enter_async_context(_running(access.keyring.run()))
+            poster = await stack.enter_async_context(
+                Poster(may_be_private=settings.webhooks_private, clock=time.monotonic)
+            )
             workers = Workers()
             stack.callback(workers.close)
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -159,20 +177,32 @@ def create_app(
                 queue = Queue(
                     max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
                 )
-                fanout = Fanout(settings.watch_queue)
+                store = StreamStore(
+                    client,
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    owner=owner,
+                    lease_ms=settings.lease_ms,
+                    horizon=settings.dedup_horizon,
+                    allow_unsafe=settings.allow_unsafe_redis,
+                    durability=durability,
+                )
+                webhooks = Webhooks(
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    box=store.hooks,
+                    outbox=store.events,
+                    post=poster.post,
+                    metrics=metrics.webhooks.of(name),
+                    now=time.time,
+                    draw=secrets.token_bytes,
+                    version=release,
+                )
+                fanout = Fanout(settings.watch_queue, webhooks.wake)
                 pipeline = Pipeline(
                     bundle=bundle,
                     embedder=embedder,
-                    store=StreamStore(
-                        client,
-                        stream=name,
-                        bundle_id=bundle.manifest.bundle_id,
-                        owner=owner,
-                        lease_ms=settings.lease_ms,
-                        horizon=settings.dedup_horizon,
-                        allow_unsafe=settings.allow_unsafe_redis,
-                        durability=durability,
-                    ),
+                    store=store,
                     queue=queue,
                     fanout=fanout,
                     metrics=counted,
@@ -186,8 +216,18 @@ def create_app(
                     version=release,
                     workers=workers,
                     plotter=Plotter(landmarks, ROOM if settings.dashboard else 0),
+                    payload_limits=settings.payload_limits(),
+                    beside=webhooks.run,
                 )
-                return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
+                return Stream(
+                    name=name,
+                    pipeline=pipeline,
+                    queue=queue,
+                    fanout=fanout,
+                    events=store.events,
+                    webhooks=webhooks,
+                    metrics=counted,
+                )
 
             served = Streams(
                 default=settings.stream,
@@ -225,7 +265,10 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, overview, dashboard, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (
+        *(classify, rest, evidence, overview, dashboard, streams),
+        *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
+    )
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

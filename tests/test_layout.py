@@ -32,6 +32,8 @@ TESTED_ELSEWHERE = {
     "service/clustering/saying.py": "tests/service/clustering/test_curation.py",
     "service/clustering/undoing.py": "tests/service/clustering/test_curation.py",
     # Parts of the pipeline, seen through it.
+    "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
+    "service/describing/evidence.py": "tests/service/api/test_evidence.py",
     "service/pipeline/pausing.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",

@@ -20,7 +20,7 @@ memory is dropped, or the service stops, is dropped with it.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -42,10 +42,13 @@ from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
+from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
 from service.pipeline.pausing import Pausing
+from service.pipeline.payload_limits import PayloadLimits
+from service.pipeline.payloads import Payloads
 from service.pipeline.plotting import Plotter
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
@@ -101,6 +104,8 @@ class Pipeline:
         version: str = "?",
         workers: Workers | None = None,
         plotter: Plotter | None = None,
+        payload_limits: PayloadLimits | None = None,
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -115,13 +120,14 @@ class Pipeline:
             params: What the engine shall decide with from now on.
             lease_ms: The store's lease.
             snapshot_every_items: Items between snapshots.
-            holds_store_alone: A lock elsewhere proves that no other owner lives, so a lease that is left can
-                be taken at once.
+            holds_store_alone: A lock elsewhere proves that no other owner lives: a lease that is left can be taken.
             revive_store: Called when the store is away: restarts an embedded server that died.
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
             plotter: The map, if one is kept.
+            payload_limits: How much is kept of what items looked like; None: as is usual.
+            beside: What else runs while the stream is ours.
         """
         self._store = store
         self._queue = queue
@@ -130,6 +136,7 @@ class Pipeline:
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
         self._prepare = prepare
+        self._beside = beside
         self._workers = Workers() if workers is None else workers
         self._shares_workers = workers is not None
         self._fits = Fits(metrics, self._workers.fits)
@@ -138,9 +145,8 @@ class Pipeline:
         self._view: StreamView | None = None
         self._unsynced = Unsynced(lambda: asyncio.get_running_loop().time())
         self._saving = Saving(store, metrics, every_items=snapshot_every_items, dump=self._dump)
-        self._durable_seq = (
-            0  # falls only where the durability lets Redis forget, not when the memory is dropped
-        )
+        # Falls only where the durability lets Redis forget, not when the memory is dropped.
+        self._durable_seq = 0
         self._is_serving = False
         self._readiness = Readiness(queue, metrics)
         self.plotter = Plotter(Landmarks(bundle.known), 0) if plotter is None else plotter
@@ -164,8 +170,10 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self._tending = Tending(memory, self._fits, store, self._asking)
-        self._curating = Curating(memory, store, self._asking)
+        payloads = Payloads(store, self._asking, metrics, payload_limits)
+        self.exhibits = Exhibits(bundle, store, memory, payloads)
+        self._tending = Tending(memory, self._fits, store, self._asking, payloads)
+        self._curating = Curating(memory, store, self._asking, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -175,6 +183,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            payloads=payloads,
             waiting=queue.peek,
             plotter=self.plotter,
         )
@@ -300,13 +309,14 @@ class Pipeline:
         renew = asyncio.create_task(
             self._renew()
         )  # also while the log is read, which may take longer than a lease
+        tasks = [serve, renew, *([] if self._beside is None else [asyncio.create_task(self._beside())])]
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_serving = False
-            for task in (serve, renew):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(serve, renew, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -417,7 +427,8 @@ class Pipeline:
             part.job.fail(error)
 
     def _present(self) -> Engine:
-        assert self._engine is not None
+        if self._engine is None:
+            raise NotReady("The state is being read; ask again in a moment.")
         return self._engine
 
     def _committed(self, result: StepResult) -> None:

@@ -15,6 +15,7 @@ from service.errors import ItemQuarantined
 from service.ingest.intake import Refused
 from service.pipeline.batching import Answer, Job, Queue
 from service.pipeline.fanout import Fanout
+from service.pipeline.payload_limits import PayloadLimits
 from service.pipeline.pipeline import Pipeline
 from service.pipeline.plotting import Plotter
 from service.records import Float32s, Item
@@ -99,6 +100,7 @@ class Rig:
         net: Net | None = None,
         revive: Callable[[], Awaitable[None]] | None = None,
         plotter: Plotter | None = None,
+        payload_limits: PayloadLimits | None = None,
         **params: Any,
     ) -> None:
         self.store = store
@@ -122,6 +124,7 @@ class Rig:
             holds_store_alone=alone,
             revive_store=revive,
             plotter=plotter,
+            payload_limits=payload_limits,
         )
 
     def offer(
