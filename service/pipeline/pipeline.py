@@ -34,10 +34,10 @@ from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from service.decisions import Decided, Decision, SplitPreview
-from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
+from service.errors import EngineFails, InternalError, NotReady, TooManyQuarantined
 from service.overview.landmarks import Landmarks
 from service.pipeline.asking import RETRY_S, Asking
-from service.pipeline.batching import Answer, Job, Queue, Slice
+from service.pipeline.batching import Answer, Job, Queue, Slice, deliver, fail
 from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
@@ -394,37 +394,27 @@ class Pipeline:
             asyncio.CancelledError,
         ):  # it may be durable: only who takes the stream anew can tell
             self._readiness.unready("the stream is not ours any more")
-            self._fail(
-                batch, NotReady("The stream moved to another process, or is stopping. Send the same again.")
-            )
+            fail(batch, NotReady("The stream moved to another process, or is stopping. Send the same again."))
             raise
         except (EngineFails, TooManyQuarantined) as trouble:
             self._metrics.failed.inc(len(items))
-            self._fail(batch, trouble)
+            fail(batch, trouble)
             await self._pausing.pause(trouble)
             return
         except Exception:
             log.exception("batch_failed", items=len(items))
             self._readiness.unready("a batch failed")
             self._metrics.failed.inc(len(items))
-            self._fail(batch, InternalError("These items could not be classified."))
+            fail(batch, InternalError("These items could not be classified."))
             await self._start_over("a batch failed; reading the state again")
             return
-        at = 0
-        for part in batch:
-            n = part.stop - part.start
-            part.job.deliver(answers[at : at + n])
-            at += n
+        deliver(batch, answers)
 
     async def _answered(self, batch: list[Slice], items: list[Item], retried: frozenset[int]) -> list[Answer]:
         job = batch[0].job  # the others are like it
         if not job.learn:
             return await self._decider.try_out(items, explained=job.explain)
         return await self._decider.answer(items, retried=retried, explained=job.explain)
-
-    def _fail(self, batch: list[Slice], error: FirstseenError) -> None:
-        for part in batch:
-            part.job.fail(error)
 
     def _present(self) -> Engine:
         if self._engine is None:
