@@ -17,13 +17,13 @@ under the same ids gets those verdicts.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from service.decisions import Decided, Decision
-from service.errors import ClientGone, DeadlineMissed, FirstseenError, Overloaded, StoreAway, Unavailable
+from service.errors import ClientGone, DeadlineMissed, Overloaded, StoreAway, Unavailable
 from service.ingest.intake import Refused
 from service.pipeline.examined import Examined
 from service.records import Item, Verdict
@@ -134,21 +134,6 @@ class Slice:
     def items(self) -> list[Item]:
         """The items of the slice."""
         return self.job.items[self.start : self.stop]
-
-
-def deliver(batch: Sequence[Slice], answers: list[Answer]) -> None:
-    """Give each job of a batch its answers, which come in the order of the batch's items."""
-    at = 0
-    for part in batch:
-        n = part.stop - part.start
-        part.job.deliver(answers[at : at + n])
-        at += n
-
-
-def fail(batch: Sequence[Slice], error: FirstseenError) -> None:
-    """Answer each job of a batch with `error`."""
-    for part in batch:
-        part.job.fail(error)
 
 
 class Dropped(StrEnum):

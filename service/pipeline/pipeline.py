@@ -34,10 +34,9 @@ from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
 from service.decisions import Decided, Decision, SplitPreview
-from service.errors import EngineFails, InternalError, NotReady, TooManyQuarantined
-from service.overview.landmarks import Landmarks
+from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.pipeline.asking import RETRY_S, Asking
-from service.pipeline.batching import Answer, Job, Queue, Slice, deliver, fail
+from service.pipeline.batching import Answer, Job, Queue, Slice
 from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
@@ -129,14 +128,11 @@ class Pipeline:
             payload_limits: How much is kept of what items looked like; None: as is usual.
             beside: What else runs while the stream is ours.
         """
-        self._store = store
-        self._queue = queue
-        self._fanout = fanout
-        self._metrics = metrics
+        self._store, self._metrics = store, metrics
+        self._queue, self._fanout = queue, fanout
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
-        self._prepare = prepare
-        self._beside = beside
+        self._prepare, self._beside = prepare, beside
         self._workers = Workers() if workers is None else workers
         self._shares_workers = workers is not None
         self._fits = Fits(metrics, self._workers.fits)
@@ -145,11 +141,11 @@ class Pipeline:
         self._view: StreamView | None = None
         self._unsynced = Unsynced(lambda: asyncio.get_running_loop().time())
         self._saving = Saving(store, metrics, every_items=snapshot_every_items, dump=self._dump)
-        # Falls only where the durability lets Redis forget, not when the memory is dropped.
+        # It falls only where the durability lets Redis forget, not when the memory is dropped.
         self._durable_seq = 0
         self._is_serving = False
         self._readiness = Readiness(queue, metrics)
-        self.plotter = Plotter(Landmarks(bundle.known), 0) if plotter is None else plotter
+        self.plotter = plotter or Plotter.off(bundle.known)
         self._asking = Asking(store, self._readiness, revive_store)
         self._restoring = Restoring(
             bundle=bundle,
@@ -306,9 +302,8 @@ class Pipeline:
 
     async def _serve_and_renew(self) -> None:
         serve = asyncio.create_task(self._restore_and_serve())
-        renew = asyncio.create_task(
-            self._renew()
-        )  # also while the log is read, which may take longer than a lease
+        # Also while the log is read, which may take longer than a lease.
+        renew = asyncio.create_task(self._renew())
         tasks = [serve, renew, *([] if self._beside is None else [asyncio.create_task(self._beside())])]
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
@@ -389,32 +384,40 @@ class Pipeline:
         try:
             with self._metrics.in_batch(len(items), (part.job.trace for part in batch)):
                 answers = await self._answered(batch, items, retried)
-        except (
-            StoreError,
-            asyncio.CancelledError,
-        ):  # it may be durable: only who takes the stream anew can tell
+        except (StoreError, asyncio.CancelledError):
+            # It may be durable: only who takes the stream anew can tell.
             self._readiness.unready("the stream is not ours any more")
-            fail(batch, NotReady("The stream moved to another process, or is stopping. Send the same again."))
+            self._fail(
+                batch, NotReady("The stream moved to another process, or is stopping. Send the same again.")
+            )
             raise
         except (EngineFails, TooManyQuarantined) as trouble:
             self._metrics.failed.inc(len(items))
-            fail(batch, trouble)
+            self._fail(batch, trouble)
             await self._pausing.pause(trouble)
             return
         except Exception:
             log.exception("batch_failed", items=len(items))
             self._readiness.unready("a batch failed")
             self._metrics.failed.inc(len(items))
-            fail(batch, InternalError("These items could not be classified."))
+            self._fail(batch, InternalError("These items could not be classified."))
             await self._start_over("a batch failed; reading the state again")
             return
-        deliver(batch, answers)
+        at = 0
+        for part in batch:
+            n = part.stop - part.start
+            part.job.deliver(answers[at : at + n])
+            at += n
 
     async def _answered(self, batch: list[Slice], items: list[Item], retried: frozenset[int]) -> list[Answer]:
         job = batch[0].job  # the others are like it
         if not job.learn:
             return await self._decider.try_out(items, explained=job.explain)
         return await self._decider.answer(items, retried=retried, explained=job.explain)
+
+    def _fail(self, batch: list[Slice], error: FirstseenError) -> None:
+        for part in batch:
+            part.job.fail(error)
 
     def _present(self) -> Engine:
         if self._engine is None:

@@ -23,6 +23,7 @@ from typing import Final
 import numpy as np
 import structlog
 
+from model.bundle import KnownArrays
 from service.clustering.kinship import Life
 from service.overview.landmarks import Landmarks, disc_of
 from service.overview.ring import CLUSTER, KNOWN, OUTLIER, POINT, Points, Ring
@@ -93,6 +94,11 @@ class Plotter:
         self._since = 0  # items seen since they were placed last
         self._lay: dict[int, Float64s] = {}
         self._lock = Lock()
+
+    @classmethod
+    def off(cls, known: KnownArrays) -> "Plotter":
+        """One that keeps nothing."""
+        return cls(Landmarks(known), 0)
 
     # Told by the stream's owner
 

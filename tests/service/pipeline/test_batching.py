@@ -19,7 +19,7 @@ from service.errors import (
     StreamFails,
 )
 from service.ingest.intake import Refused
-from service.pipeline.batching import Job, Queue, deliver, fail
+from service.pipeline.batching import Job, Queue
 from service.records import Item, Verdict, VerdictKind
 
 
@@ -46,35 +46,6 @@ def queue(max_items: int = 10, max_batch: int = 4) -> Queue:
 
 async def ids(of: Queue) -> list[str | None]:
     return [item.id for part in await of.take() for item in part.items]
-
-
-async def test_answers_of_a_batch_go_to_their_jobs() -> None:
-    """A job that was cut gets its answers in order, when it has all of them."""
-    q = queue()
-    first, second = job(3, "a"), job(2, "b")
-    q.offer(first)
-    q.offer(second)
-
-    deliver(await q.take(), [verdict(id) for id in ("a0", "a1", "a2", "b0")])
-    assert ["a0", "a1", "a2"] == [answer.id for answer in await first.done]
-    assert not second.done.done()
-    deliver(await q.take(), [verdict("b1")])
-
-    assert ["b0", "b1"] == [answer.id for answer in await second.done]
-
-
-async def test_a_batch_that_fails_fails_each_of_its_jobs() -> None:
-    """All that had an item in it."""
-    q = queue()
-    jobs = [job(2, "a"), job(2, "b")]
-    for one in jobs:
-        q.offer(one)
-
-    fail(await q.take(), InternalError("no"))
-
-    for one in jobs:
-        with pytest.raises(InternalError):
-            await one.done
 
 
 async def test_order() -> None:
