@@ -27,7 +27,19 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dlq, events, evidence, ingest_ws, overview, rest, streams, tickets, watch_ws
+from service.api import (
+    classify,
+    dashboard,
+    dlq,
+    events,
+    evidence,
+    ingest_ws,
+    overview,
+    rest,
+    streams,
+    tickets,
+    watch_ws,
+)
 from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
@@ -254,8 +266,8 @@ def create_app(
         lifespan=lifespan,
     )
     modules = (
-        *(classify, rest, evidence, overview, streams, events),
-        *(webhook_routes, dlq, tickets, ingest_ws, watch_ws),
+        *(classify, rest, evidence, overview, dashboard, streams),
+        *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
     )
     for module in modules:
         app.include_router(module.router)
