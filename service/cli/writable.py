@@ -1,6 +1,7 @@
 """Where a result goes: what it is called, and whether it can be written, which is worth knowing before the work."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,11 +62,50 @@ def written_at_once(file: Path, *, replace: bool) -> Iterator[BinaryIO]:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    folder = os.open(file.parent, os.O_RDONLY)
+    _sync(file.parent)
+
+
+@contextmanager
+def folder_written_at_once(folder: Path, *, replace: bool) -> Iterator[Path]:
+    """A folder to write to that gets its name only when all in it is on disk; whatever fails leaves none.
+
+    Args:
+        folder: What it will be called. Only its owner may read it.
+        replace: Whether it may take the place of another, which then goes.
+
+    Raises:
+        CannotWrite: There is something of that name already, and it may not; or there is no room.
+    """
+    _check_free(folder, replace=replace)
+    written = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        os.fsync(folder)
+        yield written
+        for path in sorted(written.rglob("*"), reverse=True):
+            _sync(path)
+        _sync(written)
+        _check_free(folder, replace=replace)
+        if folder.exists():
+            before = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.")) / folder.name
+            folder.rename(before)
+            written.rename(folder)
+            shutil.rmtree(before.parent)
+        else:
+            written.rename(folder)
+        _sync(folder.parent)
+    except OSError as error:
+        shutil.rmtree(written, ignore_errors=True)
+        raise CannotWrite(f"Cannot write {folder} ({error}); make room, or give another place.") from error
+    except BaseException:
+        shutil.rmtree(written, ignore_errors=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
     finally:
-        os.close(folder)
+        os.close(number)
 
 
 def _check_free(file: Path, *, replace: bool) -> None:

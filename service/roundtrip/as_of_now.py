@@ -1,0 +1,87 @@
+"""What holds of an item by today's decisions, though its verdict stays what it was.
+
+    known                        the class that was answered
+    cluster c                    c ─► its heir (merges redirect) ─► the class that was promoted or linked of it
+    any, and among the members   that cluster ─► its heir ─► class: a split part, or an item of before it was announced
+    that a cluster remembers
+
+Read-only, and for exports alone: nothing is ever relabelled in the stream itself.
+"""
+
+from dataclasses import dataclass
+
+from service.clustering.engine import Engine
+from service.clustering.kinship import Life, heir
+from service.records import NO_CLUSTER, Verdict, VerdictKind
+
+BY_VERDICT = "verdict"
+BY_DECISION = "decision"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Now:
+    """What holds now; None for nothing. by: who says the label, `BY_VERDICT` or `BY_DECISION`."""
+
+    label: str | None = None
+    by: str | None = None
+    cluster: int | None = None
+    name: str | None = None
+
+    def as_row(self) -> tuple[object, ...]:
+        """In the order of the columns `..._now`."""
+        return self.label, self.by, self.cluster, self.name
+
+
+class AsOfNow:
+    """Today's reading of verdicts.
+
+    Args:
+        engine: At the head of the stream.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._lives = engine.lives
+        self._labels = frozenset(engine.labels)
+        self._of_cluster: dict[int, Now] = {}
+        self._member = {
+            id: life.id for life in engine.lives.values() for id in members_of(life) if self._heir(life.id)
+        }
+
+    def of(self, verdict: Verdict) -> Now:
+        """What holds of the item that got this verdict."""
+        if verdict.verdict is VerdictKind.KNOWN:
+            if verdict.label in self._labels:
+                return Now(label=verdict.label, by=BY_VERDICT)
+            return Now()  # of a class that there was once
+        return self._now(self._member.get(verdict.id) or verdict.cluster_id or NO_CLUSTER)
+
+    def of_id(self, id: str) -> Now:
+        """What holds of an item whose verdict is not kept any more."""
+        return self._now(self._member.get(id, NO_CLUSTER))
+
+    def _now(self, cluster: int) -> Now:
+        if cluster not in self._of_cluster:
+            self._of_cluster[cluster] = self._look(cluster)
+        return self._of_cluster[cluster]
+
+    def _look(self, cluster: int) -> Now:
+        now = self._heir(cluster)
+        if now == NO_CLUSTER:
+            return Now()
+        life = self._lives[now]
+        label = label_of(life)
+        return Now(label=label, by=label and BY_DECISION, cluster=now, name=life.name)
+
+    def _heir(self, cluster: int) -> int:
+        return heir(self._lives, cluster)
+
+
+def label_of(life: Life) -> str | None:
+    """The class that people made of a cluster."""
+    label: str | None = getattr(life, "label", None)
+    return label
+
+
+def members_of(life: Life) -> list[str]:
+    """The ids of the items that a cluster remembers."""
+    return list(life.exemplars)
