@@ -124,8 +124,24 @@ class UnknownStream(ClientError):
     """There is no such stream. Sending items to one makes it, where that is allowed; looking at one does not."""
 
 
-class UnknownCluster(ClientError):
+class DecisionRefused(ClientError):
+    """A decision about a cluster cannot be carried out; nothing was changed."""
+
+
+class UnknownCluster(DecisionRefused):
     """No cluster has, or ever had, this id."""
+
+
+class UnknownDecision(DecisionRefused):
+    """No decision has this place in the stream, or it is so long ago that it is not remembered."""
+
+
+class CannotDecide(DecisionRefused):
+    """The cluster is not such, or not any more, that this can be decided about it. The message says what to do first."""
+
+
+class InvalidDecision(DecisionRefused):
+    """A decision lacks something, or has a value that cannot be."""
 
 
 class UnknownPath(ClientError):

@@ -80,7 +80,8 @@ class Verdict:
         seq: The item's place in the stream. It only grows; a change of settings takes a place as well, the
             first of every stream.
         verdict: Known class, announced cluster, or outlier (none of these).
-        label: The class when `verdict` is known, else None.
+        label: The class when `verdict` is known, else None. It is `nearest`, but for an item of a cluster that a
+            person made part of a class.
         cluster_id: The cluster when `verdict` is cluster, else None.
         novelty: 1 - p, p the share of known items that are as strange: in [0, 1), high is new.
         nearest: The known class nearest to the item, whatever the verdict.
@@ -150,6 +151,8 @@ class Cluster:
         id: Permanent; never given to another cluster.
         state: Where it stands in its life.
         name: What a person called it, or None.
+        label: The known class that it is part of since a person promoted or linked it, or None.
+        dismissed: Whether a person does not want to hear of it.
         items: Items it holds, those before it was announced included.
         items_to_emerge: Items it held when it was announced, or None if it has not been.
         weight: The same, faded: what DBSTREAM decides with.
@@ -169,6 +172,8 @@ class Cluster:
     id: int
     state: ClusterState
     name: str | None
+    label: str | None
+    dismissed: bool
     items: int
     items_to_emerge: int | None
     weight: float

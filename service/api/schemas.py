@@ -195,6 +195,8 @@ class ClusterOut(BaseModel):
     id: int
     state: Literal["candidate", "variant", "emerging", "established", "fading", "gone"]
     name: str | None
+    label: str | None = Field(description="The known class that it is part of, by a person's decision, or null.")
+    dismissed: bool = Field(description="Whether a person does not want to hear of it.")
     items: int
     items_to_emerge: int | None = Field(description="Items it held when it was announced.")
     weight: float

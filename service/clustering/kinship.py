@@ -9,6 +9,7 @@ No way is a circle. A cluster that ended stays listed, so that its id leads to i
 
 from dataclasses import dataclass, field
 
+from service.clustering.dismissal import Dismissal, Pace
 from service.clustering.emergence import Start, count_hit
 from service.clustering.moments import Moment, is_repeat, remember
 from service.clustering.shape import Shape
@@ -36,6 +37,10 @@ class Life:
     last_t: float
     state: ClusterState = ClusterState.CANDIDATE
     name: str | None = None
+    label: int | None = None
+    dismissed: Dismissal | None = None
+    pace: Pace = field(default_factory=Pace)
+    apart: list[int] = field(default_factory=list)
     parent_id: int | None = None
     merged_into: int | None = None
     variant_of: int | None = None
