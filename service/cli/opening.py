@@ -1,4 +1,4 @@
-"""What a command that works on a stream's state opens: settings, bundle, a client of the store, a reader of the stream."""
+"""What a command that works on a stream's state opens: settings, bundle, a client of the store, a reader of it."""
 
 import os
 from collections.abc import AsyncIterator
@@ -29,6 +29,7 @@ def settings_of(data_dir: Path | None, redis_url: str | None, stream: str | None
 
 
 def read(bundle: Path) -> "Bundle":
+    """The bundle of a folder."""
     from model.bundle import read_bundle
 
     return read_bundle(bundle)
@@ -71,6 +72,7 @@ async def client_of(settings: Settings, *, makes_folder: bool = False) -> "Async
 
 @asynccontextmanager
 async def connected(settings: Settings) -> "AsyncIterator[Wire]":
+    """A wire to the store."""
     from service.state.wire import Wire
 
     async with client_of(settings) as client:

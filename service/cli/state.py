@@ -25,7 +25,6 @@ from service.cli.progress import stages
 from service.state.errors import StoreError
 
 if TYPE_CHECKING:
-
     from model.bundle import Bundle
     from service.state.inspecting import Inspected
     from service.state.verifying import Verified

@@ -15,17 +15,24 @@ class CannotWrite(FirstseenError):
     """A result could not be written. The message says what to give instead."""
 
 
-def check_writable(file: Path, option: str) -> None:
+def check_writable(file: Path, option: str, *, is_folder: bool = False) -> None:
     """Check that a file can be written, without writing it.
 
     Args:
         file: Which need not be there.
         option: What it was given with, for the message.
+        is_folder: Whether it is to be a folder.
 
     Raises:
         CannotWrite: It is a folder, or what would have to be written to is missing or closed.
     """
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+    if is_folder and not file.exists() and os.access(file.parent, os.W_OK):
+        return
+    if is_folder and not file.is_dir():
+        raise CannotWrite(
+            f"Cannot write {file}; give {option} a folder in one that exists and can be written to."
+        )
+    if (file.is_dir() and not is_folder) or not os.access(file if file.exists() else file.parent, os.W_OK):
         raise CannotWrite(
             f"Cannot write {file}; give {option} a file in a folder that exists and can be written to."
         )

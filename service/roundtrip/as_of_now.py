@@ -41,7 +41,7 @@ class AsOfNow:
 
     def __init__(self, engine: Engine) -> None:
         self._lives = engine.lives
-        self._labels = frozenset(engine.labels)
+        self._labels = engine.labels
         self._of_cluster: dict[int, Now] = {}
         self._member = {
             id: life.id for life in engine.lives.values() for id in members_of(life) if self._heir(life.id)
@@ -69,17 +69,12 @@ class AsOfNow:
         if now == NO_CLUSTER:
             return Now()
         life = self._lives[now]
-        label = label_of(life)
-        return Now(label=label, by=label and BY_DECISION, cluster=now, name=life.name)
+        if life.label is None:
+            return Now(cluster=now, name=life.name)
+        return Now(label=self._labels[life.label], by=BY_DECISION, cluster=now, name=life.name)
 
     def _heir(self, cluster: int) -> int:
         return heir(self._lives, cluster)
-
-
-def label_of(life: Life) -> str | None:
-    """The class that people made of a cluster."""
-    label: str | None = getattr(life, "label", None)
-    return label
 
 
 def members_of(life: Life) -> list[str]:

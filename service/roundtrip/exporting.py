@@ -23,10 +23,9 @@ from model.bundle import Bundle
 from model.inputs import InvalidInput, decode_item
 from service.clustering.engine import Engine
 from service.clustering.kinship import heir
-from service.errors import ClientError
-from service.records import Cluster, Observed, Verdict, VerdictKind
+from service.records import Observed, Verdict, VerdictKind
 from service.roundtrip import card
-from service.roundtrip.as_of_now import AsOfNow, label_of
+from service.roundtrip.as_of_now import AsOfNow
 from service.roundtrip.card import Written
 from service.roundtrip.standing import TRIES, NotReadable, Progress, damaged, head_of, stand
 from service.roundtrip.tables import CLUSTERS, DECISIONS, VERDICTS, Row, Table, items_table
@@ -58,6 +57,7 @@ class _Spooled(msgspec.Struct, array_like=True, gc=False):
     seq: int
     t: float
     kind: str
+    label: str | None
     nearest: str
     cluster: int | None
     novelty: float
@@ -168,9 +168,7 @@ def _finish(folder: Path, bundle: Bundle, done: Exported, form: str, version: st
             "`label_now` is the class by today's decisions; the verdict of an id never changes.",
             "Items are those whose payload was at hand, not all that were answered.",
         ]
-        text = card.card(
-            done.tables, stream=done.stream, bundle_id=done.bundle_id, seq=done.seq, notes=notes
-        )
+        text = card.card(done.tables, stream=done.stream, bundle_id=done.bundle_id, seq=done.seq, notes=notes)
         (folder / card.FILE).write_text(text, encoding="utf-8")
 
 
@@ -339,6 +337,7 @@ def _spool(file: BinaryIO, batch: Observed, verdicts: Sequence[Verdict]) -> None
                 seq=verdict.seq,
                 t=t,
                 kind=verdict.verdict.value,
+                label=verdict.label,
                 nearest=verdict.nearest,
                 cluster=verdict.cluster_id,
                 novelty=verdict.novelty,
@@ -355,12 +354,11 @@ def _unspool(file: BinaryIO) -> Iterator[tuple[Verdict, float]]:
     decode = msgspec.msgpack.Decoder(_Spooled).decode
     while intro := file.read(4):
         one = decode(file.read(int.from_bytes(intro, "little")))
-        kind = VerdictKind(one.kind)
         verdict = Verdict(
             id=one.id.encode("latin-1").decode("utf-8", "surrogatepass"),
             seq=one.seq,
-            verdict=kind,
-            label=one.nearest if kind is VerdictKind.KNOWN else None,
+            verdict=VerdictKind(one.kind),
+            label=one.label,
             cluster_id=one.cluster,
             novelty=one.novelty,
             nearest=one.nearest,
@@ -390,13 +388,12 @@ def _verdict_row(verdict: Verdict, t: float | None, now: AsOfNow) -> Row:
 def cluster_rows(engine: Engine) -> Iterator[Row]:
     """The rows of `tables.CLUSTERS`."""
     for cluster in engine.clusters():
-        life = engine.lives[cluster.id]
         yield (
             cluster.id,
             cluster.state.value,
             cluster.name,
-            label_of(life),
-            _is_dismissed(cluster),
+            cluster.label,
+            cluster.dismissed,
             cluster.items,
             cluster.born_seq,
             cluster.emerged_seq,
@@ -411,10 +408,6 @@ def cluster_rows(engine: Engine) -> Iterator[Row]:
             heir(engine.lives, cluster.id) or None,
             list(cluster.exemplars),
         )
-
-
-def _is_dismissed(cluster: Cluster) -> bool:
-    return bool(getattr(cluster, "dismissed", False))
 
 
 def decision_rows(engine: Engine) -> Iterator[Row]:
@@ -438,7 +431,3 @@ def decision_rows(engine: Engine) -> Iterator[Row]:
             list(decided.created),
             decided.undone_by,
         )
-
-
-class NotExported(ClientError):
-    """An export cannot be as asked. The message says what to give."""

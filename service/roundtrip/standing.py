@@ -124,7 +124,7 @@ async def stand(
     """
     engine = await start_of(reader, head.prev, known, labels)
 
-    def each(first_seq: int, entry: Entry) -> None:
+    def each(_: int, entry: Entry) -> None:
         nonlocal engine
         if engine is None:
             if not isinstance(entry, EngineParams):

@@ -110,7 +110,9 @@ CLUSTERS = Table(
         Column(name="variant_of", kind=Kind.TEXT, about="the known class that it is a drift of"),
         Column(name="parent_id", kind=Kind.WHOLE, about="the cluster it split from"),
         Column(name="merged_into", kind=Kind.WHOLE, about="the cluster that took it in"),
-        Column(name="cluster_now", kind=Kind.WHOLE, about="the cluster it goes by now; null where it is gone"),
+        Column(
+            name="cluster_now", kind=Kind.WHOLE, about="the cluster it goes by now; null where it is gone"
+        ),
         Column(name="exemplars", kind=Kind.TEXTS, about="ids of some of its items"),
     ),
 )
