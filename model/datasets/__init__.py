@@ -141,7 +141,7 @@ def load_dataset(
         if value not in (None, ())
     }  # fmt: skip
     if name_or_path not in DATASETS and is_folder(path) and is_export(path):
-        export = load_export(path)
+        export = load_export(path, decided_only=beside is not None)
         if beside is None:
             _check_options(path.name, given, takes=())
             return export

@@ -4,8 +4,10 @@
     items.jsonl ...           id, ..., label_now, x                  in any of the formats
 
 Items without a class are left out: outliers, and those of clusters that nobody has made a class of. An export has few
-items of known classes, so another data set may be put beside it (`beside`): of that, the classes that the stream's
-bundle knew, so that nothing is learnt of classes that were held out; and an item that is in both counts once.
+items of known classes, so another data set may be put beside it (`beside`). Of that, the classes are taken that the
+stream's bundle knew, so that nothing is learnt of classes that were held out; of the export then only items whose class
+people decided: what the bundle itself took for known brings nothing that it did not know, but its mistakes. An item
+that is in both counts once.
 """
 
 import hashlib
@@ -28,6 +30,7 @@ MANIFEST = "firstseen-export.json"
 VERSION = 1
 
 _STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")  # what a csv has an apostrophe before
+_DECIDED = "decision"
 _LABEL = "class as of now"
 """The column of classes that a table gets; no column of items is called so by more than bad luck, which is told."""
 
@@ -54,24 +57,33 @@ def is_export(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def load_export(folder: Path) -> LabelledData:
+def load_export(folder: Path, *, decided_only: bool = False) -> LabelledData:
     """Load the items of an export that have a class.
+
+    Args:
+        folder: what `firstseen export` wrote.
+        decided_only: whether only those count whose class people decided.
 
     Raises:
         DataError: the export is damaged, of another version, or has no such items.
     """
     manifest, path = _read(folder)
     rows = _rows(path, manifest.format)
-    items = [(label, x) for label, x in rows if label is not None]
+    items = [
+        (label, x) for label, by, x in rows if label is not None and (by == _DECIDED or not decided_only)
+    ]
     left_out = manifest.tables["items"].rows - len(items)
     if not items:
         raise DataError(
-            f"The export {folder.name} has {left_out} items, and none of a class: promote or link clusters first, or "
-            "bring items of known classes with --items when you export."
+            f"The export {folder.name} has {left_out} items, and none of a class"
+            f"{' by decision' if decided_only else ''}: promote or link clusters first, and bring their items with "
+            "--items when you export."
         )
+    others = "items that the bundle took for known, outliers" if decided_only else "outliers"
     source = (
-        f"{len(items)} items of the stream {manifest.stream} up to place {manifest.seq}, classes by its verdicts and "
-        f"people's decisions; {left_out} left out: outliers, and items of clusters that are no class"
+        f"{len(items)} items of the stream {manifest.stream} up to place {manifest.seq}, classes by "
+        f"{'' if decided_only else 'its verdicts and '}people's decisions; {left_out} left out: {others}, and items of "
+        "clusters that are no class"
     )
     labels, xs = [label for label, _ in items], [x for _, x in items]
     return _data(folder, manifest.input, labels, xs, source)
@@ -158,14 +170,14 @@ def _read(folder: Path) -> tuple[_Manifest, Path]:
     return manifest, path
 
 
-def _rows(path: Path, form: str) -> Iterator[tuple[str | None, Any]]:
-    """(class or None, item) of each row."""
+def _rows(path: Path, form: str) -> Iterator[tuple[str | None, object, Any]]:
+    """(class or None, who says so, item) of each row."""
     for chunk in open_table(path).chunks():
-        for label, x in zip(chunk["label_now"], chunk["x"], strict=True):
+        for label, by, x in zip(chunk["label_now"], chunk["labelled_by"], chunk["x"], strict=True):
             if form == "csv":
-                yield _rearmed(str(label)) or None, _rearmed(str(x))
+                yield _rearmed(str(label)) or None, by, _rearmed(str(x))
             else:
-                yield None if label is None else str(label), x
+                yield None if label is None else str(label), by, x
 
 
 def _rearmed(cell: str) -> str:
