@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import clusterer
+from service.clustering import clusterer, kinship
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
@@ -28,7 +28,8 @@ from service.clustering.emergence import begin_anew, rounded
 from service.clustering.evidence import evidence_of
 from service.clustering.gates import Gates, Said
 from service.clustering.kinship import Life, Lives, absorb, count_item, elder, forget, forget_oldest, heir
-from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
+from service.clustering.lifecycle import JUDGED, Facts, items_until_any_change, next_transition
+from service.clustering.members import Members, member_of
 from service.clustering.observed_check import check_observed
 from service.clustering.params import EngineParams
 from service.clustering.shape import Shape, is_too_wide, usual_of
@@ -63,9 +64,6 @@ class StepResult:
 
 _WEIGH_EVERY = 100
 """Items after which it is asked anew what announced clusters claim of known items."""
-
-_JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
-"""While a cluster is one of these, it may turn out to be a known class that drifted."""
 
 
 class Engine:
@@ -197,9 +195,9 @@ class Engine:
         db, births = self.clusterer, fit.partings[:, 1]
         leave = np.isin(db.births(db.rows_of(parent.id)), births)
         if leave.any() and not leave.all():
+            db.part(births, parent.id, self.next_cluster_id)
             child = self._born(self.next_cluster_id, parent.last_t, parent.id, exemplars=[])
             self.next_cluster_id += 1
-            db.part(births, parent.id, child.id)
             child.state, child.evidence, child.p0 = ClusterState.EMERGING, parent.evidence, parent.p0
             child.emerged_seq, child.items_to_emerge = self.seq, self._items(child)
             child.usual, child.cores = [], []
@@ -246,7 +244,8 @@ class Engine:
         births = np.zeros(len(batch), dtype=np.int64)
         t, core, claimed = batch.t.tolist(), batch.core.tolist(), batch.claimed.tolist()
         novelty, accepted = batch.novelty.tolist(), batch.accepted.tolist()
-        xs = iter(self.space.project(batch.z_fed))
+        zs = [None if known else z for z, known in zip(batch.z_fed, batch.accepted[batch.fed], strict=True)]
+        fed_at = zip(self.space.project(batch.z_fed), zs, strict=True)
         said, events, at = list[Said](), list[ClusterEvent](), 0
         for fed in [*np.flatnonzero(batch.fed).tolist(), len(batch)]:
             while at < fed:
@@ -257,7 +256,7 @@ class Engine:
                 at = stop
             if at < len(batch):
                 self.cores.count(core[at : at + 1])
-                cluster, births[at] = self._place(next(xs), batch.ids[at], t[at], claimed[at], events)
+                cluster, births[at] = self._place(*next(fed_at), batch.ids[at], t[at], claimed[at], events)
                 said.append(self.gates.verdict(novelty[at], cluster, accepted=accepted[at]))
                 self._moved_on(1, t[at], events)
                 at += 1
@@ -279,9 +278,9 @@ class Engine:
             self._check_idle(t, events)
 
     def _place(
-        self, x: Float64s, id: str, t: float, claimed: int, events: list[ClusterEvent]
+        self, x: Float64s, z: Float32s | None, id: str, t: float, claimed: int, events: list[ClusterEvent]
     ) -> tuple[int, int]:
-        """One item that no known class took: its announced cluster or NO_CLUSTER; then learn it.
+        """One fed item: its announced cluster or NO_CLUSTER; then learn it. z: None where a known class took it.
 
         The ball it lies in has the first word, a cluster that claims it from afar the second. Whichever cluster's item
         it is said to be, that cluster has had an item.
@@ -306,6 +305,8 @@ class Engine:
             self._regroup(t, id, row, events)
         elif run.removed:
             self._advance_all(t, events)
+        if z is not None:
+            kinship.join(self.lives, db.cluster_of(row), verdict, member_of(id, self.seq, t, birth, z))
         for cluster in dict.fromkeys((db.cluster_of(row), verdict)):
             left = self.lives.get(cluster)
             if left is not None:  # it may have gone since, and its micro-clusters with it
@@ -353,7 +354,7 @@ class Engine:
     def _born(self, cluster: int, t: float, parent: int | None, *, exemplars: list[str]) -> Life:
         self.candidates_tested += 1
         self._idle_check_at = 0
-        self.lives[cluster] = Life(
+        life = self.lives[cluster] = Life(
             id=cluster,
             ordinal=self.candidates_tested,
             born_seq=self.seq,
@@ -365,7 +366,10 @@ class Engine:
             cores=list(self.cores.counts),
             exemplars=exemplars,
         )
-        return self.lives[cluster]
+        if parent is not None:
+            own = self.clusterer.births(self.clusterer.rows_of(cluster))
+            life.members.take_in(self.lives[parent].members.part(own.tolist()))
+        return life
 
     def _advance_all(self, t: float, events: list[ClusterEvent]) -> None:
         for life in list(self.lives.values()):
@@ -411,12 +415,12 @@ class Engine:
             if life.starts:  # it was a candidate until now
                 life.evidence, life.starts = evidence, []
                 life.moments, life.shape, life.repeats = [], Shape(), 0
-            if life.state not in _JUDGED:
+            if life.state not in JUDGED:
                 life.usual, life.cores = [], []
             if kind is not None:
                 events.append(self._event(kind, life, t, other))
             if life.state is ClusterState.GONE:
-                life.residual = self._items(life)
+                life.residual, life.members = self._items(life), Members()
                 self.clusterer.drop(life.id)
                 if life.emerged_seq is None:
                     forget(self.lives, life.id)
@@ -427,12 +431,8 @@ class Engine:
     def _check_idle(self, t: float, events: list[ClusterEvent]) -> None:
         """Let clusters without items fade and go; sets when to look next."""
         self._advance_all(t, events)
-        waits = [
-            items_until_idle_change(self.seq - life.last_seq, self.params)
-            for life in self.lives.values()
-            if life.state is not ClusterState.GONE
-        ]
-        self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
+        latest = [life.last_seq for life in self.lives.values() if life.state is not ClusterState.GONE]
+        self._idle_check_at = self.seq + items_until_any_change(self.seq, latest, self.params)
 
     def _items(self, life: Life) -> int:
         return items_of(life, self.clusterer)
@@ -472,7 +472,7 @@ class Engine:
             is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
             is_too_wide=evidence is not None and is_too_wide(evidence.cohesion, self._usual),
             has_micro_clusters=in_micro_clusters > 0,
-            answer=self._judged(life).answer if had_item and life.state in _JUDGED else Answer.NEW,
+            answer=self._judged(life).answer if had_item and life.state in JUDGED else Answer.NEW,
         )
 
     def _judged(self, life: Life) -> Judgement:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from service.clustering.dismissal import Dismissal, Pace
 from service.clustering.emergence import Start, count_hit
+from service.clustering.members import Member, Members
 from service.clustering.moments import Moment, is_repeat, remember
 from service.clustering.shape import Shape
-from service.records import ANNOUNCED, NO_CLUSTER, ClusterState, Evidence, Float64s, Missing
+from service.records import ANNOUNCED, NO_CLUSTER, SHOWN, ClusterState, Evidence, Float64s, Missing
 
 MAX_GONE = 1_000
 """Clusters that are gone or merged stay listed, so that an old id redirects; beyond this many the oldest leave."""
@@ -26,7 +27,8 @@ class Life:
     `residual` counts items of micro-clusters it had and that are gone; `starts` are those of its sequential test; one
     that `is_united` stays one cluster though its micro-clusters come apart; `variant_of` is the index of the known
     class that it is a drift of, `missing` how that was seen; `usual` and `cores` are the counts usual at its birth, and
-    all until then: variants.py. `repeats`, `moments` (moments.py) and `shape` (shape.py) are a candidate's.
+    all until then: variants.py. `repeats`, `moments` (moments.py) and `shape` (shape.py) are a candidate's; `members`
+    (members.py) are those of its items that are remembered.
     """
 
     id: int
@@ -55,6 +57,7 @@ class Life:
     missing: Missing | None = None
     p0: float = 0.0
     exemplars: list[str] = field(default_factory=list)
+    members: Members = field(default_factory=Members)
     emerged_seq: int | None = None
     items_to_emerge: int | None = None
     evidence: Evidence | None = None
@@ -74,6 +77,17 @@ def count_item(life: Life, x: Float64s, seq: int) -> None:
     remember(life.moments, x, seq)
     count_hit(life.starts, seq)
     life.shape.add(x)
+
+
+def join(lives: Lives, own: int, verdict: int, member: Member) -> None:
+    """An item becomes a member of the cluster that its micro-cluster is part of, now that it is learnt.
+
+    Or else of the one whose item it was said to be, where that is another, and not merely the elder of the first.
+    """
+    cluster = own if verdict == NO_CLUSTER or (own in lives and elder(lives, own) == verdict) else verdict
+    life = lives.get(cluster)
+    if life is not None and life.state is not ClusterState.GONE:
+        life.members.add(member, keep_sample=life.state in SHOWN)
 
 
 def elder(lives: Lives, cluster: int) -> int:
@@ -108,6 +122,8 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     earlier, later = sorted((life, into), key=lambda one: one.last_seq)
     before = [id for id in earlier.exemplars if id not in later.exemplars]
     into.exemplars = [*before, *later.exemplars][-exemplars:]
+    into.members.take_in(life.members)
+    life.members = Members()
     into.last_seq, into.last_t = later.last_seq, later.last_t
     _hand_children_over(lives, life, into)
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0

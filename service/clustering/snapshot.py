@@ -21,6 +21,8 @@ from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine
 from service.clustering.kinship import Life
+from service.clustering.lifecycle import JUDGED
+from service.clustering.members import NEWEST, SAMPLE, rank
 from service.clustering.moments import MOST_MOMENTS
 from service.clustering.params import EngineParams
 from service.clustering.state_check import demand, within
@@ -30,7 +32,7 @@ from service.records import NO_CLUSTER, ClusterState, VerdictKind
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 5
+VERSION = 6
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -137,6 +139,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.cores = ledger.cores
     for life in ledger.lives:
         _check_points(life, engine.space.dim)
+        _check_members(life, engine.gate.dim, ledger.seq)
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
 
@@ -232,9 +235,8 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     demand(life.variant_of is not None or life.state is not ClusterState.VARIANT, what)
     demand(life.variant_of is None or life.state in (ClusterState.VARIANT, ClusterState.GONE), what)
     demand(life.variant_of is None or 0 <= life.variant_of < len(ledger.labels), what)
-    is_judged = life.state in (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
     for counts in (life.usual, life.cores):
-        demand(not counts or (is_judged and len(counts) == len(ledger.labels) + 1), what)
+        demand(not counts or (life.state in JUDGED and len(counts) == len(ledger.labels) + 1), what)
         demand(all(0 <= n < _HUGE for n in counts) and sum(counts[:-1]) <= sum(counts[-1:]), what)
     demand(all(now >= then for now, then in zip(ledger.cores.counts, life.cores, strict=False)), what)
     demand(life.merged_into is None or life.state is ClusterState.GONE, what)
@@ -247,6 +249,20 @@ def _check_points(life: Life, dim: int) -> None:
     demand(all(np.isfinite(np.frombuffer(moment.x, dtype="<f4")).all() for moment in life.moments), what)
     demand(0 <= shape.items < _HUGE and len(shape.total) == (dim if shape.items else 0), what)
     demand(all(abs(x) < _FURTHEST for x in shape.total) and 0.0 <= shape.squares < _FURTHEST, what)
+
+
+def _check_members(life: Life, dim: int, seq: int) -> None:
+    """They are in order, and each lies somewhere."""
+    what, newest, sample = f"the members of cluster {life.id}", life.members.newest, life.members.sample
+    demand(len(newest) <= NEWEST and len(sample) <= SAMPLE and 0 <= life.members.turn < _HUGE, what)
+    demand(not sample or len(newest) == NEWEST, what)
+    demand(not newest or life.state is not ClusterState.GONE, what)
+    seqs = [member.seq for member in life.members]
+    demand(seqs == sorted(set(seqs)) and all(0 <= at < seq for at in seqs), what)
+    demand(list(map(rank, sample)) == sorted(map(rank, sample)), what)
+    for member in (*newest, *sample):
+        demand(1 <= member.birth < _HUGE and math.isfinite(member.t) and len(member.z) == 4 * dim, what)
+        demand(bool(np.isfinite(np.frombuffer(member.z, dtype="<f4")).all()), what)
 
 
 def _check_ancestors(above: Mapping[int, int | None], lives: Mapping[int, Life]) -> None:
