@@ -113,9 +113,7 @@ def beside(export: LabelledData, other: LabelledData, known: Sequence[str]) -> L
     Raises:
         DataError: their items are of different kinds.
     """
-    if export.input.kind != other.input.kind or (
-        export.input.kind != "text" and export.input != other.input
-    ):
+    if export.input.kind != other.input.kind or (export.input.kind != "text" and export.input != other.input):
         raise DataError(
             f"The items of {export.name} are {export.input.summary()}, those of {other.name} {other.input.summary()}, "
             "and they can only be put together when all of that is the same. Train on one of them."
@@ -237,4 +235,6 @@ class _Records:
 
 def _key(value: Any) -> bytes:  # noqa: ANN401  # what indexing a column gives
     """What tells an item from others."""
-    return str(value).encode("utf-8", "surrogatepass") if isinstance(value, str) else np.asarray(value).tobytes()
+    return (
+        str(value).encode("utf-8", "surrogatepass") if isinstance(value, str) else np.asarray(value).tobytes()
+    )

@@ -79,4 +79,4 @@ class AsOfNow:
 
 def members_of(life: Life) -> list[str]:
     """The ids of the items that a cluster remembers."""
-    return list(life.exemplars)
+    return [*life.exemplars, *life.members.ids]

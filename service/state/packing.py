@@ -11,7 +11,8 @@ It is an array, its kind first. Columns of fractions are raw little-endian array
 MessagePack's own, a byte each; a time that all items share is there once. So an item of a known class costs some 22
 bytes, its id, and two bytes a feature.
 A stored verdict is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a
-repeated id gets exactly the answer it got before.
+repeated id gets exactly the answer it got before. A class is its number among the labels; or its name, where the stream
+was moved to a bundle that does not have it (moving.py).
 
 A replay reads many entries at once (`unpack_entries`): what one batch says and what two say that follow each other is
 the same to the engine, and columns are joined as bytes before they become arrays.
@@ -72,7 +73,7 @@ _Natural = Annotated[int, msgspec.Meta(ge=0)]
 class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     seq: _Natural
     kind: _Natural
-    nearest: _Natural
+    nearest: _Natural | str
     cluster: _Natural
     novelty: float
     distance: float
@@ -301,7 +302,8 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
     """
     try:
         stored = msgspec.msgpack.decode(data, type=_Stored)
-        kind, nearest = _KINDS[stored.kind], labels[stored.nearest]
+        kind = _KINDS[stored.kind]
+        nearest = stored.nearest if isinstance(stored.nearest, str) else labels[stored.nearest]
     except (msgspec.DecodeError, IndexError) as error:
         raise EntryUnreadable(f"The stored verdict of id {id!r} cannot be read ({error}).") from None
     return Verdict(
@@ -314,6 +316,25 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
         nearest=nearest,
         distance=stored.distance,
     )
+
+
+def repacked(data: bytes, numbers: Sequence[int | str]) -> bytes:
+    """A stored verdict that says the same under other labels.
+
+    Args:
+        data: Of `pack_verdict`.
+        numbers: For each label so far, its number among those to be, or its name where it has none.
+
+    Raises:
+        EntryUnreadable: Not a verdict of this version.
+    """
+    try:
+        stored = msgspec.msgpack.decode(data, type=_Stored)
+        if isinstance(stored.nearest, int):
+            stored.nearest = numbers[stored.nearest]
+    except (msgspec.DecodeError, IndexError) as error:
+        raise EntryUnreadable(f"A stored verdict cannot be read ({error}).") from None
+    return msgspec.msgpack.encode(stored)
 
 
 def seq_of_verdict(data: bytes) -> int | None:

@@ -314,13 +314,16 @@ class StreamStore:
                 self._gap(expected, loaded.next_seq)
             yield records
 
-    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
-        """Keep `blob` as the state before item `seq`, in a new generation; then trim the log behind the older
-        one.
+    async def move(self, keys: Sequence[str], *args: str | int) -> None:
+        """Give the stream another bundle, atomically; see moving.py."""
+        await self._commit("fs1_move", keys, self._token(), *args)
 
-        seq ends a batch. Nothing changes for readers until the last step, which is atomic; what an
-        interrupted save leaves is dropped by the next one, or by the next owner. Raises Fenced,
-        SequenceConflict (seq is inside a batch, not durable yet, or before the current snapshot).
+    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
+        """Keep `blob` as the state before item `seq`, in a new generation; trim the log behind the older one.
+
+        seq ends a batch. Nothing changes for readers until the last step, which is atomic; what an interrupted save
+        leaves is dropped by the next one, or owner. Raises Fenced, SequenceConflict (seq is inside a batch, not
+        durable yet, or before the current snapshot).
         """
         keys, token = self._keys, self._token()
         count = chunk_count(blob)
@@ -413,9 +416,7 @@ class StreamStore:
         return f"{self._epoch} {self._owner}"
 
     def _leaving(self, head: Mapping[bytes, bytes]) -> Description | None:
-        """The snapshot that the next flip drops: the one before the previous, or a current one known to be
-        bad.
-        """
+        """What the next flip drops: the snapshot before the previous, or a current one known to be bad."""
         if b"cur" in head:
             current = Description.parse(head[b"cur"])
             if current.generation == self._bad_generation:
@@ -449,8 +450,8 @@ class StreamStore:
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
             f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
-            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data "
-            "folder",
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data folder; or "
+            "move the stream to this one (`firstseen upgrade`)",
             stored=stored,
             offered=self._keys.bundle_id,
         )

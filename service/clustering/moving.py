@@ -1,0 +1,269 @@
+"""An engine in another embedding space: what a stream has learnt, carried over to a new bundle by its exemplars.
+
+    life of each cluster ─► ids, lineage, names, decisions: kept as they are
+    members, embedded anew ─► cluster space of the new bundle ─► balls of radius r ─► micro-clusters
+
+A cluster's new micro-clusters are what DBSTREAM makes of its members alone, one after another; they share its weight of
+before, so that it fades as it would have. Its members lie wherever the new net puts them, so it is kept as one cluster
+from now on, whatever the partition says (`is_united`); what is learnt next links to it as to any other.
+
+What cannot be carried over is told: a cluster of which no member can be embedded ends, its id staying listed; candidates
+go without a word, as they came, and form again. The stream gate begins anew, as at the beginning of a stream. Counts go
+on by the names of the classes; of a class that the new bundle does not have, the items are counted no more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle import KnownArrays
+from service.clustering.engine import Engine
+from service.clustering.kinship import Life, forget
+from service.clustering.members import Members, member_of
+from service.clustering.micro_clusters import MicroClusters
+from service.clustering.params import EngineParams
+from service.clustering.shape import Shape
+from service.clustering.variants import Cores
+from service.records import ClusterState, Float32s, Float64s, Int64s, VerdictKind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fate:
+    """What becomes of one cluster that people know.
+
+    Attributes:
+        cluster: Its id.
+        name: What people called it.
+        label: The class that it is part of.
+        members: Its members that are remembered.
+        embedded: Those that could be embedded anew.
+        share: The share of these that the new bundle takes for the class `becomes`; None where there are none.
+        becomes: The class of the new bundle that most of them are nearest to.
+        is_kept: Whether it goes on.
+    """
+
+    cluster: int
+    name: str | None
+    label: str | None
+    members: int
+    embedded: int
+    share: float | None
+    becomes: str | None
+    is_kept: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moved:
+    """The engine under the new bundle, and what became of the clusters. dropped: candidates that went."""
+
+    engine: Engine
+    fates: tuple[Fate, ...]
+    dropped: int
+
+
+def moved(
+    engine: Engine,
+    known: KnownArrays,
+    labels: tuple[str, ...],
+    params: EngineParams,
+    embedded: Mapping[str, Float32s],
+) -> Moved:
+    """The state of a stream under another bundle; `engine` is not changed, and of no further use.
+
+    Args:
+        engine: At the head of the stream.
+        known: Arrays of the new bundle.
+        labels: Its class names.
+        params: What it shall decide with; its backend is the stream's.
+        embedded: float32 (D,) by id: items as the new bundle embeds them.
+    """
+    return _Move(engine, known, labels, params, embedded).run()
+
+
+class _Move:
+    """One move."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        known: KnownArrays,
+        labels: tuple[str, ...],
+        params: EngineParams,
+        embedded: Mapping[str, Float32s],
+    ) -> None:
+        self._old = engine
+        self._new = Engine(known, labels, params)
+        self._params = params
+        self._embedded = embedded
+        self._balls = _Balls(self._new.space.dim, params)
+
+    def run(self) -> Moved:
+        old, new = self._old, self._new
+        shown = [life for life in old.lives.values() if life.state is not ClusterState.CANDIDATE]
+        dropped = [life.id for life in old.lives.values() if life.state is ClusterState.CANDIDATE]
+        for cluster in dropped:
+            forget(old.lives, cluster)
+        new.seq = old.seq
+        new.next_cluster_id, new.candidates_tested = old.next_cluster_id, old.candidates_tested
+        fates = []
+        for life in shown:
+            is_gone = life.state is ClusterState.GONE
+            weight = float(old.clusterer.weights(old.clusterer.rows_of(life.id)).sum())
+            items = life.residual + old.clusterer.items_of(life.id)
+            self._take_over(life, items, weight)
+            if not is_gone:
+                fates.append(self._fate(life))
+        for life in [life for life in new.lives.values() if life.state is ClusterState.GONE]:
+            if life.emerged_seq is None and life.merged_into is None:  # people never saw an item of it
+                forget(new.lives, life.id)
+        self._count()
+        new.restore_clusterer(self._balls.state(now=self._now()))
+        new._use(self._params)  # noqa: SLF001 - the state that it takes stock of was made here
+        return Moved(engine=new, fates=tuple(fates), dropped=len(dropped))
+
+    def _take_over(self, life: Life, items: int, weight: float) -> None:
+        """A life under the new bundle, with micro-clusters of its members."""
+        new = self._new
+        kept = [member for member in life.members if member.id in self._embedded]
+        moved = _copy_of(life)
+        new.lives[life.id] = moved
+        moved.members, moved.usual, moved.cores = Members(), [], []
+        if life.variant_of is not None:
+            moved.variant_of = self._class_of(life, kept_ids=[member.id for member in kept])
+        if life.state is ClusterState.GONE:
+            return
+        if not kept:
+            moved.state, moved.residual = ClusterState.GONE, items
+            return
+        z = np.stack([self._embedded[member.id] for member in kept])
+        births = self._balls.add(life.id, new.space.project(z), weight=weight)
+        moved.members.take_in(
+            member_of(member.id, member.seq, member.t, birth, row)
+            for member, birth, row in zip(kept, births.tolist(), z, strict=True)
+        )
+        moved.residual, moved.is_united = max(0, items - len(kept)), True
+
+    def _class_of(self, life: Life, kept_ids: Sequence[str]) -> int:
+        """The class that a variant is a drift of: of the same name, or else the nearest."""
+        assert life.variant_of is not None
+        name = self._old.labels[life.variant_of]
+        if name in self._new.labels:
+            return self._new.labels.index(name)
+        if not kept_ids:
+            return 0
+        z = np.stack([self._embedded[id] for id in kept_ids])
+        return int(np.bincount(self._new.gate.decide(z).nearest).argmax())
+
+    def _fate(self, life: Life) -> Fate:
+        new = self._new
+        ids = [member.id for member in life.members]
+        z = [self._embedded[id] for id in ids if id in self._embedded]
+        share, becomes = None, None
+        if z:
+            said = new.gate.decide(np.stack(z))
+            most = int(np.bincount(said.nearest).argmax())
+            share = float(((said.nearest == most) & (said.p > self._params.known_error_rate)).mean())
+            becomes = new.labels[most]
+        return Fate(
+            cluster=life.id,
+            name=life.name,
+            label=None if life.label is None else self._old.labels[life.label],
+            members=len(ids),
+            embedded=len(z),
+            share=share,
+            becomes=becomes,
+            is_kept=new.lives[life.id].state is not ClusterState.GONE,
+        )
+
+    def _count(self) -> None:
+        """Counts by the names of the classes."""
+        old, new = self._old, self._new
+        for k, label in enumerate(old.labels):
+            if label in new.labels:
+                new.known_counts[new.labels.index(label)] += int(old.known_counts[k])
+        new.verdict_counts = dict(old.verdict_counts)
+        new.verdict_counts[VerdictKind.KNOWN] = int(new.known_counts.sum())
+        total = sum(new.verdict_counts.values())
+        none = [0] * len(new.labels)
+        new.cores = Cores(counts=[*none, total], marks=[[*none, total]])
+
+    def _now(self) -> float:
+        """The clusterer's time, in items that reached it: as it was, as far as what is still counted allows."""
+        counts = self._new.verdict_counts
+        total = sum(counts.values())
+        at_least = total - counts[VerdictKind.KNOWN]
+        return float(min(max(float(self._old.clusterer.state()["clock"][0]), at_least), total))
+
+
+def _copy_of(life: Life) -> Life:
+    """Another of the same, without what a candidate alone has."""
+    return replace(life, starts=[], moments=[], shape=Shape(), repeats=0)
+
+
+class _Balls:
+    """The micro-clusters of several clusters, each formed by itself; then all of them as one clusterer's state."""
+
+    def __init__(self, dim: int, params: EngineParams) -> None:
+        self._dim = dim
+        self._params = params
+        self._centers: list[Float64s] = []
+        self._weights: list[Float64s] = []
+        self._counts: list[Int64s] = []
+        self._clusters: list[Int64s] = []
+        self._next = 1
+
+    def add(self, cluster: int, x: Float64s, *, weight: float) -> Int64s:
+        """Form those of one cluster.
+
+        Args:
+            cluster: Its id.
+            x: float64 (n, C) its members, in order of the stream.
+            weight: What they shall weigh together.
+
+        Returns:
+            int64 (n,): the birth of the micro-cluster of each.
+        """
+        db = MicroClusters(self._dim, self._params)
+        out = np.zeros((4, len(x)), dtype=np.int64)
+        at = 0
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        while at < len(x):
+            at = db.learn(x, None, at, out).next
+            if db.is_stale:
+                db.regroup(cluster)
+        rows = db.rows()
+        own, place = np.unique(out[1], return_inverse=True)
+        births = db.births(rows)
+        shares = db.weights(rows)
+        self._centers.append(db.centers(rows))
+        self._weights.append(shares / shares.sum() * weight)
+        self._counts.append(db.counts(rows))
+        self._clusters.append(np.full(len(rows), cluster, dtype=np.int64))
+        renumbered = self._next + np.searchsorted(births, own)
+        self._next += len(rows)
+        numbers: Int64s = renumbered[place].astype(np.int64)
+        return numbers
+
+    def state(self, *, now: float) -> dict[str, NDArray[Any]]:
+        """As `MicroClusters.state` gives it: all alive at one moment, and nothing shared yet."""
+        n = self._next - 1
+        empty = np.empty(0, dtype=np.float64)
+        weights = np.concatenate([empty, *self._weights])
+        return {
+            "clock": np.array([now, now, 0.0, 1.0]),
+            "counters": np.array([self._next, 0, 0, 0], dtype=np.int64),
+            "centers": np.concatenate([np.empty((0, self._dim)), *self._centers]),
+            "weights": weights,
+            "updated": np.full(n, now),
+            "births": np.arange(1, n + 1, dtype=np.int64),
+            "counts": np.concatenate([empty.astype(np.int64), *self._counts]),
+            "clusters": np.concatenate([empty.astype(np.int64), *self._clusters]),
+            "strong": (weights >= self._params.minimum_weight).astype(np.uint8),
+            "pair_rows": np.empty((2, 0), dtype=np.int64),
+            "pair_shared": empty,
+            "pair_linked": np.empty(0, dtype=np.uint8),
+            "pair_since": empty,
+        }
