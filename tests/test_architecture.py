@@ -39,6 +39,7 @@ COMPOSITION = {
 """The only files that may know every concrete class, read the clock or read the environment."""
 
 PURE_MODULES = {
+    "bisect",
     "collections",
     "dataclasses",
     "enum",

@@ -9,6 +9,7 @@ No way is a circle. A cluster that ended stays listed, so that its id leads to i
 
 from dataclasses import dataclass, field
 
+from service.clustering.arrivals import Arrivals
 from service.clustering.dismissal import Dismissal, Pace
 from service.clustering.emergence import Start, count_hit
 from service.clustering.members import Member, Members
@@ -28,7 +29,7 @@ class Life:
     that `is_united` stays one cluster though its micro-clusters come apart; `variant_of` is the index of the known
     class that it is a drift of, `missing` how that was seen; `usual` and `cores` are the counts usual at its birth, and
     all until then: variants.py. `repeats`, `moments` (moments.py) and `shape` (shape.py) are a candidate's; `members`
-    (members.py) are those of its items that are remembered.
+    (members.py) are those of its items that are remembered, `arrivals` (arrivals.py) when they came.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Life:
     p0: float = 0.0
     exemplars: list[str] = field(default_factory=list)
     members: Members = field(default_factory=Members)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     emerged_seq: int | None = None
     items_to_emerge: int | None = None
     evidence: Evidence | None = None
@@ -88,6 +90,7 @@ def join(lives: Lives, own: int, verdict: int, member: Member) -> None:
     life = lives.get(cluster)
     if life is not None and life.state is not ClusterState.GONE:
         life.members.add(member, keep_sample=life.state in SHOWN)
+        life.arrivals.add(member.seq)
 
 
 def elder(lives: Lives, cluster: int) -> int:
@@ -123,7 +126,8 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     before = [id for id in earlier.exemplars if id not in later.exemplars]
     into.exemplars = [*before, *later.exemplars][-exemplars:]
     into.members.take_in(life.members)
-    life.members = Members()
+    into.arrivals.take_in(life.arrivals)
+    life.members, life.arrivals = Members(), Arrivals()
     into.last_seq, into.last_t = later.last_seq, later.last_t
     _hand_children_over(lives, life, into)
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0

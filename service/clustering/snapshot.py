@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
+from service.clustering.arrivals import MOST_SPANS, SPAN
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine
@@ -140,6 +141,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     for life in ledger.lives:
         _check_points(life, engine.space.dim)
         _check_members(life, engine.gate.dim, ledger.seq)
+        _check_arrivals(life, ledger.seq)
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
 
@@ -240,6 +242,13 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
         demand(all(0 <= n < _HUGE for n in counts) and sum(counts[:-1]) <= sum(counts[-1:]), what)
     demand(all(now >= then for now, then in zip(ledger.cores.counts, life.cores, strict=False)), what)
     demand(life.merged_into is None or life.state is ClusterState.GONE, what)
+
+
+def _check_arrivals(life: Life, seq: int) -> None:
+    """They came in spans that there have been."""
+    what, first, counts = f"the arrivals of cluster {life.id}", life.arrivals.first, life.arrivals.counts
+    demand(len(counts) <= MOST_SPANS and all(0 <= n < _HUGE for n in counts), what)
+    demand(first >= 0 and (not counts or first + len(counts) - 1 <= max(0, seq - 1) // SPAN), what)
 
 
 def _check_points(life: Life, dim: int) -> None:
