@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli import classify, dlq, export, keys, state, watch
+from service.cli import classify, dlq, export, keys, state, upgrade, watch
 from service.cli.mending import mendable, say
 from service.cli.progress import stages
 from service.settings import Settings
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, dlq, keys, state, export):
+for part in (classify, watch, dlq, keys, state, export, upgrade):
     app.add_typer(part.app)
 screen = Console(stderr=True)
 
@@ -79,7 +79,8 @@ def train(
         ),
     ] = None,
     beside: Annotated[
-        str | None, typer.Option("--with", help="For an export: a data set to put beside it, e.g. the first one.")
+        str | None,
+        typer.Option("--with", help="For an export: a data set to put beside it, e.g. the first one."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help=r"Folder to write the bundle to \[default: bundles/DATASET].")

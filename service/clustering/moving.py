@@ -7,7 +7,7 @@ A cluster's new micro-clusters are what DBSTREAM makes of its members alone, one
 before, so that it fades as it would have. Its members lie wherever the new net puts them, so it is kept as one cluster
 from now on, whatever the partition says (`is_united`); what is learnt next links to it as to any other.
 
-What cannot be carried over is told: a cluster of which no member can be embedded ends, its id staying listed; candidates
+What cannot be carried over is told: a cluster of which no member can be embedded ends, its id stays listed; candidates
 go without a word, as they came, and form again. The stream gate begins anew, as at the beginning of a stream. Counts go
 on by the names of the classes; of a class that the new bundle does not have, the items are counted no more.
 """

@@ -23,7 +23,7 @@ from service.state.checks import Head
 from service.state.errors import StoreError
 from service.state.keys import Keys
 from service.state.packing import repacked
-from service.state.reading import StreamReader
+from service.state.reading import Cut, StreamReader
 from service.state.snapshots import Description, chunk_count, cut
 from service.state.store import StreamStore
 from service.state.wire import Refusal, Wire
@@ -111,7 +111,6 @@ class Moving:
 
     async def write_ids(
         self,
-        source: StreamReader,
         head: Head,
         *,
         before: Sequence[str],
@@ -121,7 +120,6 @@ class Moving:
         """All ids that are remembered, with their verdicts.
 
         Args:
-            source: Where they are.
             head: Of the cut.
             before: Labels by which their verdicts number classes.
             after: Labels by which they shall.
@@ -129,10 +127,10 @@ class Moving:
         """
         number = {label: n for n, label in enumerate(after)}
         numbers = [number.get(label, label) for label in before]
-        total, done = sum(await source.count(head.live_ids)), 0
+        total, done = sum(await self._old.count(head.live_ids)), 0
         for generation in head.live_ids:
             key = self._new.ids(generation)
-            async for page in source.all_verdicts(generation):
+            async for page in self._old.all_verdicts(generation):
                 for first in range(0, len(page), _FIELDS):
                     pairs = page[first : first + _FIELDS]
                     flat = [part for id, data in pairs for part in (id, repacked(data, numbers))]
@@ -140,27 +138,26 @@ class Moving:
                 done += len(page)
                 progress("ids", min(done, total), total, "ids")
 
-    async def write_state(self, blob: bytes, head: Head, *, generation: int) -> None:
+    async def write_state(self, blob: bytes, now: Cut, *, generation: int) -> None:
         """The engine's state at the head, in two snapshots, as every stream of some age has.
 
         Args:
             blob: The state.
-            head: Of the cut: where the stream stands.
+            now: The cut: where the stream stands.
             generation: The last one handed out under either bundle.
         """
-        kept = [Description.of(blob, generation=generation + n, seq=head.seq) for n in (1, 2)]
+        seq = int(now.head[b"seq"])
+        kept = [Description.of(blob, generation=generation + n, seq=seq) for n in (1, 2)]
         for description in kept:
             for n in range(chunk_count(blob)):
                 key = self._stage(self._new.chunk(description.generation, n))
                 await self._wire.command("SET", key, cut(blob, n))
-        fields: dict[str, str | int] = {
-            "seq": head.seq,
-            "horizon": head.horizon,
-            "idgen": head.idgen,
-            "gen": generation + 2,
-            "prev": kept[0].format(),
-            "cur": kept[1].format(),
-            "trimmed": head.seq,
+        fields: dict[bytes, bytes | str | int] = {
+            **{name: value for name, value in now.head.items() if name != b"saving"},
+            b"gen": generation + 2,
+            b"prev": kept[0].format(),
+            b"cur": kept[1].format(),
+            b"trimmed": seq,
         }
         await self._wire.command(
             "HSET", self._stage(self._new.head), *(part for pair in fields.items() for part in pair)

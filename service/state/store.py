@@ -119,7 +119,7 @@ class StreamStore:
         if retry is None or retry.get_retries() != 0:
             raise ValueError("the client repeats writes by itself; make it with service.state.store.connect")
         self._wire = Wire(client)
-        self._keys = Keys(stream, bundle_id)
+        self.keys = self._keys = Keys(stream, bundle_id)
         self._owner = owner
         self._lease_ms = lease_ms
         self._horizon = horizon
