@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
 from service.clustering.engine import Engine
+from service.clustering.kernels import state as at
 from service.clustering.kinship import Life, forget
 from service.clustering.members import Members, member_of
 from service.clustering.micro_clusters import MicroClusters
@@ -249,19 +250,22 @@ class _Balls:
 
     def state(self, *, now: float) -> dict[str, NDArray[Any]]:
         """As `MicroClusters.state` gives it: all alive at one moment, and nothing shared yet."""
-        n = self._next - 1
+        n, params = self._next - 1, self._params
         empty = np.empty(0, dtype=np.float64)
         weights = np.concatenate([empty, *self._weights])
+        age = params.fading_factor * now  # forward decay: kernels/state.py
+        rebased = at.REBASE_AT * (age // at.REBASE_AT)
+        unit = 2.0 ** (age - rebased)
         return {
-            "clock": np.array([now, now, 0.0, 1.0]),
-            "counters": np.array([self._next, 0, 0, 0], dtype=np.int64),
+            "clock": np.array([now, 0.0, rebased, unit]),
+            "counters": np.array([self._next, now // params.cleanup_interval, 0, 0], dtype=np.int64),
             "centers": np.concatenate([np.empty((0, self._dim)), *self._centers]),
-            "weights": weights,
+            "weights": weights * unit,
             "updated": np.full(n, now),
             "births": np.arange(1, n + 1, dtype=np.int64),
             "counts": np.concatenate([empty.astype(np.int64), *self._counts]),
             "clusters": np.concatenate([empty.astype(np.int64), *self._clusters]),
-            "strong": (weights >= self._params.minimum_weight).astype(np.uint8),
+            "strong": (weights >= params.minimum_weight).astype(np.uint8),
             "pair_rows": np.empty((2, 0), dtype=np.int64),
             "pair_shared": empty,
             "pair_linked": np.empty(0, dtype=np.uint8),
