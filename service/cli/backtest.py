@@ -63,9 +63,11 @@ def backtest(
     """
     from service.embedding import Embedder
     from service.pipeline.starting import starting_params
-    from service.roundtrip.backtesting import NotTested, backtest, through_another
+    from service.roundtrip.backtesting import backtest as replay_with
+    from service.roundtrip.backtesting import through_another
     from service.roundtrip.sent import sent
     from service.roundtrip.standing import TRIES, NotReadable, head_of
+    from service.roundtrip.twins import NotTested
 
     settings = settings_of(data_dir, redis_url, stream)
     wanted = _changes(changes or [])
@@ -81,7 +83,7 @@ def backtest(
                 try:
                     with stages(screen) as progress:
                         if other is None:
-                            return await backtest(reader, head, found, changes=wanted, progress=progress)
+                            return await replay_with(reader, head, found, changes=wanted, progress=progress)
                         calibration = other.manifest.calibration
                         params = starting_params(
                             settings,
@@ -116,7 +118,7 @@ def backtest(
 def _changes(given: Sequence[str]) -> dict[str, Any]:
     """Settings by name, of the types that they have."""
     from service.clustering.params import EngineParams
-    from service.roundtrip.backtesting import NotTested
+    from service.roundtrip.twins import NotTested
 
     types = {field.name: type(getattr(EngineParams(), field.name)) for field in fields(EngineParams)}
     found: dict[str, Any] = {}

@@ -201,7 +201,7 @@ def check_names(
     head: Head,
     *,
     is_owned: bool,
-    kept: str | None = None,
+    left: str | None = None,
 ) -> bool:
     """Are these the keys of a stream with this head? Missing chunks are told where snapshots are read.
 
@@ -211,7 +211,7 @@ def check_names(
         names: The keys that there are -> their types.
         head: The stream's.
         is_owned: Whether a lease lives, so that a save may be going on.
-        kept: The bundle whose state an upgrade left for one step back; it is not looked at.
+        left: The bundle whose state an upgrade left for one step back; it is not looked at.
 
     Returns:
         Whether all are of their types, so that they can be read.
@@ -235,7 +235,7 @@ def check_names(
         found.failed("keys", f"{key} is missing")
     for key, kind in names.items():
         place = keys.place_of_chunk(key)
-        if kept is not None and kept != keys.bundle_id and key.startswith(f"{keys.shared}{kept}:"):
+        if left is not None and left != keys.bundle_id and key.startswith(f"{keys.shared}{left}:"):
             continue
         if keys.is_staged(key):
             staged += 1
