@@ -61,7 +61,6 @@ class Decision:
     until_t: float | None = None
     undoes: int | None = None
 
-
     def is_same(self, other: "Decision") -> bool:
         """Whether the two ask for the same; sent again, a decision may have another time."""
         return replace(other, t=self.t) == self

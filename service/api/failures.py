@@ -69,7 +69,9 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
     Failure(errors.UnknownDecision, "unknown-decision", "There is no such decision", 404, 1008, False),
     Failure(errors.CannotDecide, "cannot-decide", "This cannot be decided now", 409, 1008, False),
-    Failure(errors.InvalidDecision, "invalid-decision", "The decision cannot be understood", 422, 1008, False),
+    Failure(
+        errors.InvalidDecision, "invalid-decision", "The decision cannot be understood", 422, 1008, False
+    ),
     Failure(errors.DecisionRefused, "decision-refused", "The decision was refused", 409, 1008, False),
     Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
     Failure(errors.PayloadNotKept, "not-kept", "The item was too large to be kept", 409, 1008, False),

@@ -48,6 +48,7 @@ _NOT_OF = {
     "/classify": {"unknown-cluster", "unknown-dead-letter"},
     "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "key-reused"},
     "/dlq": {"unknown-cluster", "key-reused"},
+    "/events": {"unknown-cluster", "unknown-dead-letter", "invalid-item", "quarantined", "key-reused"},
 }
 """Problems that share a status with those of a route, and are none of its own; an unknown path is no route's."""
 

@@ -39,9 +39,12 @@ from service.pipeline.batching import Answer, Queue, Slice
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
+from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.payload_limits import PayloadLimits
+from service.pipeline.payloads import Payloads
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
@@ -58,9 +61,7 @@ from service.state.errors import (
     StoreError,
     StoreUnavailable,
 )
-from service.state.packing import (
-    EntryUnreadable,
-)
+from service.state.packing import EntryUnreadable
 from service.state.store import StreamStore
 from service.streams.workers import Workers
 from service.telemetry.metrics import StreamMetrics
@@ -101,6 +102,7 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        payload_limits: PayloadLimits | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -121,6 +123,7 @@ class Pipeline:
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            payload_limits: How much is kept of what items looked like; None: as is usual.
         """
         self._store = store
         self._queue = queue
@@ -162,6 +165,9 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
+        self.exhibits = Exhibits(
+            bundle, store, memory, Payloads(store, self._asking, metrics, payload_limits)
+        )
         self._tending = Tending(memory, self._fits, store, self._asking)
         self._decider = Decider(
             bundle=bundle,
@@ -172,6 +178,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            payloads=self.exhibits.payloads,
             waiting=queue.peek,
         )
         self.epoch = 0
@@ -437,7 +444,8 @@ class Pipeline:
         raise trouble
 
     def _present(self) -> Engine:
-        assert self._engine is not None
+        if self._engine is None:
+            raise NotReady("The state is being read; ask again in a moment.")
         return self._engine
 
     def _committed(self, result: StepResult) -> None:

@@ -236,6 +236,9 @@ class SimulatedServer:
     def _hlen(self, key: bytes) -> int:
         return len(self._typed(key, dict))
 
+    def _hstrlen(self, key: bytes, name: bytes) -> int:
+        return len(self._hget(key, name) or b"")
+
     def _hkeys(self, key: bytes) -> list[bytes]:
         return list(self._typed(key, dict))
 
