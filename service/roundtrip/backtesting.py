@@ -7,8 +7,9 @@ sets out from nothing at the beginning of the log, with what is brought or kept 
 Nothing is ever written to the stream.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.records import Float32s, Observed, Verdict
 from service.roundtrip.comparing import Compared, Comparison
+from service.roundtrip.kept_items import kept_items
 from service.roundtrip.standing import Progress, damaged, start_of, walk
 from service.roundtrip.standing import step as replayed
 from service.roundtrip.twins import NotTested, Twins, changed
@@ -148,7 +150,7 @@ async def through_another(
             wanted.update(entry[0].ids)
 
     await walk(reader, head, head.trimmed, note, progress, stage="ids")
-    z = _embedded(wanted, other, embeds, items, progress)
+    z = await _embedded(reader, wanted, other, embeds, items, progress)
     if not z:
         raise NotTested(
             "No item of the log is at hand for another bundle: bring the items that were sent with --items FILE."
@@ -196,8 +198,13 @@ def _fit_if_due(engine: Engine) -> None:
         engine.refit(engine.stream.solve(engine.fit_job()))
 
 
-def _embedded(
-    wanted: set[str], other: Bundle, embeds: Embeds, items: Items | None, progress: Callable[..., None]
+async def _embedded(
+    reader: StreamReader,
+    wanted: set[str],
+    other: Bundle,
+    embeds: Embeds,
+    items: Items | None,
+    progress: Progress,
 ) -> dict[str, Float32s]:
     """The items of the log that are at hand, by id: float32 (D,), an embedding an item."""
     found: dict[str, Float32s] = {}
@@ -210,7 +217,8 @@ def _embedded(
             page.clear()
             progress("embed", len(found), max(len(wanted), 1), "items")
 
-    for id, x in () if items is None else items():
+    kept = {id: x async for id, x in kept_items(reader, other.manifest.input) if id in wanted}
+    for id, x in chain(() if items is None else items(), kept.items()):
         if id in wanted and id not in found:
             try:
                 page[str(id)] = decode_item(x, other.manifest.input)

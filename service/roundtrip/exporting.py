@@ -25,8 +25,9 @@ from service.clustering.engine import Engine
 from service.clustering.kinship import heir
 from service.records import Observed, Verdict, VerdictKind
 from service.roundtrip import card
-from service.roundtrip.as_of_now import AsOfNow
+from service.roundtrip.as_of_now import AsOfNow, Now
 from service.roundtrip.card import Written
+from service.roundtrip.kept_items import kept_items
 from service.roundtrip.standing import TRIES, NotReadable, Progress, damaged, head_of, stand
 from service.roundtrip.tables import CLUSTERS, DECISIONS, VERDICTS, Row, Table, items_table
 from service.roundtrip.writers import PAGE_ROWS, place_of, writer_for
@@ -277,10 +278,20 @@ class _Export:
 
     async def _item_rows(self, now: AsOfNow) -> AsyncIterator[Row]:
         """The sender's, then those kept by the stream that the sender did not bring."""
+        kept = {id: x async for id, x in kept_items(self._reader, self._bundle.manifest.input)}
         for page in _paged(() if self._items is None else self._items()):
+            for id, _ in page:
+                kept.pop(id or "", None)
             verdicts = await self._verdicts_of([id for id, _ in page])
             for (id, x), verdict in zip(page, verdicts, strict=True):
-                if (row := self._item_row(id, x, verdict, now)) is not None:
+                holds = None if verdict is None else now.of(verdict)
+                if (row := self._item_row(id, x, verdict, holds)) is not None:
+                    yield row
+        for page in _paged(kept.items()):
+            verdicts = await self._verdicts_of([id for id, _ in page])
+            for (id, x), verdict in zip(page, verdicts, strict=True):
+                holds = now.of_id(str(id)) if verdict is None else now.of(verdict)
+                if (row := self._item_row(id, x, verdict, holds)) is not None:
                     yield row
 
     async def _verdicts_of(self, ids: Sequence[str | None]) -> list[Verdict | None]:
@@ -295,8 +306,8 @@ class _Export:
                     found[name] = verdict
         return [None if id is None else found.get(id_field(id)) for id in ids]
 
-    def _item_row(self, id: str | None, x: object, verdict: Verdict | None, now: AsOfNow) -> Row | None:
-        if id is None or verdict is None:
+    def _item_row(self, id: str | None, x: object, verdict: Verdict | None, holds: Now | None) -> Row | None:
+        if id is None or holds is None:
             self._counts.strangers += 1
             return None
         spec = self._bundle.manifest.input
@@ -307,10 +318,9 @@ class _Export:
             if len(self._counts.told) < _TOLD:
                 self._counts.told.append(f"{id[:40]!r}: {error}")
             return None
-        holds = now.of(verdict)
         self._counts.labelled += holds.label is not None
         flat = x if spec.kind in ("text", "table") else np.ravel(np.asarray(x, dtype=np.float64)).tolist()
-        return (id, verdict.seq, *holds.as_row(), flat)
+        return (id, None if verdict is None else verdict.seq, *holds.as_row(), flat)
 
 
 async def _each(rows: Iterable[Row]) -> AsyncIterator[Row]:

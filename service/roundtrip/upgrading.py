@@ -141,7 +141,7 @@ async def upgrade(
         engine = await stream.engine(old)
         if engine.params.backend != "firstseen":
             raise NotUpgraded("Clusters of river's clusterer cannot be moved. Begin another stream.")
-        z = await _embedded(engine, new, embeds, items, place.progress)
+        z = await _embedded(place, engine, new, embeds, items)
         before = engine.labels
         after = await asyncio.to_thread(
             moved, engine, new.known, new.manifest.labels, _with_backend(params, engine), z
@@ -229,7 +229,7 @@ def _diff(stream: "_Stream", before: Sequence[str], old: Bundle, new: Bundle, af
 
 
 async def _embedded(
-    engine: Engine, new: Bundle, embeds: Embeds, items: Items | None, progress: Progress
+    place: Place, engine: Engine, new: Bundle, embeds: Embeds, items: Items | None
 ) -> Mapping[str, Float32s]:
     """The members that are to be had, by id, as the new net embeds them: float32 (D,)."""
     wanted = {
@@ -238,7 +238,7 @@ async def _embedded(
         if life.state not in (ClusterState.CANDIDATE, ClusterState.GONE)
         for id in life.members.ids
     }
-    payloads: dict[str, Payload] = {}
+    payloads = await place.store.payloads.get(sorted(wanted))
     for id, x in () if items is None else items():
         if id in wanted:
             try:
@@ -251,7 +251,7 @@ async def _embedded(
         part = ids[start : start + _BATCH]
         z = await asyncio.to_thread(embeds, [payloads[id] for id in part])
         found |= dict(zip(part, np.asarray(z, dtype=np.float32), strict=True))
-        progress("embed", len(found), len(ids), "members")
+        place.progress("embed", len(found), len(ids), "members")
     return found
 
 

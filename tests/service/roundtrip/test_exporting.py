@@ -193,7 +193,7 @@ async def test_a_stream_that_is_saved_meanwhile_is_read_anew(
         async def names(self) -> dict[str, str]:
             return await super().names()
 
-        async def count(self, generations: Any) -> list[int]:  # noqa: ANN401 - as there
+        async def count(self, generations: Any) -> list[int]:
             if next(later, False):
                 await save()
             return await super().count(generations)
