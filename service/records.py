@@ -201,13 +201,15 @@ class Observed:
         first_seq: Place of the first item in the stream.
         ids: (B,) the items' ids.
         t: float64 (B,) seconds since 1970 (UTC).
-        nearest: int64 (B,) index of the nearest known class.
+        nearest: int64 (B,) index of the nearest known class; where a class of people's took the item, of that.
         accepted: bool (B,) whether the gates took the item for one of that class.
         fed: bool (B,) whether the item goes to the clusterer: all that is not accepted, and what is by a hair
             (`EngineParams.feeding_rate`).
         core: int32 (B,) class in whose core the item lies, -1 for none (see `service.clustering.stream_gate`).
         claimed: int64 (B,) cluster that claims an item not accepted, NO_CLUSTER for none; announced when that was
             fitted, and it may have ended since.
+        taken: int64 (B,) cluster that people made part of a class and that took the item for it (promoted.py),
+            NO_CLUSTER for none.
         novelty: float64 (B,) 1 - p.
         distance: float64 (B,) Mahalanobis distance to the nearest class.
         features: float16 (B, F) what the stream gate keeps of every item; F = 0 where there is none.
@@ -222,6 +224,7 @@ class Observed:
     fed: Bools
     core: Int32s
     claimed: Int64s
+    taken: Int64s
     novelty: Float64s
     distance: Float64s
     features: Float16s

@@ -7,10 +7,11 @@
 No way is a circle. A cluster that ended stays listed, so that its id leads to its heir; the oldest are forgotten.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from service.clustering.arrivals import Arrivals
-from service.clustering.dismissal import Dismissal, Pace
+from service.clustering.dismissal import Dismissal
 from service.clustering.emergence import Start, count_hit
 from service.clustering.members import Member, Members
 from service.clustering.moments import Moment, is_repeat, remember
@@ -30,6 +31,9 @@ class Life:
     class that it is a drift of, `missing` how that was seen; `usual` and `cores` are the counts usual at its birth, and
     all until then: variants.py. `repeats`, `moments` (moments.py) and `shape` (shape.py) are a candidate's; `members`
     (members.py) are those of its items that are remembered, `arrivals` (arrivals.py) when they came.
+
+    What people decided: `label` is the index of the class that it is part of; `dismissed` until when (dismissal.py); it
+    `is_bound` since they merged another into it, and stays `apart` from those that they split it from.
     """
 
     id: int
@@ -42,7 +46,6 @@ class Life:
     name: str | None = None
     label: int | None = None
     dismissed: Dismissal | None = None
-    pace: Pace = field(default_factory=Pace)
     apart: list[int] = field(default_factory=list)
     parent_id: int | None = None
     merged_into: int | None = None
@@ -51,6 +54,7 @@ class Life:
     cores: list[int] = field(default_factory=list)
     residual: int = 0
     is_united: bool = False
+    is_bound: bool = False
     starts: list[Start] = field(default_factory=list)
     repeats: int = 0
     moments: list[Moment] = field(default_factory=list)
@@ -63,6 +67,12 @@ class Life:
     emerged_seq: int | None = None
     items_to_emerge: int | None = None
     evidence: Evidence | None = None
+
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether people have decided what it is: then neither a chain nor a fit does."""
+        return self.label is not None or self.is_bound or bool(self.apart)
 
 
 Lives = dict[int, Life]
@@ -119,6 +129,9 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     """
     into.residual += life.residual
     into.is_united |= life.is_united
+    into.is_bound |= life.is_bound
+    into.label = life.label if into.label is None else into.label
+    _stay_apart_as(lives, life, into)
     if into.state is ClusterState.CANDIDATE:
         into.shape.take_in(life.shape)
         into.repeats += life.repeats
@@ -133,6 +146,39 @@ def absorb(lives: Lives, life: Life, into: Life, *, exemplars: int) -> None:
     life.state, life.merged_into, life.residual = ClusterState.GONE, into.id, 0
     life.usual, life.cores = [], []
     life.moments, life.shape, life.repeats = [], Shape(), 0
+
+
+def keep_apart(lives: Lives, one: int, other: int) -> None:
+    """Nothing makes the two one from now on."""
+    for cluster, apart in ((lives[one], other), (lives[other], one)):
+        cluster.apart = sorted({*cluster.apart, apart})
+
+
+def let_meet(lives: Lives, one: int, other: int) -> None:
+    """Nothing keeps the two apart any more."""
+    for cluster, apart in ((one, other), (other, one)):
+        if cluster in lives:
+            lives[cluster].apart = [own for own in lives[cluster].apart if own != apart]
+
+
+def apart_pairs(lives: Lives, shown: Collection[int]) -> list[tuple[int, int]]:
+    """The clusters of which no chain makes one since people have decided about either, as pairs.
+
+    Where two are kept apart, one that is united could bring them together again: so it meets nobody, either.
+    """
+    if not any(lives[cluster].is_decided for cluster in shown):
+        return []
+    fixed = {cluster for cluster in shown if lives[cluster].is_decided or lives[cluster].is_united}
+    return [(one, other) for one in sorted(fixed) for other in sorted(shown) if one != other]
+
+
+def _stay_apart_as(lives: Lives, life: Life, into: Life) -> None:
+    """The heir stays apart from those that the one that ends stayed apart from."""
+    for other in life.apart:
+        let_meet(lives, life.id, other)
+        if other in lives and other != into.id:
+            keep_apart(lives, into.id, other)
+    life.apart = []
 
 
 def _hand_children_over(lives: Lives, life: Life, into: Life) -> None:
@@ -156,8 +202,8 @@ def forget(lives: Lives, cluster: int) -> None:
             life.parent_id = None
 
 
-def forget_oldest(lives: Lives) -> None:
-    """Let no more than MAX_GONE be listed that have ended."""
-    gone = [c for c, life in lives.items() if life.state is ClusterState.GONE]
+def forget_oldest(lives: Lives, kept: Collection[int] = ()) -> None:
+    """Let no more than MAX_GONE be listed that have ended, beside those that are to be kept."""
+    gone = [c for c, life in lives.items() if life.state is ClusterState.GONE and c not in kept]
     for cluster in gone[: max(0, len(gone) - MAX_GONE)]:
         forget(lives, cluster)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from model.bundle import KnownArrays
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
@@ -16,7 +17,7 @@ from service.records import NO_CLUSTER, Int64s, Observed, Verdict
 from service.state.checks import Findings
 from service.state.event_checks import Gist, gists_of
 
-Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit
+Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 """What an entry of the log holds; see packing.py."""
 
 
@@ -45,6 +46,8 @@ class Shadow:
                 return StepResult(verdicts=(), events=())
             if isinstance(entry, StreamFit):
                 return self.engine.refit(entry)
+            if isinstance(entry, Curation):
+                return self.engine.carry_out(entry)
             batch, clusters = entry
             result = self.engine.apply(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this log does not lead to its head
