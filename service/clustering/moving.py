@@ -7,6 +7,10 @@ A cluster's new micro-clusters are what DBSTREAM makes of its members alone, one
 before, so that it fades as it would have. Its members lie wherever the new net puts them, so it is kept as one cluster
 from now on, whatever the partition says (`is_united`); what is learnt next links to it as to any other.
 
+A class that people made goes on under its label, its prototype made anew of the members; where the new bundle has a
+class of that name, it is that class. Decisions stay listed, and can be undone where what they found still means
+something: a merge cannot, since it goes by micro-clusters of before.
+
 What cannot be carried over is told: a cluster of which no member can be embedded ends, its id stays listed; candidates
 go without a word, as they came, and form again. The stream gate begins anew, as at the beginning of a stream. Counts go
 on by the names of the classes; of a class that the new bundle does not have, the items are counted no more.
@@ -16,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +31,10 @@ from service.clustering.kinship import Life, forget
 from service.clustering.members import Members, member_of
 from service.clustering.micro_clusters import MicroClusters
 from service.clustering.params import EngineParams
+from service.clustering.promoted import FEWEST_MEMBERS
 from service.clustering.shape import Shape
 from service.clustering.variants import Cores
+from service.decisions import Action
 from service.records import ClusterState, Float32s, Float64s, Int64s, VerdictKind
 
 
@@ -103,56 +110,81 @@ class _Move:
 
     def run(self) -> Moved:
         old, new = self._old, self._new
-        shown = [life for life in old.lives.values() if life.state is not ClusterState.CANDIDATE]
-        dropped = [life.id for life in old.lives.values() if life.state is ClusterState.CANDIDATE]
-        for cluster in dropped:
+        candidates = [life.id for life in old.lives.values() if life.state is ClusterState.CANDIDATE]
+        for cluster in candidates:
             forget(old.lives, cluster)
         new.seq = old.seq
         new.next_cluster_id, new.candidates_tested = old.next_cluster_id, old.candidates_tested
-        fates = []
-        for life in shown:
-            is_gone = life.state is ClusterState.GONE
-            weight = float(old.clusterer.weights(old.clusterer.rows_of(life.id)).sum())
-            items = life.residual + old.clusterer.items_of(life.id)
-            self._take_over(life, items, weight)
-            if not is_gone:
-                fates.append(self._fate(life))
-        for life in [life for life in new.lives.values() if life.state is ClusterState.GONE]:
-            if life.emerged_seq is None and life.merged_into is None:  # people never saw an item of it
+        for label in old.labels[old.bundle_classes :]:
+            new.class_of(label)
+        for life in old.lives.values():
+            self._take_over(life)
+        self._keep_classes()
+        self._keep_decisions()
+        fates = [self._fate(life) for life in old.lives.values() if life.state is not ClusterState.GONE]
+        for life in list(new.lives.values()):
+            is_unseen = life.emerged_seq is None and life.id not in new.audit.concerned
+            if life.state is ClusterState.GONE and is_unseen:
                 forget(new.lives, life.id)
         self._count()
         new.restore_clusterer(self._balls.state(now=self._now()))
         new._use(self._params)  # noqa: SLF001 - the state that it takes stock of was made here
-        return Moved(engine=new, fates=tuple(fates), dropped=len(dropped))
+        return Moved(engine=new, fates=tuple(fates), dropped=len(candidates))
 
-    def _take_over(self, life: Life, items: int, weight: float) -> None:
+    def _take_over(self, life: Life) -> None:
         """A life under the new bundle, with micro-clusters of its members."""
-        new = self._new
+        old, new, db = self._old, self._new, self._old.clusterer
         kept = [member for member in life.members if member.id in self._embedded]
-        moved = _copy_of(life)
-        new.lives[life.id] = moved
+        moved = new.lives[life.id] = _copy_of(life)
         moved.members, moved.usual, moved.cores = Members(), [], []
+        if life.label is not None:
+            moved.label = new.class_of(old.labels[life.label])
         if life.variant_of is not None:
-            moved.variant_of = self._class_of(life, kept_ids=[member.id for member in kept])
+            moved.variant_of = self._class_of(life.variant_of, [member.id for member in kept])
         if life.state is ClusterState.GONE:
             return
+        moved.residual = life.residual + db.items_of(life.id)
         if not kept:
-            moved.state, moved.residual = ClusterState.GONE, items
+            moved.state = ClusterState.GONE
             return
         z = np.stack([self._embedded[member.id] for member in kept])
+        weight = float(db.weights(db.rows_of(life.id)).sum())
         births = self._balls.add(life.id, new.space.project(z), weight=weight)
         moved.members.take_in(
             member_of(member.id, member.seq, member.t, birth, row)
             for member, birth, row in zip(kept, births.tolist(), z, strict=True)
         )
-        moved.residual, moved.is_united = max(0, items - len(kept)), True
+        moved.residual, moved.is_united = max(0, moved.residual - len(kept)), True
 
-    def _class_of(self, life: Life, kept_ids: Sequence[str]) -> int:
-        """The class that a variant is a drift of: of the same name, or else the nearest."""
-        assert life.variant_of is not None
-        name = self._old.labels[life.variant_of]
-        if name in self._new.labels:
-            return self._new.labels.index(name)
+    def _keep_classes(self) -> None:
+        """Prototypes of the classes that people made, in the order in which they were made."""
+        new, promoted = self._new, self._new.gates.promoted
+        for cluster, (label, _) in self._old.gates.promoted.prototypes.items():
+            life = new.lives.get(cluster)
+            if life is not None and len(life.members) >= FEWEST_MEMBERS:
+                promoted.put(cluster, new.class_of(self._old.labels[label]), promoted.made_of(life.members.z))
+
+    def _keep_decisions(self) -> None:
+        """All of them; of what they found what means something to the new state."""
+        old, new = self._old.audit, self._new
+        found = {}
+        for seq, what in old.found.items():
+            made = old.decided[seq].decision
+            is_class = made.action in (Action.PROMOTE, Action.LINK)
+            if made.action is Action.MERGE or (
+                is_class and made.cluster not in new.gates.promoted.prototypes
+            ):
+                continue
+            if what.variant_of is not None:
+                what = msgspec.structs.replace(what, variant_of=self._class_of(what.variant_of, []))
+            found[seq] = what
+        new.audit.restore(list(old.decided.values()), found)
+
+    def _class_of(self, before: int, kept_ids: Sequence[str]) -> int:
+        """The class that a variant is a drift of: of the same name, or else the nearest of the bundle."""
+        own = self._new.labels[: self._new.bundle_classes]
+        if self._old.labels[before] in own:
+            return own.index(self._old.labels[before])
         if not kept_ids:
             return 0
         z = np.stack([self._embedded[id] for id in kept_ids])
@@ -188,7 +220,7 @@ class _Move:
         new.verdict_counts = dict(old.verdict_counts)
         new.verdict_counts[VerdictKind.KNOWN] = int(new.known_counts.sum())
         total = sum(new.verdict_counts.values())
-        none = [0] * len(new.labels)
+        none = [0] * new.bundle_classes
         new.cores = Cores(counts=[*none, total], marks=[[*none, total]])
 
     def _now(self) -> float:

@@ -1,6 +1,7 @@
 """What holds of an item by today's decisions, though its verdict stays what it was.
 
-    known                        the class that was answered
+    known                        the class that was answered, by the bundle, or since people had made it; unless that
+                                 was undone
     cluster c                    c ─► its heir (merges redirect) ─► the class that was promoted or linked of it
     any, and among the members   that cluster ─► its heir ─► class: a split part, or an item of before it was announced
     that a cluster remembers
@@ -42,6 +43,11 @@ class AsOfNow:
     def __init__(self, engine: Engine) -> None:
         self._lives = engine.lives
         self._labels = engine.labels
+        own, promoted = engine.bundle_classes, engine.gates.promoted
+        self._by = {label: BY_VERDICT for label in engine.labels[:own]}
+        self._by |= {
+            label: BY_DECISION for k, label in enumerate(engine.labels) if k >= own and promoted.has_class(k)
+        }
         self._of_cluster: dict[int, Now] = {}
         self._member = {
             id: life.id for life in engine.lives.values() for id in members_of(life) if self._heir(life.id)
@@ -49,10 +55,8 @@ class AsOfNow:
 
     def of(self, verdict: Verdict) -> Now:
         """What holds of the item that got this verdict."""
-        if verdict.verdict is VerdictKind.KNOWN:
-            if verdict.label in self._labels:
-                return Now(label=verdict.label, by=BY_VERDICT)
-            return Now()  # of a class that there was once
+        if verdict.verdict is VerdictKind.KNOWN and verdict.label in self._by:
+            return Now(label=verdict.label, by=self._by[verdict.label])
         return self._now(self._member.get(verdict.id) or verdict.cluster_id or NO_CLUSTER)
 
     def of_id(self, id: str) -> Now:

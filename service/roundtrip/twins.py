@@ -18,6 +18,7 @@ import numpy as np
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import FitJob, StreamFit
+from service.decisions import Decision
 from service.errors import ClientError, DecisionRefused
 from service.pipeline.recovery import replay_entry
 from service.records import NO_CLUSTER, Bools, Observed, Verdict
@@ -66,8 +67,8 @@ class Twins:
             replayed(self.was, entry, self._told)
             self._items(entry[0], self._verdicts)
         else:
+            self._decide(entry.decision)
             replay_entry(self.was, entry)
-            self._decide(entry)
 
     def _told(self, _: Observed, verdicts: tuple[Verdict, ...]) -> None:
         self._verdicts = verdicts
@@ -82,14 +83,13 @@ class Twins:
         if not takes_a_place:
             self.would.seq -= 1
 
-    def _decide(self, entry: Entry) -> None:
+    def _decide(self, decision: Decision) -> None:
         """A decision of people; under other settings its cluster may be another, or none."""
-        seq = self.would.seq
         try:
-            replay_entry(self.would, entry)
-        except (DecisionRefused, KeyError, ValueError):
+            self.would.curate(decision)
+        except DecisionRefused:
             self.left_out += 1
-            self.would.seq = seq + 1
+            self.would.seq += 1
 
     # Fits
 
@@ -135,6 +135,7 @@ class Twins:
             "accepted": np.ones(len(batch), dtype=np.bool_),
             "fed": np.zeros(len(batch), dtype=np.bool_),
             "core": batch.core.copy(),
+            "taken": np.full(len(batch), NO_CLUSTER, dtype=np.int64),
             "claimed": np.full(len(batch), NO_CLUSTER, dtype=np.int64),
             "novelty": np.where(untold, np.nextafter(1.0 - rate, 0.0), batch.novelty),
             "distance": batch.distance.copy(),

@@ -220,7 +220,7 @@ def _diff(stream: "_Stream", before: Sequence[str], old: Bundle, new: Bundle, af
         seq=after.engine.seq,
         before=old.manifest.bundle_id,
         after=new.manifest.bundle_id,
-        gained=_missing(after.engine.labels, old.manifest.labels),
+        gained=_missing(new.manifest.labels, old.manifest.labels),
         lost=_missing(before, after.engine.labels),
         fates=after.fates,
         dropped=after.dropped,

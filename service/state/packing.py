@@ -13,8 +13,8 @@ MessagePack's own, a byte each; a time that all items share is there once. So an
 bytes, its id, and two bytes a feature.
 A stored verdict is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a
 repeated id gets exactly the answer it got before; and the class, where that is another than the nearest (an item of a
-cluster that people made part of a class). Classes are places among the engine's labels, which only grow; or names, where
-the stream was moved to a bundle that does not have them (moving.py).
+cluster that people made part of a class). Classes are places among the engine's labels, which only grow; or names,
+where the stream was moved to a bundle that does not have them (moving.py).
 
 A replay reads many entries at once (`unpack_entries`): what one batch says and what two say that follow each other is
 the same to the engine, and columns are joined as bytes before they become arrays.

@@ -7,14 +7,16 @@ import numpy as np
 from redis.asyncio import Redis
 
 from model.bundle import Bundle
+from model.datasets.digits import load_digits
 from model.inputs import decode_item
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
+from service.decisions import Action, Decision
 from service.embedding import Embedder
-from service.records import Float32s, Verdict, auto_id
+from service.records import ANNOUNCED, Float32s, Verdict, auto_id
 from service.state.keys import Keys
-from service.state.packing import pack_configure, pack_items, pack_verdict
+from service.state.packing import pack_configure, pack_curate, pack_items, pack_verdict
 from service.state.reading import StreamReader
 from service.state.store import Append, StreamStore
 from service.state.wire import Wire
@@ -34,6 +36,21 @@ def embedded() -> Float32s:
     """float32 (N, D): all digits of the stream."""
     spec = digits.bundle().manifest.input
     return net().embed([decode_item(item["x"], spec) for item in digits.stream_items()])
+
+
+@functools.cache
+def _targets() -> tuple[str, ...]:
+    data = load_digits()
+    return tuple(data.labels[k] for k in data.y)
+
+
+def truth(id: str) -> str | None:
+    """The class of a digit; None for one that went without an id."""
+    return _targets()[int(id.removeprefix("digit-"))] if id.startswith("digit-") else None
+
+
+def _most(labels: list[str | None]) -> str | None:
+    return max(set(labels), key=labels.count, default=None)
 
 
 def sent() -> Iterator[tuple[str | None, object]]:
@@ -81,6 +98,22 @@ class Sending:
             await self.store.append(record)
             self.verdicts += result.verdicts
             self.times += t.tolist()
+
+    async def decide(self, action: Action, cluster: int, **said: object) -> None:
+        """What a person decides."""
+        made = Decision(
+            key=f"d{self.engine.seq}", action=action, cluster=cluster, t=2e6, who="ann", why="=so", **said  # type: ignore[arg-type]
+        )
+        prepared = self.engine.prepared(made)
+        wanted = Append(first_seq=self.engine.seq, count=1, payload=pack_curate(prepared), verdicts=())
+        await self.store.append(wanted)
+        self.engine.carry_out(prepared)
+
+    def clusters_of(self, label: str) -> list[int]:
+        """The announced clusters most of whose members are of a class, the largest first."""
+        lives = [life for life in self.engine.lives.values() if life.state in ANNOUNCED]
+        lives.sort(key=lambda life: -self.engine.items(life))
+        return [life.id for life in lives if _most([truth(id) for id in life.members.ids]) == label]
 
     async def save(self) -> None:
         """A snapshot of now."""
