@@ -137,7 +137,7 @@ class UnknownDecision(DecisionRefused):
 
 
 class CannotDecide(DecisionRefused):
-    """The cluster is not such, or not any more, that this can be decided about it. The message says what to do first."""
+    """The cluster is not such, or not any more, that this can be decided about it. The message says what to do."""
 
 
 class InvalidDecision(DecisionRefused):

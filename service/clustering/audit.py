@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import msgspec
 
+from service.clustering.arrivals import Arrivals
 from service.clustering.dismissal import Dismissal
 from service.decisions import Action, Decided, Decision
 from service.errors import KeyReused
@@ -35,6 +36,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         own: Those of the one that took it in (merge).
         children: Those that had split from it (merge).
         apart, own_apart: What it, and the one that took it in, stayed apart from (merge).
+        arrivals: When its items came (merge).
         dismissed: Until when it was dismissed (dismiss).
     """
 
@@ -50,6 +52,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     children: tuple[int, ...] = ()
     apart: tuple[int, ...] = ()
     own_apart: tuple[int, ...] = ()
+    arrivals: Arrivals | None = None
     dismissed: Dismissal | None = None
 
 

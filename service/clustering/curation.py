@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from service.clustering.arrivals import Arrivals
 from service.clustering.audit import Found, clusters_of
 from service.clustering.dismissal import Dismissal, recent
 from service.clustering.joining import part_off
@@ -184,11 +185,15 @@ def _check_class(engine: "Engine", decision: Decision, life: Life) -> None:
     index = engine.labels.index(label) if label in engine.labels else None
     is_there = index is not None and (index < engine.bundle_classes or promoted.has_class(index))
     if decision.action is Action.PROMOTE and is_there:
-        raise CannotDecide(f"There is a class {label!r} already: link the cluster to it, or give another label.")
+        raise CannotDecide(
+            f"There is a class {label!r} already: link the cluster to it, or give another label."
+        )
     if decision.action is Action.LINK and not is_there:
         raise CannotDecide(f"There is no class {label!r} to link to: promote the cluster to make it one.")
     if index is None and len(engine.labels) - engine.bundle_classes >= MOST_LABELS:
-        raise CannotDecide(f"{MOST_LABELS} classes were made in this stream, which is the most: train a new bundle.")
+        raise CannotDecide(
+            f"{MOST_LABELS} classes were made in this stream, which is the most: train a new bundle."
+        )
     if len(promoted) >= MOST_PROTOTYPES:
         raise CannotDecide(
             f"{MOST_PROTOTYPES} clusters are part of classes, which is the most: train a new bundle, or undo some."
@@ -226,7 +231,9 @@ def _check_split(engine: "Engine", decision: Decision, life: Life) -> None:
             f"{_told(engine, life.id, Action.PROMOTE, Action.LINK)}, and promote the parts."
         )
     if life.state not in ANNOUNCED:
-        raise CannotDecide(f"Cluster {life.id} is {life.state.value}: only one that is announced can be split.")
+        raise CannotDecide(
+            f"Cluster {life.id} is {life.state.value}: only one that is announced can be split."
+        )
     db = engine.clusterer
     there = set(db.births(db.rows_of(life.id)).tolist())
     asked = [birth for part in decision.parts for birth in part]
@@ -297,6 +304,7 @@ def _merge(engine: "Engine", decision: Decision) -> list[ClusterEvent]:
         children=tuple(child.id for child in engine.lives.values() if child.parent_id == life.id),
         apart=tuple(life.apart),
         own_apart=tuple(into.apart),
+        arrivals=Arrivals(first=life.arrivals.first, counts=list(life.arrivals.counts)),
     )
     _decided(engine, decision, found)
     db.adopt(life.id, into.id)
@@ -335,7 +343,12 @@ def _dismiss(engine: "Engine", decision: Decision) -> list[ClusterEvent]:
 
 
 def _decided(
-    engine: "Engine", decision: Decision, found: Found, *, created: tuple[int, ...] = (), label: str | None = None
+    engine: "Engine",
+    decision: Decision,
+    found: Found,
+    *,
+    created: tuple[int, ...] = (),
+    label: str | None = None,
 ) -> None:
     engine.audit.add(Decided(decision=decision, seq=engine.seq, created=created, label=label), found)
 

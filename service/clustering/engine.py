@@ -9,8 +9,8 @@ a batch gives exactly what its items give one by one. An item's verdict comes fr
 learnt (decide, then learn). No clock, no IO, no randomness.
 
 Now and then the stream gate is fitted anew. That is a step of its own between two batches: when `is_fit_due`, whoever
-drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`. So is what people decide
-(curation.py): `prepared` reads, `carry_out` changes.
+drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`. So is what people
+decide (curation.py): `prepared` reads, `carry_out` changes.
 """
 
 from collections.abc import Iterable
@@ -34,6 +34,7 @@ from service.clustering.lifecycle import JUDGED, items_until_any_change, next_tr
 from service.clustering.members import Members, member_of
 from service.clustering.observed_check import check_observed
 from service.clustering.params import EngineParams
+from service.clustering.saying import home_of, said_of
 from service.clustering.shape import Shape, usual_of
 from service.clustering.stream_gate import FitJob, Misfit, StreamFit
 from service.clustering.variants import Cores
@@ -72,7 +73,7 @@ class Engine:
 
     def __init__(self, known: KnownArrays, labels: tuple[str, ...], params: EngineParams) -> None:
         self.labels = labels
-        """The bundle's classes, then those that people made: these only grow, since stored verdicts hold their places."""
+        """The bundle's classes, then those that people made; these only grow: stored verdicts hold their places."""
         self.bundle_classes = len(labels)
         self.space = ClusterSpace(known)
         self.gates = Gates(known, self.space, params)
@@ -188,9 +189,6 @@ class Engine:
     def curate(self, decision: Decision) -> StepResult:
         """Carry out a decision, from the next item on: `carry_out(prepared(decision))`. It takes a place in the stream.
 
-        Returns:
-            No verdicts; the events of it.
-
         Raises:
             DecisionRefused: It cannot be carried out (UnknownCluster, UnknownDecision, CannotDecide, InvalidDecision);
                 nothing was changed.
@@ -203,11 +201,11 @@ class Engine:
 
     def carry_out(self, prepared: Curation) -> StepResult:
         """Carry out what was prepared, live or from the log; raises as `curate`."""
-        events = curation.carried_out(self, prepared)
+        events = tuple(curation.carried_out(self, prepared))
         self._idle_check_at = 0
         self._weigh_claims()
         self.seq += 1
-        return StepResult(verdicts=(), events=tuple(events))
+        return StepResult(verdicts=(), events=events)
 
     def splits(self, cluster: int) -> SplitPreview:
         """What a cluster could be split into; changes nothing. Raises UnknownCluster or CannotDecide."""
@@ -245,9 +243,7 @@ class Engine:
             Misfit: These gates cannot have seen it; nothing was changed.
         """
         said, named, events = self._learn(batch)
-        return StepResult(
-            verdicts=verdicts_of(batch, said, self.labels, named=named), events=tuple(events)
-        )
+        return StepResult(verdicts=verdicts_of(batch, said, self.labels, named=named), events=tuple(events))
 
     def relearn(self, batch: Observed) -> Int64s:
         """`apply` for a replay: int64 (B,) the cluster each item got, NO_CLUSTER for none; raises as that."""
@@ -258,10 +254,8 @@ class Engine:
         assert batch.first_seq == self.seq
         width = self.stream.dim if self.gates.has_stream else 0
         rate = self.params.known_error_rate
-        promoted = {cluster: label for cluster, (label, _) in self.gates.promoted.prototypes.items()}
-        check_observed(
-            batch, D=self.gate.dim, K=self.bundle_classes, F=width, rate=rate, promoted=promoted
-        )
+        own = self.gates.promoted.classes
+        check_observed(batch, D=self.gate.dim, K=self.bundle_classes, F=width, rate=rate, promoted=own)
         births = np.zeros(len(batch), dtype=np.int64)
         t, core, claimed = batch.t.tolist(), batch.core.tolist(), batch.claimed.tolist()
         novelty, accepted, taken = batch.novelty.tolist(), batch.accepted.tolist(), batch.taken.tolist()
@@ -280,7 +274,7 @@ class Engine:
                 self.cores.count(core[at : at + 1])
                 x, z = next(fed_at)
                 cluster, births[at] = self._place(x, z, batch.ids[at], t[at], claimed[at], taken[at], events)
-                one, label = self.say(cluster, taken[at], novelty[at], accepted=accepted[at])
+                one, label = said_of(self, cluster, taken[at], novelty[at], accepted=accepted[at])
                 said.append(one)
                 if label is not None:
                     named[at] = label
@@ -290,31 +284,6 @@ class Engine:
         if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
         return said, named, events
-
-    def say(self, cluster: int, taken: int, novelty: float, *, accepted: bool) -> tuple[Said, int | None]:
-        """What a fed item is.
-
-        Args:
-            cluster: The announced cluster that it is in, or NO_CLUSTER.
-            taken: The cluster that took it for a class, or NO_CLUSTER.
-            novelty: 1 - p of all reasons, or of that class.
-            accepted: What the gates said.
-
-        Returns:
-            Kind, cluster and novelty; and its class where it is known by its cluster, which is not its nearest then.
-        """
-        if taken == NO_CLUSTER:
-            said = self.gates.verdict(novelty, cluster, accepted=accepted)
-        elif cluster in (NO_CLUSTER, self.goes_by(taken)):
-            said = VerdictKind.KNOWN, NO_CLUSTER, novelty
-        else:
-            said = VerdictKind.CLUSTER, cluster, novelty
-        label = self.lives[cluster].label if said[0] is VerdictKind.CLUSTER else None
-        return (said, None) if label is None else ((VerdictKind.KNOWN, NO_CLUSTER, said[2]), label)
-
-    def home_of(self, home: int, claimed: int, taken: int) -> int:
-        """The announced cluster whose item one is: of the ball that it lies in, of who claims it, or took it."""
-        return self.announced(home) or self.goes_by(claimed) or self.goes_by(taken)
 
     def _items_until_a_look(self) -> int:
         """Items from now, at least 1, of which no earlier one than the last makes `_moved_on` look at clusters."""
@@ -341,8 +310,8 @@ class Engine:
         """One fed item: its announced cluster or NO_CLUSTER; then learn it. z: None where a known class took it.
 
         The ball it lies in has the first word, a cluster that claims it from afar the second. Whichever cluster's item
-        it is said to be, that cluster has had an item. One that a class of people's took whose cluster is gone is learnt
-        by nobody: the class needs no cluster.
+        it is said to be, that cluster has had an item. One that a class of people's took whose cluster is gone is not
+        learnt: the class needs no cluster.
 
         Returns:
             The cluster, and the birth of the micro-cluster it went to.
@@ -353,7 +322,7 @@ class Engine:
             return NO_CLUSTER, 0
         run = db.learn(x[None], None, 0, self._learnt)
         home, birth, row, _ = self._learnt[:, 0].tolist()
-        verdict = self.home_of(home, claimed, taken)
+        verdict = home_of(self, home, claimed, taken)
         # What one claims, or a class took, is no evidence for another.
         if home != NO_CLUSTER and self.goes_by(claimed) == NO_CLUSTER and taken == NO_CLUSTER:
             count_item(self.lives[home], x, self.seq)
@@ -422,6 +391,7 @@ class Engine:
             self._advance_all(t, events)
 
     def born(self, cluster: int, t: float, parent: int | None, *, exemplars: list[str]) -> Life:
+        """A cluster begins, from nothing or as a part of another."""
         self.candidates_tested += 1
         self._idle_check_at = 0
         life = self.lives[cluster] = Life(
@@ -447,6 +417,7 @@ class Engine:
                 self._advance(life, t, events)
 
     def merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
+        """A cluster ends in another, which has its micro-clusters already."""
         was_shown = life.state in SHOWN
         absorb(self.lives, life, into, exemplars=self.params.exemplars)
         if was_shown:
@@ -505,9 +476,11 @@ class Engine:
         self._idle_check_at = self.seq + items_until_any_change(self.seq, latest, self.params)
 
     def items(self, life: Life) -> int:
+        """Items that a cluster holds."""
         return items_of(life, self.clusterer)
 
     def event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
+        """Something happened to a cluster, as it is now."""
         return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
 
     # Views

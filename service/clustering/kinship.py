@@ -68,7 +68,6 @@ class Life:
     items_to_emerge: int | None = None
     evidence: Evidence | None = None
 
-
     @property
     def is_decided(self) -> bool:
         """Whether people have decided what it is: then neither a chain nor a fit does."""

@@ -57,9 +57,7 @@ def check_observed(
             raise Misfit(f"items have {name} outside {lowest} to {highest}.")
     if not ((batch.novelty >= 0.0) & (batch.novelty <= 1.0)).all():
         raise Misfit("items have novelty outside 0 to 1.")
-    for cluster, label in zip(
-        batch.taken[is_taken].tolist(), batch.nearest[is_taken].tolist(), strict=True
-    ):
+    for cluster, label in zip(batch.taken[is_taken].tolist(), batch.nearest[is_taken].tolist(), strict=True):
         if promoted.get(cluster) != label:
             raise Misfit(f"items were taken by cluster {cluster} for a class that it is no part of.")
     if not (batch.accepted & batch.fed)[is_taken].all():

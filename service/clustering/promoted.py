@@ -136,6 +136,11 @@ class Promoted:
         """It is not any more."""
         del self.prototypes[cluster]
 
+    @property
+    def classes(self) -> dict[int, int]:
+        """The class of each cluster that is part of one."""
+        return {cluster: label for cluster, (label, _) in self.prototypes.items()}
+
     def has_class(self, label: int) -> bool:
         """Whether some cluster is part of it."""
         return any(own == label for own, _ in self.prototypes.values())

@@ -245,7 +245,9 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     demand((life.evidence is None) == is_candidate, what)
     demand((life.emerged_seq is None) == (life.items_to_emerge is None), what)
     may_be_unannounced = life.state in (ClusterState.VARIANT, ClusterState.GONE)
-    demand(life.emerged_seq is None if is_candidate else may_be_unannounced or life.emerged_seq is not None, what)
+    demand(
+        life.emerged_seq is None if is_candidate else may_be_unannounced or life.emerged_seq is not None, what
+    )
     demand(is_candidate or not (life.starts or life.moments or life.shape.items or life.repeats), what)
     demand(0 <= life.repeats < _HUGE and len(life.moments) <= MOST_MOMENTS, what)
     demand(all(life.born_seq <= moment.seq <= ledger.seq for moment in life.moments), what)
@@ -269,7 +271,10 @@ def _check_decisions(ledger: _Ledger, lives: Mapping[int, Life]) -> None:
         demand(life.label is None or 0 <= life.label < len(known), f"the class of cluster {life.id}")
         apart = [lives.get(other) for other in life.apart]
         demand(life.apart == sorted(set(life.apart)), f"what stays apart from cluster {life.id}")
-        demand(all(other and life.id in other.apart for other in apart), f"what stays apart from cluster {life.id}")
+        demand(
+            all(other and life.id in other.apart for other in apart),
+            f"what stays apart from cluster {life.id}",
+        )
         if (dismissed := life.dismissed) is not None:
             demand(0 <= dismissed.items < _HUGE and 1 <= dismissed.of < _HUGE, what)
     seqs = [one.seq for one in ledger.decided]

@@ -10,6 +10,7 @@ import numpy as np
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.gates import Said
+from service.clustering.saying import home_of, said_of
 from service.clustering.verdicts import verdicts_of
 from service.records import NO_CLUSTER, Float32s, Float64s, Int64s, Observed, Verdict
 
@@ -52,7 +53,7 @@ def homes(ready: Engine, batch: Observed) -> Int64s:
         found[batch.fed] = [
             NO_CLUSTER
             if by != NO_CLUSTER and ready.goes_by(by) == NO_CLUSTER
-            else ready.home_of(home, claimed, by)
+            else home_of(ready, home, claimed, by)
             for home, claimed, by in zip(own.tolist(), claims, taken, strict=True)
         ]
     return found
@@ -73,7 +74,7 @@ def say(ready: Engine, batch: Observed, clusters: Int64s) -> tuple[list[Said], d
         if not fed:
             said += ready.gates.passed([novelty], [accepted])
             continue
-        one, label = ready.say(cluster, taken, novelty, accepted=accepted)
+        one, label = said_of(ready, cluster, taken, novelty, accepted=accepted)
         said.append(one)
         if label is not None:
             named[n] = label

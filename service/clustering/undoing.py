@@ -2,12 +2,12 @@
 
     name, dismiss      the name, or the dismissal, of before
     promote, link      the cluster is one again, or a drift; what is known of the class otherwise stays known
-    merge              the old id is back, with its micro-clusters; of those that came since, the nearer ones are its own
+    merge              the old id is back, with its micro-clusters; of those that came since the nearer are its own
     split              the parts end in the cluster that they left, and nothing keeps them apart
 
 What builds on a decision has to be undone first, and the message says which that is: of a merge or a split whatever was
-decided later about any of the clusters, but names and dismissals; of a class, what was linked to it; of a name or a
-dismissal, the next one.
+decided later about any of the clusters, but names and dismissals; of a class, what was linked to it; of a name or
+a dismissal, the next one.
 """
 
 from dataclasses import replace
@@ -35,7 +35,7 @@ def check_undo(engine: "Engine", decision: Decision) -> None:
     one = engine.audit.decided.get(decision.undoes)
     if one is None:
         raise UnknownDecision(
-            f"No decision has the number {decision.undoes}, or it is too long ago; GET /decisions lists those there are."
+            f"No decision has the number {decision.undoes}, or it is too long ago: GET /decisions lists what there is."
         )
     what = f"Decision {one.seq} ({one.decision.action} of cluster {one.decision.cluster})"
     if one.decision.action is Action.UNDO:
@@ -156,13 +156,13 @@ def _taken_in_by(engine: "Engine", one: Decided) -> int:
     return heir(engine.lives, one.decision.into)
 
 
-def _bring_back(
-    engine: "Engine", one: Decided, life: Life, found: Found, births: tuple[int, ...]
-) -> None:
+def _bring_back(engine: "Engine", one: Decided, life: Life, found: Found, births: tuple[int, ...]) -> None:
     now = _taken_in_by(engine, one)
     life.state, life.merged_into, life.residual = found.state or ClusterState.EMERGING, None, found.residual
     life.variant_of, life.missing = found.variant_of, found.missing
     life.last_seq = engine.seq
+    if found.arrivals is not None:
+        life.arrivals.take_in(found.arrivals)
     for other in found.apart:
         if other in engine.lives:
             keep_apart(engine.lives, life.id, other)

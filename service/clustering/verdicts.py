@@ -8,7 +8,6 @@ import numpy as np
 from service.clustering.gates import Said
 from service.records import Int64s, Observed, Verdict, VerdictKind
 
-
 Named = Mapping[int, int]
 """Items of a batch that are of a known class by their cluster, by place; and that class, which is not their nearest."""
 

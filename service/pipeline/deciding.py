@@ -103,7 +103,6 @@ class Decider:
         waiting: Callable[[], list[Item]] = list,
     ) -> None:
         self._bundle = bundle
-        self._labels = bundle.manifest.labels
         self._embedder = embedder
         self._memory = memory
         self._store = store
@@ -175,11 +174,12 @@ class Decider:
         ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
         with self._metrics.lookup.time():
             stored = await self._ask(lambda: self._store.lookup(ids))
+        labels = self._memory.engine().labels
         known: dict[str, Answer] = {}
         tried = {items[n].id for n in retried}
         for id, data in zip(ids, stored, strict=True):
             if data is not None:
-                known[id] = unpack_verdict(data, id=id, labels=self._labels)
+                known[id] = unpack_verdict(data, id=id, labels=labels)
                 if id in tried:
                     await self._letters.release(id)
             elif id in self._letters and id not in tried:
@@ -252,7 +252,7 @@ class Decider:
                         count=len(observed),
                         payload=pack_items(observed, result.verdicts),
                         verdicts=[
-                            (v.id, pack_verdict(v, self._labels))
+                            (v.id, pack_verdict(v, engine.labels))
                             for v, item in zip(result.verdicts, new, strict=True)
                             if item.id is not None
                         ],

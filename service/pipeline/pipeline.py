@@ -33,9 +33,11 @@ from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
+from service.decisions import Decided, Decision, SplitPreview
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.pipeline.asking import RETRY_S, Asking
-from service.pipeline.batching import Answer, Queue, Slice
+from service.pipeline.batching import Answer, Job, Queue, Slice
+from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
@@ -43,6 +45,7 @@ from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.pausing import Pausing
 from service.pipeline.payload_limits import PayloadLimits
 from service.pipeline.payloads import Payloads
 from service.pipeline.readiness import Readiness
@@ -73,12 +76,8 @@ T = TypeVar("T")
 _READ_WAIT_S = 0.25
 """How long a reader waits for the engine to come to rest before it gets the last view, marked stale."""
 
-
 _LONG_LOG = 1000
 """Items behind the last snapshot from which on a new one is saved after a crash, so that the next is got over soon."""
-
-_PATIENCE_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Pauses before an engine that fails at anything is tried again; after the last, the process ends."""
 
 
 class Pipeline:
@@ -144,7 +143,6 @@ class Pipeline:
             0  # falls only where the durability lets Redis forget, not when the memory is dropped
         )
         self._is_serving = False
-        self._is_paused = False
         self._readiness = Readiness(queue, metrics)
         self._asking = Asking(store, self._readiness, revive_store)
         self._restoring = Restoring(
@@ -169,6 +167,7 @@ class Pipeline:
             bundle, store, memory, Payloads(store, self._asking, metrics, payload_limits)
         )
         self._tending = Tending(memory, self._fits, store, self._asking)
+        self._curating = Curating(memory, store, self._asking)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -181,6 +180,7 @@ class Pipeline:
             payloads=self.exhibits.payloads,
             waiting=queue.peek,
         )
+        self._pausing = Pausing(queue, self._readiness, self._decider)
         self.epoch = 0
 
     @property
@@ -333,7 +333,10 @@ class Pipeline:
         await self._decider.begin(self.epoch)
         try:
             while batch := await self._queue.take():
-                await self._process(batch)
+                if batch[0].job.decision is None:
+                    await self._process(batch)
+                elif not await self._curating.settle(batch[0].job):
+                    await self._start_over("a decision failed; reading the state again")
                 if not await self._tending.tend():
                     await self._start_over("a fit failed; reading the state again")
                 await self._saving.tend(self._durable_seq)
@@ -390,7 +393,7 @@ class Pipeline:
         except (EngineFails, TooManyQuarantined) as trouble:
             self._metrics.failed.inc(len(items))
             self._fail(batch, trouble)
-            await self._pause(trouble)
+            await self._pausing.pause(trouble)
             return
         except Exception:
             log.exception("batch_failed", items=len(items))
@@ -415,34 +418,6 @@ class Pipeline:
         for part in batch:
             part.job.fail(error)
 
-    async def _pause(self, trouble: EngineFails | TooManyQuarantined) -> None:
-        """Serve nothing until the engine is well again, or quarantine has room.
-
-        Raises:
-            EngineFails: It does not get well. A process that starts anew may; what it had in hand is noted.
-        """
-        self._is_paused = True
-        self._readiness.unready(str(trouble))
-        self._queue.fail_all(trouble)
-        try:
-            if isinstance(trouble, TooManyQuarantined):
-                while not self._decider.has_room and not self._readiness.is_stopping:  # noqa: ASYNC110 - time has to pass
-                    await asyncio.sleep(_PATIENCE_S[0])
-            else:
-                await self._until_well(trouble)
-        finally:
-            self._is_paused = False
-        log.info("goes_on", after=type(trouble).__name__)
-        self._readiness.ready()
-
-    async def _until_well(self, trouble: EngineFails) -> None:
-        for pause in _PATIENCE_S:
-            await asyncio.sleep(pause)
-            if self._readiness.is_stopping or await self._decider.is_well(with_step=True):
-                return
-            self._readiness.unready(str(trouble))
-        raise trouble
-
     def _present(self) -> Engine:
         if self._engine is None:
             raise NotReady("The state is being read; ask again in a moment.")
@@ -461,18 +436,42 @@ class Pipeline:
 
     async def _rebuild(self, reason: str) -> None:
         """Read the state again after an engine crashed; what is sent meanwhile waits."""
-        with contextlib.nullcontext() if self._is_paused else self._readiness.briefly():
+        with contextlib.nullcontext() if self._pausing.is_paused else self._readiness.briefly():
             self._readiness.unready(reason)
             await self._restore()
             if self._durable_seq - self._saving.seq >= _LONG_LOG:  # it may crash again, and soon
                 await self._saving.now(self._durable_seq)
-            if not self._is_paused:
+            if not self._pausing.is_paused:
                 self._readiness.ready()
 
     def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
 
-    # Reading
+    # Deciding about clusters, and reading
+
+    async def curate(self, decision: Decision) -> Decided:
+        """Carry out a decision in its turn; durable when this returns. Sent again under its key, the same answer.
+
+        Raises:
+            DecisionRefused, KeyReused: Nothing was changed.
+            Unavailable: It may or may not be durable: send the same again.
+        """
+        job = Job([], asyncio.get_running_loop().create_future(), decision=decision)
+        self._queue.offer(job)
+        await job.done
+        assert job.decided is not None
+        return job.decided
+
+    async def splits(self, cluster: int) -> SplitPreview:
+        """What a cluster could be split into.
+
+        Raises:
+            DecisionRefused: It cannot be.
+            NotReady: The stream is not served now.
+        """
+        if self._engine is None:
+            raise NotReady(f"There is no state to show yet: {self.reason}.")
+        return await self._curating.splits(cluster)
 
     async def view(self, *, with_hash: bool = False) -> StreamView:
         """The durable state now; the last one seen when the store keeps us waiting.

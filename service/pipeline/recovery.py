@@ -33,7 +33,8 @@ def replay(engine: Engine, records: Sequence[LogRecord]) -> None:
     try:
         for entry in unpack_entries((record.first_seq, record.payload) for record in records):
             _learn(engine, entry)
-    except (Misfit, DecisionRefused, EntryUnreadable):  # nothing of the joined batch was learnt: which of its entries is it?
+    except (Misfit, DecisionRefused, EntryUnreadable):
+        # Nothing of the joined batch was learnt: which of its entries is it?
         for record in records:
             if record.first_seq >= engine.seq:
                 replay_entry(engine, unpack_entry(record.payload, first_seq=record.first_seq))

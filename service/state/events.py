@@ -12,7 +12,8 @@ for whoever commits it, and a resend that the store recognises adds none. A repl
 again, and writes none. Besides, each has a number, from 1: two that follow each other in the outbox, and whose numbers
 do not, have had others between them that left, since no more than MOST_EVENTS are kept.
 
-The stored form is the message of `/watch` without its `type`, as JSON: `{"event", "seq", "t", "cluster", "other_id"}`.
+The stored form is the message of `/watch` without its `type`, as JSON: `{"event", "seq", "t", "cluster", "other_id",
+"decision", "label"}`.
 What reads it looks at few fields and hands on the rest as it is, so that one of another version can be told, too.
 """
 
@@ -39,6 +40,8 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     t: float
     cluster: object
     other_id: int | None
+    decision: int | None
+    label: str | None
 
 
 class AboutCluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +120,15 @@ def pack_events(events: Iterable[ClusterEvent]) -> tuple[bytes, ...]:
     """Events as `Append.events` takes them."""
     return tuple(
         msgspec.json.encode(
-            _Stored(event=e.kind.value, seq=e.seq, t=e.t, cluster=e.cluster, other_id=e.other_id)
+            _Stored(
+                event=e.kind.value,
+                seq=e.seq,
+                t=e.t,
+                cluster=e.cluster,
+                other_id=e.other_id,
+                decision=e.decision,
+                label=e.label,
+            )
         )
         for e in events
     )

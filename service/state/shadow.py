@@ -89,6 +89,11 @@ class Shadows:
         self._from_nothing = False
         self.told: dict[str, Gist] = {}
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that verdicts may name: the bundle's, and those that people made so far."""
+        return max((shadow.engine.labels for shadow in self._shadows), key=len, default=self._labels)
+
     def start_from_nothing(self) -> None:
         """The log is complete: a third way to the head is all of it."""
         self._from_nothing = True

@@ -118,7 +118,6 @@ class _Audit:
     ) -> None:
         self._reader = reader
         self._keys = reader.keys
-        self._labels = labels
         self._progress = progress
         self._found = Findings()
         self._shadows = Shadows(self._found, known, labels)
@@ -299,7 +298,7 @@ class _Audit:
         if data is None:
             return "has no verdict"
         try:
-            verdict = unpack_verdict(data, id=batch.ids[n], labels=self._labels)
+            verdict = unpack_verdict(data, id=batch.ids[n], labels=self._shadows.labels)
         except EntryUnreadable:
             return "has a verdict that cannot be read"
         if verdict.seq != batch.first_seq + n:
@@ -366,7 +365,7 @@ class _Audit:
         H = head.horizon
         for field, data in page:
             try:
-                verdict = unpack_verdict(data, id=_shown(field), labels=self._labels)
+                verdict = unpack_verdict(data, id=_shown(field), labels=self._shadows.labels)
             except EntryUnreadable:
                 self._found.failed("ids", f"{_shown(field)} has a verdict that cannot be read")
                 continue

@@ -26,7 +26,19 @@ LABELS = ("cat", "dog", "äffchen")
 
 FLOATS = st.floats(allow_nan=False)
 
-COLUMNS = ("t", "nearest", "accepted", "fed", "core", "claimed", "taken", "novelty", "distance", "features", "z_fed")
+COLUMNS = (
+    "t",
+    "nearest",
+    "accepted",
+    "fed",
+    "core",
+    "claimed",
+    "taken",
+    "novelty",
+    "distance",
+    "features",
+    "z_fed",
+)
 
 
 @st.composite
