@@ -25,6 +25,17 @@ TESTED_ELSEWHERE = {
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/cli/test_classify.py",
+    # What commands open and say, seen through them; and what they do together, out of a stream and back.
+    "service/cli/opening.py": "tests/service/cli/test_state.py",
+    "service/cli/mending.py": "tests/service/cli/test_main.py",
+    "service/cli/export.py": "tests/service/cli/test_round_trip.py",
+    "service/cli/upgrade.py": "tests/service/cli/test_round_trip.py",
+    "service/cli/backtest.py": "tests/service/cli/test_round_trip.py",
+    "service/roundtrip/backtesting.py": "tests/service/cli/test_round_trip.py",
+    "service/roundtrip/standing.py": "tests/service/roundtrip/test_exporting.py",
+    "service/roundtrip/tables.py": "tests/service/roundtrip/test_writers.py",
+    "service/state/moving.py": "tests/service/roundtrip/test_upgrading.py",
+    "service/state/ordered.py": "tests/service/state/test_exporting.py",
     # Parts of the pipeline, seen through it.
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",
@@ -49,6 +60,7 @@ TESTED_ELSEWHERE = {
 """Sources without a test file of their own -> where their behaviour is tested."""
 
 TOPICS = {
+    "tests/service/cli/test_round_trip.py",  # export, train, backtest and upgrade, one after another
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
     "tests/service/api/test_http_page.py",  # the examples of docs/http.md

@@ -162,7 +162,9 @@ def show(diff: "Diff", console: Console) -> None:
         becomes = Text("ends: no payload of it is at hand", style="yellow")
         if fate.is_kept:
             becomes = Text("kept")
-            if fate.share is not None and fate.share > 0.5:
+            if fate.label in diff.gained:
+                becomes = Text(f"kept; the new bundle knows its class {fate.label}")
+            elif fate.share is not None and fate.share > 0.5:
                 becomes = Text(f"kept; {fate.share:.0%} of it is {fate.becomes} to the new bundle")
         table.add_row(
             str(fate.cluster),

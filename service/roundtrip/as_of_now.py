@@ -44,7 +44,7 @@ class AsOfNow:
         self._lives = engine.lives
         self._labels = engine.labels
         own, promoted = engine.bundle_classes, engine.gates.promoted
-        self._by = {label: BY_VERDICT for label in engine.labels[:own]}
+        self._by = dict.fromkeys(engine.labels[:own], BY_VERDICT)
         self._by |= {
             label: BY_DECISION for k, label in enumerate(engine.labels) if k >= own and promoted.has_class(k)
         }

@@ -82,6 +82,7 @@ async def backtest(
         NotTested: The clusterer would be another, or the log lacks what the settings need.
         NotReadable, ReplayMismatch: As an export.
     """
+    _check_log(reader, head)
     known, labels = bundle.known, bundle.manifest.labels
     was = await start_of(reader, head.prev, known, labels)
     test: Twins | None = None if was is None else Twins(was, snapshot.copy_of(was), changes)
@@ -96,8 +97,7 @@ async def backtest(
         test.step(entry)
 
     await walk(reader, head, head.trimmed, each, progress)
-    if test is None:
-        raise NotTested(f"Stream {reader.keys.stream} is empty: nothing has been sent to it yet.")
+    assert test is not None
     return Tested(
         stream=reader.keys.stream,
         from_seq=head.trimmed,
@@ -109,6 +109,14 @@ async def backtest(
         left_out=test.left_out,
         own_fits=test.own_fits,
     )
+
+
+def _check_log(reader: StreamReader, head: Head) -> None:
+    if head.seq == head.trimmed:
+        raise NotTested(
+            f"Nothing has been sent to stream {reader.keys.stream} since its log began at seq {head.trimmed}: there is "
+            "nothing to replay."
+        )
 
 
 # Another bundle
@@ -143,6 +151,7 @@ async def through_another(
         NotTested: No item of the log is at hand, or the other bundle does not take them.
         NotReadable, ReplayMismatch: As an export.
     """
+    _check_log(reader, head)
     wanted: set[str] = set()
 
     def note(_: int, entry: Entry) -> None:

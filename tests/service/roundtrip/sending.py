@@ -102,7 +102,13 @@ class Sending:
     async def decide(self, action: Action, cluster: int, **said: object) -> None:
         """What a person decides."""
         made = Decision(
-            key=f"d{self.engine.seq}", action=action, cluster=cluster, t=2e6, who="ann", why="=so", **said  # type: ignore[arg-type]
+            key=f"d{self.engine.seq}",
+            action=action,
+            cluster=cluster,
+            t=2e6,
+            who="ann",
+            why="=so",
+            **said,  # type: ignore[arg-type]
         )
         prepared = self.engine.prepared(made)
         wanted = Append(first_seq=self.engine.seq, count=1, payload=pack_curate(prepared), verdicts=())

@@ -1,5 +1,6 @@
 """A stream as tables: every verdict as it was given, and beside it what holds now; whole, or not at all."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from service.roundtrip import exporting
 from service.roundtrip.exporting import MANIFEST, WHAT, Exported, Items, export
 from service.roundtrip.standing import NotReadable
 from service.state.keys import Keys
+from service.state.reading import StreamReader
+from service.state.wire import Wire
 from tests.service import digits
 from tests.service.roundtrip.sending import Sending, a_stream, quiet, reader, sent
 from tests.service.state.conftest import MakeStore
@@ -32,7 +35,7 @@ async def exported(
     form: str = "jsonl",
     what: tuple[str, ...] = WHAT,
 ) -> Exported:
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     return await export(
         reader(client, stream, digits.bundle()),
         digits.bundle(),
@@ -78,7 +81,7 @@ async def test_every_verdict_is_there_as_it_was_given(
 async def test_what_holds_now_goes_by_clusters_and_members(
     client: "Redis", stream: str, sending: Sending, tmp_path: Path
 ) -> None:
-    """A known item is of its class by its verdict; one of a cluster belongs to it, though it came before it was told."""
+    """A known item is of its class by its verdict; one of a cluster belongs to it, though it came before that was."""
     await exported(client, stream, tmp_path / "out")
     found = {row["id"]: row for row in rows(tmp_path / "out", "verdicts")}
     members = {
@@ -180,27 +183,19 @@ async def test_a_stream_that_is_saved_meanwhile_is_read_anew(
     """The export is of one instant: the later one."""
     later = iter([True])
 
-    def busy(stage: str, done: int, total: int, note: str) -> None:
-        quiet(stage, done, total, note)
-
     async def save() -> None:
         await sending.store.acquire()
         await sending.send(600, 640)
         await sending.save()
         await sending.store.release()
 
-    class Moving(type(reader(client, stream, digits.bundle()))):  # type: ignore[misc]  # a reader that is overtaken
-        async def names(self) -> dict[str, str]:
-            return await super().names()
-
+    class Overtaken(StreamReader):
         async def count(self, generations: Any) -> list[int]:
             if next(later, False):
                 await save()
             return await super().count(generations)
 
-    from service.state.wire import Wire
-
-    moving = Moving(Wire(client), Keys(stream, digits.bundle().manifest.bundle_id))
+    moving = Overtaken(Wire(client), Keys(stream, digits.bundle().manifest.bundle_id))
     done = await export(
         moving,
         digits.bundle(),
@@ -209,7 +204,7 @@ async def test_a_stream_that_is_saved_meanwhile_is_read_anew(
         what=("verdicts",),
         items=None,
         version="0",
-        progress=busy,
+        progress=quiet,
     )
 
     assert sending.engine.seq == done.seq == 641

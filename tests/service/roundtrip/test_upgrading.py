@@ -1,4 +1,4 @@
-"""A stream moved to another bundle, and back: all is kept that can be, and a death at any step leaves one or the other."""
+"""A stream moved to another bundle, and back: all is kept that can be; a death at any step leaves one or the other."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -51,25 +51,25 @@ class Rig:
             horizon=1000,
         )
 
-    async def _place(self, bundle: Bundle, client: Any, token: str) -> Place:
+    async def _place(self, bundle: Bundle, client: Any, mark: str) -> Place:
         store = self.store(bundle, "mover", client)
         await store.open()
         wire = Wire(client or self.client)
-        return Place(wire=wire, store=store, lease_s=5.0, is_alone=False, token=token, progress=quiet)
+        return Place(wire=wire, store=store, lease_s=5.0, is_alone=False, token=mark, progress=quiet)
 
     async def up(
         self,
         *,
         asks: Any = yes,
         client: Any = None,
-        token: str = "t1",
+        mark: str = "t1",
         items: Any = sent,
     ) -> Upgraded:
-        place = await self._place(OLD(), client, token)
+        place = await self._place(OLD(), client, mark)
         return await upgrade(place, OLD(), NEW(), PARAMS, embeds=net().embed, items=items, asks=asks)
 
-    async def back(self, *, asks: Any = yes, client: Any = None, token: str = "t2") -> Upgraded:
-        place = await self._place(NEW(), client, token)
+    async def back(self, *, asks: Any = yes, client: Any = None, mark: str = "t2") -> Upgraded:
+        place = await self._place(NEW(), client, mark)
         return await step_back(place, NEW(), OLD(), asks=asks)
 
     async def bundle_id(self) -> str:
@@ -211,9 +211,9 @@ async def test_there_is_one_step_back_only_to_what_is_kept(rig: Rig, sending: Se
 async def test_it_can_be_moved_again_and_again(rig: Rig, sending: Sending) -> None:
     """Up, back, up: what an earlier move kept leaves, and nothing lies about."""
     for turn in range(2):
-        await rig.up(token=f"u{turn}")
-        await rig.back(token=f"b{turn}")
-    await rig.up(token="t9")
+        await rig.up(mark=f"u{turn}")
+        await rig.back(mark=f"b{turn}")
+    await rig.up(mark="t9")
 
     assert {} == faults(await rig.verified(NEW()))
     assert sending.engine.seq == (await rig.engine(NEW())).seq
@@ -249,7 +249,7 @@ async def test_what_the_stream_has_beside_its_state_goes_along(rig: Rig, sending
 
 
 class Dying:
-    """A client of a process that is killed: so many commands get through, the last of them perhaps without its reply."""
+    """A client of a process that is killed: so many commands get through, the last perhaps without its reply."""
 
     def __init__(self, client: "Redis", lives: int, *, is_reply_lost: bool) -> None:
         self._client = client
@@ -290,13 +290,13 @@ async def test_killed_at_any_command_it_is_of_the_one_or_of_the_other(
     ids = [v.id for v in given]
     seen = set()
     if is_back:
-        await rig.up(token="t0")
+        await rig.up(mark="t0")
     start, end = (NEW(), OLD()) if is_back else (OLD(), NEW())
     for lives in range(1, 60):
         await rig.client.delete(Keys(rig.stream, "x").lease)
         dying = Dying(rig.client, lives, is_reply_lost=is_reply_lost)
         try:
-            await (rig.back if is_back else rig.up)(client=dying, token=f"k{lives}")
+            await (rig.back if is_back else rig.up)(client=dying, mark=f"k{lives}")
             died = False
         except (StoreUnavailable, rx.ConnectionError):
             died = True
