@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.export import IdColumn, Sent, TextColumn
-from service.cli.opening import connected, read, reader_of, settings_of
+from service.cli.opening import connected, net_of, read, reader_of, settings_of
 from service.cli.progress import stages
 from service.lines.parsing import Columns
 
@@ -61,7 +61,6 @@ def backtest(
 
     Another bundle: [bold]firstseen backtest bundles/digits --bundle bundles/digits-2 --items items.jsonl[/bold]
     """
-    from service.embedding import Embedder
     from service.pipeline.starting import starting_params
     from service.roundtrip.backtesting import backtest as replay_with
     from service.roundtrip.backtesting import through_another
@@ -91,7 +90,7 @@ def backtest(
                             known_error_rate=calibration.known_error_rate,
                             cluster_radius=calibration.cluster_radius,
                         )
-                        net = Embedder(other, device=settings.device, threads=settings.threads)
+                        net = net_of(other, settings)
                         return await through_another(
                             reader,
                             head,

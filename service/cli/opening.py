@@ -1,8 +1,9 @@
 """What a command that works on a stream's state opens: settings, bundle, a client of the store, a reader of it."""
 
 import os
+import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from model.bundle import Bundle
+    from service.embedding import Embedder
     from service.state.reading import StreamReader
     from service.state.wire import Wire
 
@@ -33,6 +35,14 @@ def read(bundle: Path) -> "Bundle":
     from model.bundle import read_bundle
 
     return read_bundle(bundle)
+
+
+def net_of(bundle: "Bundle", settings: Settings) -> "Embedder":
+    """The bundle's net. What it logs goes to standard error: standard output is for results."""
+    from service.embedding import Embedder
+
+    with redirect_stdout(sys.stderr):
+        return Embedder(bundle, device=settings.device, threads=settings.threads)
 
 
 @asynccontextmanager

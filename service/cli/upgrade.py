@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.export import IdColumn, Sent, TextColumn
-from service.cli.opening import client_of, read, reader_of, settings_of
+from service.cli.opening import client_of, net_of, read, reader_of, settings_of
 from service.cli.progress import stages
 from service.lines.parsing import Columns
 
@@ -68,7 +68,6 @@ def upgrade(
 
     Back: [bold]firstseen upgrade bundles/digits-2 bundles/digits --back[/bold]
     """
-    from service.embedding import Embedder
     from service.pipeline.starting import starting_params
     from service.roundtrip.sent import sent
     from service.roundtrip.upgrading import Place, step_back
@@ -117,7 +116,7 @@ def upgrade(
                 )
                 if back:
                     return await step_back(place, found, wanted, asks=asks)
-                net = Embedder(wanted, device=settings.device, threads=settings.threads)
+                net = net_of(wanted, settings)
                 return await move(place, found, wanted, params, embeds=net.embed, items=brought, asks=asks)
 
     done = asyncio.run(run(read(bundle), read(to)))

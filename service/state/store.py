@@ -92,13 +92,13 @@ class Sizes:
 class StreamStore:
     """The durable state of one stream, read and written by one owner at a time.
 
-    client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without
-    spaces, unique per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items
-    whose ids are surely remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can
-    lose acknowledged items become warnings; durability: when a write counts as done (durability.py).
+    client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without spaces, unique
+    per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items whose ids are surely
+    remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can lose acknowledged items become
+    warnings; durability: when a write counts as done (durability.py).
 
-    Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured
-    when Redis denies access. Methods that write raise Fenced when the stream has another owner.
+    Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured when
+    Redis denies access. Methods that write raise Fenced when the stream has another owner.
     """
 
     def __init__(
@@ -229,9 +229,7 @@ class StreamStore:
         SequenceConflict (it does not start at the next seq, or differs from what is there), DuplicateIds.
         """
         if not 1 <= batch.count <= self._horizon:
-            raise ValueError(
-                f"a batch of {batch.count} items; append 1 to {self._horizon} (the horizon) at once"
-            )
+            raise ValueError(f"a batch of {batch.count} items; append 1 to {self._horizon} at once")
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
         ids, fields = (keys.ids(generation - back) for back in range(3)), verdict_fields(batch.verdicts)
@@ -262,8 +260,8 @@ class StreamStore:
     async def load(self) -> Loaded:
         """The newest snapshot that is intact, and how far the log goes. Needs no ownership.
 
-        A bad current generation falls back to the one before, or, before there is a second one, to the whole
-        log. Raises SnapshotCorrupt when nothing is left that the log continues.
+        A bad current generation falls back to the one before, or, before there is a second one, to the whole log.
+        Raises SnapshotCorrupt when nothing is left that the log continues.
         """
         head = await self._head()
         seq = int(head.get(b"seq", 0))
