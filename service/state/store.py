@@ -159,9 +159,8 @@ class StreamStore:
     async def acquire(self, *, steal: bool = False) -> int:
         """Become the owner; returns the new epoch. Every older token is dead from this moment.
 
-        steal takes a lease that is still alive (for an operator, or where a lock elsewhere proves the owner
-        dead). Raises LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). A call whose
-        outcome is unknown can be made again.
+        steal takes a lease that is still alive (for an operator, or where a lock elsewhere proves the owner dead).
+        Raises LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). Can be made again.
         """
         self._epoch = 0
         keys = self._keys
