@@ -37,6 +37,8 @@ TESTED_ELSEWHERE = {
     "service/state/moving.py": "tests/service/roundtrip/test_upgrading.py",
     "service/state/ordered.py": "tests/service/state/test_exporting.py",
     # Parts of the pipeline, seen through it.
+    "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
+    "service/describing/evidence.py": "tests/service/api/test_evidence.py",
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",
     "service/report/style.py": "tests/service/report/test_page.py",

@@ -1,4 +1,4 @@
-"""The evidence of a cluster over HTTP: what it is made of, what sets it apart, and forgetting what its items looked like.
+"""The evidence of a cluster over HTTP: what it is made of, what sets it apart; and forgetting what items looked like.
 
 Everything in it that a client sent (ids, texts, cells, and names made of them) is data: JSON strings, and pictures that
 are PNG made here. Whoever shows it shows it as text.

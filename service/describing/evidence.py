@@ -288,7 +288,7 @@ def _verdict(engine: Engine, life: Life, view: Cluster) -> Verdict:
     else:
         reason = (
             f"No known class is missing items since it came; the nearest, {view.nearest!r}, lies "
-            f"{view.nearest_distance:.1f} radii of a class away."
+            f"{view.nearest_distance:.1f} class radii away."
         )
     answer = Answer.NEW if of is None else Answer.DRIFT
     return Verdict(

@@ -7,9 +7,10 @@ ratio and its standard error are (Monroe, Colaresi and Quinn 2008, "Fightin' Wor
     a = A f    ratio = ln (y + a) / (n + A - y - a)  -  ln (x + a) / (m + A - x - a)
     z = ratio / sqrt(1 / (y + a) + 1 / (x + a))
 
-and a term is told of where z is above ENOUGH, the largest first. Elsewhere are texts of other clusters, the few texts
-that the bundle has, and, where its net counts words (`model/networks/tfidf.py`), the share of the texts that it was
-fitted to that have a term: these count as FITTED texts.
+and a term is told of where z is above ENOUGH and its share at least LIFT times that elsewhere, the surest first. One
+that more than COMMON of many other texts have names nothing, however sure it is that this cluster has it more.
+Elsewhere are texts of other clusters, the few texts that the bundle has, and, where its net counts words
+(`model/networks/tfidf.py`), the share of the texts that it was fitted to that have a term: these count as FITTED texts.
 
 A pair is told of only where both its words are, and of terms that share a word only the first.
 
@@ -29,9 +30,12 @@ from model.bundle import Bundle
 
 MOST_TERMS: Final = 10
 ENOUGH: Final = 1.64
+LIFT: Final = 3.0
+COMMON: Final = 0.05
 PRIOR: Final = 10.0
 FITTED: Final = 200.0
 
+_MANY: Final = 50
 _LONGEST_READ: Final = 4000
 _LONGEST_WORD: Final = 40
 _WORD: Final = re.compile(r"\w+")
@@ -78,7 +82,12 @@ def distinguishing(
             share=round(y / n, 6),
             elsewhere=round(x / m, 6) if m else 0.0,
         )
-    told = {term for term, found in judged.items() if found.z > ENOUGH}
+    rare = COMMON if m >= _MANY else 1.0
+    told = {
+        term
+        for term, found in judged.items()
+        if found.z > ENOUGH and LIFT * found.elsewhere <= found.share and found.elsewhere <= rare
+    }
     chosen: list[Term] = []
     used: set[str] = set()
     for term in sorted(told, key=lambda term: (-judged[term].z, -len(term), term)):

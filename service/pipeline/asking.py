@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import structlog
 
-from service.pipeline.readiness import Readiness
 from service.errors import NotReady, StoreAway
+from service.pipeline.readiness import Readiness
 from service.state.errors import EmbeddedServerFailed, Fenced, StoreMisconfigured, StoreUnavailable
 from service.state.store import StreamStore
 

@@ -246,7 +246,7 @@ class Decider:
                             observed = engine.decide(z, ids, t)
                             is_halfway = True
                             result = engine.apply(observed)
-                    change = self._payloads.changed(ids, new)
+                    change = self._payloads.changed(engine, ids, new)
                     record = Append(
                         first_seq=observed.first_seq,
                         count=len(observed),

@@ -3,8 +3,8 @@
     engine ─ members of its clusters ─► what entered, what left ─► Append.keep, Append.forget ─► one Function
 
 The engine says by itself who is a member (`service.clustering.members`), so this is bookkeeping: after each step it
-looks at the clusters whose members changed, and compares. Known items are members of nothing and cost nothing. What a
-batch changes is written with it; what changes without a batch (a fit, a decision, a cluster that goes) with the next.
+looks at the clusters whose members changed, and compares. Known items are members of nothing and cost nothing. Whatever
+step changed them, it is written with that step's entry of the log.
 
 Two bounds are the operator's: bytes of one payload, and of all payloads of a stream. A payload over the first is not
 kept; nor is one for which there is no room until others leave. The member is there all the same, without its payload.
@@ -83,15 +83,16 @@ class Payloads:
         self._left = sizes.keys() - self._held.keys()
         self._metrics.payload_bytes.set(self._total)
 
-    def changed(self, ids: Sequence[str], items: Sequence[Item]) -> Change:
-        """What is to be kept and forgotten now that a batch was stepped; from here on that counts as done.
+    def changed(self, engine: Engine, ids: Sequence[str] = (), items: Sequence[Item] = ()) -> Change:
+        """What is to be kept and forgotten now that this engine made a step; from here on that counts as done.
 
         Args:
-            ids: (B,) of the batch.
+            engine: After the step. One that is not followed yet changes nothing: then it comes later.
+            ids: (B,) of the batch; none of a step that is no batch.
             items: (B,)
         """
-        engine = self._engine
-        assert engine is not None
+        if engine is not self._engine:
+            return Change()
         if self._limits.keep:
             self._look(engine)
         forget = tuple(sorted(self._left & self._sizes.keys()))

@@ -163,11 +163,10 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self.exhibits = Exhibits(
-            bundle, store, memory, Payloads(store, self._asking, metrics, payload_limits)
-        )
-        self._tending = Tending(memory, self._fits, store, self._asking)
-        self._curating = Curating(memory, store, self._asking)
+        payloads = Payloads(store, self._asking, metrics, payload_limits)
+        self.exhibits = Exhibits(bundle, store, memory, payloads)
+        self._tending = Tending(memory, self._fits, store, self._asking, payloads)
+        self._curating = Curating(memory, store, self._asking, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -177,7 +176,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
-            payloads=self.exhibits.payloads,
+            payloads=payloads,
             waiting=queue.peek,
         )
         self._pausing = Pausing(queue, self._readiness, self._decider)

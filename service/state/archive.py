@@ -20,8 +20,8 @@ changed, dropped, repeated or moved is found at its place; a file that is cut ha
     hooks    kind, fields [[name, value], ...] `hook`: the webhooks; `pending`: what they are still to be told
     end      entries, ids, chunks, dlq, events, payloads, hooks     how many there were
 
-Version 1 had neither events nor payloads nor hooks, and is read as a stream without them. Webhooks come with their secrets: a file
-is as worth guarding as the store.
+Version 1 had neither events nor payloads nor hooks, and is read as a stream without them. Webhooks come with their
+secrets, and items with what they looked like: a file is as worth guarding as the store.
 
 Equal states give equal files. Lease and owner are left out, as is a save under way: they belong to a process. Ids,
 names, values and payloads are bytes, as in Redis. Frames are of a few hundred kilobytes, so writer and reader need no

@@ -418,7 +418,7 @@ class StreamStore:
         return f"{self._epoch} {self._owner}"
 
     def _leaving(self, head: Mapping[bytes, bytes]) -> Description | None:
-        """What the next flip drops: the snapshot before the previous, or a current one known to be bad."""
+        """The snapshot that the next flip drops: the one before the previous, or a current one known to be bad."""
         if b"cur" in head:
             current = Description.parse(head[b"cur"])
             if current.generation == self._bad_generation:

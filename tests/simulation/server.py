@@ -399,7 +399,7 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
     name.upper().encode(): getattr(SimulatedServer, f"_{name}")
     for name in (
         *("get", "mget", "set", "setrange", "pttl", "pexpire", "exists", "keys"),
-        *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hincrby"),
+        *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hstrlen", "hincrby"),
         *("sadd", "scard", "sismember", "smembers"),
         *("xadd", "xrange", "xlen", "xdel", "xtrim"),
         *("function", "fcall", "ping", "info", "config", "waitaof"),
