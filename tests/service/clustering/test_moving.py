@@ -9,6 +9,8 @@ import pytest
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.moving import Moved, moved
+from service.decisions import Action, Decision
+from service.errors import CannotDecide
 from service.records import ANNOUNCED, ClusterState, Float32s, VerdictKind
 from tests.service.clustering.overlapping import APART, FAR, LABELS, PARAMS, D, Driven, K, overlapping
 from tests.service.known_of import known_of
@@ -17,7 +19,7 @@ TURN = np.linalg.qr(np.random.default_rng(5).normal(size=(D, D)))[0].astype(np.f
 """Another embedding: the same world, turned."""
 
 
-def turned_known() -> Any:  # noqa: ANN401 - a bundle's arrays
+def turned_known() -> Any:
     world, rng = overlapping(), np.random.default_rng(7)
     y_fit, y_cal = np.repeat(np.arange(K), 200), np.arange(2000) % K
     return known_of(world.items(rng, y_fit) @ TURN, y_fit, world.items(rng, y_cal) @ TURN, y_cal)
@@ -169,3 +171,97 @@ def test_a_stream_of_nothing_can_be_moved() -> None:
     after = moved(fresh, KNOWN, LABELS, PARAMS, {}).engine
 
     assert 1 == snapshot.load(snapshot.dump(after), KNOWN, LABELS).seq
+
+
+# What people decided
+
+
+def decide(engine: Engine, action: Action, cluster: int, **said: Any) -> int:
+    """The number of the decision."""
+    seq = engine.seq
+    engine.curate(Decision(key=f"d{seq}", action=action, cluster=cluster, t=0.0, who="ann", **said))
+    return seq
+
+
+def of(driven: Driven, new_class: int) -> int:
+    """The cluster of one of the new classes."""
+    centre = overlapping().centers[new_class]
+    lives = [life for life in driven.engine.lives.values() if life.state in ANNOUNCED]
+    return min(lives, key=lambda life: float(np.linalg.norm(life.members.z.mean(axis=0) - centre))).id
+
+
+def said_of(engine: Engine, new_class: int) -> list[str | None]:
+    """What an engine in the other space says of fresh items of a class."""
+    z = overlapping().items(np.random.default_rng(3), np.full(60, new_class)) @ TURN
+    ids, t = tuple(f"f{k}" for k in range(60)), np.zeros(60)
+    return [v.label for v in engine.step(z.astype(np.float32), ids, t).verdicts]
+
+
+def test_a_class_that_people_made_goes_on() -> None:
+    """Its items are known by its label, as before; names and decisions are listed."""
+    driven, embedded = lived()
+    elk = of(driven, APART)
+    decide(driven.engine, Action.NAME, elk, label="antlers")
+    decide(driven.engine, Action.PROMOTE, elk, label="elk")
+    after = move(driven, embedded).engine
+    life = after.lives[elk]
+
+    assert (*LABELS, "elk") == after.labels
+    assert ("antlers", "elk") == (life.name, after.labels[life.label or 0])
+    assert driven.engine.decisions == after.decisions
+    assert said_of(after, APART).count("elk") > 40
+    assert snapshot.load(snapshot.dump(after), KNOWN, LABELS)
+
+
+def test_it_is_the_new_bundles_class_where_that_has_one() -> None:
+    """There is one class of the name, and not two."""
+    driven, embedded = lived()
+    elk = of(driven, APART)
+    decide(driven.engine, Action.PROMOTE, elk, label="elk")
+    labels = ("ant", "bee", "elk", "dog")
+    result = move(driven, embedded, labels)
+
+    assert labels == result.engine.labels
+    assert labels.index("elk") == result.engine.lives[elk].label
+    assert "elk" == next(fate.label for fate in result.fates if fate.cluster == elk)
+    assert snapshot.load(snapshot.dump(result.engine), KNOWN, labels)
+
+
+def test_a_promotion_can_be_undone_after_a_move() -> None:
+    """What it found still means something."""
+    driven, embedded = lived()
+    elk = of(driven, APART)
+    seq = decide(driven.engine, Action.PROMOTE, elk, label="elk")
+    after = move(driven, embedded).engine
+    decide(after, Action.UNDO, elk, undoes=seq)
+
+    assert after.lives[elk].label is None
+    assert "elk" not in said_of(after, APART)
+
+
+def test_a_merge_cannot_be_undone_after_a_move() -> None:
+    """It goes by micro-clusters of before; the heir stays one, and is told so."""
+    driven, embedded = lived()
+    one, other = of(driven, APART), of(driven, FAR)
+    seq = decide(driven.engine, Action.MERGE, other, into=one)
+    after = move(driven, embedded).engine
+
+    assert one == after.lives[other].merged_into
+    with pytest.raises(CannotDecide, match="too long ago"):
+        decide(after, Action.UNDO, other, undoes=seq)
+    assert snapshot.load(snapshot.dump(after), KNOWN, LABELS)
+
+
+def test_a_class_of_which_nothing_is_at_hand_ends_with_its_cluster() -> None:
+    """Its decision stays listed, and the state is sound."""
+    driven, embedded = lived()
+    elk = of(driven, APART)
+    seq = decide(driven.engine, Action.PROMOTE, elk, label="elk")
+    own = set(driven.engine.lives[elk].members.ids)
+    result = move(driven, {id: z for id, z in embedded.items() if id not in own})
+
+    assert driven.engine.decisions == result.engine.decisions
+    assert "elk" not in said_of(result.engine, APART)
+    with pytest.raises(CannotDecide):
+        decide(result.engine, Action.UNDO, elk, undoes=seq)
+    assert snapshot.load(snapshot.dump(result.engine), KNOWN, LABELS)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
-from service.records import Float32s
+from service.decisions import Action, Decision
+from service.records import ANNOUNCED, Float32s
 from service.roundtrip.comparing import Compared
 from service.roundtrip.twins import NotTested, Twins, changed
-from service.state.packing import pack_configure, unpack_entry
+from service.state.packing import pack_configure, pack_curate, unpack_entry
 from tests.service.clustering.overlapping import APART, EVEN, FAR, LABELS, PARAMS, Driven, K, overlapping
 
 
@@ -144,3 +145,45 @@ def test_a_stream_keeps_its_clusterer() -> None:
     """Another one would need all embeddings."""
     with pytest.raises(NotTested, match="for life"):
         twins(lived(1, 50), backend="river")
+
+
+def decide(driven: Driven, action: Action, cluster: int, **said: Any) -> None:
+    """What a person decides, and its entry of the log."""
+    seq = driven.engine.seq
+    made = Decision(key=f"d{seq}", action=action, cluster=cluster, t=0.0, who="ann", **said)
+    prepared = driven.engine.prepared(made)
+    driven.log.append((seq, pack_curate(prepared)))
+    driven.engine.carry_out(prepared)
+
+
+def curated() -> Driven:
+    """Of two clusters one is promoted, and the other, after it was named, goes into the first; then that is undone."""
+    driven = lived(2, 1200, gates="items")
+    one, other, *_ = [life.id for life in driven.engine.lives.values() if life.state in ANNOUNCED]
+    decide(driven, Action.PROMOTE, one, label="elk")
+    driven.feed(items(6, 200))
+    decide(driven, Action.NAME, other, label="far")
+    decide(driven, Action.LINK, other, label="elk")
+    driven.feed(items(7, 200))
+    decide(driven, Action.UNDO, other, undoes=driven.engine.decisions[-1].seq)
+    driven.feed(items(8, 200))
+    return driven
+
+
+def test_decisions_are_made_again() -> None:
+    """With the same settings they come to the same, to the bit."""
+    driven = curated()
+    found, compared = twins(driven)
+
+    assert (False, 0) == (compared.differs, found.left_out)
+    assert snapshot.digest(driven.engine) == snapshot.digest(found.was) == snapshot.digest(found.would)
+
+
+def test_a_decision_about_a_cluster_that_would_not_be_is_left_out() -> None:
+    """And counted; the rest goes on."""
+    driven = curated()
+    found, compared = twins(driven, min_items_to_emerge=100_000)
+
+    assert found.left_out >= 4
+    assert driven.engine.seq == found.would.seq
+    assert compared.differs
