@@ -29,8 +29,9 @@ async def kept_items(reader: StreamReader, spec: InputSpec) -> AsyncIterator[tup
 
 def raw_of(payload: Payload, spec: InputSpec) -> pydantic.JsonValue:
     """An item that is decoded to this payload, or to one that is nearly so."""
-    if not isinstance(spec, NumericInput) or isinstance(payload, str):
-        return spec.raw_item(payload)
+    if isinstance(payload, str) or not isinstance(spec, NumericInput):
+        item: pydantic.JsonValue = spec.raw_item(payload)  # type: ignore[arg-type]  # of the kind that the spec is of
+        return item
     width = spec.maximum - spec.minimum
     exact = np.clip(payload.astype(np.float64) * width + spec.minimum, spec.minimum, spec.maximum)
     for digits in _DIGITS:
