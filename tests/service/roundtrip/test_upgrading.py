@@ -1,6 +1,8 @@
 """A stream moved to another bundle, and back: all is kept that can be; a death at any step leaves one or the other."""
 
+import io
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from service.clustering.engine import Engine
 from service.records import ANNOUNCED
 from service.roundtrip.upgrading import Diff, NotUpgraded, Place, Upgraded, step_back, upgrade
 from service.state.errors import BundleMismatch, LeaseHeld, StoreUnavailable
+from service.state.exporting import export_stream
+from service.state.inspecting import inspect
 from service.state.keys import Keys
 from service.state.packing import unpack_verdict
 from service.state.store import StreamStore
@@ -243,6 +247,17 @@ async def test_what_the_stream_has_beside_its_state_goes_along(rig: Rig, sending
 
     assert [b"letter"] * 2 == [await rig.client.hget(keys.dead_letters, "bad") for keys in (old, new)]
     assert sending.engine.seq
+
+
+async def test_a_moved_stream_can_be_backed_up(rig: Rig, sending: Sending, tmp_path: Path) -> None:
+    """The file is one that an import takes: its log has only begun, and what is kept for a step back is not in it."""
+    await rig.up()
+    file = io.BytesIO()
+    done = await export_stream(reader(rig.client, rig.stream, NEW()), file, tmp_path, quiet)
+    file.seek(0)
+
+    assert sending.engine.seq == done.seq == inspect(file).head.seq
+    assert OLD().manifest.bundle_id.encode() not in file.getvalue()
 
 
 # Death
