@@ -36,15 +36,14 @@ TESTED_ELSEWHERE = {
     "service/roundtrip/tables.py": "tests/service/roundtrip/test_writers.py",
     "service/state/moving.py": "tests/service/roundtrip/test_upgrading.py",
     "service/state/ordered.py": "tests/service/state/test_exporting.py",
-    # Parts of the pipeline, seen through it.
-    "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
-    "service/describing/evidence.py": "tests/service/api/test_evidence.py",
     # Parts of the engine, seen through it.
     "service/clustering/facts.py": "tests/service/clustering/test_engine.py",
     "service/clustering/joining.py": "tests/service/clustering/test_engine_partings.py",
     "service/clustering/saying.py": "tests/service/clustering/test_curation.py",
     "service/clustering/undoing.py": "tests/service/clustering/test_curation.py",
     # Parts of the pipeline, seen through it.
+    "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
+    "service/describing/evidence.py": "tests/service/api/test_evidence.py",
     "service/pipeline/pausing.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",
