@@ -128,10 +128,15 @@ async def upgrade(
         asks: Whether it shall be so.
 
     Raises:
-        NotUpgraded: The two bundles do not take the same items, or the stream has a clusterer that cannot be moved.
+        NotUpgraded: It is one bundle, or two that do not take the same items, or the stream has a clusterer that cannot
+            be moved.
         LeaseHeld: Somebody serves the stream.
         StoreError: It is damaged, or Redis is away; then it is as it was, or moved.
     """
+    if old.manifest.bundle_id == new.manifest.bundle_id:
+        raise NotUpgraded(
+            f"Both are the bundle {new.manifest.bundle_id}: give the one that the stream is to be of, too."
+        )
     if old.manifest.input != new.manifest.input:
         raise NotUpgraded(
             f"The bundle {new.manifest.bundle_id} takes other items than the stream's: {new.manifest.input.summary()}, "

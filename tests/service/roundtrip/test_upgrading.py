@@ -223,6 +223,17 @@ async def test_it_can_be_moved_again_and_again(rig: Rig, sending: Sending) -> No
     assert sending.engine.seq == (await rig.engine(NEW())).seq
 
 
+async def test_a_bundle_is_no_upgrade_of_itself(rig: Rig, sending: Sending) -> None:
+    """Nothing is touched."""
+    before = await rig.everything()
+    place = await rig._place(OLD(), None, "t")
+    with pytest.raises(NotUpgraded, match="Both are the bundle"):
+        await upgrade(place, OLD(), OLD(), PARAMS, embeds=net().embed, items=None, asks=yes)
+
+    assert sending.engine.seq
+    assert before == await rig.everything()
+
+
 async def test_a_stream_that_is_served_is_refused(rig: Rig, sending: Sending) -> None:
     """And says what to do."""
     await sending.store.acquire()
