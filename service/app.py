@@ -28,6 +28,7 @@ from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
 from service.api import classify, dlq, events, evidence, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -55,6 +56,8 @@ from service.streams.streams import Streams, cancelled
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
+from service.webhooks.posting import Poster
+from service.webhooks.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from service.telemetry.tracing import OtelSpans
@@ -145,6 +148,9 @@ def create_app(
                 yield
                 return
             await stack.enter_async_context(_running(access.keyring.run()))
+            poster = await stack.enter_async_context(
+                Poster(may_be_private=settings.webhooks_private, clock=time.monotonic)
+            )
             workers = Workers()
             stack.callback(workers.close)
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -154,7 +160,6 @@ def create_app(
                 queue = Queue(
                     max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
                 )
-                fanout = Fanout(settings.watch_queue)
                 store = StreamStore(
                     client,
                     stream=name,
@@ -165,6 +170,18 @@ def create_app(
                     allow_unsafe=settings.allow_unsafe_redis,
                     durability=durability,
                 )
+                webhooks = Webhooks(
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    box=store.hooks,
+                    outbox=store.events,
+                    post=poster.post,
+                    metrics=metrics.webhooks.of(name),
+                    now=time.time,
+                    draw=secrets.token_bytes,
+                    version=release,
+                )
+                fanout = Fanout(settings.watch_queue, webhooks.wake)
                 pipeline = Pipeline(
                     bundle=bundle,
                     embedder=embedder,
@@ -182,6 +199,7 @@ def create_app(
                     version=release,
                     workers=workers,
                     payload_limits=settings.payload_limits(),
+                    beside=webhooks.run,
                 )
                 return Stream(
                     name=name,
@@ -189,6 +207,7 @@ def create_app(
                     queue=queue,
                     fanout=fanout,
                     events=store.events,
+                    webhooks=webhooks,
                     metrics=counted,
                 )
 
@@ -227,7 +246,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, evidence, streams, events, dlq, tickets, ingest_ws, watch_ws)
+    modules = (classify, rest, evidence, streams, events, webhook_routes, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

@@ -175,9 +175,8 @@ class _Move:
                 is_class and made.cluster not in new.gates.promoted.prototypes
             ):
                 continue
-            if what.variant_of is not None:
-                what = msgspec.structs.replace(what, variant_of=self._class_of(what.variant_of, []))
-            found[seq] = what
+            variant_of = None if what.variant_of is None else self._class_of(what.variant_of, [])
+            found[seq] = msgspec.structs.replace(what, variant_of=variant_of)
         new.audit.restore(list(old.decided.values()), found)
 
     def _class_of(self, before: int, kept_ids: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ memory is dropped, or the service stops, is dropped with it.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -102,6 +102,7 @@ class Pipeline:
         version: str = "?",
         workers: Workers | None = None,
         payload_limits: PayloadLimits | None = None,
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -116,13 +117,13 @@ class Pipeline:
             params: What the engine shall decide with from now on.
             lease_ms: The store's lease.
             snapshot_every_items: Items between snapshots.
-            holds_store_alone: A lock elsewhere proves that no other owner lives, so a lease that is left can
-                be taken at once.
+            holds_store_alone: A lock elsewhere proves that no other owner lives: a lease that is left can be taken.
             revive_store: Called when the store is away: restarts an embedded server that died.
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
             payload_limits: How much is kept of what items looked like; None: as is usual.
+            beside: What else runs while the stream is ours.
         """
         self._store = store
         self._queue = queue
@@ -131,6 +132,7 @@ class Pipeline:
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
         self._prepare = prepare
+        self._beside = beside
         self._workers = Workers() if workers is None else workers
         self._shares_workers = workers is not None
         self._fits = Fits(metrics, self._workers.fits)
@@ -301,13 +303,14 @@ class Pipeline:
         renew = asyncio.create_task(
             self._renew()
         )  # also while the log is read, which may take longer than a lease
+        tasks = [serve, renew, *([] if self._beside is None else [asyncio.create_task(self._beside())])]
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_serving = False
-            for task in (serve, renew):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(serve, renew, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result

@@ -389,6 +389,25 @@ local function drop_letters(keys, args)
   return redis.call('HDEL', keys[2], unpack(args, 2))
 end
 
+-- Write what webhooks are, are to be told, and were. KEYS epoch hooks pending deliveries
+-- ARGV token, most deliveries, then what, name and value ('' drops it) of each; what: hook, pending, delivery.
+local function record_hooks(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  for i = 3, #args, 3 do
+    local what, name, value = args[i], args[i + 1], args[i + 2]
+    local key = what == 'hook' and keys[2] or keys[3]
+    if what == 'delivery' then
+      redis.call('XADD', keys[4], 'MAXLEN', '=', args[2], '*', 'd', value)
+    elseif value == '' then
+      redis.call('HDEL', key, name)
+    else
+      redis.call('HSET', key, name, value)
+    end
+  end
+  return 1
+end
+
 -- Note what is in hand; '' notes that the owner leaves in order. KEYS epoch hand; ARGV token, note.
 local function set_hand(keys, args)
   local refusal = fence(keys[1], args[1])
@@ -409,6 +428,7 @@ redis.register_function('fs1_begin_snapshot', begin_snapshot)
 redis.register_function('fs1_move', move)
 redis.register_function('fs1_put_chunk', put_chunk)
 redis.register_function('fs1_quarantine', quarantine)
+redis.register_function('fs1_record_hooks', record_hooks)
 redis.register_function{function_name = 'fs1_lookup', callback = lookup, flags = {'no-writes'}}
 -- These only keep the lease or give memory back: they must work when memory is what is missing.
 redis.register_function{function_name = 'fs1_renew', callback = renew, flags = {'allow-oom'}}

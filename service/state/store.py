@@ -46,6 +46,7 @@ from service.state.errors import (
 )
 from service.state.events import EventBox
 from service.state.hand import HandBox
+from service.state.hook_box import HookBox
 from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
 from service.state.payloads import PayloadBox
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
@@ -135,6 +136,7 @@ class StreamStore:
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.events = EventBox(self._wire, self._keys)
         self.payloads = PayloadBox(self._wire, self._keys, self._call, self._token)
+        self.hooks = HookBox(self._wire, self._keys, self._commit, self._token)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
@@ -159,8 +161,8 @@ class StreamStore:
     async def acquire(self, *, steal: bool = False) -> int:
         """Become the owner; returns the new epoch. Every older token is dead from this moment.
 
-        steal takes a lease that is still alive (for an operator, or where a lock elsewhere proves the owner dead).
-        Raises LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). Can be made again.
+        steal takes a living lease (for an operator, or where a lock elsewhere proves the owner dead). Raises
+        LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). Can be made again.
         """
         self._epoch = 0
         keys = self._keys
@@ -182,12 +184,8 @@ class StreamStore:
         Raises SequenceConflict when the log ends before what was confirmed: the server lost it, or a replica that
         lagged has taken over. Waits for replicas as an append does, so that their absence is seen on a quiet stream.
         """
-        keys = self._keys
-        await self._commit(
-            "fs1_renew",
-            [keys.epoch, keys.lease, keys.head],
-            *(self._token(), self._owner, self._lease_ms, self._seq),
-        )
+        keys = [self._keys.epoch, self._keys.lease, self._keys.head]
+        await self._commit("fs1_renew", keys, self._token(), self._owner, self._lease_ms, self._seq)
 
     async def release(self) -> None:
         """Let the next owner in at once. Does nothing when the stream is not ours any more."""
@@ -228,10 +226,10 @@ class StreamStore:
         SequenceConflict (it does not start at the next seq, or differs from what is there), DuplicateIds.
         """
         if not 1 <= batch.count <= self._horizon:
-            raise ValueError(f"a batch of {batch.count} items; append 1 to {self._horizon} at once")
+            raise ValueError(f"a batch of {batch.count} items; append 1 to {self._horizon}, the horizon")
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
-        ids, fields = (keys.ids(generation - back) for back in range(3)), verdict_fields(batch.verdicts)
+        ids, fields = map(keys.ids, range(generation, generation - 3, -1)), verdict_fields(batch.verdicts)
         try:
             written = await self._commit(
                 "fs1_commit",
@@ -452,8 +450,7 @@ class StreamStore:
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
             f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
-            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data folder; or "
-            "move the stream to this one (`firstseen upgrade`)",
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name; or `firstseen upgrade` it",
             stored=stored,
             offered=self._keys.bundle_id,
         )

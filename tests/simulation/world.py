@@ -304,7 +304,7 @@ class World:
             await asyncio.sleep(pause_s * self.rng.uniform(0.05, 0.3))
             process = self.ready()
             decision = None if process is None else await self._thought(process, f"d{n}")
-            while decision is not None and not await self._decided(decision):
+            while decision is not None and not await self._decided(decision):  # noqa: ASYNC110 - no event tells
                 await asyncio.sleep(self.rng.uniform(0.05, 0.4))
 
     async def _thought(self, process: Process, key: str) -> Decision | None:

@@ -1,7 +1,6 @@
 """What people decide about clusters: it holds from the next item on, whatever comes, and can be taken back."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -77,9 +76,9 @@ def restored(driven: Driven) -> None:
 
 
 @pytest.fixture
-def two() -> Iterator[tuple[Driven, int, int]]:
+def two() -> tuple[Driven, int, int]:
     """Two announced clusters: of APART, and of FAR."""
-    yield with_two_clusters()
+    return with_two_clusters()
 
 
 # Name, promote, link

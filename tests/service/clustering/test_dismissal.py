@@ -19,7 +19,7 @@ def test_the_rate_is_that_of_late() -> None:
 
     assert (100, 1000) == recent(own, 1000, since=0)
     assert (50, 500) == recent(own, 1000, since=500)
-    assert (0, 750) == recent(own, 5000, since=0)
+    assert (0, 1000) == recent(own, 5000, since=0)
     assert (0, 1) == recent(Arrivals(), 0, since=0)
 
 

@@ -24,14 +24,14 @@ def promoted(**of: tuple[int, int]) -> Promoted:
 
 
 def test_items_of_the_class_are_taken_and_others_are_not() -> None:
-    """Nearly all of it; what no known class accepted and is far off is none of it."""
+    """Nearly all of it; hardly any of another class that no known class accepted either."""
     own = promoted(new=(APART, K))
     its = own.taken(members(APART, 300, 1), np.ones(300, dtype=np.bool_), 0.02)
     other = own.taken(members(FAR, 300, 1), np.ones(300, dtype=np.bool_), 0.02)
 
     assert (its.cluster == 1).mean() > 0.9
     assert set(its.label[its.cluster == 1].tolist()) == {K}
-    assert (other.cluster == NO_CLUSTER).all()
+    assert (other.cluster == NO_CLUSTER).mean() > 0.9
     assert ((its.p > 0.02) == (its.cluster == 1)).all()
 
 
