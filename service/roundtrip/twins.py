@@ -130,7 +130,7 @@ class Twins:
         rate, p = self.would.params.known_error_rate, 1.0 - batch.novelty
         untold = ~batch.fed & (p <= rate)
         self.unfed += int((~batch.fed & (p <= gates.feeding_rate)).sum())
-        columns = {
+        columns: dict[str, Any] = {
             "nearest": batch.nearest.copy(),
             "accepted": np.ones(len(batch), dtype=np.bool_),
             "fed": np.zeros(len(batch), dtype=np.bool_),
@@ -155,8 +155,8 @@ def _is_same(one: FitJob, other: FitJob) -> bool:
             return False
     if one.refreshed != other.refreshed or one.earlier.keys() != other.earlier.keys():
         return False
-    if (one.weights is None) != (other.weights is None):
-        return False
-    if one.weights is not None and not np.array_equal(one.weights, other.weights):
+    if one.weights is None or other.weights is None:
+        return one.weights is other.weights
+    if not np.array_equal(one.weights, other.weights):
         return False
     return all(np.array_equal(row, other.earlier[cluster]) for cluster, row in one.earlier.items())
