@@ -31,6 +31,9 @@ COMPOSITION = {
     "service/cli/classify.py",  # tells how fast it goes, and draws a name for a run
     "service/client/composition.py",  # the client's own: its key from the environment, ids from luck
     "service/cli/keys.py",  # makes keys out of luck and the time of day, and clients and servers as cli_state does
+    "service/cli/opening.py",  # reads the environment for the commands that work on a stream's state
+    "service/cli/upgrade.py",  # makes clients and owners' names, as state does
+    "service/cli/mending.py",  # knows what the trainer raises
     "service/cli/state.py",  # makes clients, servers and owners' names for `firstseen state`, and says how long it took
     "service/evaluation/rehearsal.py",  # runs the trainer's rehearsals through the engine, for the trainer
     "service/cli/demo.py",  # trains a bundle before it serves it

@@ -26,6 +26,17 @@ TESTED_ELSEWHERE = {
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/cli/test_classify.py",
+    # What commands open and say, seen through them; and what they do together, out of a stream and back.
+    "service/cli/opening.py": "tests/service/cli/test_state.py",
+    "service/cli/mending.py": "tests/service/cli/test_main.py",
+    "service/cli/export.py": "tests/service/cli/test_round_trip.py",
+    "service/cli/upgrade.py": "tests/service/cli/test_round_trip.py",
+    "service/cli/backtest.py": "tests/service/cli/test_round_trip.py",
+    "service/roundtrip/backtesting.py": "tests/service/cli/test_round_trip.py",
+    "service/roundtrip/standing.py": "tests/service/roundtrip/test_exporting.py",
+    "service/roundtrip/tables.py": "tests/service/roundtrip/test_writers.py",
+    "service/state/moving.py": "tests/service/roundtrip/test_upgrading.py",
+    "service/state/ordered.py": "tests/service/state/test_exporting.py",
     # Parts of the engine, seen through it.
     "service/clustering/facts.py": "tests/service/clustering/test_engine.py",
     "service/clustering/joining.py": "tests/service/clustering/test_engine_partings.py",
@@ -59,6 +70,7 @@ TESTED_ELSEWHERE = {
 
 TOPICS = {
     "tests/service/clustering/test_curation_digits.py",  # what decisions come to, on real items
+    "tests/service/cli/test_round_trip.py",  # export, train, backtest and upgrade, one after another
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
     "tests/service/dashboard/test_hostile.py",  # text that tries to be more, in a browser
     "tests/service/dashboard/test_live.py",  # the page and a real service, from the first item to an undo

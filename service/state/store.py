@@ -94,13 +94,13 @@ class Sizes:
 class StreamStore:
     """The durable state of one stream, read and written by one owner at a time.
 
-    client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without
-    spaces, unique per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items
-    whose ids are surely remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can
-    lose acknowledged items become warnings; durability: when a write counts as done (durability.py).
+    client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without spaces, unique
+    per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items whose ids are surely
+    remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can lose acknowledged items become
+    warnings; durability: when a write counts as done (durability.py).
 
-    Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured
-    when Redis denies access. Methods that write raise Fenced when the stream has another owner.
+    Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured when
+    Redis denies access. Methods that write raise Fenced when the stream has another owner.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class StreamStore:
         if retry is None or retry.get_retries() != 0:
             raise ValueError("the client repeats writes by itself; make it with service.state.store.connect")
         self._wire = Wire(client)
-        self._keys = Keys(stream, bundle_id)
+        self.keys = self._keys = Keys(stream, bundle_id)
         self._owner = owner
         self._lease_ms = lease_ms
         self._horizon = horizon
@@ -162,9 +162,8 @@ class StreamStore:
     async def acquire(self, *, steal: bool = False) -> int:
         """Become the owner; returns the new epoch. Every older token is dead from this moment.
 
-        steal takes a lease that is still alive (for an operator, or where a lock elsewhere proves the owner
-        dead). Raises LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). A call whose
-        outcome is unknown can be made again.
+        steal takes a living lease (for an operator, or where a lock elsewhere proves the owner dead). Raises
+        LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). Can be made again.
         """
         self._epoch = 0
         keys = self._keys
@@ -186,12 +185,8 @@ class StreamStore:
         Raises SequenceConflict when the log ends before what was confirmed: the server lost it, or a replica that
         lagged has taken over. Waits for replicas as an append does, so that their absence is seen on a quiet stream.
         """
-        keys = self._keys
-        await self._commit(
-            "fs1_renew",
-            [keys.epoch, keys.lease, keys.head],
-            *(self._token(), self._owner, self._lease_ms, self._seq),
-        )
+        keys = [self._keys.epoch, self._keys.lease, self._keys.head]
+        await self._commit("fs1_renew", keys, self._token(), self._owner, self._lease_ms, self._seq)
 
     async def release(self) -> None:
         """Let the next owner in at once. Does nothing when the stream is not ours any more."""
@@ -263,8 +258,8 @@ class StreamStore:
     async def load(self) -> Loaded:
         """The newest snapshot that is intact, and how far the log goes. Needs no ownership.
 
-        A bad current generation falls back to the one before, or, before there is a second one, to the whole
-        log. Raises SnapshotCorrupt when nothing is left that the log continues.
+        A bad current generation falls back to the one before, or, before there is a second one, to the whole log.
+        Raises SnapshotCorrupt when nothing is left that the log continues.
         """
         head = await self._head()
         seq, trimmed = int(head.get(b"seq", 0)), int(head.get(b"trimmed", 0))
@@ -320,13 +315,16 @@ class StreamStore:
                 self._gap(expected, loaded.next_seq)
             yield records
 
-    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
-        """Keep `blob` as the state before item `seq`, in a new generation; then trim the log behind the older
-        one.
+    async def move(self, keys: Sequence[str], *args: str | int) -> None:
+        """Give the stream another bundle, atomically; see moving.py."""
+        await self._commit("fs1_move", keys, self._token(), *args)
 
-        seq ends a batch. Nothing changes for readers until the last step, which is atomic; what an
-        interrupted save leaves is dropped by the next one, or by the next owner. Raises Fenced,
-        SequenceConflict (seq is inside a batch, not durable yet, or before the current snapshot).
+    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
+        """Keep `blob` as the state before item `seq`, in a new generation; trim the log behind the older one.
+
+        seq ends a batch. Nothing changes for readers until the last step, which is atomic; what an interrupted save
+        leaves is dropped by the next one, or owner. Raises Fenced, SequenceConflict (seq is inside a batch, not
+        durable yet, or before the current snapshot).
         """
         keys, token = self._keys, self._token()
         count = chunk_count(blob)
@@ -453,7 +451,7 @@ class StreamStore:
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
             f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
-            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or data folder",
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name; or `firstseen upgrade` it",
             stored=stored,
             offered=self._keys.bundle_id,
         )

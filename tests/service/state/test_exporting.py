@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from service.state import exporting
+from service.state import exporting, ordered
 from service.state.archive import (
     End,
     EventsPage,
@@ -112,7 +112,7 @@ async def test_equal_states_give_equal_files(reader: StreamReader, life: Life, t
 async def test_many_piles(reader: StreamReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However few ids fit into memory at once, the file is the same."""
     _, whole = await export(reader, tmp_path)
-    monkeypatch.setattr(exporting, "_ITEMS", 16)
+    monkeypatch.setattr(ordered, "_ITEMS", 16)
     _, piled = await export(reader, tmp_path)
 
     assert whole == piled
