@@ -4,8 +4,9 @@
                                                          ▲               │ crashed
                                                          └── smaller ◄───┘
 
-The embedding is begun before it is needed (`service.pipeline.ahead`): of this batch while it is looked up, of the
-next while this one is committed.
+Ids that are known to be new are not looked up (`service.state.new_ids`): then all of this is one call in the engine's
+thread and one of the store. Else the embedding is begun before it is needed (`service.pipeline.ahead`): of this batch
+while it is looked up, of the next while this one is committed.
 
 What is tried after a crash, and which item is convicted, `service.pipeline.quarantine` decides; here it is carried
 out. A crash while embedding leaves the engine as it was; one inside the step leaves it halfway, and the memory is
@@ -145,8 +146,11 @@ class Decider:
         Raises:
             EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
         """
-        self._embed_ahead(items)
-        by_id = await self._known(items, retried)
+        ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
+        by_id: dict[str, Answer] = {}
+        if not self._store.new_ids.are_new(ids) or any(id in self._letters for id in ids):
+            self._embed_ahead(items)
+            by_id = await self._known(ids, {items[n].id for n in retried})
         if explained:
             by_id |= await self._explain_known(items, by_id)
         new: list[Item] = []
@@ -165,13 +169,16 @@ class Decider:
         self._metrics.repeats.inc(len(items) - len(new))
         return [next(auto) if item.id is None else by_id[item.id] for item in items]
 
-    async def _known(self, items: list[Item], retried: frozenset[int]) -> dict[str, Answer]:
-        """What has been answered before: a verdict, or quarantine. A verdict counts where there are both."""
-        ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
+    async def _known(self, ids: list[str], tried: set[str | None]) -> dict[str, Answer]:
+        """What has been answered before: a verdict, or quarantine. A verdict counts where there are both.
+
+        Args:
+            ids: Each once.
+            tried: Those that are to be tried although they are in quarantine.
+        """
         with self._metrics.lookup.time():
             stored = await self._ask(lambda: self._store.lookup(ids))
         known: dict[str, Answer] = {}
-        tried = {items[n].id for n in retried}
         for id, data in zip(ids, stored, strict=True):
             if data is not None:
                 known[id] = unpack_verdict(data, id=id, labels=self._labels)

@@ -324,6 +324,7 @@ class Pipeline:
 
     async def _serve(self) -> None:
         await self._decider.begin(self.epoch)
+        reading = asyncio.create_task(self._store.new_ids.read())
         try:
             while batch := await self._queue.take():
                 await self._process(batch)
@@ -333,6 +334,7 @@ class Pipeline:
             await self._saving.now(self._durable_seq)
             await self._decider.leave()
         finally:
+            reading.cancel()
             await self._saving.drop()
 
     async def _dump(self) -> tuple[bytes, int]:

@@ -45,6 +45,7 @@ from service.state.errors import (
 )
 from service.state.hand import HandBox
 from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.new_ids import NewIds
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
 
@@ -129,6 +130,7 @@ class StreamStore:
         self._seq = 0  # the log goes at least so far
         self._idgen = 0  # the newest generation of ids that we know of
         self._bad_generation: int | None = None
+        self.new_ids = NewIds(self._wire, self._keys, horizon)
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
@@ -159,6 +161,7 @@ class StreamStore:
         outcome is unknown can be made again.
         """
         self._epoch = 0
+        self.new_ids.end()
         keys = self._keys
         epoch, seq, saving = await self._commit(
             "fs1_acquire",
@@ -168,6 +171,7 @@ class StreamStore:
         )
         self._epoch, self._fenced, self._seq = int(epoch), None, int(seq)
         self._idgen = int(seq) // self._horizon
+        self.new_ids.begin(int(seq))
         if saving:
             await self._abandon(saving)
         return self._epoch
@@ -189,6 +193,7 @@ class StreamStore:
         """Let the next owner in at once. Does nothing when the stream is not ours any more."""
         if self._epoch:
             token, self._epoch = self._token(), 0
+            self.new_ids.end()
             await self._call("fs1_release", [self._keys.epoch, self._keys.lease], token)
 
     async def lookup(self, ids: Sequence[str]) -> list[bytes | None]:
@@ -230,6 +235,7 @@ class StreamStore:
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
         touched = [keys.epoch, keys.head, keys.log, *(keys.ids(generation - back) for back in range(3))]
         fields = verdict_fields(batch.verdicts)
+        self.new_ids.note(fields[::2], generation)
         try:
             written = await self._commit(
                 "fs1_append",
@@ -395,6 +401,7 @@ class StreamStore:
     def _lose(self, token: str) -> NoReturn:
         """The stream is not ours any more."""
         ours, self._epoch = self._epoch, 0
+        self.new_ids.end()
         epoch, _, owner = token.partition(" ")
         fenced = Fenced(
             f"stream {self._keys.stream} is owned by {owner} with epoch {epoch}, ours was {ours}: "

@@ -8,7 +8,7 @@ import pytest
 from model.inputs import decode_item
 from service.clustering.engine import Engine, StepResult
 from service.errors import EngineFails, NotReady, TooManyQuarantined
-from service.pipeline.pipeline import pipeline, quarantine
+from service.pipeline import pipeline, quarantine
 from service.pipeline.quarantine import PER_MINUTE
 from service.records import Observed
 from service.state.dead_letters import unpack_letter
