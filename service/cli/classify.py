@@ -101,6 +101,7 @@ def classify(
                 columns=Columns(id=id, text=text),
                 out=out,
                 checkpoint=checkpoint,
+                stream=stream or "",
                 stdin=_standard_input,
                 stdout=sys.stdout.buffer,
                 drawn=uuid.uuid4().hex,

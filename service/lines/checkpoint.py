@@ -31,6 +31,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         output: Bytes of the output.
         tail: Digest of the end of these (`service.lines.output`).
         counts: By kind of answer, for the summary.
+        stream: Where the items go; "" is the default one.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     output: int = 0
     tail: str = ""
     counts: dict[str, int] = {}
+    stream: str = ""
     version: int = VERSION
 
 

@@ -42,6 +42,7 @@ def make_plan(
     columns: Columns,
     out: Path | None,
     checkpoint: Path | None,
+    stream: str,
     stdin: Callable[[], BinaryIO],
     stdout: BinaryIO,
     drawn: str,
@@ -55,6 +56,7 @@ def make_plan(
         columns: What some of their columns mean.
         out: Output; None: standard output.
         checkpoint: Where to keep how far it came; one that is there is gone on from.
+        stream: Where the items go; "" is the default one.
         stdin: Opens standard input, where it is read.
         stdout: Standard output.
         drawn: A name that no other run has.
@@ -74,6 +76,11 @@ def make_plan(
         if path is not None:
             open_files.enter_context(one.file)
     if before is not None:
+        if before.stream != stream:
+            raise ClientError(
+                f"{checkpoint} is of {_named(before.stream)}, and this would go to {_named(stream)}: verdicts of two "
+                "streams do not belong into one output. Give the same --stream, or another --checkpoint and --out."
+            )
         inputs = _as_before(inputs, before, checkpoint)
     is_kept, goes_on = checkpoint is not None, before is not None
     written, readable = _opened(out, stdout, is_kept=is_kept, goes_on=goes_on, open_files=open_files)
@@ -101,9 +108,14 @@ def make_plan(
             fingerprints=tuple(one.fingerprint for one in inputs),
             output=output.size,
             tail=output.tail(output.size),
+            stream=stream,
         ),
         note=note,
     )
+
+
+def _named(stream: str) -> str:
+    return f"stream {stream}" if stream else "the default stream"
 
 
 def _as_before(inputs: list[Input], before: Checkpoint, checkpoint: Path | None) -> list[Input]:

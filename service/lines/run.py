@@ -112,6 +112,7 @@ class _Keeper:
             output=size,
             tail=output.tail(size),
             counts=tally.counts,
+            stream=self._plan.before.stream,
         )
         write_checkpoint(self._plan.checkpoint, checkpoint)
         self._kept_at, self._is_kept = self._now(), True

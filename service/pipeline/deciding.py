@@ -47,6 +47,7 @@ from service.pipeline.quarantine import (
 )
 from service.pipeline.wary import REASON, TOGETHER, Doubt, name_of, succeed
 from service.records import AUTO_ID_PREFIX, Item, Verdict, auto_id
+from service.state.events import pack_events
 from service.state.packing import pack_items, pack_verdict, unpack_verdict
 from service.state.store import Append, StreamStore
 from service.telemetry.metrics import StreamMetrics
@@ -256,6 +257,7 @@ class Decider:
                             for v, item in zip(result.verdicts, new, strict=True)
                             if item.id is not None
                         ],
+                        events=pack_events(result.events),
                     )
                 except Exception as error:
                     raise EngineCrashed(is_halfway=is_halfway) from error

@@ -11,6 +11,7 @@ from service.pipeline.asking import Asking
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
 from service.state.errors import StoreError
+from service.state.events import pack_events
 from service.state.packing import pack_refit
 from service.state.store import Append, StreamStore
 
@@ -61,8 +62,15 @@ class Tending:
     async def _use(self, fit: StreamFit) -> StepResult:
         """Decide by a fit from here on, and commit that."""
         engine = self._memory.engine()
-        record = Append(first_seq=engine.seq, count=1, payload=pack_refit(fit), verdicts=())
+        first_seq = engine.seq
         with self._memory.ahead():
             result = await self._memory.in_worker(lambda: engine.refit(fit))
+            record = Append(
+                first_seq=first_seq,
+                count=1,
+                payload=pack_refit(fit),
+                verdicts=(),
+                events=pack_events(result.events),
+            )
             await self._ask(lambda: self._store.append(record))
         return result

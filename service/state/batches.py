@@ -20,7 +20,7 @@ _SUM_BYTES: Final = 16
 @dataclass(frozen=True, kw_only=True)
 class Append:
     """One batch. payload: opaque bytes of the log entry; verdicts: (id, verdict bytes) of the items with an
-    id.
+    id; events: what became of clusters by it (events.py), in order.
 
     first_seq: seq of the first item; count: 1 .. horizon items.
     """
@@ -29,6 +29,7 @@ class Append:
     count: int
     payload: bytes
     verdicts: Sequence[tuple[str, bytes]]
+    events: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

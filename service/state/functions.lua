@@ -120,9 +120,24 @@ local function lookup(keys, args)
   return {token, seq, found}
 end
 
--- Add one batch: entry, verdicts and seq, all or nothing.
--- KEYS epoch head log ids:<g> ids:<g-1> ids:<g-2>
--- ARGV token, first seq, count, g, checksums, payload, then id and verdict of each item with an id.
+-- Add what became of clusters by a batch, numbered on. What Redis does not let in is of no log that ends here (a key of
+-- another kind, ids beyond its seq): it goes, and whoever reads on finds numbers missing.
+local function tell(head, key, args, first, last)
+  for i = first, last do
+    local id = args[2] .. '-' .. integer(i - first + 1)
+    local entry = {'MAXLEN', '=', args[7], id, 'e', args[i], 'k', integer(redis.call('HINCRBY', head, 'events', 1))}
+    local added = redis.pcall('XADD', key, unpack(entry))
+    if type(added) == 'table' and added.err then
+      redis.call('UNLINK', key)
+      redis.call('XADD', key, unpack(entry))
+    end
+  end
+end
+
+-- Add one batch: entry, verdicts, events and seq, all or nothing.
+-- KEYS epoch head log ids:<g> ids:<g-1> ids:<g-2> events
+-- ARGV token, first seq, count, g, checksums, payload, most events, number of events, events..., then id and verdict of
+-- each item with an id. An older process, as fs1_append, gives neither the key of events nor what belongs to it.
 -- Returns 1 when written, 0 when the very same batch was there already (its reply was lost).
 local function append(keys, args)
   local refusal = fence(keys[1], args[1])
@@ -144,8 +159,9 @@ local function append(keys, args)
     return redis.error_reply('CONFLICT ' .. (head[1] or '0'))
   end
 
+  local items = keys[7] and 9 + tonumber(args[8]) or 7
   local ids, count = {}, 0
-  for i = 7, #args, 2 do
+  for i = items, #args, 2 do
     count = count + 1
     ids[count] = args[i]
   end
@@ -168,7 +184,7 @@ local function append(keys, args)
   if type(added) == 'table' and added.err then
     return redis.error_reply('CONFLICT ' .. head[1])
   end
-  for i = 7, #args, 2 * SLICE do
+  for i = items, #args, 2 * SLICE do
     redis.call('HSET', keys[4], unpack(args, i, math.min(i + 2 * SLICE - 1, #args)))
   end
   local seq = integer(tonumber(args[2]) + tonumber(args[3]))
@@ -178,6 +194,7 @@ local function append(keys, args)
   else
     redis.call('HSET', keys[2], 'seq', seq)
   end
+  if keys[7] then tell(keys[2], keys[7], args, 9, items - 1) end
   return 1
 end
 
@@ -337,6 +354,7 @@ end
 redis.register_function('fs1_acquire', acquire)
 redis.register_function('fs1_adopt', adopt)
 redis.register_function('fs1_append', append)
+redis.register_function('fs1_commit', append)
 redis.register_function('fs1_begin_snapshot', begin_snapshot)
 redis.register_function('fs1_put_chunk', put_chunk)
 redis.register_function('fs1_quarantine', quarantine)

@@ -8,10 +8,11 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:bundle       | string | id of the bundle that owns the state    | acquire, once   | 1          |
 | fs:{stream}:epoch        | string | the fencing token, `<epoch> <owner>`    | acquire         | 1          |
 | fs:{stream}:lease        | string | the owner; expires                      | acquire, renew  | 1          |
-| fs:{stream}:<b>:head     | hash   | where log and snapshots stand           | append, save    | 8 fields   |
+| fs:{stream}:<b>:head     | hash   | where log and snapshots stand           | append, save    | 9 fields   |
 | fs:{stream}:<b>:log      | stream | one entry a batch                       | append          | see below  |
 | fs:{stream}:<b>:ids:<g>  | hash   | item id -> verdict bytes                | append          | 2 at most  |
 | fs:{stream}:<b>:snap:<k>:<n> | string | chunk n of snapshot k (snapshots.py) | save | 3 snapshots |
+| fs:{stream}:<b>:events   | stream | what became of clusters, one entry each | append          | 10,000     |
 | fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
 | fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
 | fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
@@ -22,8 +23,8 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 **head** has `seq` (the seq after the last durable item), `horizon` (fixed when the stream is made), `idgen`
 (the newest generation of ids), `gen` (the last snapshot generation handed out), `cur` and `prev` (the two
 snapshots that are kept, each `<generation> <seq> <chunks> <bytes> <blake2b, hex>`), `trimmed` (the log is
-complete from this seq on) and `saving` (`<generation> <chunks>` of a save under way; what an interrupted one
-leaves is found by it).
+complete from this seq on), `saving` (`<generation> <chunks>` of a save under way; what an interrupted one
+leaves is found by it) and `events` (how many there have been).
 
 **log**: the entry of the batch whose first item has seq s has the id `s-1`, so an entry is found by its seq
 and no second numbering exists. Fields: `n` items in the batch, `p` payload, `s` 16 bytes blake2b of the
@@ -33,6 +34,11 @@ snapshots, never by length.
 **ids** is the dedup window. With horizon H the ids of a batch go to generation `g = last seq // H`; reads
 look at g and g-1 of the present seq, g-2 is unlinked: the last H ids are always remembered,
 never more than 2 H and a batch that began before them (which has H items at most).
+
+**events** is the outbox: an event is there exactly when the batch that caused it is in the log, since one Function
+writes both. The n-th event (from 1) of the entry of seq s has the id `s-n`, which a replay would give it again. Fields:
+`e` the event (events.py), `k` its number in the stream, from 1. The oldest leave when there are more than MOST_EVENTS;
+who reads on from one that left sees that some are missing.
 
 **dlq** holds the items that crashed the engine (dead_letters.py): the field is the item's id, or `~<epoch>-<n>` for one
 without. An item with a verdict may still have a letter here, where a retry ended between the two writes; the verdict
@@ -60,6 +66,9 @@ STREAMS = "fs:streams"
 
 MOST_STREAMS = 10_000
 """Names there may be."""
+
+MOST_EVENTS = 10_000
+"""Events of a stream that are kept."""
 
 _STREAM = re.compile(STREAM_PATTERN)
 _BUNDLE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -91,6 +100,7 @@ class Keys:
         self.lease = f"{shared}lease"
         self.head = f"{self._own}head"
         self.log = f"{self._own}log"
+        self.events = f"{self._own}events"
         self.dead_letters = f"{self._own}dlq"
         self.hand = f"{self._own}hand"
         self.every = f"{shared}*"

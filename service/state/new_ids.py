@@ -172,7 +172,7 @@ class NewIds:
             await self._is_behind.wait()
             self._is_behind.clear()
             try:
-                while not await self.read_once():
+                while not await self.read_once():  # noqa: ASYNC110 - the store has to come back
                     await asyncio.sleep(_AGAIN_S)
             except StoreError as error:
                 log.warning("ids_not_read", reason=str(error))

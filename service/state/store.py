@@ -36,16 +36,16 @@ from service.state.durability import Durability
 from service.state.errors import (
     BundleMismatch,
     Fenced,
-    LeaseHeld,
     SaveOvertaken,
     SequenceConflict,
     SnapshotCorrupt,
     StoreMisconfigured,
-    StreamsFull,
 )
+from service.state.events import EventBox
 from service.state.hand import HandBox
-from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.keys import MOST_EVENTS, MOST_STREAMS, STREAMS, Keys, log_from
 from service.state.new_ids import NewIds
+from service.state.refusals import error_of
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
 
@@ -132,6 +132,7 @@ class StreamStore:
         self._bad_generation: int | None = None
         self.new_ids = NewIds(self._wire, self._keys, horizon)
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
+        self.events = EventBox(self._wire, self._keys)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
@@ -204,7 +205,7 @@ class StreamStore:
         """
         if not ids:
             return []
-        fields = [id_field(item_id) for item_id in ids]
+        fields = list(map(id_field, ids))
         while True:
             before = self._idgen - 1
             token, seq, *found = await self._wire.call(
@@ -222,7 +223,7 @@ class StreamStore:
                 return verdicts  # else another owner has moved on by generations since we last looked: look there
 
     async def append(self, batch: Append) -> bool:
-        """Write one batch: entry, verdicts and seq together, durable when this returns.
+        """Write one batch: entry, verdicts, events and seq together, durable when this returns.
 
         Returns True when it was written now, False when the very same batch was there already. Raises Fenced,
         SequenceConflict (it does not start at the next seq, or differs from what is there), DuplicateIds.
@@ -233,15 +234,15 @@ class StreamStore:
             )
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
-        touched = [keys.epoch, keys.head, keys.log, *(keys.ids(generation - back) for back in range(3))]
-        fields = verdict_fields(batch.verdicts)
+        ids, fields = (keys.ids(generation - back) for back in range(3)), verdict_fields(batch.verdicts)
         self.new_ids.note(fields[::2], generation)
         try:
             written = await self._commit(
-                "fs1_append",
-                touched,
+                "fs1_commit",
+                [keys.epoch, keys.head, keys.log, *ids, keys.events],
                 *(self._token(), batch.first_seq, batch.count, generation),
-                *(checksums(batch, fields), batch.payload, *fields),
+                *(checksums(batch, fields), batch.payload),
+                *(MOST_EVENTS, len(batch.events), *batch.events, *fields),
             )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
@@ -476,31 +477,8 @@ class StreamStore:
         try:
             return await reply
         except Refusal as refusal:
-            word, rest = refusal.word, refusal.rest
-            if word == "FENCED":
-                self._lose(rest)
-            if word == "LEASEHELD":
-                remaining, _, owner = rest.partition(" ")
-                raise LeaseHeld(
-                    f"stream {self._keys.stream} is held by {owner} for {remaining} ms more; "
-                    "wait, or stop it",
-                    owner=owner,
-                    remaining_ms=max(0, int(remaining)),
-                ) from None
-            if word == "CONFLICT":
-                raise SequenceConflict(f"the log goes on at seq {rest}", expected=int(rest), got=-1) from None
-            if word == "BUNDLE":
-                self._mismatch(rest)
-            if word == "HORIZON":
-                raise StoreMisconfigured(
-                    f"stream {self._keys.stream} was made with a dedup horizon of {rest} items, not "
-                    f"{self._horizon}: set it back, or choose another stream name"
-                ) from None
-            if word == "STREAMS":
-                raise StreamsFull(f"there are {rest} streams, which is the most: use one of them") from None
-            if word == "SAVING":
-                raise SaveOvertaken(
-                    f"snapshot generation {rest} of stream {self._keys.stream} was overtaken by another "
-                    "save; save again, one at a time"
-                ) from None
-            raise
+            if refusal.word == "FENCED":
+                self._lose(refusal.rest)
+            if refusal.word == "BUNDLE":
+                self._mismatch(refusal.rest)
+            raise error_of(refusal, stream=self._keys.stream, horizon=self._horizon) from None

@@ -13,13 +13,14 @@ clients were ever told (the book), and reads the store with its own eyes:
     counts    by verdict, by class and in sum: of the ids in the store, of /info, and of each snapshot for its part
     hash      of /info = of a fresh engine fed with the newer snapshot and the log = with the older one and the log
               = with the whole log, as long as nothing was trimmed
+    events    the outbox holds exactly what the log gives, each once and under its id; /events tells it
     again     stopped by SIGTERM it ends with 0, nothing of it is left, and started again it shows the same
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ from service.pipeline.starting import starting_params
 from service.records import Observed, Verdict
 from service.settings import Settings
 from service.state.errors import StoreError
-from service.state.keys import Keys
+from service.state.events import StoredEvent, pack_events, place_of
+from service.state.keys import MOST_EVENTS, Keys
 from service.state.packing import unpack_entry, unpack_verdict
 from service.state.snapshots import BadSnapshot, Description, join
 from service.state.store import Loaded, LogRecord, StreamStore, connect
 from tests.faults.rig import Rig, Service
 from tests.service import digits
+from tests.service.retold import retell
 from tests.service.waiting import until
 
 _RESEND = 200
@@ -57,7 +60,7 @@ class State:
     """One stream as it lies in the store.
 
     seq: after the last durable item; trimmed: the log is complete from here on; verdicts: by id; records: of the log,
-    from the older snapshot on; snapshots: (seq, blob), the older one first.
+    from the older snapshot on; snapshots: (seq, blob), the older one first; events: all of the outbox.
     """
 
     seq: int
@@ -65,6 +68,7 @@ class State:
     verdicts: dict[str, Verdict]
     records: list[LogRecord]
     snapshots: list[tuple[int, bytes]]
+    events: list[StoredEvent]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,15 @@ async def _read_once(client: "Redis", keys: Keys, bundle: Bundle) -> State:
     verdicts = {
         id.decode(): unpack_verdict(data, id=id.decode(), labels=labels) for id, data in stored.items()
     }
-    return State(seq=seq, trimmed=trimmed, verdicts=verdicts, records=records, snapshots=snapshots)
+    page = await store.events.after(limit=MOST_EVENTS)
+    return State(
+        seq=seq,
+        trimmed=trimmed,
+        verdicts=verdicts,
+        records=records,
+        snapshots=snapshots,
+        events=list(page.events),
+    )
 
 
 def replayed(bundle: Bundle, state: State, start: tuple[int, bytes] | None) -> Engine:
@@ -223,6 +235,25 @@ def flaws_of_replay(bundle: Bundle, state: State, live_hash: str) -> list[str]:
     return found
 
 
+def flaws_of_events(bundle: Bundle, state: State) -> list[str]:
+    """How the outbox differs from what became of clusters, as far back as the log and a snapshot tell."""
+    start = None if state.trimmed == 0 else state.snapshots[0]
+    engine = replayed(bundle, replace(state, records=[]), start)
+    given = []
+    for record in state.records:
+        if record.first_seq >= engine.seq:
+            events = pack_events(retell(engine, unpack_entry(record.payload, first_seq=record.first_seq)))
+            given += [(f"{record.first_seq}-{n}", data) for n, data in enumerate(events, 1)]
+    from_seq = state.trimmed if start is None else start[0]
+    kept = [event for event in state.events if place_of(event.id)[0] >= from_seq]
+    found = []
+    if (told := [(event.id, event.data) for event in kept]) != given:
+        found.append(f"the outbox has {told}, the log gives {given}")
+    if (numbers := [event.number for event in state.events]) != [*range(1, len(numbers) + 1)]:
+        found.append(f"the events are numbered {numbers}")
+    return found
+
+
 def judge(rig: Rig, service: Service) -> Findings:
     """Judge a run by the service left at its end, which is calm: nothing hurts it any more.
 
@@ -242,6 +273,7 @@ def judge(rig: Rig, service: Service) -> Findings:
     found = [*rig.book.wrong]
     found += flaws(state, info, rig.book.answers, set(rig.book.sent))
     found += flaws_of_replay(bundle, state, info["state_hash"])
+    found += flaws_of_events(bundle, state)
     if (status := service.stop()) != 0:
         found.append(f"told to stop, it ended with {status}")
     found += [f"left over: {left}" for left in _left(rig)]

@@ -31,7 +31,7 @@ async def line() -> AsyncIterator[tuple[FaultProxy, Redis, EmbeddedServer]]:
     ("command", "kind"),
     [
         (b"*1\r\n$4\r\nping\r\n", "PING"),
-        (b"*3\r\n$5\r\nFCALL\r\n$10\r\nfs1_append\r\n$1\r\n0\r\n", "append"),
+        (b"*3\r\n$5\r\nFCALL\r\n$10\r\nfs1_commit\r\n$1\r\n0\r\n", "commit"),
         (b"*3\r\n$8\r\nFUNCTION\r\n$4\r\nload\r\n$1\r\nx\r\n", "FUNCTION LOAD"),
         (b"*2\r\n$3\r\nGET\r\n$6\r\nconfig\r\n", "GET"),
     ],

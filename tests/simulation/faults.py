@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _WORDS = (
-    *(b"fs1_append",) * 4,
+    *(b"fs1_commit",) * 4,
     *(b"HGET", b"fs1_acquire", b"fs1_renew", b"XRANGE"),
     *(b"fs1_begin_snapshot", b"fs1_put_chunk", b"fs1_flip_snapshot", b"fs1_trim"),
 )

@@ -192,6 +192,7 @@ MUTANTS: Final[dict[str, Callable[[], Variant]]] = {
         ("if prev then redis.call('HSET', keys[2], 'prev', prev) end", "redis.call('HDEL', keys[2], 'prev')")
     ),
     "a flip that drops the new chunks": lambda: lua(("for i = 4 + chunks, #keys", "for i = 4, #keys")),
+    "events that are not stored": lambda: lua(("if keys[7] then tell(", "if false then tell(")),
     "an answer before the append": lambda: Variant(make_store=_LateStore),
     "an unknown outcome taken for done": lambda: Variant(make_store=_HopefulStore),
     "an unknown outcome taken for not done": lambda: lua(

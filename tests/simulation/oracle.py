@@ -8,6 +8,7 @@ It reads the server's journal (every write ever, never trimmed), follows what cl
     snapshots   two generations, a log that reaches back to the older; each gives, with the log behind it, the state
                 that the log gives from its first entry, byte for byte; and so does the running engine
     counts      the engine has counted as many items as there are distinct ids
+    events      those written, ever, are those that the log gives, each once, in order, under the id that it gives them
 
 It uses the code under test only to read single values: entries, descriptions, verdicts, and the engine.
 """
@@ -24,9 +25,11 @@ from service.pipeline.batching import Answer
 from service.pipeline.recovery import replay_entry
 from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
 from service.state.batches import read_entry
+from service.state.events import pack_events
 from service.state.keys import Keys
 from service.state.packing import pack_verdict, unpack_entry
 from service.state.snapshots import BadSnapshot, Description, join
+from tests.service.retold import retell
 from tests.simulation import small
 from tests.simulation.server import SimulatedServer
 
@@ -48,6 +51,7 @@ class Facts:
     entries: list[tuple[int, Entry]] = field(default_factory=list)
     seqs: dict[str, int] = field(default_factory=dict)
     verdicts: dict[bytes, bytes] = field(default_factory=dict)
+    events: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
 
 
 class Oracle:
@@ -60,7 +64,7 @@ class Oracle:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._epoch, self._log = keys.epoch.encode(), keys.log.encode()
-        self._head = keys.head.encode()
+        self._head, self._events = keys.head.encode(), keys.events.encode()
         self._ids = keys.ids(0).encode()[:-1]
         self.facts = Facts()
         self.told: dict[str, Verdict] = {}
@@ -86,6 +90,9 @@ class Oracle:
             facts.read += 1
             if write[0] == b"XADD" and write[1] == self._log:
                 self._entry(write[2], dict(zip(write[3::2], write[4::2], strict=True)))
+            elif write[0] == b"XADD" and write[1] == self._events:
+                fields = dict(zip(write[6::2], write[7::2], strict=True))
+                facts.events.append((write[5], fields[b"k"], fields[b"e"]))
             elif write[0] == b"SET" and write[1] == self._epoch:
                 self._new_token(write[2])
             elif write[0] == b"HSET" and write[1] == self._head:
@@ -188,11 +195,15 @@ class Oracle:
         }
         self._check_kept_log(server, head)
         engine = Engine(small.bundle().known, small.LABELS, small.PARAMS)
+        events: list[tuple[bytes, bytes, bytes]] = []
         for seq, entry in [*self.facts.entries, (self.facts.seq, None)]:
             if seq in states and snapshot.dump(engine) != states[seq]:
                 raise Violation(f"the snapshot at {seq} is not what the log gives")
             if entry is not None:
-                replay_entry(engine, entry)
+                for n, event in enumerate(pack_events(retell(engine, entry)), 1):
+                    events.append((b"%d-%d" % (seq, n), b"%d" % (len(events) + 1), event))
+        if self.facts.events != events:
+            raise Violation(f"events written: {self.facts.events}; the log gives {events}")
         if snapshot.digest(engine) != live_hash:
             raise Violation("the running engine is not what the log gives")
         counted = sum(engine.verdict_counts.values())

@@ -69,6 +69,12 @@ class Log:
         self.nodes.append(node)
         self.last = at
 
+    def keep(self, most: int) -> None:
+        """Drop the oldest until there are no more than these."""
+        goes = max(0, len(self.ids) - most)
+        for column in (self.ids, self.fields, self.nodes):
+            del column[:goes]
+
     def trim(self, before: EntryId, limit: int) -> int:
         """Drop whole nodes that lie before an id, up to about `limit` entries; how many went."""
         goes = 0
@@ -266,6 +272,11 @@ class SimulatedServer:
 
     def _xadd(self, key: bytes, at: bytes, *fields: bytes) -> bytes:
         log: Log = self._typed(key, Log, make=True)
+        most = None
+        if at.upper() == b"MAXLEN":
+            if fields[0] != b"=":
+                raise ReplyError("ERR only XADD MAXLEN = is simulated")
+            most, at, *fields = int(fields[1]), *fields[2:]  # type: ignore[assignment]
         wanted = (log.last[0] + 1, 0) if at == b"*" else _entry_id(at, 0)
         if wanted <= log.last:
             if not log.ids and log.last == (0, 0):
@@ -274,6 +285,8 @@ class SimulatedServer:
                 "ERR The ID specified in XADD is equal or smaller than the target stream top item"
             )
         log.add(wanted, list(fields))
+        if most is not None:
+            log.keep(most)
         return b"%d-%d" % wanted
 
     def _xrange(self, key: bytes, first: bytes, last: bytes, *options: bytes) -> list[Any]:

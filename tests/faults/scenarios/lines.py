@@ -8,9 +8,9 @@ from tests.faults.scenarios.killed import settings_of
 from tests.service.waiting import until
 
 _NEEDLES = (
-    b"fs1_append",
-    b"fs1_append",
-    b"fs1_append",
+    b"fs1_commit",
+    b"fs1_commit",
+    b"fs1_commit",
     b"HMGET",
     b"fs1_renew",
     b"fs1_begin",

@@ -32,7 +32,7 @@ def two_owners(rig: Rig, how: str) -> Service:
     sender = rig.client(first, rig.items(rng.randint(150, 250)), pause_s=0.01)
     sender.has(rng.randint(1, 60))
     if how == "late command":
-        proxy.do(lambda line: line.arm(b"fs1_append", "hold_request"))
+        proxy.do(lambda line: line.arm(b"fs1_commit", "hold_request"))
         until(lambda: proxy.line.hits, "an append is held")
     elif how == "idle":
         sender.finish()

@@ -21,7 +21,7 @@ START = (
     *("acquire", "abandon_snapshot", "HGETALL", "MGET", "XRANGE"),  # take the stream, read it
     *("HKEYS", "set_hand"),  # what is in quarantine, and that nobody left in order
 )
-STREAM = ("lookup", "append", "begin_snapshot", "put_chunk", "flip_snapshot", "trim")
+STREAM = ("lookup", "commit", "begin_snapshot", "put_chunk", "flip_snapshot", "trim")
 OTHER = ("renew", "release")
 MAYBE = frozenset({"PING", "CLIENT SETINFO", "CLIENT SETNAME", "SELECT", "WAITAOF", "WAIT"})
 """Of the connection, or only in some set-ups: nothing of ours is between them and the next step."""
@@ -50,7 +50,7 @@ def crash_point(rig: Rig, point: str) -> Service:
         _stop_somehow(rig, service, proxy, kind)
         service = rig.serve(at=proxy, **settings)
     # The victim is known by now; a process that starts is killed at the first such step, others at any.
-    skip = 0 if kind in (*START, "release") else rng.randint(0, 5 if kind in ("lookup", "append") else 1)
+    skip = 0 if kind in (*START, "release") else rng.randint(0, 5 if kind in ("lookup", "commit") else 1)
     died = proxy.at_step(kind, moment, _killer(service), skip=skip)
     if kind == "release":
         service.process.send_signal(signal.SIGTERM)

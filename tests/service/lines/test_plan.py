@@ -22,6 +22,7 @@ def planned(tmp_path: Path, files: list[str], **options: Any) -> Plan:
                 "columns": Columns(),
                 "out": None,
                 "checkpoint": None,
+                "stream": "",
                 "stdin": lambda: io.BytesIO(b"[1]\n"),
                 "stdout": stdout,
                 "drawn": "run",
@@ -100,3 +101,15 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
     """Is named by the system."""
     with pytest.raises(FileNotFoundError, match=r"none\.jsonl"):
         planned(folder, ["none.jsonl"])
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_stays_in_its_stream(tmp_path: Path) -> None:
+    """Half of an output from one stream and half from another would be nobody's verdicts."""
+    kept: dict[str, Any] = {"out": tmp_path / "out", "checkpoint": tmp_path / "progress"}
+    plan = planned(tmp_path, ["a.jsonl"], **kept, stream="lines")
+    write_checkpoint(tmp_path / "progress", plan.before)
+
+    with pytest.raises(ClientError, match=r"is of stream lines, and this would go to the default stream"):
+        planned(tmp_path, ["a.jsonl"], **kept)
+    assert "lines" == planned(tmp_path, ["a.jsonl"], **kept, stream="lines").before.stream

@@ -45,7 +45,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes:
 
 
 def kind_of(command: bytes) -> str:
-    """What a command is for: `append` for FCALL fs1_append, `FUNCTION LOAD`, `HMGET`."""
+    """What a command is for: `commit` for FCALL fs1_commit, `FUNCTION LOAD`, `HMGET`."""
     words = [word.decode(errors="replace") for word in command.split(b"\r\n", 5)[2:5:2]]
     name = words[0].upper()
     if name in ("FCALL", "FCALL_RO"):

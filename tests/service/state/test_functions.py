@@ -56,7 +56,16 @@ async def everything(client: "Redis", keys: Keys) -> dict[bytes, bytes | None]:
 @pytest.mark.parametrize(
     "function",
     [
-        *("append", "renew", "begin_snapshot", "put_chunk", "abandon_snapshot", "flip_snapshot", "trim"),
+        *(
+            "append",
+            "commit",
+            "renew",
+            "begin_snapshot",
+            "put_chunk",
+            "abandon_snapshot",
+            "flip_snapshot",
+            "trim",
+        ),
         *("quarantine", "drop_letters", "set_hand"),
     ],
 )
@@ -70,6 +79,10 @@ async def test_the_token_is_checked(
         "append": (
             [*control, keys.log, *map(keys.ids, (0, -1, -2))],
             [2, 1, 0, b"sums", b"payload", "id", b"v"],
+        ),
+        "commit": (
+            [*control, keys.log, *map(keys.ids, (0, -1, -2)), keys.events],
+            [2, 1, 0, b"sums", b"payload", 1000, 1, b"event", "id", b"v"],
         ),
         "renew": ([keys.epoch, keys.lease], ["intruder", 5000]),
         "begin_snapshot": ([*control, keys.log], [2, 1]),

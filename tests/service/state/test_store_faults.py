@@ -16,7 +16,7 @@ BATCH = Append(first_seq=0, count=2, payload=b"\xff\x00", verdicts=[("a", b"1"),
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_append(hurt_store: StreamStore, proxy: FaultProxy, fault: Fault) -> None:
     """However an append is hurt, the caller's resend leaves exactly one entry, one verdict an id, one seq."""
-    proxy.arm(b"fs1_append", fault)
+    proxy.arm(b"fs1_commit", fault)
     with pytest.raises(StoreUnavailable) as caught:
         await hurt_store.append(BATCH)
     was_new = await hurt_store.append(BATCH)
@@ -34,7 +34,7 @@ async def test_a_late_append_of_an_old_owner(
     hurt_store: StreamStore, make_store: MakeStore, proxy: FaultProxy
 ) -> None:
     """An append that reaches the server after another owner took over is refused there."""
-    proxy.arm(b"fs1_append", "hold_request")
+    proxy.arm(b"fs1_commit", "hold_request")
     with pytest.raises(StoreUnavailable):
         await hurt_store.append(BATCH)
     heir = make_store(owner="heir")

@@ -72,7 +72,7 @@ def test_a_function_call_is_packed_as_redis_py_packs_it(size: int) -> None:
     """The same bytes, whatever the arguments are and however long."""
     ours = connect("redis://h").connection_pool.make_connection()
     theirs = Redis().connection_pool.make_connection()
-    arguments = ("FCALL", "fs1_append", 1, "key", "ä", 2**53, b"\x00\xff\r\n" * size, b"", "with a space")
+    arguments = ("FCALL", "fs1_commit", 1, "key", "ä", 2**53, b"\x00\xff\r\n" * size, b"", "with a space")
 
     assert b"".join(theirs.pack_command(*arguments)) == b"".join(ours.pack_command(*arguments))
 
