@@ -6,7 +6,7 @@
 
 Ids that are known to be new are not looked up (`service.state.new_ids`): then all of this is one call in the engine's
 thread and one of the store. Else the embedding is begun before it is needed (`service.pipeline.ahead`): of this batch
-while it is looked up, of the next while this one is committed.
+while it is looked up, of the next while this one is stepped and committed.
 
 What is tried after a crash, and which item is convicted, `service.pipeline.quarantine` decides; here it is carried
 out. A crash while embedding leaves the engine as it was; one inside the step leaves it halfway, and the memory is
@@ -109,7 +109,7 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
-        self._ahead = Ahead(embedder, memory.in_worker, metrics.embed.time)
+        self._ahead = Ahead(embedder, memory.in_net, metrics.embed.time)
         self._waiting = waiting
         self._had_repeats = False
         self._examiner = Examiner(bundle=bundle, embedder=embedder, memory=memory, metrics=metrics, now=now)
@@ -228,6 +228,7 @@ class Decider:
         Raises:
             EngineCrashed: Nothing is durable.
         """
+        made = await self._ahead.taken()
         async with self._memory.at_rest:
             engine = self._memory.engine()
             ids = tuple(auto_id(engine.seq + n) if item.id is None else item.id for n, item in enumerate(new))
@@ -239,7 +240,7 @@ class Decider:
             def step() -> tuple[StepResult, Append]:
                 is_halfway = False
                 try:
-                    z = self._ahead.embed(new)
+                    z = self._ahead.embed(new, made)
                     with self._metrics.step.time():
                         if explained:
                             is_halfway = True
@@ -263,6 +264,7 @@ class Decider:
                     raise EngineCrashed(is_halfway=is_halfway) from error
                 return result, record
 
+            self._embed_ahead(self._waiting())
             result, record = await self._stepped(step)
             with self._memory.ahead():
                 await self._note([])  # it was stepped: what ends the process from here on is not its fault

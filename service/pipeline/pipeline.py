@@ -10,7 +10,7 @@ hand is sent again, unchanged, until it does: the store knows a batch it has. Wh
 or a step failed halfway, the memory is dropped and the state is read again from the store. What becomes of one batch
 is in deciding.py, and so is what happens to an item that crashes the engine.
 
-Engine and net run in a worker thread, which all streams of a process share (workers.py), so the event loop stays free;
+Engine and net run in threads that all streams of a process share (workers.py), so the event loop stays free;
 `_at_rest` guards the engine between it and readers.
 
 Snapshots are written beside the stream (saving.py), and the stream gate's fits are made beside it (tending.py). What
@@ -158,6 +158,7 @@ class Pipeline:
             at_rest=self._at_rest,
             engine=self._present,
             in_worker=self._in_worker,
+            in_net=self._in_net,
             committed=self._committed,
             forget=self._forget,
             rebuild=self._rebuild,
@@ -465,6 +466,9 @@ class Pipeline:
 
     def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
+
+    def _in_net(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._workers.net, call)
 
     # Reading
 
