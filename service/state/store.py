@@ -259,6 +259,7 @@ class StreamStore:
                 got=batch.first_seq,
             ) from None
         self._idgen, self._seq = generation, batch.first_seq + batch.count
+        self.new_ids.went_on(generation)
         return bool(written)
 
     async def load(self) -> Loaded:
