@@ -123,6 +123,11 @@ class Caller:
         self._allowance = allowance
         self._access = access
 
+    @property
+    def family(self) -> str | None:
+        """Its key and those that were made from it by rotation; None where no key was needed."""
+        return None if self.key is None else self.key.family
+
     def may(self, scope: Scope, stream: str | None) -> bool:
         """Whether he may do this on this stream: to leave out of a list what he may not see."""
         return self.key is None or (self.key.has(scope) and self.key.reaches(stream))

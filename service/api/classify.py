@@ -68,7 +68,7 @@ async def classify(request: Request) -> Response:
     answer_form = form_for(head.text(b"accept"), otherwise=form.answer)
     if answer_form.media_type == ARROW:
         await _check_arrow()
-    key = key_of(head, caller="" if caller.key is None else caller.key.family) if asked.learn else None
+    key = key_of(head, caller=caller.family or "") if asked.learn else None
     is_streamed = form.media_type == answer_form.media_type == LINES
     if is_streamed and (asked.explain or deadline is not None):
         what = "explain=true" if asked.explain else DEADLINE_HEADER
@@ -108,7 +108,7 @@ async def _read(
     settings, spec = context.settings, context.manifest.input
     form = form_of(head)
     fingerprint = None
-    with context.bodies.share() as share:
+    with context.bodies.share(caller.family) as share:
         body = await receive_body(
             request, head, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )

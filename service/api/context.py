@@ -34,11 +34,12 @@ class Context:
 
     @cached_property
     def bodies(self) -> Budget:
-        """Bytes of all HTTP bodies that are being received or decoded."""
+        """Bytes of all HTTP bodies that are being received or decoded; a key gets half, or one body of any size."""
         return Budget(
             self.settings.max_bodies_bytes,
+            each=max(self.settings.max_bodies_bytes // 2, self.settings.max_body_bytes),
             when_full=(
-                f"Bodies of {self.settings.max_bodies_bytes} bytes are being received, which is the most. "
+                f"Bodies of {self.settings.max_bodies_bytes} bytes are received at once at most. "
                 "Send the same again after the time in Retry-After."
             ),
         )

@@ -179,7 +179,7 @@ class LinesAnswer(Response):
 
     async def _read(self) -> None:
         """Pieces until the body ends; then None."""
-        with self._context.bodies.share() as share:
+        with self._context.bodies.share(self._caller.family) as share:
             async for chunk in decompressed(self._chunks(), self._decompressor):
                 share.take(len(chunk))
                 await self._take(self._lines.feed(chunk))

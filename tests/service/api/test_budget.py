@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.api.budget import Budget
-from service.errors import Overloaded
+from service.errors import Overloaded, OverQuota
 
 
 def test_up_to_the_bound() -> None:
@@ -56,3 +56,21 @@ def test_never_over_the_bound(amounts: list[int], most: int) -> None:
             assert granted == budget.used == share.taken <= most
 
     assert 0 == budget.used
+
+
+def test_one_holder_leaves_something_to_others() -> None:
+    """However many shares he has; what he gives back he may take again, and others have the rest."""
+    budget = Budget(8, when_full="full", each=4)
+    with budget.share("a") as one, budget.share("a") as two, budget.share("b") as others:
+        one.take(3)
+        with pytest.raises(OverQuota, match="alone has 4"):
+            two.take(2)
+        two.take(1)
+        others.take(4)
+        one.give_back(2)
+        two.take(2)
+        with pytest.raises(Overloaded, match="full"):
+            others.take(1)
+
+    assert 0 == budget.used
+    assert not budget._by_holder

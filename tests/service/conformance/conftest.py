@@ -1,6 +1,7 @@
 """The server that is checked: the one at CONFORMANCE_URL, or our own, started for the tests.
 
     CONFORMANCE_URL=http://127.0.0.1:8765 pytest tests/service/conformance
+    CONFORMANCE_KEY=fs_...                      and this where it wants a key, with the scopes ingest and read
 
 The server may have any bundle and any settings; the tests learn from it what they need.
 """

@@ -6,6 +6,7 @@ Every message that it hears is held to the JSON Schema beside the page.
 import asyncio
 import contextlib
 import json
+import os
 import socket as sockets
 import struct
 import uuid
@@ -117,9 +118,16 @@ class Server:
     subprotocol: str | None
 
     @property
+    def headers(self) -> dict[str, str]:
+        """Who asks: the key of CONFORMANCE_KEY, if there is one."""
+        key = os.environ.get("CONFORMANCE_KEY")
+        return {"X-API-Key": key} if key else {}
+
+    @property
     def input(self) -> dict[str, Any]:
         """What an item looks like, as GET /info tells."""
-        described: dict[str, Any] = httpx.get(f"{self.url}/info", timeout=PATIENCE_S).json()["input"]
+        answer = httpx.get(f"{self.url}/info", headers=self.headers, timeout=PATIENCE_S)
+        described: dict[str, Any] = answer.raise_for_status().json()["input"]
         return described
 
     @property
@@ -152,6 +160,7 @@ class Server:
             address,
             subprotocols=[Subprotocol(name) for name in offered] or None,
             origin=None if origin is None else Origin(origin),
+            additional_headers=self.headers,
             compression=None,
             max_size=None,
             proxy=None,

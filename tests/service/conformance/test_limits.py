@@ -148,6 +148,7 @@ async def test_a_client_that_does_not_read(server: Server) -> None:
     async with connect(
         server.url.replace("http", "ws", 1) + "/stream",
         sock=narrow,
+        additional_headers=server.headers,
         subprotocols=[Subprotocol(str(server.subprotocol))],
         compression=None,
         max_size=None,
