@@ -242,7 +242,8 @@ class StreamStore:
                 [keys.epoch, keys.head, keys.log, *ids, keys.events],
                 *(self._token(), batch.first_seq, batch.count, generation),
                 *(checksums(batch, fields), batch.payload),
-                *(MOST_EVENTS, len(batch.events), *batch.events, *fields),
+                *(MOST_EVENTS, len(batch.events)),
+                *(*batch.events, *fields),
             )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
