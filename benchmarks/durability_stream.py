@@ -174,6 +174,7 @@ def _only(batch: Observed, chosen: Bools) -> Observed:
         fed=batch.fed[chosen],
         core=batch.core[chosen],
         claimed=batch.claimed[chosen],
+        taken=batch.taken[chosen],
         novelty=batch.novelty[chosen],
         distance=batch.distance[chosen],
         features=batch.features[chosen],

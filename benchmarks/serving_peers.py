@@ -152,6 +152,7 @@ async def _measure(
             env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"RAY_USAGE_STATS_ENABLED": "0"},
             start_new_session=True,
         )
+
         def one(n: int) -> bytes:
             body = json.dumps({"id": f"p{n}", "x": x[n % len(x)].tolist()}).encode()
             return request("/classify", body, headers={"content-type": "application/json"})

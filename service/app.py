@@ -27,7 +27,8 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import classify, dlq, events, evidence, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.direct import Direct
@@ -56,6 +57,8 @@ from service.streams.streams import Streams, cancelled
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
+from service.webhooks.posting import Poster
+from service.webhooks.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from service.telemetry.tracing import OtelSpans
@@ -146,6 +149,9 @@ def create_app(
                 yield
                 return
             await stack.enter_async_context(_running(access.keyring.run()))
+            poster = await stack.enter_async_context(
+                Poster(may_be_private=settings.webhooks_private, clock=time.monotonic)
+            )
             workers = Workers()
             stack.callback(workers.close)
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -155,20 +161,32 @@ def create_app(
                 queue = Queue(
                     max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
                 )
-                fanout = Fanout(settings.watch_queue)
+                store = StreamStore(
+                    client,
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    owner=owner,
+                    lease_ms=settings.lease_ms,
+                    horizon=settings.dedup_horizon,
+                    allow_unsafe=settings.allow_unsafe_redis,
+                    durability=durability,
+                )
+                webhooks = Webhooks(
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    box=store.hooks,
+                    outbox=store.events,
+                    post=poster.post,
+                    metrics=metrics.webhooks.of(name),
+                    now=time.time,
+                    draw=secrets.token_bytes,
+                    version=release,
+                )
+                fanout = Fanout(settings.watch_queue, webhooks.wake)
                 pipeline = Pipeline(
                     bundle=bundle,
                     embedder=embedder,
-                    store=StreamStore(
-                        client,
-                        stream=name,
-                        bundle_id=bundle.manifest.bundle_id,
-                        owner=owner,
-                        lease_ms=settings.lease_ms,
-                        horizon=settings.dedup_horizon,
-                        allow_unsafe=settings.allow_unsafe_redis,
-                        durability=durability,
-                    ),
+                    store=store,
                     queue=queue,
                     fanout=fanout,
                     metrics=counted,
@@ -181,8 +199,18 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    payload_limits=settings.payload_limits(),
+                    beside=webhooks.run,
                 )
-                return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
+                return Stream(
+                    name=name,
+                    pipeline=pipeline,
+                    queue=queue,
+                    fanout=fanout,
+                    events=store.events,
+                    webhooks=webhooks,
+                    metrics=counted,
+                )
 
             served = Streams(
                 default=settings.stream,
@@ -219,7 +247,7 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (classify, rest, evidence, streams, events, webhook_routes, dlq, tickets, ingest_ws, watch_ws)
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

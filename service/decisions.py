@@ -13,7 +13,7 @@ every one of them can be undone by another.
     undo      an earlier decision is taken back
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -61,6 +61,10 @@ class Decision:
     until_t: float | None = None
     undoes: int | None = None
 
+    def is_same(self, other: "Decision") -> bool:
+        """Whether the two ask for the same; sent again, a decision may have another time."""
+        return replace(other, t=self.t) == self
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
@@ -70,10 +74,42 @@ class Decided:
         decision: What was asked for.
         seq: Its place in the stream, which is its permanent number.
         created: Clusters that came of it (split), in the order of `parts`; for an undo, those that are back.
+        label: The class that the cluster is part of by it (promote, link), or was part of until an undo; else None.
         undone_by: The place in the stream of the undo that took it back, or None.
     """
 
     decision: Decision
     seq: int
     created: tuple[int, ...] = ()
+    label: str | None = None
     undone_by: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """A part that a cluster could be split into.
+
+    Attributes:
+        births: Births of its micro-clusters: what a decision says of the parts that leave.
+        items: Items that these hold.
+        exemplars: Ids of its latest members, newest last.
+    """
+
+    births: tuple[int, ...]
+    items: int
+    exemplars: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SplitPreview:
+    """What a cluster could be split into.
+
+    Attributes:
+        cluster: The cluster.
+        seq: As of which place in the stream.
+        parts: The heaviest first, which would keep the id; one only where nothing can be parted.
+    """
+
+    cluster: int
+    seq: int
+    parts: tuple[Part, ...]

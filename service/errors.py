@@ -37,6 +37,14 @@ class UnknownDeadLetter(ClientError):
     """No item in quarantine has this id."""
 
 
+class UnknownWebhook(ClientError):
+    """There is no webhook of this id; GET /webhooks lists those there are."""
+
+
+class WebhooksFull(ClientError):
+    """The stream has as many webhooks as it may; remove one first."""
+
+
 class PayloadNotKept(ClientError):
     """The item in quarantine was too large to be kept. To try it again, drop it here and send it anew."""
 
@@ -124,8 +132,24 @@ class UnknownStream(ClientError):
     """There is no such stream. Sending items to one makes it, where that is allowed; looking at one does not."""
 
 
-class UnknownCluster(ClientError):
+class DecisionRefused(ClientError):
+    """A decision about a cluster cannot be carried out; nothing was changed."""
+
+
+class UnknownCluster(DecisionRefused):
     """No cluster has, or ever had, this id."""
+
+
+class UnknownDecision(DecisionRefused):
+    """No decision has this place in the stream, or it is so long ago that it is not remembered."""
+
+
+class CannotDecide(DecisionRefused):
+    """The cluster is not such, or not any more, that this can be decided about it. The message says what to do."""
+
+
+class InvalidDecision(DecisionRefused):
+    """A decision lacks something, or has a value that cannot be."""
 
 
 class UnknownPath(ClientError):

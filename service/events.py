@@ -11,7 +11,12 @@ from service.records import Cluster
 
 
 class EventKind(StrEnum):
-    """One word an arrow of the life cycle, and two for lineage."""
+    """One word an arrow of the life cycle, two for lineage, and one for each decision of people.
+
+    RELABELLED follows PROMOTED, LINKED, and their UNDONE: it is the offer to read older verdicts anew. Those that name
+    `cluster` are of the class `label` from now on, or of none where that is None; firstseen itself changes no verdict.
+    ESCALATED: a dismissed cluster has reached what it was dismissed until.
+    """
 
     DRIFTED = "drifted"
     EMERGED = "emerged"
@@ -21,13 +26,30 @@ class EventKind(StrEnum):
     GONE = "gone"
     MERGED = "merged"
     SPLIT = "split"
+    NAMED = "named"
+    PROMOTED = "promoted"
+    LINKED = "linked"
+    DISMISSED = "dismissed"
+    ESCALATED = "escalated"
+    RELABELLED = "relabelled"
+    UNDONE = "undone"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterEvent:
     """Something happened to `cluster` (as it was right after), at item `seq`, at time `t`.
 
-    `other_id` is the cluster that took it in (merged) or that it split from (split), else None.
+    Who does not want to hear of dismissed clusters leaves out what is of one: `cluster.dismissed`.
+
+    Attributes:
+        kind: What happened.
+        seq: At which place in the stream.
+        t: When.
+        cluster: What it happened to, as it was right after.
+        other_id: The cluster that took it in (merged) or that it split from (split), else None.
+        decision: The place in the stream of the decision that did it; None where the stream itself did.
+        label: The class that it is part of from now on (promoted, linked, relabelled), or was part of until now
+            (undone); else None.
     """
 
     kind: EventKind
@@ -35,3 +57,5 @@ class ClusterEvent:
     t: float
     cluster: Cluster
     other_id: int | None = None
+    decision: int | None = None
+    label: str | None = None

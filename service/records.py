@@ -80,7 +80,8 @@ class Verdict:
         seq: The item's place in the stream. It only grows; a change of settings takes a place as well, the
             first of every stream.
         verdict: Known class, announced cluster, or outlier (none of these).
-        label: The class when `verdict` is known, else None.
+        label: The class when `verdict` is known, else None. It is `nearest`, but for an item of a cluster that a
+            person made part of a class.
         cluster_id: The cluster when `verdict` is cluster, else None.
         novelty: 1 - p, p the share of known items that are as strange: in [0, 1), high is new.
         nearest: The known class nearest to the item, whatever the verdict.
@@ -150,6 +151,8 @@ class Cluster:
         id: Permanent; never given to another cluster.
         state: Where it stands in its life.
         name: What a person called it, or None.
+        label: The known class that it is part of since a person promoted or linked it, or None.
+        dismissed: Whether a person does not want to hear of it.
         items: Items it holds, those before it was announced included.
         items_to_emerge: Items it held when it was announced, or None if it has not been.
         weight: The same, faded: what DBSTREAM decides with.
@@ -169,6 +172,8 @@ class Cluster:
     id: int
     state: ClusterState
     name: str | None
+    label: str | None
+    dismissed: bool
     items: int
     items_to_emerge: int | None
     weight: float
@@ -196,13 +201,15 @@ class Observed:
         first_seq: Place of the first item in the stream.
         ids: (B,) the items' ids.
         t: float64 (B,) seconds since 1970 (UTC).
-        nearest: int64 (B,) index of the nearest known class.
+        nearest: int64 (B,) index of the nearest known class; where a class of people's took the item, of that.
         accepted: bool (B,) whether the gates took the item for one of that class.
         fed: bool (B,) whether the item goes to the clusterer: all that is not accepted, and what is by a hair
             (`EngineParams.feeding_rate`).
         core: int32 (B,) class in whose core the item lies, -1 for none (see `service.clustering.stream_gate`).
         claimed: int64 (B,) cluster that claims an item not accepted, NO_CLUSTER for none; announced when that was
             fitted, and it may have ended since.
+        taken: int64 (B,) cluster that people made part of a class and that took the item for it (promoted.py),
+            NO_CLUSTER for none.
         novelty: float64 (B,) 1 - p.
         distance: float64 (B,) Mahalanobis distance to the nearest class.
         features: float16 (B, F) what the stream gate keeps of every item; F = 0 where there is none.
@@ -217,6 +224,7 @@ class Observed:
     fed: Bools
     core: Int32s
     claimed: Int64s
+    taken: Int64s
     novelty: Float64s
     distance: Float64s
     features: Float16s

@@ -39,6 +39,7 @@ COMPOSITION = {
 """The only files that may know every concrete class, read the clock or read the environment."""
 
 PURE_MODULES = {
+    "bisect",
     "collections",
     "dataclasses",
     "enum",
@@ -63,6 +64,8 @@ PURE_OWN = {
     "model.scores",  # functions of arrays, held to the same rules below
     "service.records",
     "service.events",
+    "service.decisions",  # what people decide: values
+    "service.errors",  # what cannot be decided is told to whoever asked for it
     "service.compiling.compiled",
     "service.clustering",
 }

@@ -67,7 +67,15 @@ FAILURES: tuple[Failure, ...] = (
     Failure(errors.KeysNotKnown, "keys-not-known", "The keys are not known yet", 503, 1013, True),
     Failure(errors.UnknownStream, "unknown-stream", "There is no such stream", 404, 1008, False),
     Failure(errors.UnknownCluster, "unknown-cluster", "There is no such cluster", 404, 1008, False),
+    Failure(errors.UnknownDecision, "unknown-decision", "There is no such decision", 404, 1008, False),
+    Failure(errors.CannotDecide, "cannot-decide", "This cannot be decided now", 409, 1008, False),
+    Failure(
+        errors.InvalidDecision, "invalid-decision", "The decision cannot be understood", 422, 1008, False
+    ),
+    Failure(errors.DecisionRefused, "decision-refused", "The decision was refused", 409, 1008, False),
     Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
+    Failure(errors.UnknownWebhook, "unknown-webhook", "There is no such webhook", 404, 1008, False),
+    Failure(errors.WebhooksFull, "webhooks-full", "There are as many webhooks as may be", 409, 1008, False),
     Failure(errors.PayloadNotKept, "not-kept", "The item was too large to be kept", 409, 1008, False),
     Failure(errors.UnknownPath, "unknown-path", "There is nothing under this path", 404, 1008, False),
     Failure(errors.WrongMethod, "method", "The path does not take this method", 405, 1008, False),

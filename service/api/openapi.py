@@ -45,9 +45,16 @@ _CLASSIFY = {
 """What may come of POST /classify, beside verdicts."""
 
 _NOT_OF = {
-    "/classify": {"unknown-cluster", "unknown-dead-letter"},
-    "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "key-reused"},
-    "/dlq": {"unknown-cluster", "key-reused"},
+    "/classify": {"unknown-cluster", "unknown-dead-letter", "unknown-webhook"},
+    "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "unknown-webhook", "key-reused"},
+    "/dlq": {"unknown-cluster", "unknown-webhook", "webhooks-full", "key-reused"},
+    "/events": {
+        *("unknown-cluster", "unknown-dead-letter", "unknown-webhook"),
+        *("invalid-item", "quarantined", "key-reused"),
+    },
+    "/webhooks": {
+        *("unknown-cluster", "unknown-dead-letter", "not-kept", "invalid-item", "quarantined", "key-reused"),
+    },
 }
 """Problems that share a status with those of a route, and are none of its own; an unknown path is no route's."""
 

@@ -195,6 +195,10 @@ class ClusterOut(BaseModel):
     id: int
     state: Literal["candidate", "variant", "emerging", "established", "fading", "gone"]
     name: str | None
+    label: str | None = Field(
+        description="The known class that it is part of, by a person's decision, or null."
+    )
+    dismissed: bool = Field(description="Whether a person does not want to hear of it.")
     items: int
     items_to_emerge: int | None = Field(description="Items it held when it was announced.")
     weight: float
@@ -220,6 +224,26 @@ class ClustersOut(BaseModel):
     seq: int
     stale: bool = Field(description="True while the store is away: newer items may be in flight.")
     clusters: list[ClusterOut]
+
+
+class EventOut(BaseModel):
+    """Something happened to a cluster."""
+
+    id: str = Field(description="Of the event: the same however often it is told.")
+    event: str = Field(description="What happened; docs/protocol.md lists the kinds.")
+    seq: int = Field(description="Place in the stream at which it happened.")
+    t: float = Field(description="When, seconds since 1970 (UTC).")
+    cluster: ClusterOut = Field(description="As it was right after.")
+    other_id: int | None = Field(description="The cluster that took it in, or that it split from.")
+
+
+class EventsOut(BaseModel):
+    """A page of the outbox."""
+
+    events: list[EventOut] = Field(description="Oldest first.")
+    last: str = Field(description="Give it as `after` for what comes next; now or later.")
+    gap: bool = Field(description="Whether some that came after `after` have left.")
+    total: int = Field(description="How many there have been in all.")
 
 
 class DeadLetterOut(BaseModel):

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli import classify, dlq, keys, state, watch
+from service.cli import classify, dlq, keys, state, watch, webhooks
 from service.cli.progress import stages
 from service.errors import FirstseenError
 from service.settings import Settings
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, dlq, keys, state):
+for part in (classify, watch, dlq, keys, webhooks, state):
     app.add_typer(part.app)
 screen = Console(stderr=True)
 

@@ -88,6 +88,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         state: candidate, variant, emerging, established, fading or gone.
+        label: The known class that it is part of, by a person's decision.
+        dismissed: Whether a person does not want to hear of it.
         items_to_emerge, emerged_seq: When it was announced; None while it is not.
         exemplars: Ids of its latest items, newest last.
         merged_into: The cluster that took it in.
@@ -97,6 +99,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     state: str
     name: str | None
+    label: str | None = None
+    dismissed: bool = False
     items: int
     items_to_emerge: int | None
     weight: float

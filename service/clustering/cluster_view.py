@@ -35,6 +35,8 @@ def view_of(
         id=life.id,
         state=life.state,
         name=life.name,
+        label=None if life.label is None else labels[life.label],
+        dismissed=life.dismissed is not None,
         items=items_of(life, db),
         items_to_emerge=life.items_to_emerge,
         weight=float(weights.sum()),

@@ -73,6 +73,7 @@ class Clusterer(Protocol):
         announced: Collection[int] = (),
         united: Collection[int] = (),
         apart: Collection[int] = (),
+        pairs: Collection[tuple[int, int]] = (),
     ) -> Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 

@@ -9,7 +9,8 @@ a batch gives exactly what its items give one by one. An item's verdict comes fr
 learnt (decide, then learn). No clock, no IO, no randomness.
 
 Now and then the stream gate is fitted anew. That is a step of its own between two batches: when `is_fit_due`, whoever
-drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`.
+drives the engine takes a `fit_job`, solves it when and where it likes, and gives the fit to `refit`. So is what people
+decide (curation.py): `prepared` reads, `carry_out` changes.
 """
 
 from collections.abc import Iterable
@@ -20,30 +21,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import clusterer
+from service.clustering import clusterer, curation, facts, joining, kinship, splitting
+from service.clustering.audit import Audit
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.cluster_view import items_of, view_of
 from service.clustering.clusterer import BackendChanged
+from service.clustering.curation import Curation
 from service.clustering.emergence import begin_anew, rounded
-from service.clustering.evidence import evidence_of
 from service.clustering.gates import Gates, Said
 from service.clustering.kinship import Life, Lives, absorb, count_item, elder, forget, forget_oldest, heir
-from service.clustering.lifecycle import Facts, items_until_idle_change, next_transition
+from service.clustering.lifecycle import JUDGED, items_until_any_change, next_transition
+from service.clustering.members import Members, member_of
 from service.clustering.observed_check import check_observed
 from service.clustering.params import EngineParams
-from service.clustering.shape import Shape, is_too_wide, usual_of
+from service.clustering.saying import home_of, said_of
+from service.clustering.shape import Shape, usual_of
 from service.clustering.stream_gate import FitJob, Misfit, StreamFit
-from service.clustering.variants import Answer, Cores, Judgement, judged
+from service.clustering.variants import Cores
 from service.clustering.verdicts import tally, verdicts_of
+from service.decisions import Decided, Decision, SplitPreview
 from service.events import ClusterEvent, EventKind
 from service.records import (
     ANNOUNCED,
     NO_CLUSTER,
     SHOWN,
-    Bools,
     Cluster,
     ClusterState,
-    Evidence,
     Float32s,
     Float64s,
     Int64s,
@@ -64,23 +67,22 @@ class StepResult:
 _WEIGH_EVERY = 100
 """Items after which it is asked anew what announced clusters claim of known items."""
 
-_JUDGED = (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
-"""While a cluster is one of these, it may turn out to be a known class that drifted."""
-
 
 class Engine:
     """The state of one stream and the only code that changes it."""
 
     def __init__(self, known: KnownArrays, labels: tuple[str, ...], params: EngineParams) -> None:
         self.labels = labels
+        """The bundle's classes, then those that people made; these only grow: stored verdicts hold their places."""
+        self.bundle_classes = len(labels)
         self.space = ClusterSpace(known)
         self.gates = Gates(known, self.space, params)
         self.gate, self.stream = self.gates.known, self.gates.stream
         self._known = known
         self._space_digest: str | None = None  # filled by snapshot.py, the engine's other half
-        self._prototypes = self.space.project(known.prototypes)
-        self._usual = usual_of(
-            self.space.project(known.calibration_embeddings), known.calibration_labels, self._prototypes
+        self.prototypes = self.space.project(known.prototypes)
+        self.usual = usual_of(
+            self.space.project(known.calibration_embeddings), known.calibration_labels, self.prototypes
         )
         self.seq = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
@@ -89,6 +91,7 @@ class Engine:
         self.lives: Lives = {}
         self.next_cluster_id = 1
         self.candidates_tested = 0
+        self.audit = Audit()
         self._idle_check_at = 0
         self.clusterer = clusterer.made(self.space.dim, params)
         self._learnt: Int64s = np.zeros((4, 1), dtype=np.int64)
@@ -131,7 +134,7 @@ class Engine:
 
     def _weigh_claims(self) -> None:
         told = [life.id for life in self.lives.values() if life.state in ANNOUNCED]
-        self.gates.weigh_claims(self._inside(cluster) for cluster in told)
+        self.gates.weigh_claims(facts.inside(self, cluster) for cluster in told)
 
     # The stream gate's fits
 
@@ -169,42 +172,51 @@ class Engine:
         if not self.gates.has_stream:
             raise Misfit("there is a fit, and no stream gate.")
         self.stream.check(fit)
-        events = [*self._join(fit), *self._part(fit)]
+        events = [*joining.join(self, fit), *joining.part(self, fit)]
         self.stream.use(fit, self.goes_by)
         self.gates.look_at_held_out()
         self._weigh_claims()
         self.seq += 1
         return StepResult(verdicts=(), events=tuple(events))
 
-    def _join(self, fit: StreamFit) -> list[ClusterEvent]:
-        """Make one what a fit found to be one class; what has changed too much since then stays as it is."""
-        events: list[ClusterEvent] = []
-        for young, old in fit.joins.tolist():
-            ends, into = self.lives.get(young), self.lives.get(old)
-            if young != old and ends and into and {ends.state, into.state} <= ANNOUNCED:
-                self.clusterer.adopt(young, old)
-                into.is_united = True
-                latest = max(ends, into, key=lambda life: life.last_seq)
-                self._merge(ends, into, latest.last_t, events)
-        return events
+    # What people decide
 
-    def _part(self, fit: StreamFit) -> list[ClusterEvent]:
-        """Make two of a cluster that a fit found to be two classes, if it is still there, and not these parts alone."""
-        events: list[ClusterEvent] = []
-        parent = self.lives.get(int(fit.partings[0, 0])) if len(fit.partings) else None
-        if parent is None or parent.state not in ANNOUNCED or self.params.backend != "firstseen":
-            return events
-        db, births = self.clusterer, fit.partings[:, 1]
-        leave = np.isin(db.births(db.rows_of(parent.id)), births)
-        if leave.any() and not leave.all():
-            child = self._born(self.next_cluster_id, parent.last_t, parent.id, exemplars=[])
-            self.next_cluster_id += 1
-            db.part(births, parent.id, child.id)
-            child.state, child.evidence, child.p0 = ClusterState.EMERGING, parent.evidence, parent.p0
-            child.emerged_seq, child.items_to_emerge = self.seq, self._items(child)
-            child.usual, child.cores = [], []
-            events.append(self._event(EventKind.SPLIT, child, child.last_t, parent.id))
-        return events
+    @property
+    def decisions(self) -> tuple[Decided, ...]:
+        """What people decided, oldest first, as far as it is remembered (audit.py)."""
+        return tuple(self.audit.decided.values())
+
+    def curate(self, decision: Decision) -> StepResult:
+        """Carry out a decision, from the next item on: `carry_out(prepared(decision))`. It takes a place in the stream.
+
+        Raises:
+            DecisionRefused: It cannot be carried out (UnknownCluster, UnknownDecision, CannotDecide, InvalidDecision);
+                nothing was changed.
+        """
+        return self.carry_out(self.prepared(decision))
+
+    def prepared(self, decision: Decision) -> Curation:
+        """What carries a decision out, an entry of the log; changes nothing, and raises as `curate`."""
+        return curation.prepared(self, decision)
+
+    def carry_out(self, prepared: Curation) -> StepResult:
+        """Carry out what was prepared, live or from the log; raises as `curate`."""
+        events = tuple(curation.carried_out(self, prepared))
+        self._idle_check_at = 0
+        self._weigh_claims()
+        self.seq += 1
+        return StepResult(verdicts=(), events=events)
+
+    def splits(self, cluster: int) -> SplitPreview:
+        """What a cluster could be split into; changes nothing. Raises UnknownCluster or CannotDecide."""
+        return splitting.preview(self, cluster)
+
+    def class_of(self, label: str) -> int:
+        """The place of a class among `labels`, where it gets one if it has none."""
+        if label not in self.labels:
+            self.labels = (*self.labels, label)
+            self.known_counts = np.append(self.known_counts, 0)
+        return self.labels.index(label)
 
     # The step
 
@@ -230,24 +242,27 @@ class Engine:
         Raises:
             Misfit: These gates cannot have seen it; nothing was changed.
         """
-        said, events = self._learn(batch)
-        return StepResult(verdicts=verdicts_of(batch, said, self.labels), events=tuple(events))
+        said, named, events = self._learn(batch)
+        return StepResult(verdicts=verdicts_of(batch, said, self.labels, named=named), events=tuple(events))
 
     def relearn(self, batch: Observed) -> Int64s:
         """`apply` for a replay: int64 (B,) the cluster each item got, NO_CLUSTER for none; raises as that."""
         return np.array([cluster for _, cluster, _ in self._learn(batch)[0]], dtype=np.int64)
 
-    def _learn(self, batch: Observed) -> tuple[list[Said], list[ClusterEvent]]:
+    def _learn(self, batch: Observed) -> tuple[list[Said], dict[int, int], list[ClusterEvent]]:
         """Item by item; those in a row that do not go to the clusterer, and change no more than counts, at once."""
         assert batch.first_seq == self.seq
         width = self.stream.dim if self.gates.has_stream else 0
         rate = self.params.known_error_rate
-        check_observed(batch, D=self.gate.dim, K=len(self.labels), F=width, rate=rate)
+        own = self.gates.promoted.classes
+        check_observed(batch, D=self.gate.dim, K=self.bundle_classes, F=width, rate=rate, promoted=own)
         births = np.zeros(len(batch), dtype=np.int64)
         t, core, claimed = batch.t.tolist(), batch.core.tolist(), batch.claimed.tolist()
-        novelty, accepted = batch.novelty.tolist(), batch.accepted.tolist()
-        xs = iter(self.space.project(batch.z_fed))
-        said, events, at = list[Said](), list[ClusterEvent](), 0
+        novelty, accepted, taken = batch.novelty.tolist(), batch.accepted.tolist(), batch.taken.tolist()
+        others = (batch.accepted & (batch.taken == NO_CLUSTER))[batch.fed]
+        zs = [None if known else z for z, known in zip(batch.z_fed, others, strict=True)]
+        fed_at = zip(self.space.project(batch.z_fed), zs, strict=True)
+        said, named, events, at = list[Said](), dict[int, int](), list[ClusterEvent](), 0
         for fed in [*np.flatnonzero(batch.fed).tolist(), len(batch)]:
             while at < fed:
                 stop = min(fed, at + self._items_until_a_look())
@@ -257,14 +272,18 @@ class Engine:
                 at = stop
             if at < len(batch):
                 self.cores.count(core[at : at + 1])
-                cluster, births[at] = self._place(next(xs), batch.ids[at], t[at], claimed[at], events)
-                said.append(self.gates.verdict(novelty[at], cluster, accepted=accepted[at]))
+                x, z = next(fed_at)
+                cluster, births[at] = self._place(x, z, batch.ids[at], t[at], claimed[at], taken[at], events)
+                one, label = said_of(self, cluster, taken[at], novelty[at], accepted=accepted[at])
+                said.append(one)
+                if label is not None:
+                    named[at] = label
                 self._moved_on(1, t[at], events)
                 at += 1
-        tally(batch, said, self.verdict_counts, self.known_counts)
+        tally(batch, said, self.verdict_counts, self.known_counts, named)
         if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
-        return said, events
+        return said, named, events
 
     def _items_until_a_look(self) -> int:
         """Items from now, at least 1, of which no earlier one than the last makes `_moved_on` look at clusters."""
@@ -279,23 +298,33 @@ class Engine:
             self._check_idle(t, events)
 
     def _place(
-        self, x: Float64s, id: str, t: float, claimed: int, events: list[ClusterEvent]
+        self,
+        x: Float64s,
+        z: Float32s | None,
+        id: str,
+        t: float,
+        claimed: int,
+        taken: int,
+        events: list[ClusterEvent],
     ) -> tuple[int, int]:
-        """One item that no known class took: its announced cluster or NO_CLUSTER; then learn it.
+        """One fed item: its announced cluster or NO_CLUSTER; then learn it. z: None where a known class took it.
 
         The ball it lies in has the first word, a cluster that claims it from afar the second. Whichever cluster's item
-        it is said to be, that cluster has had an item.
+        it is said to be, that cluster has had an item. One that a class of people's took whose cluster is gone is not
+        learnt: the class needs no cluster.
 
         Returns:
             The cluster, and the birth of the micro-cluster it went to.
         """
         db = self.clusterer
         self.catch_up(t, id, events)
+        if taken != NO_CLUSTER and self.goes_by(taken) == NO_CLUSTER:
+            return NO_CLUSTER, 0
         run = db.learn(x[None], None, 0, self._learnt)
         home, birth, row, _ = self._learnt[:, 0].tolist()
-        claimant = self.goes_by(claimed)
-        verdict = self.announced(home) or claimant
-        if home != NO_CLUSTER and claimant == NO_CLUSTER:  # what one claims is no evidence for another
+        verdict = home_of(self, home, claimed, taken)
+        # What one claims, or a class took, is no evidence for another.
+        if home != NO_CLUSTER and self.goes_by(claimed) == NO_CLUSTER and taken == NO_CLUSTER:
             count_item(self.lives[home], x, self.seq)
         for cluster in {home, verdict} - {NO_CLUSTER}:
             life = self.lives[cluster]
@@ -306,11 +335,21 @@ class Engine:
             self._regroup(t, id, row, events)
         elif run.removed:
             self._advance_all(t, events)
+        if z is not None:
+            kinship.join(self.lives, db.cluster_of(row), verdict, member_of(id, self.seq, t, birth, z))
         for cluster in dict.fromkeys((db.cluster_of(row), verdict)):
             left = self.lives.get(cluster)
             if left is not None:  # it may have gone since, and its micro-clusters with it
+                self._escalate(left, t, events)
                 self._advance(left, t, events, had_item=True)
         return verdict, birth
+
+    def _escalate(self, life: Life, t: float, events: list[ClusterEvent]) -> None:
+        """A dismissed cluster has had an item: is it to be heard of again?"""
+        dismissed = life.dismissed
+        if dismissed is not None and dismissed.is_over(life.arrivals, self.seq + 1, t, since=life.born_seq):
+            life.dismissed = None
+            events.append(self.event(EventKind.ESCALATED, life, t))
 
     def _account(self, removed: Iterable[tuple[int, int]]) -> None:
         """Items of micro-clusters that left still count for their cluster."""
@@ -340,20 +379,22 @@ class Engine:
         united = [c for c in shown if self.lives[c].is_united]
         # Where a fit can tell that two are one, a chain does not.
         apart = shown if self.gates.has_stream and len(shown) > 1 else set[int]()
-        found = db.regroup(self.next_cluster_id, shown, united, apart)
+        pairs = kinship.apart_pairs(self.lives, shown)
+        found = db.regroup(self.next_cluster_id, shown, united, apart, pairs)
         self.next_cluster_id = found.next_id
         own = NO_CLUSTER if row is None else db.cluster_of(row)
         for cluster, parent in [*((c, None) for c in found.born), *found.split]:
-            self._born(cluster, t, parent, exemplars=[id] if cluster == own else [])
+            self.born(cluster, t, parent, exemplars=[id] if cluster == own else [])
         for cluster, into in found.merged:
-            self._merge(self.lives[cluster], self.lives[into], t, events)
+            self.merge(self.lives[cluster], self.lives[into], t, events)
         if found.born or found.split or found.merged:  # else it was looked at in vain, which must not show
             self._advance_all(t, events)
 
-    def _born(self, cluster: int, t: float, parent: int | None, *, exemplars: list[str]) -> Life:
+    def born(self, cluster: int, t: float, parent: int | None, *, exemplars: list[str]) -> Life:
+        """A cluster begins, from nothing or as a part of another."""
         self.candidates_tested += 1
         self._idle_check_at = 0
-        self.lives[cluster] = Life(
+        life = self.lives[cluster] = Life(
             id=cluster,
             ordinal=self.candidates_tested,
             born_seq=self.seq,
@@ -365,22 +406,26 @@ class Engine:
             cores=list(self.cores.counts),
             exemplars=exemplars,
         )
-        return self.lives[cluster]
+        if parent is not None:
+            own = self.clusterer.births(self.clusterer.rows_of(cluster))
+            life.members.take_in(self.lives[parent].members.part(own.tolist()))
+        return life
 
     def _advance_all(self, t: float, events: list[ClusterEvent]) -> None:
         for life in list(self.lives.values()):
             if life.state is not ClusterState.GONE:
                 self._advance(life, t, events)
 
-    def _merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
+    def merge(self, life: Life, into: Life, t: float, events: list[ClusterEvent]) -> None:
+        """A cluster ends in another, which has its micro-clusters already."""
         was_shown = life.state in SHOWN
         absorb(self.lives, life, into, exemplars=self.params.exemplars)
         if was_shown:
-            events.append(self._event(EventKind.MERGED, life, t, into.id))
-        if life.emerged_seq is None:  # no verdict has its id
+            events.append(self.event(EventKind.MERGED, life, t, into.id))
+        if life.emerged_seq is None and life.id not in self.audit.concerned:  # no verdict has its id
             del self.lives[life.id]
         else:
-            forget_oldest(self.lives)
+            forget_oldest(self.lives, self.audit.concerned)
 
     def _advance(self, life: Life, t: float, events: list[ClusterEvent], *, had_item: bool = False) -> None:
         """Move a cluster along its life cycle as far as it goes now.
@@ -391,97 +436,51 @@ class Engine:
             if life.state is ClusterState.CANDIDATE:
                 begin_anew(life.starts, self.seq)
                 if had_item or not life.p0:
-                    life.p0 = max(life.p0, rounded(self._p0(life)))
-            arrow = next_transition(life.state, self._facts(life, had_item=had_item), self.params)
+                    life.p0 = max(life.p0, rounded(facts.p0_of(self, life)))
+            arrow = next_transition(life.state, facts.facts(self, life, had_item=had_item), self.params)
             if arrow is None:
                 return
-            evidence = self._evidence(life)
+            evidence = facts.evidence(self, life)
             life.state = arrow.target
             kind, other = arrow.event, None
             if kind is EventKind.EMERGED:
-                life.emerged_seq, life.items_to_emerge = self.seq, self._items(life)
+                life.emerged_seq, life.items_to_emerge = self.seq, self.items(life)
                 life.variant_of, life.missing = None, None
                 self._idle_check_at = 0
                 other = self.announced(life.parent_id or NO_CLUSTER) or None
                 if other is not None:  # from what people know, or else it comes from nothing
                     kind = EventKind.SPLIT
             if life.state is ClusterState.VARIANT:
-                judgement = self._judged(life)
+                judgement = facts.judgement(self, life)
                 life.variant_of, life.missing = judgement.drifted, judgement.missing
             if life.starts:  # it was a candidate until now
                 life.evidence, life.starts = evidence, []
                 life.moments, life.shape, life.repeats = [], Shape(), 0
-            if life.state not in _JUDGED:
+            if life.state not in JUDGED:
                 life.usual, life.cores = [], []
             if kind is not None:
-                events.append(self._event(kind, life, t, other))
+                events.append(self.event(kind, life, t, other))
             if life.state is ClusterState.GONE:
-                life.residual = self._items(life)
+                life.residual, life.members = self.items(life), Members()
                 self.clusterer.drop(life.id)
-                if life.emerged_seq is None:
+                if life.emerged_seq is None and life.id not in self.audit.concerned:
                     forget(self.lives, life.id)
                 else:
-                    forget_oldest(self.lives)
+                    forget_oldest(self.lives, self.audit.concerned)
                 return
 
     def _check_idle(self, t: float, events: list[ClusterEvent]) -> None:
         """Let clusters without items fade and go; sets when to look next."""
         self._advance_all(t, events)
-        waits = [
-            items_until_idle_change(self.seq - life.last_seq, self.params)
-            for life in self.lives.values()
-            if life.state is not ClusterState.GONE
-        ]
-        self._idle_check_at = self.seq + max(1, min(waits, default=self.params.fade_after_items))
+        latest = [life.last_seq for life in self.lives.values() if life.state is not ClusterState.GONE]
+        self._idle_check_at = self.seq + items_until_any_change(self.seq, latest, self.params)
 
-    def _items(self, life: Life) -> int:
+    def items(self, life: Life) -> int:
+        """Items that a cluster holds."""
         return items_of(life, self.clusterer)
 
-    def _inside(self, cluster: int) -> Bools:
-        """Which held-out items lie in a cluster's strong micro-clusters."""
-        db = self.clusterer
-        rows = db.rows_of(cluster)
-        return self.gates.background.inside(
-            cluster, db.centers(rows[db.strong(rows)]), clusterer.reach(self.params)
-        )
-
-    def _p0(self, life: Life) -> float:
-        seen = [self.cores.usual(), self.cores.since(life.cores)]
-        return self.gates.background.p0(
-            self._inside(life.id), *(np.array(counts[:-1], dtype=np.float64) for counts in seen if counts)
-        )
-
-    def _evidence(self, life: Life) -> Evidence:
-        return evidence_of(
-            life,
-            self.seq,
-            budget=self.params.false_alarm_rate,
-            prototypes=self._prototypes,
-            usual=self._usual,
-            shares=self.stream.shares,
-        )
-
-    def _facts(self, life: Life, *, had_item: bool) -> Facts:
-        is_asked = had_item and life.state is ClusterState.CANDIDATE
-        evidence = self._evidence(life) if is_asked else None
-        in_micro_clusters = self.clusterer.items_of(life.id)
-        return Facts(
-            items=life.residual + in_micro_clusters,
-            repeats=life.repeats,
-            idle=self.seq - life.last_seq,
-            is_proven=evidence is not None and evidence.log10_e >= evidence.log10_threshold,
-            is_too_wide=evidence is not None and is_too_wide(evidence.cohesion, self._usual),
-            has_micro_clusters=in_micro_clusters > 0,
-            answer=self._judged(life).answer if had_item and life.state in _JUDGED else Answer.NEW,
-        )
-
-    def _judged(self, life: Life) -> Judgement:
-        """Variant or new, by what came since its birth; one that was past the question and came back is new."""
-        if not life.cores:
-            return Judgement(answer=Answer.NEW)
-        return judged(life.usual, self.cores.since(life.cores), self._items(life))
-
-    def _event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
+    def event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
+        """Something happened to a cluster, as it is now."""
         return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
 
     # Views
@@ -494,7 +493,7 @@ class Engine:
         return view_of(
             life,
             self.clusterer,
-            prototypes=self._prototypes,
+            prototypes=self.prototypes,
             labels=self.labels,
-            evidence=life.evidence or self._evidence(life),
+            evidence=life.evidence or facts.evidence(self, life),
         )

@@ -32,7 +32,7 @@ from service.clustering.explanation import (
 )
 from service.clustering.stream_gate.records import Looked
 from service.clustering.trial import as_at_next, homes, one_of, say
-from service.records import ClusterState, Float32s, Float64s, Int64s, Observed, VerdictKind
+from service.records import NO_CLUSTER, ClusterState, Float32s, Float64s, Int64s, Observed, VerdictKind
 
 MOST_NEAR = 5
 """Classes, reference items and clusters that are told of."""
@@ -143,17 +143,19 @@ class Explainer:
         whole, is_all = seen.batch, len(rows) == len(seen.batch)
         batch = whole if is_all else one_of(whole, int(rows[0]))
         at = homes(ready, batch)
-        said = say(ready, batch, at)
+        said, named = say(ready, batch, at)
         clusters = _near_clusters(ready, seen.x[rows])
         found = []
-        for n, cluster, (kind, of, novelty), near in zip(
-            rows.tolist(), at.tolist(), said, clusters, strict=True
+        for m, (n, cluster, (kind, of, novelty), near) in enumerate(
+            zip(rows.tolist(), at.tolist(), said, clusters, strict=True)
         ):
             p, threshold = ready.gates.weighed(float(seen.p[n]), cluster)
+            if batch.taken[m] != NO_CLUSTER:  # a class that people made has the word
+                p, threshold = 1.0 - float(batch.novelty[m]), ready.params.known_error_rate
             reasons = _reasons(
                 seen.looked, n, float(seen.score[n, seen.order[n, 0]]), whole, ready.gates.limit(cluster)
             )
-            nearest = ready.labels[int(seen.order[n, 0])]
+            nearest = ready.labels[named.get(m, int(batch.nearest[m]))]
             found.append(
                 Explanation(
                     as_of=ready.seq,

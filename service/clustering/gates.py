@@ -1,7 +1,8 @@
 """The two gates together: what they say of an item, of held-out items, and what is left of that by what clusters claim.
 
     z ─► known gate (known.py) ──────► p, nearest ─┐
-      └► stream gate (stream_gate/) ─► features ───┴► judge ─► p of all reasons: accepted? fed to the clusterer?
+      ├► stream gate (stream_gate/) ─► features ───┴► judge ─► p of all reasons: accepted? fed to the clusterer?
+      └► promoted classes (promoted.py) ─────────────────────► taken for a class that people made of a cluster?
 
 Which of the two count is the operator's to say (`EngineParams.gates`). Where the recent stream is not compared with
 known items, because nobody wants it or there are too few to compare with, the clusterer is fed beyond the operator's
@@ -17,6 +18,7 @@ from service.clustering.background import Background
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.known import KnownGate
 from service.clustering.params import EngineParams
+from service.clustering.promoted import Promoted
 from service.clustering.stream_gate import StreamGate, cores
 from service.records import NO_CLUSTER, Bools, Float32s, Float64s, Observed, VerdictKind
 
@@ -32,6 +34,7 @@ class Gates:
     Attributes:
         known: The known gate.
         stream: The stream gate.
+        promoted: The classes that people made of clusters.
         background: What of known items would reach the clusterer now.
         squeeze: What is left of the operator's rate, with what announced clusters claim of known items.
     """
@@ -39,6 +42,7 @@ class Gates:
     def __init__(self, known: KnownArrays, space: ClusterSpace, params: EngineParams) -> None:
         self.known = KnownGate(known)
         self.stream = StreamGate(known, params.known_error_rate)
+        self.promoted = Promoted(known, self.known, space)
         self.squeeze = 1.0
         self._arrays = known
         self._space = space
@@ -69,23 +73,33 @@ class Gates:
     # What is said of items
 
     def decide(self, z: Float32s, ids: tuple[str, ...], t: Float64s, *, first_seq: int) -> Observed:
-        """What they say of a batch; changes nothing. See `Engine.decide`."""
+        """What they say of a batch; changes nothing. See `Engine.decide`.
+
+        An item that a class of people's takes still goes to the clusterer, so that its cluster goes on. The core that
+        an item lies in is one of the bundle's classes, whoever takes it: what is missing there tells of drift.
+        """
         said = self.known.decide(z)
         features = self.stream.features(z) if self.has_stream else np.empty((len(z), 0), dtype=np.float16)
         judged = self.stream.judge(said.p, features)
-        accepted = judged.p > self._params.known_error_rate
-        fed = judged.p <= self.feeding_rate
+        rate = self._params.known_error_rate
+        accepted = judged.p > rate
+        claimed = np.where(accepted, NO_CLUSTER, judged.clusters)
+        taken = self.promoted.taken(z, ~accepted, rate)
+        # A claim knows its cluster's neighbours as well, which a prototype does not.
+        is_taken = (taken.cluster != NO_CLUSTER) & (claimed == NO_CLUSTER)
+        fed = (judged.p <= self.feeding_rate) | is_taken
         return Observed(
             first_seq=first_seq,
             ids=ids,
             t=np.asarray(t, dtype=np.float64),
-            nearest=said.nearest,
-            accepted=accepted,
+            nearest=np.where(is_taken, taken.label, said.nearest),
+            accepted=accepted | is_taken,
             fed=fed,
             core=cores(said.nearest, said.p),
-            claimed=np.where(accepted, NO_CLUSTER, judged.clusters),
-            novelty=1.0 - judged.p,
-            distance=said.distance,
+            claimed=claimed,
+            taken=np.where(is_taken, taken.cluster, NO_CLUSTER),
+            novelty=1.0 - np.where(is_taken, taken.p, judged.p),
+            distance=np.where(is_taken, taken.distance, said.distance),
             features=features,
             z_fed=np.ascontiguousarray(z[fed], dtype=np.float32),
         )

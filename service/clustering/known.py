@@ -104,3 +104,9 @@ class KnownGate:
         """float64 (B,): Mahalanobis distance of each item to the prototype of its class of int64 (B,)."""
         away: Float64s = np.sqrt(np.square(self.whitened(z) - self._prototypes[classes]).sum(axis=-1))
         return away
+
+    def away(self, z: Float32s, centre: Float32s) -> Float64s:
+        """float64 (B,): Mahalanobis distance of each item of float32 (B, D) to float32 (D,)."""
+        white = self.whitened(np.concatenate([centre[None], z]))
+        away: Float64s = np.sqrt(np.square(white[1:] - white[0]).sum(axis=-1))
+        return away

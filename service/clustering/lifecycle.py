@@ -12,7 +12,7 @@ sentence. The first row that applies is taken. Conditions are functions of `Fact
 cluster at this item.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from service.clustering.params import EngineParams
@@ -56,6 +56,9 @@ class Transition:
 
 
 S = ClusterState
+
+JUDGED = (S.CANDIDATE, S.EMERGING, S.ESTABLISHED)
+"""While a cluster is one of these, it may turn out to be a known class that drifted."""
 
 
 def _vanished(f: Facts, p: EngineParams) -> bool:
@@ -147,3 +150,9 @@ def next_transition(state: ClusterState, facts: Facts, params: EngineParams) -> 
 def items_until_idle_change(idle: int, params: EngineParams) -> int:
     """After how many more items without one of its own a cluster's state may change."""
     return (params.fade_after_items if idle < params.fade_after_items else params.gone_after_items) - idle
+
+
+def items_until_any_change(seq: int, latest: Iterable[int], params: EngineParams) -> int:
+    """The same of several clusters, at least 1: `latest` has the place of each one's latest item."""
+    waits = (items_until_idle_change(seq - at, params) for at in latest)
+    return max(1, min(waits, default=params.fade_after_items))

@@ -14,7 +14,7 @@ A micro-cluster that became weak is in no part but remembers its cluster, so tha
 the one that fell asleep. Pure functions of arrays; ids only grow.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,7 @@ def parted(
     centers: Float64s,
     apart: Collection[int],
     united: Collection[int] = (),
+    pairs: Collection[tuple[int, int]] = (),
 ) -> Int64s:
     """The partition with those parts cut in which clusters meet that stay apart, renumbered in order of birth.
 
@@ -82,8 +83,16 @@ def parted(
         centers: float64 (M, d).
         apart: Ids of clusters that no chain makes one.
         united: Ids of clusters that stay one whatever the partition says.
+        pairs: Besides, two that no chain makes one, each.
     """
-    while (finer := _parted_once(before, parts, weights, centers, apart, united)) is not None:
+    conflicts = {(a, b) for one, other in pairs for a, b in ((one, other), (other, one))}
+    everybody = {*apart, *(cluster for pair in conflicts for cluster in pair)}
+    in_apart = set(apart)
+
+    def meet(one: int, other: int) -> bool:
+        return not ((one in in_apart and other in in_apart) or (one, other) in conflicts)
+
+    while (finer := _parted_once(before, parts, weights, centers, everybody, united, meet)) is not None:
         parts = finer  # it has more parts than before, and can have no more than there are micro-clusters
     return parts
 
@@ -95,8 +104,12 @@ def _parted_once(
     centers: Float64s,
     apart: Collection[int],
     united: Collection[int],
+    meet: Callable[[int, int], bool],
 ) -> Int64s | None:
-    """The partition cut where clusters meet now; None where none do."""
+    """The partition cut where clusters meet now that may not `meet`; None where none do.
+
+    Of several, those that may stay together, the first with the first that it may meet.
+    """
     n_parts = int(parts.max(initial=-1)) + 1
     meeting: dict[int, list[int]] = {}
     for cluster in apart:
@@ -108,13 +121,15 @@ def _parted_once(
                 meeting.setdefault(place, []).append(cluster)
     cut = np.zeros(len(parts), dtype=np.int64)
     for part, clusters in meeting.items():
-        if len(clusters) < 2:
+        groups = _grouped(clusters, meet)
+        if len(groups) < 2:
             continue
         held = np.flatnonzero((parts == part) & np.isin(before, clusters))
-        cut[held] = before[held]
+        leader = {cluster: group[0] for group in groups for cluster in group}
+        cut[held] = [leader[cluster] for cluster in before[held].tolist()]
         for row in np.flatnonzero((parts == part) & (cut == 0)).tolist():
             near = np.square(centers[held] - centers[row]).sum(axis=1)
-            cut[row] = before[held[int(near.argmin())]]
+            cut[row] = cut[held[int(near.argmin())]]
     if not cut.any():
         return None
     there = np.flatnonzero(parts >= 0)
@@ -124,6 +139,18 @@ def _parted_once(
     found = np.full(len(parts), -1, dtype=np.int64)
     found[there] = np.argsort(np.argsort(first))[place]
     return found
+
+
+def _grouped(clusters: Collection[int], meet: Callable[[int, int], bool]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for cluster in sorted(clusters):
+        for group in groups:
+            if all(meet(cluster, other) for other in group):
+                group.append(cluster)
+                break
+        else:
+            groups.append([cluster])
+    return groups
 
 
 def match(

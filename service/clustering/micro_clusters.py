@@ -320,6 +320,7 @@ class MicroClusters:
         announced: Collection[int] = (),
         united: Collection[int] = (),
         apart: Collection[int] = (),
+        pairs: Collection[tuple[int, int]] = (),
     ) -> lineage.Matched:
         """Take the partition of the clusters concerned anew, and carry the ids over.
 
@@ -328,10 +329,11 @@ class MicroClusters:
             announced: Ids that people have seen; they are kept before others.
             united: Ids of clusters that stay one whatever the partition says.
             apart: Ids of clusters that no chain makes one.
+            pairs: Besides, two that no chain makes one, each.
         """
         births, _, own, strong, _ = self._ids
         # What stays apart though it is linked is no component: then all has to be looked at.
-        if apart or self._whole[at.STATUS] & at.STALE_ALL:
+        if apart or pairs or self._whole[at.STATUS] & at.STALE_ALL:
             concerned = births > 0
         else:
             concerned = (own == NO_CLUSTER) & (strong > 0)
@@ -341,9 +343,9 @@ class MicroClusters:
         rows = rows[np.argsort(births[rows])]
         parts = np.empty(len(rows), dtype=np.int64)
         entries.partition_rows(*self._arrays, rows, parts)
-        if apart:
+        if apart or pairs:
             parts = lineage.parted(
-                self._ids[2, rows], parts, self.weights(rows), self.centers(rows), apart, united
+                self._ids[2, rows], parts, self.weights(rows), self.centers(rows), apart, united, pairs
             )
         found = lineage.match(self._ids[2, rows], parts, self.weights(rows), next_id, announced, united)
         self._ids[2, rows] = found.cluster_of

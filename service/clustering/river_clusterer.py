@@ -289,6 +289,7 @@ class RiverClusterer:
         announced: Collection[int] = (),
         united: Collection[int] = (),
         apart: Collection[int] = (),  # noqa: ARG002 - river has the word on what is one
+        pairs: Collection[tuple[int, int]] = (),  # noqa: ARG002 - likewise
     ) -> lineage.Matched:
         """Carry the ids of clusters over to river's macro-clusters.
 

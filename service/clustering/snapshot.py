@@ -17,20 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
+from service.clustering.arrivals import MOST_SPANS, SPAN
+from service.clustering.audit import MOST_DECISIONS, MOST_UNDOABLE, Found
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
 from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine
 from service.clustering.kinship import Life
+from service.clustering.lifecycle import JUDGED
+from service.clustering.members import NEWEST, SAMPLE, rank
 from service.clustering.moments import MOST_MOMENTS
 from service.clustering.params import EngineParams
+from service.clustering.promoted import MOST_LABELS
 from service.clustering.state_check import demand, within
 from service.clustering.variants import Cores
+from service.decisions import Decided
 from service.records import NO_CLUSTER, ClusterState, VerdictKind
 
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 5
+VERSION = 7
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -40,6 +46,7 @@ _FURTHEST = 1e100
 
 _PREFIX = "clusterer."
 _STREAM_PREFIX = "stream."
+_PROMOTED_PREFIX = "promoted."
 
 
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,12 +61,15 @@ class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     squeeze: float
     cores: Cores
     lives: list[Life]
+    promoted_labels: tuple[str, ...]
+    decided: list[Decided]
+    found: dict[int, Found]
 
 
 def dump(engine: Engine) -> bytes:
     """The state as bytes; equal states give equal bytes."""
     ledger = _Ledger(
-        labels=engine.labels,
+        labels=engine.labels[: engine.bundle_classes],
         space=_space_of(engine),
         seq=engine.seq,
         next_cluster_id=engine.next_cluster_id,
@@ -70,10 +80,14 @@ def dump(engine: Engine) -> bytes:
         squeeze=engine.gates.squeeze,
         cores=engine.cores,
         lives=list(engine.lives.values()),
+        promoted_labels=engine.labels[engine.bundle_classes :],
+        decided=list(engine.audit.decided.values()),
+        found=engine.audit.found,
     )
     arrays = {
         **{f"{_PREFIX}{name}": array for name, array in engine.clusterer.state().items()},
         **{f"{_STREAM_PREFIX}{name}": array for name, array in engine.stream.state().items()},
+        **{f"{_PROMOTED_PREFIX}{name}": array for name, array in engine.gates.promoted.state().items()},
         "known_counts": engine.known_counts,
     }
     return pack(MAGIC, VERSION, arrays, ledger)
@@ -105,20 +119,19 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     _check_ledger(ledger)
     demand("known_counts" in arrays, "no counts of the known classes")
     counts = arrays["known_counts"]
-    stored = {name.removeprefix(_PREFIX): array for name, array in arrays.items() if name.startswith(_PREFIX)}
-    stream = {
-        name.removeprefix(_STREAM_PREFIX): array
-        for name, array in arrays.items()
-        if name.startswith(_STREAM_PREFIX)
-    }
+    stored, stream, promoted = (_of(prefix, arrays) for prefix in (_PREFIX, _STREAM_PREFIX, _PROMOTED_PREFIX))
     demand(
-        len(stored) + len(stream) + 1 == len(arrays), f"the names of the arrays: {', '.join(sorted(arrays))}"
+        len(stored) + len(stream) + len(promoted) + 1 == len(arrays),
+        f"the names of the arrays: {', '.join(sorted(arrays))}",
     )
     _check_known_counts(counts, ledger)
     engine = Engine(known, labels, ledger.params)
     engine._space_digest = space  # noqa: SLF001 - the snapshot is the engine's other half
     engine.restore_clusterer(stored)
     engine.restore_stream(stream)
+    engine.labels = (*labels, *ledger.promoted_labels)
+    engine.gates.promoted.restore(promoted, len(engine.labels))
+    engine.audit.restore(ledger.decided, ledger.found)
     demand(
         ledger.params.gates != "items" or not (len(stream["cores"]) or "fit.weights" in stream),
         "a window or a fit where the stream gate is off",
@@ -137,13 +150,19 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine.cores = ledger.cores
     for life in ledger.lives:
         _check_points(life, engine.space.dim)
+        _check_members(life, engine.gate.dim, ledger.seq)
+        _check_arrivals(life, ledger.seq)
     engine.lives = {life.id: life for life in ledger.lives}
     return engine
 
 
 def copy_of(engine: Engine) -> Engine:
     """Another engine in the same state, to try something on."""
-    return load(dump(engine), engine._known, engine.labels)  # noqa: SLF001 - the snapshot is the engine's other half
+    return load(dump(engine), engine._known, engine.labels[: engine.bundle_classes])  # noqa: SLF001 - the snapshot is the engine's other half
+
+
+def _of(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _space_of(engine: Engine) -> str:
@@ -194,6 +213,7 @@ def _check_ledger(ledger: _Ledger) -> None:
         "what clusters merged into",
     )
     _check_ancestors({cluster: other if other in lives else None for cluster, other in into.items()}, lives)
+    _check_decisions(ledger, lives)
 
 
 def _check_cores(ledger: _Ledger) -> None:
@@ -224,7 +244,10 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     is_candidate = life.state is ClusterState.CANDIDATE
     demand((life.evidence is None) == is_candidate, what)
     demand((life.emerged_seq is None) == (life.items_to_emerge is None), what)
-    demand(life.state is ClusterState.VARIANT or (life.emerged_seq is None) == is_candidate, what)
+    may_be_unannounced = life.state in (ClusterState.VARIANT, ClusterState.GONE)
+    demand(
+        life.emerged_seq is None if is_candidate else may_be_unannounced or life.emerged_seq is not None, what
+    )
     demand(is_candidate or not (life.starts or life.moments or life.shape.items or life.repeats), what)
     demand(0 <= life.repeats < _HUGE and len(life.moments) <= MOST_MOMENTS, what)
     demand(all(life.born_seq <= moment.seq <= ledger.seq for moment in life.moments), what)
@@ -232,12 +255,40 @@ def _check_life(life: Life, ledger: _Ledger) -> None:
     demand(life.variant_of is not None or life.state is not ClusterState.VARIANT, what)
     demand(life.variant_of is None or life.state in (ClusterState.VARIANT, ClusterState.GONE), what)
     demand(life.variant_of is None or 0 <= life.variant_of < len(ledger.labels), what)
-    is_judged = life.state in (ClusterState.CANDIDATE, ClusterState.EMERGING, ClusterState.ESTABLISHED)
     for counts in (life.usual, life.cores):
-        demand(not counts or (is_judged and len(counts) == len(ledger.labels) + 1), what)
+        demand(not counts or (life.state in JUDGED and len(counts) == len(ledger.labels) + 1), what)
         demand(all(0 <= n < _HUGE for n in counts) and sum(counts[:-1]) <= sum(counts[-1:]), what)
     demand(all(now >= then for now, then in zip(ledger.cores.counts, life.cores, strict=False)), what)
     demand(life.merged_into is None or life.state is ClusterState.GONE, what)
+
+
+def _check_decisions(ledger: _Ledger, lives: Mapping[int, Life]) -> None:
+    what = "what people decided"
+    known = {*ledger.labels, *ledger.promoted_labels}
+    demand(len(known) == len(ledger.labels) + len(ledger.promoted_labels), "a class that is there twice")
+    demand(len(ledger.promoted_labels) <= MOST_LABELS, "the classes that people made")
+    for life in lives.values():
+        demand(life.label is None or 0 <= life.label < len(known), f"the class of cluster {life.id}")
+        apart = [lives.get(other) for other in life.apart]
+        demand(life.apart == sorted(set(life.apart)), f"what stays apart from cluster {life.id}")
+        demand(
+            all(other and life.id in other.apart for other in apart),
+            f"what stays apart from cluster {life.id}",
+        )
+        if (dismissed := life.dismissed) is not None:
+            demand(0 <= dismissed.items < _HUGE and 1 <= dismissed.of < _HUGE, what)
+    seqs = [one.seq for one in ledger.decided]
+    demand(seqs == sorted(set(seqs)) and all(0 <= seq < ledger.seq for seq in seqs), what)
+    demand(len(seqs) <= MOST_DECISIONS and len(ledger.found) <= MOST_UNDOABLE, what)
+    demand(len({one.decision.key for one in ledger.decided}) == len(seqs), what)
+    demand(list(ledger.found) == sorted(set(ledger.found) & set(seqs)), what)
+
+
+def _check_arrivals(life: Life, seq: int) -> None:
+    """They came in spans that there have been."""
+    what, first, counts = f"the arrivals of cluster {life.id}", life.arrivals.first, life.arrivals.counts
+    demand(len(counts) <= MOST_SPANS and all(0 <= n < _HUGE for n in counts), what)
+    demand(first >= 0 and (not counts or first + len(counts) - 1 <= max(0, seq - 1) // SPAN), what)
 
 
 def _check_points(life: Life, dim: int) -> None:
@@ -247,6 +298,20 @@ def _check_points(life: Life, dim: int) -> None:
     demand(all(np.isfinite(np.frombuffer(moment.x, dtype="<f4")).all() for moment in life.moments), what)
     demand(0 <= shape.items < _HUGE and len(shape.total) == (dim if shape.items else 0), what)
     demand(all(abs(x) < _FURTHEST for x in shape.total) and 0.0 <= shape.squares < _FURTHEST, what)
+
+
+def _check_members(life: Life, dim: int, seq: int) -> None:
+    """They are in order, and each lies somewhere."""
+    what, newest, sample = f"the members of cluster {life.id}", life.members.newest, life.members.sample
+    demand(len(newest) <= NEWEST and len(sample) <= SAMPLE and 0 <= life.members.turn < _HUGE, what)
+    demand(not sample or len(newest) == NEWEST, what)
+    demand(not newest or life.state is not ClusterState.GONE, what)
+    seqs = [member.seq for member in life.members]
+    demand(seqs == sorted(set(seqs)) and all(0 <= at < seq for at in seqs), what)
+    demand(list(map(rank, sample)) == sorted(map(rank, sample)), what)
+    for member in (*newest, *sample):
+        demand(1 <= member.birth < _HUGE and math.isfinite(member.t) and len(member.z) == 4 * dim, what)
+        demand(bool(np.isfinite(np.frombuffer(member.z, dtype="<f4")).all()), what)
 
 
 def _check_ancestors(above: Mapping[int, int | None], lives: Mapping[int, Life]) -> None:
@@ -264,7 +329,8 @@ def _check_ancestors(above: Mapping[int, int | None], lives: Mapping[int, Life])
 
 def _check_known_counts(counts: NDArray[Any], ledger: _Ledger) -> None:
     demand(
-        counts.dtype == np.dtype("<i8") and counts.shape == (len(ledger.labels),),
+        counts.dtype == np.dtype("<i8")
+        and counts.shape == (len(ledger.labels) + len(ledger.promoted_labels),),
         "the counts of the known classes",
     )
     demand(within(counts, 0, _HUGE), "the counts of the known classes")

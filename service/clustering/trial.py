@@ -10,6 +10,7 @@ import numpy as np
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.gates import Said
+from service.clustering.saying import home_of, said_of
 from service.clustering.verdicts import verdicts_of
 from service.records import NO_CLUSTER, Float32s, Float64s, Int64s, Observed, Verdict
 
@@ -25,8 +26,8 @@ def would_say(engine: Engine, z: Float32s, ids: tuple[str, ...], t: Float64s) ->
     """
     ready = as_at_next(engine, float(t.max()) if len(t) else 0.0)
     batch = ready.decide(z, ids, t)
-    said = say(ready, batch, homes(ready, batch))
-    return tuple(verdicts_of(batch, said, ready.labels, is_one_place=True))
+    said, named = say(ready, batch, homes(ready, batch))
+    return tuple(verdicts_of(batch, said, ready.labels, named=named, is_one_place=True))
 
 
 def as_at_next(engine: Engine, t: float) -> Engine:
@@ -48,24 +49,36 @@ def homes(ready: Engine, batch: Observed) -> Int64s:
     found = np.full(len(batch), NO_CLUSTER, dtype=np.int64)
     if batch.fed.any():
         own = ready.clusterer.predict(np.ascontiguousarray(ready.space.project(batch.z_fed)))
-        claims = batch.claimed[batch.fed]
+        claims, taken = batch.claimed[batch.fed].tolist(), batch.taken[batch.fed].tolist()
         found[batch.fed] = [
-            ready.announced(home) or ready.goes_by(claimed)
-            for home, claimed in zip(own.tolist(), claims.tolist(), strict=True)
+            NO_CLUSTER
+            if by != NO_CLUSTER and ready.goes_by(by) == NO_CLUSTER
+            else home_of(ready, home, claimed, by)
+            for home, claimed, by in zip(own.tolist(), claims, taken, strict=True)
         ]
     return found
 
 
-def say(ready: Engine, batch: Observed, clusters: Int64s) -> list[Said]:
-    """What would be said of each item; `clusters` are its `homes`."""
-    gates = ready.gates
+def say(ready: Engine, batch: Observed, clusters: Int64s) -> tuple[list[Said], dict[int, int]]:
+    """What would be said of each item, and known classes that are not the nearest; `clusters` are its `homes`."""
+    said, named = list[Said](), dict[int, int]()
     rows = zip(
-        batch.novelty.tolist(), batch.accepted.tolist(), batch.fed.tolist(), clusters.tolist(), strict=True
+        batch.novelty.tolist(),
+        batch.accepted.tolist(),
+        batch.fed.tolist(),
+        batch.taken.tolist(),
+        clusters.tolist(),
+        strict=True,
     )
-    return [
-        gates.verdict(novelty, cluster, accepted=accepted) if fed else gates.passed([novelty], [accepted])[0]
-        for novelty, accepted, fed, cluster in rows
-    ]
+    for n, (novelty, accepted, fed, taken, cluster) in enumerate(rows):
+        if not fed:
+            said += ready.gates.passed([novelty], [accepted])
+            continue
+        one, label = said_of(ready, cluster, taken, novelty, accepted=accepted)
+        said.append(one)
+        if label is not None:
+            named[n] = label
+    return said, named
 
 
 def one_of(batch: Observed, n: int) -> Observed:
@@ -81,6 +94,7 @@ def one_of(batch: Observed, n: int) -> Observed:
         fed=batch.fed[row],
         core=batch.core[row],
         claimed=batch.claimed[row],
+        taken=batch.taken[row],
         novelty=batch.novelty[row],
         distance=batch.distance[row],
         features=batch.features[row],

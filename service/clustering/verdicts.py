@@ -1,6 +1,6 @@
 """What was said of a batch: as verdicts, and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count, repeat
 
 import numpy as np
@@ -8,9 +8,19 @@ import numpy as np
 from service.clustering.gates import Said
 from service.records import Int64s, Observed, Verdict, VerdictKind
 
+Named = Mapping[int, int]
+"""Items of a batch that are of a known class by their cluster, by place; and that class, which is not their nearest."""
+
+_NONE: Named = {}
+
 
 def verdicts_of(
-    batch: Observed, said: Sequence[Said], labels: Sequence[str], *, is_one_place: bool = False
+    batch: Observed,
+    said: Sequence[Said],
+    labels: Sequence[str],
+    *,
+    named: Named = _NONE,
+    is_one_place: bool = False,
 ) -> tuple[Verdict, ...]:
     """A verdict for each item of the batch, in order.
 
@@ -18,6 +28,7 @@ def verdicts_of(
         batch: Its items.
         said: What was said of each.
         labels: Of the known classes.
+        named: Known classes of items, where that is not the nearest.
         is_one_place: Whether each stands for itself at the first one's place in the stream.
     """
     rows = zip(batch.ids, said, batch.nearest.tolist(), batch.distance.tolist(), strict=True)
@@ -26,19 +37,25 @@ def verdicts_of(
             id=id,
             seq=seq,
             verdict=kind,
-            label=labels[nearest] if kind is VerdictKind.KNOWN else None,
+            label=labels[named.get(n, nearest)] if kind is VerdictKind.KNOWN else None,
             cluster_id=cluster or None,
             novelty=novelty,
             nearest=labels[nearest],
             distance=distance,
         )
-        for seq, (id, (kind, cluster, novelty), nearest, distance) in zip(
-            repeat(batch.first_seq) if is_one_place else count(batch.first_seq), rows, strict=False
+        for n, seq, (id, (kind, cluster, novelty), nearest, distance) in zip(
+            count(), repeat(batch.first_seq) if is_one_place else count(batch.first_seq), rows, strict=False
         )
     )
 
 
-def tally(batch: Observed, said: Sequence[Said], kinds: dict[VerdictKind, int], known_counts: Int64s) -> None:
+def tally(
+    batch: Observed,
+    said: Sequence[Said],
+    kinds: dict[VerdictKind, int],
+    known_counts: Int64s,
+    named: Named = _NONE,
+) -> None:
     """Count a batch.
 
     Args:
@@ -46,9 +63,14 @@ def tally(batch: Observed, said: Sequence[Said], kinds: dict[VerdictKind, int], 
         said: What was said of each.
         kinds: Items of each kind; counted on.
         known_counts: int64 (K,) items given each known class; counted on.
+        named: Known classes of items, where that is not the nearest.
     """
     found = [kind for kind, _, _ in said]
     for kind in VerdictKind:
         kinds[kind] += found.count(kind)
     is_known = np.array([kind is VerdictKind.KNOWN for kind in found], dtype=np.bool_)
-    known_counts += np.bincount(batch.nearest[is_known], minlength=len(known_counts))
+    nearest = batch.nearest
+    if named:
+        nearest = nearest.copy()
+        nearest[list(named)] = list(named.values())
+    known_counts += np.bincount(nearest[is_known], minlength=len(known_counts))

@@ -3,6 +3,9 @@
 There is no timer. When the pipeline is free it takes what is waiting, up to `max_batch` items; an idle service
 answers a single item at once, a busy one forms large batches by itself.
 
+What a person decides about a cluster waits in the same queue, as one item, and is a batch of its own: it holds for what
+was sent after it, and for nothing that was sent before.
+
 The bound is in items. When it is reached, `offer` (HTTP) raises Overloaded, so that the client gets 503 and
 tries later; `put` (WebSocket) waits, so that the socket is not read and the sender feels it.
 
@@ -19,6 +22,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from service.decisions import Decided, Decision
 from service.errors import ClientGone, DeadlineMissed, Overloaded, StoreAway, Unavailable
 from service.ingest.intake import Refused
 from service.pipeline.examined import Examined
@@ -39,7 +43,8 @@ class Job:
     are in quarantine. `learn`: False: a dry run, which is not looked up, written or counted. `explain`: say why as
     well. `trace`: the request's place in its trace. `offered`: since when it waits, in the loop's time; set by the
     queue. Only jobs that are alike in learn and explain share a batch. `deadline`: the time of the event loop from
-    which on the answer is of no use. `is_gone`: says whether the client has gone.
+    which on the answer is of no use. `is_gone`: says whether the client has gone. `decision`: what a person decided, in
+    place of items; `decided` is its answer, set before `done`.
     """
 
     items: list[Item]
@@ -52,8 +57,21 @@ class Job:
     offered: float = 0.0
     deadline: float | None = None
     is_gone: Callable[[], bool] | None = None
+    decision: Decision | None = None
+    decided: Decided | None = None
     taken: int = 0
     results: list[Answer] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """What it takes of the queue's room."""
+        return len(self.items) if self.decision is None else 1
+
+    def decide(self, decided: Decided) -> None:
+        """Hand over what came of the decision; it is durable."""
+        self.decided = decided
+        if not self.done.done():
+            self.done.set_result([])
 
     def deliver(self, answers: list[Answer]) -> None:
         """Hand over the next answers; they are durable."""
@@ -94,6 +112,8 @@ class Job:
         self.fail(ClientGone(f"The client closed its connection. {self._counted()}"))
 
     def _counted(self) -> str:
+        if self.decision is not None:
+            return "Nothing was decided."
         if not self.taken:
             return "None of them was counted."
         return (
@@ -175,14 +195,14 @@ class Queue:
         """
         if self._closed is not None:
             raise self._closed
-        if self._waiting and self._waiting + len(job.items) > self._max_items:
+        if self._waiting and self._waiting + job.size > self._max_items:
             raise Overloaded(
                 f"{self._waiting} items are waiting, which is near the most that may ({self._max_items}). "
                 "Send the same again after the time in Retry-After."
             )
         job.offered = asyncio.get_running_loop().time()
         self._jobs.append(job)
-        self._waiting += len(job.items)
+        self._waiting += job.size
         self._arrived.set()
 
     async def put(self, job: Job) -> None:
@@ -222,7 +242,7 @@ class Queue:
             if not job.is_awaited(now):
                 continue
             first = first or job
-            if not job.learn or job.explain != first.explain:
+            if job.decision is not None or not job.learn or job.explain != first.explain:
                 break
             found += job.items[job.taken : job.taken + self._max_batch - len(found)]
         return found
@@ -233,20 +253,24 @@ class Queue:
         now = asyncio.get_running_loop().time()
         while self._jobs and room:
             job = self._jobs[0]
-            left = len(job.items) - job.taken
+            left = job.size - job.taken
             if (why := _why_dropped(job, now)) is not None:
                 self._jobs.popleft()
                 self._waiting -= left
                 self._dropped(why, left)
                 continue
-            if batch and (job.learn, job.explain) != (batch[0].job.learn, batch[0].job.explain):
-                break  # in its turn: a dry run sees what was sent before it
+            if batch and (
+                job.decision is not None
+                or batch[0].job.decision is not None
+                or (job.learn, job.explain) != (batch[0].job.learn, batch[0].job.explain)
+            ):
+                break  # in its turn: a dry run, or a decision, sees what was sent before it
             n = min(left, room)
             batch.append(Slice(job, job.taken, job.taken + n))
             job.taken += n
             room -= n
             self._waiting -= n
-            if job.taken == len(job.items):
+            if job.taken == job.size:
                 self._jobs.popleft()
         self._left.set()
         return batch

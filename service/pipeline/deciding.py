@@ -36,6 +36,7 @@ from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.examined import Examined
 from service.pipeline.examining import Embeds, Examiner
 from service.pipeline.memory import Memory
+from service.pipeline.payloads import Payloads
 from service.pipeline.quarantine import (
     PAUSE_S,
     PER_MINUTE,
@@ -84,6 +85,7 @@ class Decider:
         metrics: What is counted.
         now: The clock, seconds since 1970 (UTC).
         dead_letters: The quarantine.
+        payloads: Of clusters' members.
         waiting: The items of the next batch, as far as they are there.
     """
 
@@ -98,10 +100,10 @@ class Decider:
         metrics: StreamMetrics,
         now: Callable[[], float],
         dead_letters: DeadLetters,
+        payloads: Payloads,
         waiting: Callable[[], list[Item]] = list,
     ) -> None:
         self._bundle = bundle
-        self._labels = bundle.manifest.labels
         self._embedder = embedder
         self._memory = memory
         self._store = store
@@ -109,6 +111,7 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
+        self._payloads = payloads
         self._ahead = Ahead(embedder, memory.in_net, metrics.embed.time)
         self._waiting = waiting
         self._had_repeats = False
@@ -179,10 +182,11 @@ class Decider:
         """
         with self._metrics.lookup.time():
             stored = await self._ask(lambda: self._store.lookup(ids))
+        labels = self._memory.engine().labels
         known: dict[str, Answer] = {}
         for id, data in zip(ids, stored, strict=True):
             if data is not None:
-                known[id] = unpack_verdict(data, id=id, labels=self._labels)
+                known[id] = unpack_verdict(data, id=id, labels=labels)
                 if id in tried:
                     await self._letters.release(id)
             elif id in self._letters and id not in tried:
@@ -231,6 +235,7 @@ class Decider:
         made = await self._ahead.taken()
         async with self._memory.at_rest:
             engine = self._memory.engine()
+            await self._payloads.follow(engine)
             ids = tuple(auto_id(engine.seq + n) if item.id is None else item.id for n, item in enumerate(new))
             t = np.full(len(new), self._now(), dtype=np.float64)
             self._metrics.batch_items.observe(len(new))
@@ -249,16 +254,19 @@ class Decider:
                             observed = engine.decide(z, ids, t)
                             is_halfway = True
                             result = engine.apply(observed)
+                    change = self._payloads.changed(engine, ids, new)
                     record = Append(
                         first_seq=observed.first_seq,
                         count=len(observed),
                         payload=pack_items(observed, result.verdicts),
                         verdicts=[
-                            (v.id, pack_verdict(v, self._labels))
+                            (v.id, pack_verdict(v, engine.labels))
                             for v, item in zip(result.verdicts, new, strict=True)
                             if item.id is not None
                         ],
                         events=pack_events(result.events),
+                        keep=change.keep,
+                        forget=change.forget,
                     )
                 except Exception as error:
                     raise EngineCrashed(is_halfway=is_halfway) from error

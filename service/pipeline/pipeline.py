@@ -20,7 +20,7 @@ memory is dropped, or the service stops, is dropped with it.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -33,15 +33,21 @@ from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
+from service.decisions import Decided, Decision, SplitPreview
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.pipeline.asking import RETRY_S, Asking
-from service.pipeline.batching import Answer, Queue, Slice
+from service.pipeline.batching import Answer, Job, Queue, Slice
+from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
+from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.pausing import Pausing
+from service.pipeline.payload_limits import PayloadLimits
+from service.pipeline.payloads import Payloads
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
@@ -58,9 +64,7 @@ from service.state.errors import (
     StoreError,
     StoreUnavailable,
 )
-from service.state.packing import (
-    EntryUnreadable,
-)
+from service.state.packing import EntryUnreadable
 from service.state.store import StreamStore
 from service.streams.workers import Workers
 from service.telemetry.metrics import StreamMetrics
@@ -72,12 +76,8 @@ T = TypeVar("T")
 _READ_WAIT_S = 0.25
 """How long a reader waits for the engine to come to rest before it gets the last view, marked stale."""
 
-
 _LONG_LOG = 1000
 """Items behind the last snapshot from which on a new one is saved after a crash, so that the next is got over soon."""
-
-_PATIENCE_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Pauses before an engine that fails at anything is tried again; after the last, the process ends."""
 
 
 class Pipeline:
@@ -101,6 +101,8 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        payload_limits: PayloadLimits | None = None,
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -115,12 +117,13 @@ class Pipeline:
             params: What the engine shall decide with from now on.
             lease_ms: The store's lease.
             snapshot_every_items: Items between snapshots.
-            holds_store_alone: A lock elsewhere proves that no other owner lives, so a lease that is left can
-                be taken at once.
+            holds_store_alone: A lock elsewhere proves that no other owner lives: a lease that is left can be taken.
             revive_store: Called when the store is away: restarts an embedded server that died.
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            payload_limits: How much is kept of what items looked like; None: as is usual.
+            beside: What else runs while the stream is ours.
         """
         self._store = store
         self._queue = queue
@@ -129,6 +132,7 @@ class Pipeline:
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
         self._prepare = prepare
+        self._beside = beside
         self._workers = Workers() if workers is None else workers
         self._shares_workers = workers is not None
         self._fits = Fits(metrics, self._workers.fits)
@@ -141,7 +145,6 @@ class Pipeline:
             0  # falls only where the durability lets Redis forget, not when the memory is dropped
         )
         self._is_serving = False
-        self._is_paused = False
         self._readiness = Readiness(queue, metrics)
         self._asking = Asking(store, self._readiness, revive_store)
         self._restoring = Restoring(
@@ -149,7 +152,7 @@ class Pipeline:
             params=params,
             store=store,
             asking=self._asking,
-            in_worker=self._in_worker,
+            in_worker=self._workers.in_engine,
             metrics=metrics,
         )
         self._store_check = StoreCheck(store, self._asking, self._readiness)
@@ -157,13 +160,16 @@ class Pipeline:
         memory = Memory(
             at_rest=self._at_rest,
             engine=self._present,
-            in_worker=self._in_worker,
-            in_net=self._in_net,
+            in_worker=self._workers.in_engine,
+            in_net=self._workers.in_net,
             committed=self._committed,
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self._tending = Tending(memory, self._fits, store, self._asking)
+        payloads = Payloads(store, self._asking, metrics, payload_limits)
+        self.exhibits = Exhibits(bundle, store, memory, payloads)
+        self._tending = Tending(memory, self._fits, store, self._asking, payloads)
+        self._curating = Curating(memory, store, self._asking, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -173,8 +179,10 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            payloads=payloads,
             waiting=queue.peek,
         )
+        self._pausing = Pausing(queue, self._readiness, self._decider)
         self.epoch = 0
 
     @property
@@ -296,13 +304,14 @@ class Pipeline:
         renew = asyncio.create_task(
             self._renew()
         )  # also while the log is read, which may take longer than a lease
+        tasks = [serve, renew, *([] if self._beside is None else [asyncio.create_task(self._beside())])]
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_serving = False
-            for task in (serve, renew):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(serve, renew, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -328,7 +337,10 @@ class Pipeline:
         reading = asyncio.create_task(self._store.new_ids.read())
         try:
             while batch := await self._queue.take():
-                await self._process(batch)
+                if batch[0].job.decision is None:
+                    await self._process(batch)
+                elif not await self._curating.settle(batch[0].job):
+                    await self._start_over("a decision failed; reading the state again")
                 if not await self._tending.tend():
                     await self._start_over("a fit failed; reading the state again")
                 await self._saving.tend(self._durable_seq)
@@ -340,7 +352,7 @@ class Pipeline:
 
     async def _dump(self) -> tuple[bytes, int]:
         async with self._at_rest:
-            return await self._in_worker(partial(snapshot.dump, self._present())), self._durable_seq
+            return await self._workers.in_engine(partial(snapshot.dump, self._present())), self._durable_seq
 
     # Starting over
 
@@ -386,7 +398,7 @@ class Pipeline:
         except (EngineFails, TooManyQuarantined) as trouble:
             self._metrics.failed.inc(len(items))
             self._fail(batch, trouble)
-            await self._pause(trouble)
+            await self._pausing.pause(trouble)
             return
         except Exception:
             log.exception("batch_failed", items=len(items))
@@ -411,36 +423,9 @@ class Pipeline:
         for part in batch:
             part.job.fail(error)
 
-    async def _pause(self, trouble: EngineFails | TooManyQuarantined) -> None:
-        """Serve nothing until the engine is well again, or quarantine has room.
-
-        Raises:
-            EngineFails: It does not get well. A process that starts anew may; what it had in hand is noted.
-        """
-        self._is_paused = True
-        self._readiness.unready(str(trouble))
-        self._queue.fail_all(trouble)
-        try:
-            if isinstance(trouble, TooManyQuarantined):
-                while not self._decider.has_room and not self._readiness.is_stopping:  # noqa: ASYNC110 - time has to pass
-                    await asyncio.sleep(_PATIENCE_S[0])
-            else:
-                await self._until_well(trouble)
-        finally:
-            self._is_paused = False
-        log.info("goes_on", after=type(trouble).__name__)
-        self._readiness.ready()
-
-    async def _until_well(self, trouble: EngineFails) -> None:
-        for pause in _PATIENCE_S:
-            await asyncio.sleep(pause)
-            if self._readiness.is_stopping or await self._decider.is_well(with_step=True):
-                return
-            self._readiness.unready(str(trouble))
-        raise trouble
-
     def _present(self) -> Engine:
-        assert self._engine is not None
+        if self._engine is None:
+            raise NotReady("The state is being read; ask again in a moment.")
         return self._engine
 
     def _committed(self, result: StepResult) -> None:
@@ -456,21 +441,39 @@ class Pipeline:
 
     async def _rebuild(self, reason: str) -> None:
         """Read the state again after an engine crashed; what is sent meanwhile waits."""
-        with contextlib.nullcontext() if self._is_paused else self._readiness.briefly():
+        with contextlib.nullcontext() if self._pausing.is_paused else self._readiness.briefly():
             self._readiness.unready(reason)
             await self._restore()
             if self._durable_seq - self._saving.seq >= _LONG_LOG:  # it may crash again, and soon
                 await self._saving.now(self._durable_seq)
-            if not self._is_paused:
+            if not self._pausing.is_paused:
                 self._readiness.ready()
 
-    def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
+    # Deciding about clusters, and reading
 
-    def _in_net(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._workers.net, call)
+    async def curate(self, decision: Decision) -> Decided:
+        """Carry out a decision in its turn; durable when this returns. Sent again under its key, the same answer.
 
-    # Reading
+        Raises:
+            DecisionRefused, KeyReused: Nothing was changed.
+            Unavailable: It may or may not be durable: send the same again.
+        """
+        job = Job([], asyncio.get_running_loop().create_future(), decision=decision)
+        self._queue.offer(job)
+        await job.done
+        assert job.decided is not None
+        return job.decided
+
+    async def splits(self, cluster: int) -> SplitPreview:
+        """What a cluster could be split into.
+
+        Raises:
+            DecisionRefused: It cannot be.
+            NotReady: The stream is not served now.
+        """
+        if self._engine is None:
+            raise NotReady(f"There is no state to show yet: {self.reason}.")
+        return await self._curating.splits(cluster)
 
     async def view(self, *, with_hash: bool = False) -> StreamView:
         """The durable state now; the last one seen when the store keeps us waiting.

@@ -10,9 +10,11 @@ Where a joined batch does not fit, its entries are gone through one by one, so t
 
 from collections.abc import Sequence
 
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import Misfit, StreamFit
+from service.errors import DecisionRefused
 from service.state.batches import LogRecord
 from service.state.packing import Entry, EntryUnreadable, unpack_entries, unpack_entry
 
@@ -31,7 +33,8 @@ def replay(engine: Engine, records: Sequence[LogRecord]) -> None:
     try:
         for entry in unpack_entries((record.first_seq, record.payload) for record in records):
             _learn(engine, entry)
-    except (Misfit, EntryUnreadable):  # nothing of the joined batch was learnt: which of its entries is it?
+    except (Misfit, DecisionRefused, EntryUnreadable):
+        # Nothing of the joined batch was learnt: which of its entries is it?
         for record in records:
             if record.first_seq >= engine.seq:
                 replay_entry(engine, unpack_entry(record.payload, first_seq=record.first_seq))
@@ -42,7 +45,7 @@ def replay_entry(engine: Engine, entry: Entry) -> None:
     """Make the step of one log entry again; raises as `replay`."""
     try:
         _learn(engine, entry)
-    except Misfit as misfit:
+    except (Misfit, DecisionRefused) as misfit:
         raise EntryUnreadable(
             f"The log entry at seq {engine.seq} cannot be replayed: {misfit} It was written with another bundle or by "
             "another version of firstseen, or is damaged."
@@ -55,6 +58,9 @@ def _learn(engine: Engine, entry: Entry) -> None:
         return
     if isinstance(entry, StreamFit):
         engine.refit(entry)
+        return
+    if isinstance(entry, Curation):
+        engine.carry_out(entry)
         return
     batch, clusters = entry
     again = engine.relearn(batch)

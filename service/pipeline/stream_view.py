@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from service.clustering import snapshot
 from service.clustering.engine import Engine
+from service.decisions import Decided
 from service.records import Cluster, VerdictKind
 
 
@@ -15,6 +16,7 @@ class StreamView:
     known_counts: dict[str, int]
     verdict_counts: dict[str, int]
     clusters: tuple[Cluster, ...]
+    decisions: tuple[Decided, ...]
     state_hash: str | None
     stale: bool = False
 
@@ -26,5 +28,6 @@ def view_of(engine: Engine, *, with_hash: bool = False) -> StreamView:
         known_counts=dict(zip(engine.labels, engine.known_counts.tolist(), strict=True)),
         verdict_counts={kind.value: engine.verdict_counts[kind] for kind in VerdictKind},
         clusters=engine.clusters(),
+        decisions=engine.decisions,
         state_hash=snapshot.digest(engine) if with_hash else None,
     )

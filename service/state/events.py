@@ -12,12 +12,13 @@ for whoever commits it, and a resend that the store recognises adds none. A repl
 again, and writes none. Besides, each has a number, from 1: two that follow each other in the outbox, and whose numbers
 do not, have had others between them that left, since no more than MOST_EVENTS are kept.
 
-The stored form is the message of `/watch` without its `type`, as JSON: `{"event", "seq", "t", "cluster", "other_id"}`.
+The stored form is the message of `/watch` without its `type`, as JSON: `{"event", "seq", "t", "cluster", "other_id",
+"decision", "label"}`.
 What reads it looks at few fields and hands on the rest as it is, so that one of another version can be told, too.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +40,8 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     t: float
     cluster: object
     other_id: int | None
+    decision: int | None
+    label: str | None
 
 
 class AboutCluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,12 +50,14 @@ class AboutCluster(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Its own.
         items: It had so many.
-        born_seq: Where it began.
+        first_t: When it began, seconds since 1970 (UTC).
+        last_t: When its latest item came.
     """
 
     id: int
     items: int
-    born_seq: int
+    first_t: float
+    last_t: float
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +122,15 @@ def pack_events(events: Iterable[ClusterEvent]) -> tuple[bytes, ...]:
     """Events as `Append.events` takes them."""
     return tuple(
         msgspec.json.encode(
-            _Stored(event=e.kind.value, seq=e.seq, t=e.t, cluster=e.cluster, other_id=e.other_id)
+            _Stored(
+                event=e.kind.value,
+                seq=e.seq,
+                t=e.t,
+                cluster=e.cluster,
+                other_id=e.other_id,
+                decision=e.decision,
+                label=e.label,
+            )
         )
         for e in events
     )
@@ -152,6 +165,6 @@ class EventBox:
         return read_event(*found[0]) if found else None
 
 
-def read_event(id: bytes, fields: dict[bytes, bytes]) -> StoredEvent:
+def read_event(id: bytes, fields: Mapping[bytes, bytes]) -> StoredEvent:
     """One entry of XRANGE."""
     return StoredEvent(id=id.decode(), number=int(fields[b"k"]), data=fields[b"e"])

@@ -90,8 +90,8 @@ class Bloom:
         """Whether each of B ids may have been put in."""
         if len(ids) > _FEW:
             place, bit = self._places(ids)
-            found: NDArray[np.bool_] = (self._array[place] & bit).all(axis=0)
-            return list(map(bool, found))
+            found = np.all(self._array[place] & bit, axis=0)
+            return [bool(one) for one in found]
         held = self._bytes
         return [all(held[at >> 3] >> (at & 7) & 1 for at in self._bits(item_id)) for item_id in ids]
 

@@ -6,12 +6,14 @@ An entry is one of
                stream gate's window; embeddings only of those that reached the clusterer. A replay needs no more.
     configure  the engine's parameters from here on. The first entry of every stream is one.
     refit      a fit of the stream gate, used from here on (`StreamFit`).
+    curate     what a person decided about a cluster, and what was computed for that (`Curation`).
 
 It is an array, its kind first. Columns of fractions are raw little-endian arrays; whole numbers, mostly small, are
 MessagePack's own, a byte each; a time that all items share is there once. So an item of a known class costs some 22
 bytes, its id, and two bytes a feature.
 A stored verdict is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a
-repeated id gets exactly the answer it got before.
+repeated id gets exactly the answer it got before; and the class, where that is another than the nearest (an item of a
+cluster that people made part of a class). Classes are places among the engine's labels, which only grow.
 
 A replay reads many entries at once (`unpack_entries`): what one batch says and what two say that follow each other is
 the same to the engine, and columns are joined as bytes before they become arrays.
@@ -24,8 +26,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from service.clustering.curation import Curation
 from service.clustering.params import EngineParams
+from service.clustering.promoted import Prototype
 from service.clustering.stream_gate import StreamFit
+from service.decisions import Decision
 from service.records import NO_CLUSTER, Bools, Float64s, Int64s, Observed, Verdict, VerdictKind
 
 MOST_JOINED = 4096
@@ -51,6 +56,7 @@ class _Items(msgspec.Struct, tag="items", array_like=True, forbid_unknown_fields
     z_fed: bytes
     dim: int
     clusters: list[_Whole]
+    taken: list[_Whole] = []
 
 
 class _Refit(msgspec.Struct, tag="refit", array_like=True, forbid_unknown_fields=True):
@@ -66,6 +72,12 @@ class _Configure(msgspec.Struct, tag="configure", array_like=True, forbid_unknow
     params: EngineParams
 
 
+class _Curate(msgspec.Struct, tag="curate", array_like=True, forbid_unknown_fields=True):
+    decision: Decision
+    prototype: tuple[bytes, bytes] | None
+    births: tuple[int, ...]
+
+
 _Natural = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -76,12 +88,13 @@ class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     cluster: _Natural
     novelty: float
     distance: float
+    label: _Natural | None = None
 
 
-_decode = msgspec.msgpack.Decoder(_Items | _Configure | _Refit).decode
+_decode = msgspec.msgpack.Decoder(_Items | _Configure | _Refit | _Curate).decode
 
-Entry = tuple[Observed, Int64s] | EngineParams | StreamFit
-"""A batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, or a fit."""
+Entry = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
+"""A batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, a fit, or a decision."""
 
 
 class EntryUnreadable(ValueError):
@@ -108,6 +121,7 @@ def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
             z_fed=batch.z_fed.astype("<f4").tobytes(),
             dim=batch.z_fed.shape[1],
             clusters=[v.cluster_id or NO_CLUSTER for v in verdicts],
+            taken=batch.taken.tolist() if batch.taken.any() else [],
         )
     )
 
@@ -129,6 +143,30 @@ def pack_refit(fit: StreamFit) -> bytes:
             partings=fit.partings.astype("<i8").tobytes(),
         )
     )
+
+
+def pack_curate(curation: Curation) -> bytes:
+    """A `curate` entry."""
+    own = curation.prototype
+    return msgspec.msgpack.encode(
+        _Curate(
+            decision=curation.decision,
+            prototype=None
+            if own is None
+            else (own.members.astype("<f4").tobytes(), own.scores.astype("<f4").tobytes()),
+            births=curation.births,
+        )
+    )
+
+
+def _unpack_curate(entry: _Curate) -> Curation:
+    prototype = None
+    if entry.prototype is not None:
+        members, scores = (np.frombuffer(part, dtype="<f4") for part in entry.prototype)
+        prototype = Prototype(
+            members=members.reshape(len(scores), -1) if len(scores) else members, scores=scores
+        )
+    return Curation(decision=entry.decision, prototype=prototype, births=entry.births)
 
 
 def _unpack_refit(entry: _Refit) -> StreamFit:
@@ -186,10 +224,10 @@ def unpack_entries(entries: Iterable[tuple[int, bytes]]) -> Iterator[Entry]:
             yield entry.params
         else:
             try:
-                fit = _unpack_refit(entry)
+                found = _unpack_refit(entry) if isinstance(entry, _Refit) else _unpack_curate(entry)
             except ValueError as error:
                 raise _unreadable(first_seq, error) from None
-            yield fit
+            yield found
     if parts:
         yield _joined(parts, start)
 
@@ -209,6 +247,7 @@ def _check_lengths(entry: _Items) -> None:
     if not (
         (isinstance(entry.t, float) or len(entry.t) == 8 * B)
         and len(entry.nearest) == len(entry.core) == len(entry.claimed) == len(entry.clusters) == B
+        and len(entry.taken) in (0, B)
         and len(entry.accepted) == len(entry.fed) == bits
         and len(entry.novelty) == len(entry.distance) == 8 * B
         and entry.width >= 0
@@ -239,6 +278,7 @@ def _joined(parts: Sequence[_Items], first_seq: int) -> tuple[Observed, Int64s]:
         fed=fed,
         core=_whole([part.core for part in parts]).astype(np.int32),
         claimed=_whole([part.claimed for part in parts]),
+        taken=_whole([part.taken or [NO_CLUSTER] * len(part.ids) for part in parts]),
         novelty=np.frombuffer(b"".join([part.novelty for part in parts]), dtype="<f8"),
         distance=np.frombuffer(b"".join([part.distance for part in parts]), dtype="<f8"),
         features=np.frombuffer(b"".join([part.features for part in parts]), dtype="<f2").reshape(B, width),
@@ -289,6 +329,7 @@ def pack_verdict(verdict: Verdict, labels: Sequence[str]) -> bytes:
             cluster=verdict.cluster_id or NO_CLUSTER,
             novelty=verdict.novelty,
             distance=verdict.distance,
+            label=None if verdict.label in (None, verdict.nearest) else labels.index(verdict.label),
         )
     )
 
@@ -302,13 +343,14 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
     try:
         stored = msgspec.msgpack.decode(data, type=_Stored)
         kind, nearest = _KINDS[stored.kind], labels[stored.nearest]
+        label = nearest if stored.label is None else labels[stored.label]
     except (msgspec.DecodeError, IndexError) as error:
         raise EntryUnreadable(f"The stored verdict of id {id!r} cannot be read ({error}).") from None
     return Verdict(
         id=id,
         seq=stored.seq,
         verdict=kind,
-        label=nearest if kind is VerdictKind.KNOWN else None,
+        label=label if kind is VerdictKind.KNOWN else None,
         cluster_id=stored.cluster or None,
         novelty=stored.novelty,
         nearest=nearest,

@@ -19,13 +19,14 @@ Reference for fencing tokens: M. Kleppmann, "How to do distributed locking", 201
 import re
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from service.state.batches import (
     Append,
     LogRecord,
     checksums,
     duplicates,
+    fields_beside,
     id_field,
     read_entry,
     refuse_repeats,
@@ -43,8 +44,10 @@ from service.state.errors import (
 )
 from service.state.events import EventBox
 from service.state.hand import HandBox
-from service.state.keys import MOST_EVENTS, MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.hook_box import HookBox
+from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
 from service.state.new_ids import NewIds
+from service.state.payloads import PayloadBox
 from service.state.refusals import error_of
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
@@ -133,6 +136,8 @@ class StreamStore:
         self.new_ids = NewIds(self._wire, self._keys, horizon)
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.events = EventBox(self._wire, self._keys)
+        self.payloads = PayloadBox(self._wire, self._keys, self._call, self._token)
+        self.hooks = HookBox(self._wire, self._keys, self._commit, self._token)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
@@ -219,31 +224,28 @@ class StreamStore:
                 self._lose((token or b"0 nobody").decode())
             self._idgen = int(seq) // self._horizon
             if found:
-                verdicts: list[bytes | None] = found[0]
-                return verdicts  # else another owner has moved on by generations since we last looked: look there
+                return cast(
+                    "list[bytes | None]", found[0]
+                )  # else another owner has moved on by generations since we last looked: look there
 
     async def append(self, batch: Append) -> bool:
-        """Write one batch: entry, verdicts, events and seq together, durable when this returns.
+        """Write one batch: entry, verdicts, events, payloads and seq together, durable when this returns.
 
         Returns True when it was written now, False when the very same batch was there already. Raises Fenced,
         SequenceConflict (it does not start at the next seq, or differs from what is there), DuplicateIds.
         """
         if not 1 <= batch.count <= self._horizon:
-            raise ValueError(
-                f"a batch of {batch.count} items; append 1 to {self._horizon} (the dedup horizon) at once"
-            )
+            raise ValueError(f"a batch of {batch.count} items; append 1 to {self._horizon}, the horizon")
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
-        ids, fields = (keys.ids(generation - back) for back in range(3)), verdict_fields(batch.verdicts)
+        ids, fields = map(keys.ids, range(generation, generation - 3, -1)), verdict_fields(batch.verdicts)
         self.new_ids.note(fields[::2], generation)
         try:
             written = await self._commit(
                 "fs1_commit",
-                [keys.epoch, keys.head, keys.log, *ids, keys.events],
+                [keys.epoch, keys.head, keys.log, *ids, keys.events, keys.payloads],
                 *(self._token(), batch.first_seq, batch.count, generation),
-                *(checksums(batch, fields), batch.payload),
-                *(MOST_EVENTS, len(batch.events)),
-                *(*batch.events, *fields),
+                *(checksums(batch, fields), batch.payload, *fields_beside(batch), *fields),
             )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
@@ -423,9 +425,7 @@ class StreamStore:
         return f"{self._epoch} {self._owner}"
 
     def _leaving(self, head: Mapping[bytes, bytes]) -> Description | None:
-        """The snapshot that the next flip drops: the one before the previous, or a current one known to be
-        bad.
-        """
+        """The snapshot that the next flip drops: the one before the previous, or a current one known to be bad."""
         if b"cur" in head:
             current = Description.parse(head[b"cur"])
             if current.generation == self._bad_generation:
@@ -459,8 +459,7 @@ class StreamStore:
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
             f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
-            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data "
-            "folder",
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or data folder",
             stored=stored,
             offered=self._keys.bundle_id,
         )

@@ -9,7 +9,12 @@ at a time is the embedder's business. A stream has one batch in hand and one tha
 the order of arrival: a stream waits for at most one call of each kind of each of the others.
 """
 
+import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Workers:
@@ -19,6 +24,14 @@ class Workers:
         self.engine = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self.net = ThreadPoolExecutor(max_workers=1, thread_name_prefix="net")
         self.fits = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fit")
+
+    def in_engine(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+        """The result of a call in the engine's thread."""
+        return asyncio.get_running_loop().run_in_executor(self.engine, call)
+
+    def in_net(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+        """The result of a call in the thread of what is embedded ahead."""
+        return asyncio.get_running_loop().run_in_executor(self.net, call)
 
     def close(self) -> None:
         """Begin nothing more, and wait for nobody."""

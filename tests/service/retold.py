@@ -1,5 +1,6 @@
 """A step of the log made again, for what it says of clusters: a replay in the product does without the events."""
 
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
@@ -15,6 +16,8 @@ def retell(engine: Engine, entry: Entry) -> tuple[ClusterEvent, ...]:
         return ()
     if isinstance(entry, StreamFit):
         return engine.refit(entry).events
+    if isinstance(entry, Curation):
+        return engine.carry_out(entry).events
     batch, clusters = entry
     result = engine.apply(batch)
     assert [v.cluster_id or NO_CLUSTER for v in result.verdicts] == clusters.tolist(), "another cluster"

@@ -46,7 +46,7 @@ ROUTES = [(method, path) for path, methods in SCHEMA["paths"].items() for method
 GUARDED = [(method, path) for method, path in ROUTES if SCHEMA["paths"][path][method].get("security")]
 
 QUERY = {"/dlq/retry": {"id": "none"}, "/tickets": {"scope": "ingest"}}
-IN_PATH = {"{cluster_id}": "0", "{name}": "origin"}
+IN_PATH = {"{cluster_id}": "0", "{webhook_id}": "wh_0", "{name}": "origin"}
 
 
 def scope_of(method: str, path: str) -> Scope | None:

@@ -396,7 +396,7 @@ def test_what_splits_off_is_answered_with_its_parents_heir(make_engine: MakeEngi
     engine.lives[2].parent_id = 1
     assert 1 == engine.announced(2)
 
-    engine._merge(engine.lives[1], engine.lives[3], 0.0, [])
+    engine.merge(engine.lives[1], engine.lives[3], 0.0, [])
 
     assert 3 == engine.announced(2)
 

@@ -28,6 +28,10 @@ def test_a_cluster_that_is_two_becomes_two() -> None:
 
     assert (EventKind.SPLIT, old) == (split.kind, split.other_id)
     new = split.cluster.id
+    members = driven.engine.lives[new].members
+    assert len(members) > 0
+    assert set(members.births.tolist()) <= set(far)
+    assert not set(driven.engine.lives[old].members.births.tolist()) & set(far)
     assert [old, new] == announced(driven.engine)
     assert split.cluster.parent_id == old
     assert split.cluster.items > 0

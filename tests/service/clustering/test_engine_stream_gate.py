@@ -250,7 +250,7 @@ def test_a_claim_for_a_cluster_that_ended_between_fits(how: str) -> None:
     lives = driven.engine.lives
     if how == "merged":
         driven.engine.clusterer.adopt(young, old)
-        driven.engine._merge(lives[young], lives[old], 0.0, [])
+        driven.engine.merge(lives[young], lives[old], 0.0, [])
     else:
         lives[young].state = ClusterState.GONE
         driven.engine.clusterer.drop(young)

@@ -25,6 +25,7 @@ def batch(**changes: Any) -> Observed:
         fed=np.array([False, True]),
         core=np.array([0, -1], dtype=np.int32),
         claimed=np.array([0, 7]),
+        taken=np.zeros(2, dtype=np.int64),
         novelty=np.array([0.5, 0.99]),
         distance=np.array([1.0, 9.0]),
         features=np.zeros((2, F), dtype=np.float16),

@@ -23,6 +23,7 @@ def observed(B: int) -> Observed:
         fed=np.zeros(B, dtype=np.bool_),
         core=np.zeros(B, dtype=np.int32),
         claimed=np.zeros(B, dtype=np.int64),
+        taken=np.zeros(B, dtype=np.int64),
         novelty=np.zeros(B),
         distance=np.array([1.0, 2.0, 3.0, 4.0])[:B],
         features=np.zeros((B, 0), dtype=np.float16),

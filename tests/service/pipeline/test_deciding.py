@@ -8,7 +8,7 @@ import pytest
 from model.inputs import decode_item
 from service.clustering.engine import Engine, StepResult
 from service.errors import EngineFails, NotReady, TooManyQuarantined
-from service.pipeline import pipeline, quarantine
+from service.pipeline import pausing, quarantine
 from service.pipeline.quarantine import PER_MINUTE
 from service.records import Observed
 from service.state.dead_letters import unpack_letter
@@ -296,7 +296,7 @@ class TestTheEngineFails:
 
     async def test_for_good(self, store: FakeStore, net: TableNet, monkeypatch: pytest.MonkeyPatch) -> None:
         """When patience ends, so does the process: one that starts anew may be well. What was in hand is on record."""
-        monkeypatch.setattr(pipeline, "_PATIENCE_S", (0.01, 0.01))
+        monkeypatch.setattr(pausing, "_PATIENCE_S", (0.01, 0.01))
         rig = Rig(store, net=net)
         task = asyncio.create_task(rig.pipeline.run())
         await rig.is_ready()
@@ -324,7 +324,7 @@ class TestTheEngineFails:
             await rig.is_ready()
 
             assert 1 == (await rig.ask(known("a")))[0].seq
-            assert not rig.pipeline._is_paused
+            assert not rig.pipeline._pausing.is_paused
 
     async def test_in_the_step(self, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
         """Also where the net is well and every step fails."""

@@ -9,7 +9,9 @@ from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.records import Float32s, Verdict, auto_id
+from service.state.events import pack_events
 from service.state.packing import pack_configure, pack_items, pack_verdict
+from service.state.payloads import pack_payload
 from service.state.reading import StreamReader
 from service.state.store import Append, StreamStore
 from service.state.verifying import Verified, verify
@@ -38,6 +40,7 @@ class Life:
         self.labels = bundle.manifest.labels
         self.engine = engine or Engine(bundle.known, self.labels, EngineParams())
         self.verdicts: dict[str, Verdict] = {}
+        self.kept: set[str] = set()
 
     async def configure(self, **changes: object) -> None:
         params = replace(self.engine.params, **changes)  # type: ignore[arg-type]  # values by name
@@ -61,11 +64,18 @@ class Life:
         own = [v for v in result.verdicts if v.id != auto_id(v.seq)]
         verdicts = [(v.id, pack_verdict(v, self.labels)) for v in own]
         self.verdicts |= {v.id: v for v in own}
+        members = {member.id for life in self.engine.lives.values() for member in life.members}
+        keep = [(id, pack_payload(f"what {id} looked like")) for id in ids if id in members]
+        forget = sorted(self.kept - members)
+        self.kept = members
         record = Append(
             first_seq=observed.first_seq,
             count=len(observed),
             payload=pack_items(observed, result.verdicts),
             verdicts=verdicts,
+            events=pack_events(result.events),
+            keep=keep,
+            forget=forget,
         )
         await self.store.append(record)
 
