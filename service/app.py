@@ -27,7 +27,19 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, dlq, events, evidence, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import (
+    classify,
+    dashboard,
+    dlq,
+    events,
+    evidence,
+    ingest_ws,
+    overview,
+    rest,
+    streams,
+    tickets,
+    watch_ws,
+)
 from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
@@ -40,9 +52,13 @@ from service.compiling import precompile
 from service.compiling.precompile import Prepare
 from service.embedding import Embedder
 from service.errors import InvalidSetting
+from service.overview.health import Usual
+from service.overview.landmarks import Landmarks
+from service.overview.ring import ROOM
 from service.pipeline.batching import Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.plotting import Plotter
 from service.pipeline.starting import starting_params
 from service.settings import Settings
 from service.state.durability import Durability
@@ -112,6 +128,7 @@ def create_app(
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
     )
+    landmarks = Landmarks(bundle.known)
     durability = settings.promised()
     release = version("firstseen")
     spans = _spans(settings, release)
@@ -199,6 +216,7 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    plotter=Plotter(landmarks, ROOM if settings.dashboard else 0),
                     payload_limits=settings.payload_limits(),
                     beside=webhooks.run,
                 )
@@ -231,6 +249,7 @@ def create_app(
                 device=embedder.device,
                 runtime=embedder.shown(),
                 store=kind,
+                usual=Usual(bundle.known, params.known_error_rate),
             )
             served.begin()
             yield
@@ -247,7 +266,10 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, rest, evidence, streams, events, webhook_routes, dlq, tickets, ingest_ws, watch_ws)
+    modules = (
+        *(classify, rest, evidence, overview, dashboard, streams),
+        *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
+    )
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

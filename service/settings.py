@@ -211,6 +211,13 @@ class Settings(BaseSettings):
         default=False,
         description="Webhooks may go to private addresses, and by http; else to public ones by https alone.",
     )
+    dashboard: bool = Field(
+        default=True,
+        description=(
+            "Show the dashboard at `/`, and keep the recent points that its map draws; false: neither, and `/` leads "
+            "to the documentation of the API."
+        ),
+    )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_requests: bool = Field(

@@ -198,6 +198,15 @@ def test_the_core_imports_nothing_that_could_wait_look_or_roll_dice(name: str) -
     assert {module for module in reached if not within(module, allowed)} == set()
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("service/overview/")])
+def test_what_people_are_shown_is_worked_out_as_purely(name: str) -> None:
+    """Arrays in, arrays out; and the core, which may not import it, never asks for it."""
+    reached = {target for imported in imports_of(tree_of(name)) for target in targets(imported)}
+
+    allowed = PURE_MODULES | PURE_OWN | {"functools", "service.overview"}
+    assert {module for module in reached if not within(module, allowed)} == set()
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("model/scores/")])
 def test_scores_that_the_core_computes_with_are_as_pure(name: str) -> None:
     """They know the manifest, which says which scores there are, and beyond that no more than the core may."""

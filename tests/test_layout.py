@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    "service/api/overview_shapes.py": "tests/service/api/test_overview.py",
     # A port, whose one implementation is tested.
     "service/telemetry/spans.py": "tests/service/telemetry/test_tracing.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
@@ -57,7 +58,11 @@ TESTED_ELSEWHERE = {
 """Sources without a test file of their own -> where their behaviour is tested."""
 
 TOPICS = {
+    "tests/service/clustering/test_curation_digits.py",  # what decisions come to, on real items
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
+    "tests/service/dashboard/test_hostile.py",  # text that tries to be more, in a browser
+    "tests/service/dashboard/test_live.py",  # the page and a real service, from the first item to an undo
+    "tests/service/dashboard/test_large.py",  # how it does with 200 clusters and 50,000 points
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
     "tests/service/api/test_http_page.py",  # the examples of docs/http.md
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in

@@ -37,6 +37,7 @@ from service.pipeline.examined import Examined
 from service.pipeline.examining import Embeds, Examiner
 from service.pipeline.memory import Memory
 from service.pipeline.payloads import Payloads
+from service.pipeline.plotting import Plotter
 from service.pipeline.quarantine import (
     PAUSE_S,
     PER_MINUTE,
@@ -87,6 +88,7 @@ class Decider:
         dead_letters: The quarantine.
         payloads: Of clusters' members.
         waiting: The items of the next batch, as far as they are there.
+        plotter: The map.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Decider:
         dead_letters: DeadLetters,
         payloads: Payloads,
         waiting: Callable[[], list[Item]] = list,
+        plotter: Plotter,
     ) -> None:
         self._bundle = bundle
         self._embedder = embedder
@@ -114,6 +117,7 @@ class Decider:
         self._payloads = payloads
         self._ahead = Ahead(embedder, memory.in_net, metrics.embed.time)
         self._waiting = waiting
+        self._plotter = plotter
         self._had_repeats = False
         self._examiner = Examiner(bundle=bundle, embedder=embedder, memory=memory, metrics=metrics, now=now)
         self._convictions = Convictions()
@@ -270,6 +274,7 @@ class Decider:
                     )
                 except Exception as error:
                     raise EngineCrashed(is_halfway=is_halfway) from error
+                self._plotter.see(observed, z, result.verdicts, engine.labels)
                 return result, record
 
             self._embed_ahead(self._waiting())

@@ -114,10 +114,10 @@ class _Inspection:
             wrong = next((id for id, _, _ in frame.events if not is_event_id(id)), None)
             return None if wrong is None else f"{wrong!r} is no id of an event"
         if isinstance(frame, PayloadsPage):
-            names = [id for id, _ in frame.fields]
-            if names != sorted(set(names)) or not names or names[0] <= self._payload:
+            ids = [id for id, _ in frame.fields]
+            if ids != sorted(set(ids)) or not ids or ids[0] <= self._payload:
                 return "payloads are not in order"
-            self._payload = names[-1]
+            self._payload = ids[-1]
             return None
         if isinstance(frame, HooksPage):
             hooks = [(frame.kind, name) for name, _ in frame.fields]

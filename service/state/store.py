@@ -68,13 +68,14 @@ class Loaded:
     """Where to start from.
 
     snapshot: the blob, None before the first one; snapshot_seq: the first item that it does not contain;
-    next_seq: the seq after the last durable item; warnings: which generation could not be used and why.
+    next_seq: the seq after the last durable item; log_seq: where the log begins; warnings: what could not be used.
     """
 
     snapshot: bytes | None
     snapshot_seq: int
     next_seq: int
     warnings: tuple[str, ...] = ()
+    log_seq: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +273,7 @@ class StreamStore:
         log. Raises SnapshotCorrupt when nothing is left that the log continues.
         """
         head = await self._head()
-        seq = int(head.get(b"seq", 0))
+        seq, trimmed = int(head.get(b"seq", 0)), int(head.get(b"trimmed", 0))
         self._bad_generation = None
         warnings: list[str] = []
         for name in (b"cur", b"prev"):
@@ -286,14 +287,14 @@ class StreamStore:
                 if name == b"cur":
                     self._bad_generation = description.generation
             else:
+                at = description.seq
                 return Loaded(
-                    snapshot=blob, snapshot_seq=description.seq, next_seq=seq, warnings=tuple(warnings)
+                    snapshot=blob, snapshot_seq=at, next_seq=seq, warnings=(*warnings,), log_seq=trimmed
                 )
-        if warnings and (b"prev" in head or int(head[b"trimmed"]) > 0):
+        if warnings and (b"prev" in head or trimmed > 0):
             raise SnapshotCorrupt(
                 f"no snapshot of stream {self._keys.stream} is intact ({'; '.join(warnings)}) and the "
-                f"log starts at seq {int(head[b'trimmed'])}; restore Redis from a backup, or start under "
-                "another stream name"
+                f"log starts at seq {trimmed}; restore Redis from a backup, or start under another stream name"
             )
         return Loaded(snapshot=None, snapshot_seq=0, next_seq=seq, warnings=tuple(warnings))
 

@@ -8,9 +8,10 @@ import numpy as np
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
+from service.decisions import Decision
 from service.records import Float32s, Verdict, auto_id
 from service.state.events import pack_events
-from service.state.packing import pack_configure, pack_items, pack_verdict
+from service.state.packing import pack_configure, pack_curate, pack_items, pack_verdict
 from service.state.payloads import pack_payload
 from service.state.reading import StreamReader
 from service.state.store import Append, StreamStore
@@ -48,6 +49,19 @@ class Life:
         await self.store.append(record)
         self.engine.configure(params)
 
+    async def decide(self, decision: Decision) -> None:
+        """What a person decides."""
+        first_seq, prepared = self.engine.seq, self.engine.prepared(decision)
+        result = self.engine.carry_out(prepared)
+        record = Append(
+            first_seq=first_seq,
+            count=1,
+            payload=pack_curate(prepared),
+            verdicts=(),
+            events=pack_events(result.events),
+        )
+        await self.store.append(record)
+
     async def items(self, n: int, *, batch: int = 7, seed: int = 0) -> None:
         """N items; every fifth comes without an id, and one now and then from quarantine, where it was given one."""
         z = embeddings(n, seed)
@@ -62,7 +76,7 @@ class Life:
         observed = self.engine.decide(z, ids, np.full(len(z), 1e6 + self.engine.seq))
         result = self.engine.apply(observed)
         own = [v for v in result.verdicts if v.id != auto_id(v.seq)]
-        verdicts = [(v.id, pack_verdict(v, self.labels)) for v in own]
+        verdicts = [(v.id, pack_verdict(v, self.engine.labels)) for v in own]
         self.verdicts |= {v.id: v for v in own}
         members = {member.id for life in self.engine.lives.values() for member in life.members}
         keep = [(id, pack_payload(f"what {id} looked like")) for id in ids if id in members]
