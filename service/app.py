@@ -43,6 +43,7 @@ from service.api import (
 from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
+from service.api.direct import Direct
 from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
 from service.api.openapi import complete
@@ -275,6 +276,7 @@ def create_app(
     paths = {path for route in routes if "{" not in (path := getattr(route, "path", "{"))}
 
     handle_failures(app)
+    app.add_middleware(Direct, routes={("POST", "/classify"): classify.classify})
     origins = read_origins(settings.origins or "")
     build = app.build_middleware_stack
     # Around the framework's own outermost layer, which answers for faults that nothing else caught; what the guard

@@ -10,7 +10,7 @@ hand is sent again, unchanged, until it does: the store knows a batch it has. Wh
 or a step failed halfway, the memory is dropped and the state is read again from the store. What becomes of one batch
 is in deciding.py, and so is what happens to an item that crashes the engine.
 
-Engine and net run in a worker thread, which all streams of a process share (workers.py), so the event loop stays free;
+Engine and net run in threads that all streams of a process share (workers.py), so the event loop stays free;
 `_at_rest` guards the engine between it and readers.
 
 Snapshots are written beside the stream (saving.py), and the stream gate's fits are made beside it (tending.py). What
@@ -152,7 +152,7 @@ class Pipeline:
             params=params,
             store=store,
             asking=self._asking,
-            in_worker=self._in_worker,
+            in_worker=self._workers.in_engine,
             metrics=metrics,
             plotter=self.plotter,
         )
@@ -161,7 +161,8 @@ class Pipeline:
         memory = Memory(
             at_rest=self._at_rest,
             engine=self._present,
-            in_worker=self._in_worker,
+            in_worker=self._workers.in_engine,
+            in_net=self._workers.in_net,
             committed=self._committed,
             forget=self._forget,
             rebuild=self._rebuild,
@@ -334,6 +335,7 @@ class Pipeline:
 
     async def _serve(self) -> None:
         await self._decider.begin(self.epoch)
+        reading = asyncio.create_task(self._store.new_ids.read())
         try:
             while batch := await self._queue.take():
                 if batch[0].job.decision is None:
@@ -346,11 +348,12 @@ class Pipeline:
             await self._saving.now(self._durable_seq)
             await self._decider.leave()
         finally:
+            reading.cancel()
             await self._saving.drop()
 
     async def _dump(self) -> tuple[bytes, int]:
         async with self._at_rest:
-            return await self._in_worker(partial(snapshot.dump, self._present())), self._durable_seq
+            return await self._workers.in_engine(partial(snapshot.dump, self._present())), self._durable_seq
 
     # Starting over
 
@@ -445,9 +448,6 @@ class Pipeline:
                 await self._saving.now(self._durable_seq)
             if not self._pausing.is_paused:
                 self._readiness.ready()
-
-    def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
 
     # Deciding about clusters, and reading
 

@@ -37,18 +37,18 @@ from service.state.durability import Durability
 from service.state.errors import (
     BundleMismatch,
     Fenced,
-    LeaseHeld,
     SaveOvertaken,
     SequenceConflict,
     SnapshotCorrupt,
     StoreMisconfigured,
-    StreamsFull,
 )
 from service.state.events import EventBox
 from service.state.hand import HandBox
 from service.state.hook_box import HookBox
 from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.new_ids import NewIds
 from service.state.payloads import PayloadBox
+from service.state.refusals import error_of
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
 
@@ -134,6 +134,7 @@ class StreamStore:
         self._seq = 0  # the log goes at least so far
         self._idgen = 0  # the newest generation of ids that we know of
         self._bad_generation: int | None = None
+        self.new_ids = NewIds(self._wire, self._keys, horizon)
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.events = EventBox(self._wire, self._keys)
         self.payloads = PayloadBox(self._wire, self._keys, self._call, self._token)
@@ -166,6 +167,7 @@ class StreamStore:
         LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). Can be made again.
         """
         self._epoch = 0
+        self.new_ids.end()
         keys = self._keys
         epoch, seq, saving = await self._commit(
             "fs1_acquire",
@@ -175,6 +177,7 @@ class StreamStore:
         )
         self._epoch, self._fenced, self._seq = int(epoch), None, int(seq)
         self._idgen = int(seq) // self._horizon
+        self.new_ids.begin(int(seq))
         if saving:
             await self._abandon(saving)
         return self._epoch
@@ -192,6 +195,7 @@ class StreamStore:
         """Let the next owner in at once. Does nothing when the stream is not ours any more."""
         if self._epoch:
             token, self._epoch = self._token(), 0
+            self.new_ids.end()
             await self._call("fs1_release", [self._keys.epoch, self._keys.lease], token)
 
     async def lookup(self, ids: Sequence[str]) -> list[bytes | None]:
@@ -231,6 +235,7 @@ class StreamStore:
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
         ids, fields = map(keys.ids, range(generation, generation - 3, -1)), verdict_fields(batch.verdicts)
+        self.new_ids.note(fields[::2], generation)
         try:
             written = await self._commit(
                 "fs1_commit",
@@ -253,6 +258,7 @@ class StreamStore:
                 got=batch.first_seq,
             ) from None
         self._idgen, self._seq = generation, batch.first_seq + batch.count
+        self.new_ids.went_on(generation)
         return bool(written)
 
     async def load(self) -> Loaded:
@@ -399,6 +405,7 @@ class StreamStore:
     def _lose(self, token: str) -> NoReturn:
         """The stream is not ours any more."""
         ours, self._epoch = self._epoch, 0
+        self.new_ids.end()
         epoch, _, owner = token.partition(" ")
         fenced = Fenced(
             f"stream {self._keys.stream} is owned by {owner} with epoch {epoch}, ours was {ours}: "
@@ -470,29 +477,8 @@ class StreamStore:
         try:
             return await reply
         except Refusal as refusal:
-            word, rest = refusal.word, refusal.rest
-            if word == "FENCED":
-                self._lose(rest)
-            if word == "LEASEHELD":
-                remaining, _, owner = rest.partition(" ")
-                raise LeaseHeld(
-                    f"stream {self._keys.stream} is held by {owner} for {remaining} ms more; wait, or stop it",
-                    owner=owner,
-                    remaining_ms=max(0, int(remaining)),
-                ) from None
-            if word == "CONFLICT":
-                raise SequenceConflict(f"the log goes on at seq {rest}", expected=int(rest), got=-1) from None
-            if word == "BUNDLE":
-                self._mismatch(rest)
-            if word == "HORIZON":
-                raise StoreMisconfigured(
-                    f"stream {self._keys.stream} was made with a dedup horizon of {rest} items, not "
-                    f"{self._horizon}: set it back, or choose another stream name"
-                ) from None
-            if word == "STREAMS":
-                raise StreamsFull(f"there are {rest} streams, which is the most: use one of them") from None
-            if word == "SAVING":
-                raise SaveOvertaken(
-                    f"snapshot generation {rest} of stream {self._keys.stream} was overtaken: save one at a time"
-                ) from None
-            raise
+            if refusal.word == "FENCED":
+                self._lose(refusal.rest)
+            if refusal.word == "BUNDLE":
+                self._mismatch(refusal.rest)
+            raise error_of(refusal, stream=self._keys.stream, horizon=self._horizon) from None
