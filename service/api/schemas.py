@@ -235,6 +235,8 @@ class EventOut(BaseModel):
     t: float = Field(description="When, seconds since 1970 (UTC).")
     cluster: ClusterOut = Field(description="As it was right after.")
     other_id: int | None = Field(description="The cluster that took it in, or that it split from.")
+    decision: int | None = Field(None, description="The decision of a person that it comes from, or null.")
+    label: str | None = Field(None, description="The known class that it is about, where a decision named one.")
 
 
 class EventsOut(BaseModel):
