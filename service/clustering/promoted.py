@@ -1,8 +1,17 @@
 """Classes that people made of clusters: which items are of one, without training the net anew.
 
-A cluster that is promoted, or linked to a class, is a *prototype* from the next item on: up to some hundred of its
-members, as they lie in cluster space, where classes that the net was never trained on come apart best. There may be
-several prototypes of one class. An item is of the one whose nearest member is nearest to it, if it is near enough:
+A cluster that is promoted, or linked to a class, is a *prototype* from the next item on: up to MOST_MEMBERS of its
+members. There may be several of one class. Two questions are asked of an item.
+
+**Of which?** Linear discriminant analysis (Fisher 1936) in the embedding: classes are the bundle's, by its reference
+items, and the prototypes; they share one covariance, that of all these items about their class, shrunk to a multiple of
+the identity. A class that the net was not trained on lies wider, and along other axes, than those that it was: so the
+members count, and the known gate's own covariance would not do. With n items a mean is uncertain:
+
+    d_c(z) = (z - mean_c)' S^-1 (z - mean_c) n_c / (n_c + 1),     S = C + SHRINKAGE tr(C) / D I
+
+**Is it near enough?** In cluster space, where classes come apart best that the net has not learnt, by the members of
+the prototype that is nearest by d:
 
     s(z)  = distance to the nearest member
     s_i   = the same of member i, to the nearest of the *others* (leave-one-out)
@@ -13,9 +22,9 @@ not: a cluster holds what lay within its balls, and the class reaches further; h
 is rounded down, to 0 beyond the farthest: with 20 members, the usual 1 / (n + 1) would be above a rate of .02 for
 whatever comes.
 
-Such an item is *taken* for the class, where p is above the operator's rate, if no known class accepted it; and if one
-did, where the nearest member is nearer than any reference item of the known classes: one of a class that the net has
-not learnt may look like one of a class that it has (3 like 9), and a p-value of either says nothing of the other.
+An item is *taken* for a class where p is above the operator's rate if no known class accepted it; and if one did, where
+the prototype is nearer by d than each of the bundle's classes: an item of a class that the net has not learnt may look
+like one of a class that it has (3 like 9), and a p-value of either says nothing of the other.
 
 Prototypes are as they were made, for ever: what a class of people's is does not move with the stream. Its cluster does,
 and what lies in the cluster is of the class as well (engine.py). Figures: docs/decisions/036-curation.md.
@@ -29,6 +38,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
+from model.scores.score import row_by_row
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.known import KnownGate
 from service.clustering.state_check import demand, length, within
@@ -46,8 +56,14 @@ MOST_MEMBERS = 128
 FEWEST_MEMBERS = 4
 """Members without which there is no spread to speak of."""
 
-STRETCH = 1.3
+STRETCH = 1.8
 """How much further than its cluster a class reaches."""
+
+SHRINKAGE = 0.1
+"""Of the shared covariance."""
+
+_LEAST_SPREAD = 1e-12
+"""Where all items of each class are one."""
 
 _FURTHEST = 1e30
 """Beyond it, squares of distances overflow."""
@@ -61,12 +77,10 @@ class Prototype:
     """What is known of a class by one cluster: an entry of the log has it, so that a replay need not compute it.
 
     Attributes:
-        centre: float32 (D,) mean of the members' embeddings: verdicts tell the distance to it.
-        members: float32 (n, C) these in cluster space.
+        members: float32 (n, D) embeddings.
         scores: float32 (n,) of the members, leave-one-out, ascending.
     """
 
-    centre: Float32s
     members: Float32s
     scores: Float32s
 
@@ -88,12 +102,30 @@ class Taken:
     distance: Float64s
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Near:
-    """How near a batch is to every prototype, in order: float64 (B, P) `away` to the nearest member, and `p`."""
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Rule:
+    """What follows from the prototypes there are: of them, and of the bundle's classes.
 
-    away: Float64s
-    p: Float64s
+    Attributes:
+        axes: float64 (D, D) where S is the identity.
+        known: float64 (K, D) their means there; `prototypes` likewise (P, D).
+        known_weight: float64 (K,) n / (n + 1); `prototype_weight` likewise (P,).
+        centres: float32 (P, D) means of the prototypes.
+        members: float64 (n, C) of each prototype, in cluster space.
+        scores: float64 (n,) of each prototype, stretched.
+        clusters, labels: int64 (P,) what each was made of, and is part of.
+    """
+
+    axes: Float64s
+    known: Float64s
+    known_weight: Float64s
+    prototypes: Float64s
+    prototype_weight: Float64s
+    centres: Float32s
+    members: tuple[Float64s, ...]
+    scores: tuple[Float64s, ...]
+    clusters: Int64s
+    labels: Int64s
 
 
 class Promoted:
@@ -110,8 +142,8 @@ class Promoted:
     def __init__(self, known: KnownArrays, gate: KnownGate, space: ClusterSpace) -> None:
         self._gate = gate
         self._space = space
-        self._reference_embeddings = known.reference_embeddings
-        self._references: Float64s | None = None  # in cluster space; most streams have no use for them
+        self._references, self._reference_labels = known.reference_embeddings, known.reference_labels
+        self._made: _Rule | None = None
         self.prototypes: dict[int, tuple[int, Prototype]] = {}
         """By cluster, in the order in which they were made: the class, an index of the engine's labels; and it."""
 
@@ -120,21 +152,18 @@ class Promoted:
 
     def made_of(self, members: Float32s) -> Prototype:
         """The prototype of a cluster: float32 (n, D) embeddings of members, FEWEST_MEMBERS to MOST_MEMBERS."""
-        x = self._space.project(members).astype(np.float32)
-        apart = nearest_of(x.astype(np.float64), x, is_same=True)
-        return Prototype(
-            centre=members.astype(np.float64).mean(axis=0).astype(np.float32),
-            members=x,
-            scores=np.sort(apart.astype(np.float32)),
-        )
+        x = self._space.project(members)
+        scores = np.sort(nearest_of(x, x, is_same=True).astype(np.float32))
+        return Prototype(members=members.astype(np.float32), scores=scores)
 
     def put(self, cluster: int, label: int, prototype: Prototype) -> None:
         """From the next item on the cluster is part of a class."""
-        self.prototypes[cluster] = label, prototype
+        self.prototypes[cluster], self._made = (label, prototype), None
 
     def drop(self, cluster: int) -> None:
         """It is not any more."""
         del self.prototypes[cluster]
+        self._made = None
 
     @property
     def classes(self) -> dict[int, int]:
@@ -146,16 +175,6 @@ class Promoted:
         return any(own == label for own, _ in self.prototypes.values())
 
     # What is said of items
-
-    def look(self, z: Float32s) -> Near:
-        """How near items are to every prototype: float32 (B, D) embeddings, finite."""
-        x = self._space.project(z)
-        p, away = np.empty((2, len(z), len(self)), dtype=np.float64)
-        for n, (_, prototype) in enumerate(self.prototypes.values()):
-            away[:, n] = nearest_of(x, prototype.members)
-            own = prototype.scores.astype(np.float64) * STRETCH
-            p[:, n] = (len(own) - np.searchsorted(own, away[:, n], side="left")) / (len(own) + 1)
-        return Near(away=away, p=p)
 
     def taken(self, z: Float32s, is_refused: Bools, rate: float) -> Taken:
         """Which items are of one of these classes.
@@ -174,35 +193,65 @@ class Promoted:
         )
         if not (self.prototypes and B):
             return found
-        near, every = self.look(z), np.arange(B)
-        best = near.away.argmin(axis=1)
-        away, p = near.away[every, best], near.p[every, best]
-        is_near = p > rate
-        asked = np.flatnonzero(is_near & ~is_refused)
-        is_near[asked] = away[asked] < nearest_of(self._space.project(z[asked]), self._known_members())
-        for n, (cluster, (label, prototype)) in enumerate(self.prototypes.items()):
-            own = np.flatnonzero(is_near & (best == n))
-            found.cluster[own], found.label[own], found.p[own] = cluster, label, p[own]
-            found.distance[own] = self._gate.away(z[own], prototype.centre)
+        rule = self._rule()
+        white = row_by_row(z.astype(np.float64), rule.axes)
+        away = _squares(white, rule.prototypes) * rule.prototype_weight
+        best = away.argmin(axis=1)
+        asked = np.flatnonzero(~is_refused)
+        known = (_squares(white[asked], rule.known) * rule.known_weight).min(axis=1)
+        is_its = is_refused.copy()
+        is_its[asked] = away[asked, best[asked]] < known
+        for n, (members, scores) in enumerate(zip(rule.members, rule.scores, strict=True)):
+            own = np.flatnonzero(is_its & (best == n))
+            score = nearest_of(self._space.project(z[own]), members)
+            p = (len(scores) - np.searchsorted(scores, score, side="left")) / (len(scores) + 1)
+            own, p = own[p > rate], p[p > rate]
+            found.cluster[own], found.label[own], found.p[own] = rule.clusters[n], rule.labels[n], p
+            found.distance[own] = self._gate.away(z[own], rule.centres[n])
         return found
 
-    def _known_members(self) -> Float64s:
-        if self._references is None:
-            self._references = self._space.project(self._reference_embeddings)
-        return self._references
+    def _rule(self) -> _Rule:
+        """Made anew where the prototypes have changed."""
+        if self._made is None:
+            self._made = self._make_rule()
+        return self._made
+
+    def _make_rule(self) -> _Rule:
+        own = [prototype for _, prototype in self.prototypes.values()]
+        known = [self._references[self._reference_labels == k] for k in range(self._gate.classes)]
+        groups = [group.astype(np.float64) for group in (*known, *(one.members for one in own)) if len(group)]
+        means = np.stack([group.mean(axis=0) for group in groups])
+        rest = np.concatenate([group - mean for group, mean in zip(groups, means, strict=True)])
+        shared = rest.T @ rest / len(rest)
+        D = len(shared)
+        shared += (SHRINKAGE * max(float(np.trace(shared)) / D, _LEAST_SPREAD)) * np.eye(D)
+        axes = np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(shared)).T)
+        weights = np.array([len(group) / (len(group) + 1) for group in groups])
+        white, K = row_by_row(means, axes), len(groups) - len(own)
+        return _Rule(
+            axes=axes,
+            known=white[:K],
+            known_weight=weights[:K],
+            prototypes=white[K:],
+            prototype_weight=weights[K:],
+            centres=means[K:].astype(np.float32),
+            members=tuple(self._space.project(one.members) for one in own),
+            scores=tuple(one.scores.astype(np.float64) * STRETCH for one in own),
+            clusters=np.fromiter(self.prototypes, dtype=np.int64),
+            labels=np.array([label for label, _ in self.prototypes.values()], dtype=np.int64),
+        )
 
     # State
 
     def state(self) -> Mapping[str, Float32s | Int64s]:
-        """All of it as flat arrays: clusters, labels, sizes int64 (P,); centres float32 (P, D); members, scores."""
+        """All of it as flat arrays: clusters, labels, sizes int64 (P,); members, scores."""
         own = self.prototypes.values()
         return {
             "clusters": np.fromiter(self.prototypes, dtype=np.int64, count=len(own)),
             "labels": np.array([label for label, _ in own], dtype=np.int64),
             "sizes": np.array([len(one.scores) for _, one in own], dtype=np.int64),
-            "centres": np.array([one.centre for _, one in own], dtype=np.float32).reshape(-1, self._gate.dim),
             "members": np.concatenate(
-                [np.empty((0, self._space.dim), dtype=np.float32), *(one.members for _, one in own)]
+                [np.empty((0, self._gate.dim), dtype=np.float32), *(one.members for _, one in own)]
             ),
             "scores": np.concatenate([np.empty(0, dtype=np.float32), *(one.scores for _, one in own)]),
         }
@@ -216,8 +265,7 @@ class Promoted:
         P, total = length(arrays, "clusters"), length(arrays, "scores")
         layout: dict[str, tuple[str, tuple[int, ...]]] = {
             **dict.fromkeys(("clusters", "labels", "sizes"), ("<i8", (P,))),
-            "centres": ("<f4", (P, self._gate.dim)),
-            "members": ("<f4", (total, self._space.dim)),
+            "members": ("<f4", (total, self._gate.dim)),
             "scores": ("<f4", (total,)),
         }
         demand(arrays.keys() == layout.keys(), f"the prototypes' arrays: {', '.join(sorted(arrays))}")
@@ -234,31 +282,32 @@ class Promoted:
         stops = np.cumsum(sizes).tolist()
         for n, (cluster, label) in enumerate(zip(clusters.tolist(), arrays["labels"].tolist(), strict=True)):
             own = slice(stops[n] - int(sizes[n]), stops[n])
-            prototype = Prototype(
-                centre=arrays["centres"][n], members=arrays["members"][own], scores=arrays["scores"][own]
-            )
-            fault = fault_of(prototype, D=self._gate.dim, C=self._space.dim)
+            prototype = Prototype(members=arrays["members"][own], scores=arrays["scores"][own])
+            fault = self.fault_of(prototype)
             demand(fault is None, f"a prototype: {fault}")
             self.put(cluster, label, prototype)
 
     def fault_of(self, prototype: Prototype) -> str | None:
         """What is wrong with a prototype from elsewhere; None where nothing is."""
-        return fault_of(prototype, D=self._gate.dim, C=self._space.dim)
+        n = len(prototype.scores)
+        if not FEWEST_MEMBERS <= n <= MOST_MEMBERS:
+            return f"it has {n} members."
+        if prototype.members.shape != (n, self._gate.dim) or prototype.scores.shape != (n,):
+            return "its arrays have other shapes than this bundle's."
+        arrays = (prototype.members, prototype.scores)
+        if not all(np.isfinite(array).all() and (np.abs(array) < _FURTHEST).all() for array in arrays):
+            return "it has numbers that are none."
+        if not (prototype.scores[0] >= 0.0 and (np.diff(prototype.scores) >= 0.0).all()):
+            return "its scores do not ascend."
+        return None
 
 
-def fault_of(prototype: Prototype, *, D: int, C: int) -> str | None:
-    """What is wrong with a prototype of D dimensions, C in cluster space; None where nothing is."""
-    n = len(prototype.scores)
-    if not FEWEST_MEMBERS <= n <= MOST_MEMBERS:
-        return f"it has {n} members."
-    if prototype.centre.shape != (D,) or prototype.members.shape != (n, C) or prototype.scores.shape != (n,):
-        return "its arrays have other shapes than this bundle's."
-    arrays = (prototype.centre, prototype.members, prototype.scores)
-    if not all(np.isfinite(array).all() and (np.abs(array) < _FURTHEST).all() for array in arrays):
-        return "it has numbers that are none."
-    if not (prototype.scores[0] >= 0.0 and (np.diff(prototype.scores) >= 0.0).all()):
-        return "its scores do not ascend."
-    return None
+def _squares(x: Float64s, means: Float64s) -> Float64s:
+    """float64 (B, m): squared distances of float64 (B, D) to (m, D)."""
+    found = np.empty((len(x), len(means)))
+    for n, mean in enumerate(means):
+        found[:, n] = np.square(x - mean).sum(axis=-1)
+    return found
 
 
 def nearest_of(x: Float64s, members: Float32s | Float64s, *, is_same: bool = False) -> Float64s:

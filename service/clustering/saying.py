@@ -5,7 +5,8 @@
                 └► no ────────────────► as the gates say (gates.py)
 
 Where it lies in the ball of another cluster than the one that took it for a class, the ball has the word: a prototype
-reaches far (promoted.py), and what is announced there is announced for what lies there.
+reaches far (promoted.py), and what is announced there is announced for what lies there. But if that cluster is part of
+a class itself, the prototypes have been compared, and have it.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +27,10 @@ def home_of(engine: "Engine", home: int, claimed: int, taken: int) -> int:
         claimed: Who claims it.
         taken: Who took it for a class.
     """
-    return engine.announced(home) or engine.goes_by(claimed) or engine.goes_by(taken)
+    own, by = engine.announced(home), engine.goes_by(taken)
+    if NO_CLUSTER not in (by, own) and engine.lives[own].label is not None:
+        return by
+    return own or engine.goes_by(claimed) or by
 
 
 def said_of(

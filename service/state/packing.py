@@ -74,7 +74,7 @@ class _Configure(msgspec.Struct, tag="configure", array_like=True, forbid_unknow
 
 class _Curate(msgspec.Struct, tag="curate", array_like=True, forbid_unknown_fields=True):
     decision: Decision
-    prototype: tuple[bytes, bytes, bytes] | None
+    prototype: tuple[bytes, bytes] | None
     births: tuple[int, ...]
 
 
@@ -148,11 +148,12 @@ def pack_refit(fit: StreamFit) -> bytes:
 def pack_curate(curation: Curation) -> bytes:
     """A `curate` entry."""
     own = curation.prototype
-    arrays = None if own is None else (own.centre, own.members, own.scores)
     return msgspec.msgpack.encode(
         _Curate(
             decision=curation.decision,
-            prototype=None if arrays is None else tuple(array.astype("<f4").tobytes() for array in arrays),  # type: ignore[arg-type]
+            prototype=None
+            if own is None
+            else (own.members.astype("<f4").tobytes(), own.scores.astype("<f4").tobytes()),
             births=curation.births,
         )
     )
@@ -161,9 +162,9 @@ def pack_curate(curation: Curation) -> bytes:
 def _unpack_curate(entry: _Curate) -> Curation:
     prototype = None
     if entry.prototype is not None:
-        centre, members, scores = (np.frombuffer(part, dtype="<f4") for part in entry.prototype)
+        members, scores = (np.frombuffer(part, dtype="<f4") for part in entry.prototype)
         prototype = Prototype(
-            centre=centre, members=members.reshape(len(scores), -1) if len(scores) else members, scores=scores
+            members=members.reshape(len(scores), -1) if len(scores) else members, scores=scores
         )
     return Curation(decision=entry.decision, prototype=prototype, births=entry.births)
 

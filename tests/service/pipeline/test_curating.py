@@ -150,7 +150,8 @@ async def test_an_owner_that_was_fenced_says_so(store: FakeStore, shared: Shared
         store.fails("append", Fenced("fenced (test)", ours=1, current=2), after=True)
         with pytest.raises(NotReady, match="Send the same again"):
             await rig.pipeline.curate(decision(cluster=cluster))
-        await soon(lambda: rig.pipeline.reason is None, "the stream")
+        await soon(lambda: store.calls.count("acquire") == 2, "it takes the stream again")
+        await rig.is_ready()
         decided = await rig.pipeline.curate(decision(cluster=cluster))
 
         assert (decided,) == (await rig.pipeline.view()).decisions

@@ -324,7 +324,7 @@ class TestTheEngineFails:
             await rig.is_ready()
 
             assert 1 == (await rig.ask(known("a")))[0].seq
-            assert not rig.pipeline._is_paused
+            assert not rig.pipeline._pausing.is_paused
 
     async def test_in_the_step(self, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
         """Also where the net is well and every step fails."""
