@@ -27,7 +27,19 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, clusters, decisions, dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import (
+    classify,
+    clusters,
+    decisions,
+    dlq,
+    events,
+    evidence,
+    ingest_ws,
+    rest,
+    streams,
+    tickets,
+    watch_ws,
+)
 from service.api.access import Access, add_security
 from service.api.context import Context
 from service.api.failures import handle_failures
@@ -155,19 +167,20 @@ def create_app(
                     max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
                 )
                 fanout = Fanout(settings.watch_queue)
+                store = StreamStore(
+                    client,
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    owner=owner,
+                    lease_ms=settings.lease_ms,
+                    horizon=settings.dedup_horizon,
+                    allow_unsafe=settings.allow_unsafe_redis,
+                    durability=durability,
+                )
                 pipeline = Pipeline(
                     bundle=bundle,
                     embedder=embedder,
-                    store=StreamStore(
-                        client,
-                        stream=name,
-                        bundle_id=bundle.manifest.bundle_id,
-                        owner=owner,
-                        lease_ms=settings.lease_ms,
-                        horizon=settings.dedup_horizon,
-                        allow_unsafe=settings.allow_unsafe_redis,
-                        durability=durability,
-                    ),
+                    store=store,
                     queue=queue,
                     fanout=fanout,
                     metrics=counted,
@@ -180,8 +193,16 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    payload_limits=settings.payload_limits(),
                 )
-                return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
+                return Stream(
+                    name=name,
+                    pipeline=pipeline,
+                    queue=queue,
+                    fanout=fanout,
+                    events=store.events,
+                    metrics=counted,
+                )
 
             served = Streams(
                 default=settings.stream,
@@ -219,7 +240,10 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, clusters, decisions, rest, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (
+        *(classify, clusters, evidence, decisions, rest, streams),
+        *(events, dlq, tickets, ingest_ws, watch_ws),
+    )
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]

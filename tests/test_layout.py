@@ -26,6 +26,8 @@ TESTED_ELSEWHERE = {
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/cli/test_classify.py",
     # Parts of the pipeline, seen through it.
+    "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
+    "service/describing/evidence.py": "tests/service/api/test_evidence.py",
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",
     "service/report/style.py": "tests/service/report/test_page.py",

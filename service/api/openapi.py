@@ -56,6 +56,7 @@ _NOT_OF = {
     ("/clusters", "get"): _OF_ITEMS | _OF_QUARANTINE | {"unknown-decision", "invalid-decision", "key-reused"},
     ("/clusters", "post"): _OF_ITEMS | _OF_QUARANTINE,
     ("/decisions", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
+    ("/events", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
     ("/dlq", "get"): _OF_CLUSTERS | {"key-reused"},
     ("/dlq", "post"): _OF_CLUSTERS | {"key-reused"},
     ("/dlq", "delete"): _OF_CLUSTERS | {"key-reused"},

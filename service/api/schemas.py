@@ -276,6 +276,26 @@ class DecisionsOut(BaseModel):
     next: int | None = Field(description="Give it as `after` for the next page; null on the last.")
 
 
+class EventOut(BaseModel):
+    """Something happened to a cluster."""
+
+    id: str = Field(description="Of the event: the same however often it is told.")
+    event: str = Field(description="What happened; docs/protocol.md lists the kinds.")
+    seq: int = Field(description="Place in the stream at which it happened.")
+    t: float = Field(description="When, seconds since 1970 (UTC).")
+    cluster: ClusterOut = Field(description="As it was right after.")
+    other_id: int | None = Field(description="The cluster that took it in, or that it split from.")
+
+
+class EventsOut(BaseModel):
+    """A page of the outbox."""
+
+    events: list[EventOut] = Field(description="Oldest first.")
+    last: str = Field(description="Give it as `after` for what comes next; now or later.")
+    gap: bool = Field(description="Whether some that came after `after` have left.")
+    total: int = Field(description="How many there have been in all.")
+
+
 class DeadLetterOut(BaseModel):
     """An item that crashed the engine."""
 

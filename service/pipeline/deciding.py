@@ -35,6 +35,7 @@ from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.examined import Examined
 from service.pipeline.examining import Embeds, Examiner
 from service.pipeline.memory import Memory
+from service.pipeline.payloads import Payloads
 from service.pipeline.quarantine import (
     PAUSE_S,
     PER_MINUTE,
@@ -83,6 +84,7 @@ class Decider:
         metrics: What is counted.
         now: The clock, seconds since 1970 (UTC).
         dead_letters: The quarantine.
+        payloads: Of clusters' members.
         waiting: The items of the next batch, as far as they are there.
     """
 
@@ -97,6 +99,7 @@ class Decider:
         metrics: StreamMetrics,
         now: Callable[[], float],
         dead_letters: DeadLetters,
+        payloads: Payloads,
         waiting: Callable[[], list[Item]] = list,
     ) -> None:
         self._bundle = bundle
@@ -107,6 +110,7 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
+        self._payloads = payloads
         self._ahead = Ahead(embedder, memory.in_worker, metrics.embed.time)
         self._waiting = waiting
         self._had_repeats = False
@@ -223,6 +227,7 @@ class Decider:
         """
         async with self._memory.at_rest:
             engine = self._memory.engine()
+            await self._payloads.follow(engine)
             ids = tuple(auto_id(engine.seq + n) if item.id is None else item.id for n, item in enumerate(new))
             t = np.full(len(new), self._now(), dtype=np.float64)
             self._metrics.batch_items.observe(len(new))
@@ -241,6 +246,7 @@ class Decider:
                             observed = engine.decide(z, ids, t)
                             is_halfway = True
                             result = engine.apply(observed)
+                    change = self._payloads.changed(engine, ids, new)
                     record = Append(
                         first_seq=observed.first_seq,
                         count=len(observed),
@@ -251,6 +257,8 @@ class Decider:
                             if item.id is not None
                         ],
                         events=pack_events(result.events),
+                        keep=change.keep,
+                        forget=change.forget,
                     )
                 except Exception as error:
                     raise EngineCrashed(is_halfway=is_halfway) from error

@@ -24,7 +24,7 @@ class Memory:
 
     Attributes:
         at_rest: Held while the engine is ahead of the store.
-        engine: The engine there is now; there is one.
+        engine: The engine there is now; raises NotReady where there is none.
         in_worker: Runs a call in the engine's thread.
         committed: Told of each step, once it is durable.
         forget: Drops the engine, which is of no use any more.

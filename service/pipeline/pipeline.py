@@ -41,10 +41,13 @@ from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
+from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
 from service.pipeline.pausing import Pausing
+from service.pipeline.payload_limits import PayloadLimits
+from service.pipeline.payloads import Payloads
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
@@ -98,6 +101,7 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        payload_limits: PayloadLimits | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -118,6 +122,7 @@ class Pipeline:
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            payload_limits: How much is kept of what items looked like; None: as is usual.
         """
         self._store = store
         self._queue = queue
@@ -158,8 +163,10 @@ class Pipeline:
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self._tending = Tending(memory, self._fits, store, self._asking)
-        self._curating = Curating(memory, store, self._asking, metrics)
+        payloads = Payloads(store, self._asking, metrics, payload_limits)
+        self.exhibits = Exhibits(bundle, store, memory, payloads)
+        self._tending = Tending(memory, self._fits, store, self._asking, payloads)
+        self._curating = Curating(memory, store, self._asking, metrics, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -169,6 +176,7 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            payloads=payloads,
             waiting=queue.peek,
         )
         self._pausing = Pausing(queue, self._readiness, self._decider)
@@ -410,7 +418,8 @@ class Pipeline:
             part.job.fail(error)
 
     def _present(self) -> Engine:
-        assert self._engine is not None
+        if self._engine is None:
+            raise NotReady("The state is being read; ask again in a moment.")
         return self._engine
 
     def _committed(self, result: StepResult) -> None:

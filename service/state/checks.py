@@ -102,6 +102,7 @@ class Head:
     idgen: int
     gen: int
     trimmed: int
+    events: int
     cur: Description | None
     prev: Description | None
     saving: tuple[int, int] | None
@@ -144,6 +145,7 @@ def parse_head(fields: Mapping[bytes, bytes]) -> Head:
         idgen=number(b"idgen"),
         gen=number(b"gen"),
         trimmed=number(b"trimmed"),
+        events=number(b"events") if b"events" in fields else 0,  # a stream of before there were any
         cur=described(b"cur"),
         prev=described(b"prev"),
         saving=(int(parts[0]), int(parts[1])) if parts else None,
@@ -211,6 +213,13 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
     if head.seq > head.trimmed:
         must[keys.log] = "stream"
     may = {keys.lease: "string", keys.log: "stream", keys.dead_letters: "hash", keys.hand: "string"}
+    may |= {
+        keys.events: "stream",
+        keys.payloads: "hash",
+        keys.hooks: "hash",
+        keys.pending: "hash",
+        keys.deliveries: "stream",
+    }
     may |= {keys.ids(generation): "hash" for generation in head.live_ids}
     kept = {description.generation: description.chunks for description in head.snapshots}
     staged = 0

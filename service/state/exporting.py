@@ -2,8 +2,8 @@
 
 The cut: the head is read first, and the file holds the stream as it was at that instant, for all below it stays as it
 is: entries of the log up to the head's seq, verdicts of items before it, the two snapshots it names. When a snapshot or
-a generation of ids is turned meanwhile, writing starts over from a new head. (Items set aside, `dlq`, are no part of
-the log and are copied as they are found.)
+a generation of ids is turned meanwhile, writing starts over from a new head. (Items set aside, `dlq`, and
+payloads of members are no part of the log and are copied as they are found.)
 
 Ids lie in Redis in no order. To write them in order of their items without holding them all, they are first dealt into
 temporary files by their place, each of which fits into memory and is sorted there.
@@ -18,7 +18,20 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from service.state.archive import PAGE_BYTES, Chunk, DlqPage, End, IdsPage, LogPage, Start, Writer
+from service.state.archive import (
+    HOOK_KINDS,
+    PAGE_BYTES,
+    Chunk,
+    DlqPage,
+    End,
+    EventsPage,
+    HooksPage,
+    IdsPage,
+    LogPage,
+    PayloadsPage,
+    Start,
+    Writer,
+)
 from service.state.checks import Findings, Head, LogWalk, head_faults, owner_faults, parse_head
 from service.state.errors import SnapshotCorrupt, StoreError
 from service.state.packing import seq_of_verdict
@@ -110,6 +123,9 @@ class _Export:
         for description in head.snapshots:
             await self._snapshot(description)
         await self._dlq()
+        await self._events(head)
+        await self._payloads()
+        await self._hooks()
         if not cut.is_same_place(await self._reader.cut()):
             raise _Moved
         self._writer.end()
@@ -175,6 +191,24 @@ class _Export:
             letters |= page
         for part in paged(sorted(letters.items()), lambda pair: len(pair[0]) + len(pair[1])):
             self._writer.write(DlqPage(fields=part))
+
+    async def _events(self, head: Head) -> None:
+        kept = [event async for event in self._reader.events() if event.number <= head.events]
+        for part in paged([(e.id, e.number, e.data) for e in kept], lambda event: len(event[2])):
+            self._writer.write(EventsPage(events=part))
+
+    async def _payloads(self) -> None:
+        found: dict[bytes, bytes] = {}
+        async for page in self._reader.payloads():
+            found |= page
+        for part in paged(sorted(found.items()), lambda pair: len(pair[0]) + len(pair[1])):
+            self._writer.write(PayloadsPage(fields=part))
+
+    async def _hooks(self) -> None:
+        for kind in HOOK_KINDS:
+            fields = sorted((await self._reader.hooks(kind)).items())
+            for part in paged(fields, lambda pair: len(pair[0]) + len(pair[1])):
+                self._writer.write(HooksPage(kind=kind, fields=part))
 
     def _damaged(self, faults: Sequence[str]) -> NotExportable:
         return NotExportable(

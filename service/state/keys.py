@@ -13,6 +13,10 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:<b>:ids:<g>  | hash   | item id -> verdict bytes                | append          | 2 at most  |
 | fs:{stream}:<b>:snap:<k>:<n> | string | chunk n of snapshot k (snapshots.py) | save | 3 snapshots |
 | fs:{stream}:<b>:events   | stream | what became of clusters, one entry each | append          | 10,000     |
+| fs:{stream}:<b>:payloads | hash   | item id -> payload of a cluster's member | append         | bytes, set |
+| fs:{stream}:hooks        | hash   | webhook -> what it is and how it stands | record_hooks    | 50         |
+| fs:{stream}:pending      | hash   | webhook and event -> what is to be told | record_hooks    | 50 x 1000  |
+| fs:{stream}:deliveries   | stream | tries to tell a webhook, the latest     | record_hooks    | 5000       |
 | fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
 | fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
 | fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
@@ -39,6 +43,14 @@ never more than 2 H and a batch that began before them (which has H items at mos
 writes both. The n-th event (from 1) of the entry of seq s has the id `s-n`, which a replay would give it again. Fields:
 `e` the event (events.py), `k` its number in the stream, from 1. The oldest leave when there are more than MOST_EVENTS;
 who reads on from one that left sees that some are missing.
+
+**payloads** has what the members of clusters looked like (payloads.py), as far as that is kept: at most
+FIRSTSEEN_PAYLOADS_BYTES of it, and when that is full, what comes then goes without.
+
+**hooks**, **pending** and **deliveries** are of the stream and not of its bundle: who wants to be told stays when a
+new bundle takes over. A hook's field has its secrets, since they have to sign; its cursor names the bundle whose outbox
+it is in (service/webhooks/hooks.py). When `pending` is full for a hook its cursor waits, and when the outbox has moved
+past a cursor meanwhile the hook is told how many events it missed.
 
 **dlq** holds the items that crashed the engine (dead_letters.py): the field is the item's id, or `~<epoch>-<n>` for one
 without. An item with a verdict may still have a letter here, where a retry ended between the two writes; the verdict
@@ -101,8 +113,12 @@ class Keys:
         self.head = f"{self._own}head"
         self.log = f"{self._own}log"
         self.events = f"{self._own}events"
+        self.payloads = f"{self._own}payloads"
         self.dead_letters = f"{self._own}dlq"
         self.hand = f"{self._own}hand"
+        self.hooks = f"{shared}hooks"
+        self.pending = f"{shared}pending"
+        self.deliveries = f"{shared}deliveries"
         self.every = f"{shared}*"
         self.every_staged = f"{shared}+*"
         self._shared = shared

@@ -8,8 +8,9 @@ log is trimmed. All of them move the head (`Cut.is_same_place`); who then misses
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from service.state.events import StoredEvent, read_event
 from service.state.keys import STREAM_NAMES, Keys, log_from, stream_of
 from service.state.snapshots import Description
 from service.state.wire import Wire
@@ -119,6 +120,11 @@ class StreamReader:
         async for page in self._fields(self.keys.dead_letters):
             yield page
 
+    async def payloads(self) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+        """All of `payloads`, likewise."""
+        async for page in self._fields(self.keys.payloads):
+            yield page
+
     async def _fields(self, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
         cursor = 0
         while True:
@@ -127,6 +133,25 @@ class StreamReader:
                 yield list(page.items())
             if not int(cursor):
                 return
+
+    async def events(self) -> AsyncIterator[StoredEvent]:
+        """All of the outbox, oldest first."""
+        at: str | bytes = "-"
+        while True:
+            page: list[Entry] = await self._wire.command(
+                "XRANGE", self.keys.events, at, "+", "COUNT", _ENTRIES
+            )
+            for entry in page:
+                yield read_event(*entry)
+            if len(page) < _ENTRIES:
+                return
+            at = b"(" + page[-1][0]
+
+    async def hooks(self, kind: Literal["hook", "pending"]) -> dict[bytes, bytes]:
+        """The webhooks, or what they are still to be told."""
+        key = self.keys.hooks if kind == "hook" else self.keys.pending
+        found: dict[bytes, bytes] = await self._wire.command("HGETALL", key)
+        return found
 
     async def chunks(self, description: Description) -> AsyncIterator[tuple[int, bytes | None]]:
         """The chunks of a snapshot, in order, as they are stored; None where there is none."""

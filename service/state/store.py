@@ -19,13 +19,14 @@ Reference for fencing tokens: M. Kleppmann, "How to do distributed locking", 201
 import re
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from service.state.batches import (
     Append,
     LogRecord,
     checksums,
     duplicates,
+    fields_beside,
     id_field,
     read_entry,
     refuse_repeats,
@@ -45,7 +46,8 @@ from service.state.errors import (
 )
 from service.state.events import EventBox
 from service.state.hand import HandBox
-from service.state.keys import MOST_EVENTS, MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.payloads import PayloadBox
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
 
@@ -132,6 +134,7 @@ class StreamStore:
         self._bad_generation: int | None = None
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.events = EventBox(self._wire, self._keys)
+        self.payloads = PayloadBox(self._wire, self._keys, self._call, self._token)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
@@ -215,18 +218,19 @@ class StreamStore:
                 self._lose((token or b"0 nobody").decode())
             self._idgen = int(seq) // self._horizon
             if found:
-                verdicts: list[bytes | None] = found[0]
-                return verdicts  # else another owner has moved on by generations since we last looked: look there
+                return cast(
+                    "list[bytes | None]", found[0]
+                )  # else another owner has moved on by generations since we last looked: look there
 
     async def append(self, batch: Append) -> bool:
-        """Write one batch: entry, verdicts, events and seq together, durable when this returns.
+        """Write one batch: entry, verdicts, events, payloads and seq together, durable when this returns.
 
         Returns True when it was written now, False when the very same batch was there already. Raises Fenced,
         SequenceConflict (it does not start at the next seq, or differs from what is there), DuplicateIds.
         """
         if not 1 <= batch.count <= self._horizon:
             raise ValueError(
-                f"a batch of {batch.count} items; append 1 to {self._horizon} (the dedup horizon) at once"
+                f"a batch of {batch.count} items; append 1 to {self._horizon} (the horizon) at once"
             )
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
@@ -234,10 +238,9 @@ class StreamStore:
         try:
             written = await self._commit(
                 "fs1_commit",
-                [keys.epoch, keys.head, keys.log, *ids, keys.events],
+                [keys.epoch, keys.head, keys.log, *ids, keys.events, keys.payloads],
                 *(self._token(), batch.first_seq, batch.count, generation),
-                *(checksums(batch, fields), batch.payload),
-                *(MOST_EVENTS, len(batch.events), *batch.events, *fields),
+                *(checksums(batch, fields), batch.payload, *fields_beside(batch), *fields),
             )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
@@ -415,9 +418,7 @@ class StreamStore:
         return f"{self._epoch} {self._owner}"
 
     def _leaving(self, head: Mapping[bytes, bytes]) -> Description | None:
-        """The snapshot that the next flip drops: the one before the previous, or a current one known to be
-        bad.
-        """
+        """The snapshot that the next flip drops: the one before the previous, or a current one known to be bad."""
         if b"cur" in head:
             current = Description.parse(head[b"cur"])
             if current.generation == self._bad_generation:

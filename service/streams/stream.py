@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from service.pipeline.batching import Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
+from service.state.events import EventBox
 from service.telemetry.metrics import StreamMetrics
 
 
@@ -17,18 +18,27 @@ class Stream:
         pipeline: Its single writer.
         queue: What waits for it.
         fanout: Who watches it.
+        events: What became of its clusters, as it is stored.
         metrics: What is counted of it.
         used: When it was used last, by a count of uses.
         is_closing: Its place is needed: it takes nothing more.
     """
 
     def __init__(
-        self, *, name: str, pipeline: Pipeline, queue: Queue, fanout: Fanout, metrics: StreamMetrics
+        self,
+        *,
+        name: str,
+        pipeline: Pipeline,
+        queue: Queue,
+        fanout: Fanout,
+        events: EventBox,
+        metrics: StreamMetrics,
     ) -> None:
         self.name = name
         self.pipeline = pipeline
         self.queue = queue
         self.fanout = fanout
+        self.events = events
         self.metrics = metrics
         self.used = 0
         self.is_closing = False

@@ -68,6 +68,7 @@ class _Families:
         )
         self.quarantined = counter("quarantined", "Items put into quarantine: they crashed the engine.")
         self.dead_letters = gauge("dead_letters", "Items in quarantine.")
+        self.payload_bytes = gauge("payload_bytes", "Bytes of the payloads kept of members of clusters.")
         self.batch_items = histogram("batch_items", "Items a batch.", _ITEMS)
         self.stages = histogram("stage_seconds", "Time of one batch in each stage.", _SECONDS, "stage")
         self.fit = histogram(
@@ -121,6 +122,7 @@ class StreamMetrics:
         self.forgotten = families.forgotten.labels(stream)
         self.quarantined = families.quarantined.labels(stream)
         self.dead_letters = families.dead_letters.labels(stream)
+        self.payload_bytes = families.payload_bytes.labels(stream)
         self.batch_items = families.batch_items.labels(stream)
         self.lookup = self._stage(families, "lookup")
         self.embed = self._stage(families, "embed")

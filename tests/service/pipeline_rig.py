@@ -15,6 +15,7 @@ from service.errors import ItemQuarantined
 from service.ingest.intake import Refused
 from service.pipeline.batching import Answer, Job, Queue
 from service.pipeline.fanout import Fanout
+from service.pipeline.payload_limits import PayloadLimits
 from service.pipeline.pipeline import Pipeline
 from service.records import Float32s, Item
 from service.state.store import StreamStore
@@ -97,6 +98,7 @@ class Rig:
         bundle: Bundle | None = None,
         net: Net | None = None,
         revive: Callable[[], Awaitable[None]] | None = None,
+        payload_limits: PayloadLimits | None = None,
         **params: Any,
     ) -> None:
         self.store = store
@@ -119,6 +121,7 @@ class Rig:
             snapshot_every_items=snapshot_every,
             holds_store_alone=alone,
             revive_store=revive,
+            payload_limits=payload_limits,
         )
 
     def offer(

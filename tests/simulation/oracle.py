@@ -8,6 +8,7 @@ It reads the server's journal (every write ever, never trimmed), follows what cl
     snapshots   two generations, a log that reaches back to the older; each gives, with the log behind it, the state
                 that the log gives from its first entry, byte for byte; and so does the running engine
     counts      the engine has counted as many items as there are distinct ids
+    payloads    those that are kept are of the members of clusters, all of them and no others
     events      those written, ever, are those that the log gives, each once, in order, under the id that it gives them
 
 It uses the code under test only to read single values: entries, descriptions, verdicts, and the engine.
@@ -24,7 +25,7 @@ from service.ingest.intake import Refused
 from service.pipeline.batching import Answer
 from service.pipeline.recovery import replay_entry
 from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
-from service.state.batches import read_entry
+from service.state.batches import id_field, read_entry
 from service.state.events import pack_events
 from service.state.keys import Keys
 from service.state.packing import pack_verdict, unpack_entry
@@ -206,6 +207,9 @@ class Oracle:
             raise Violation(f"events written: {self.facts.events}; the log gives {events}")
         if snapshot.digest(engine) != live_hash:
             raise Violation("the running engine is not what the log gives")
+        members = {id_field(member.id) for life in engine.lives.values() for member in life.members}
+        if (kept := set(server.data.get(self._keys.payloads.encode(), {}))) != members:
+            raise Violation(f"payloads are kept of {kept}, and the members are {members}")
         counted = sum(engine.verdict_counts.values())
         if counted != len(self.facts.seqs):
             raise Violation(f"{counted} items were counted, and there are {len(self.facts.seqs)} ids")

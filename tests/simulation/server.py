@@ -236,6 +236,9 @@ class SimulatedServer:
     def _hlen(self, key: bytes) -> int:
         return len(self._typed(key, dict))
 
+    def _hstrlen(self, key: bytes, name: bytes) -> int:
+        return len(self._hget(key, name) or b"")
+
     def _hkeys(self, key: bytes) -> list[bytes]:
         return list(self._typed(key, dict))
 
@@ -396,7 +399,7 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
     name.upper().encode(): getattr(SimulatedServer, f"_{name}")
     for name in (
         *("get", "mget", "set", "setrange", "pttl", "pexpire", "exists", "keys"),
-        *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hincrby"),
+        *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hstrlen", "hincrby"),
         *("sadd", "scard", "sismember", "smembers"),
         *("xadd", "xrange", "xlen", "xdel", "xtrim"),
         *("function", "fcall", "ping", "info", "config", "waitaof"),

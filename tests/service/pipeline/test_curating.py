@@ -186,7 +186,7 @@ async def test_an_engine_that_fails_takes_nothing_down(
 async def test_a_step_of_another_kind_is_not_asked_for(rig: Rig) -> None:
     """A decision has no verdicts."""
     cluster = await with_cluster(rig)
-    engine = rig.pipeline._engine  # noqa: SLF001 - the engine that is served
+    engine = rig.pipeline._engine
     assert engine is not None
     result: StepResult = engine.carry_out(engine.prepared(decision(Action.NAME, cluster=cluster)))
 

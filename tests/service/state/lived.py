@@ -9,6 +9,7 @@ from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.records import Float32s, Verdict, auto_id
+from service.state.events import pack_events
 from service.state.packing import pack_configure, pack_items, pack_verdict
 from service.state.reading import StreamReader
 from service.state.store import Append, StreamStore
@@ -66,6 +67,7 @@ class Life:
             count=len(observed),
             payload=pack_items(observed, result.verdicts),
             verdicts=verdicts,
+            events=pack_events(result.events),
         )
         await self.store.append(record)
 

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.state import exporting
-from service.state.archive import Frame, IdsPage, LogPage, Start, read_frames
+from service.state.archive import EventsPage, Frame, HooksPage, IdsPage, LogPage, Start, read_frames
 from service.state.exporting import Exported, NotExportable, export_stream, paged
 from service.state.inspecting import inspect
 from service.state.keys import Keys
@@ -54,10 +54,30 @@ async def test_what_is_in_it(
 
     assert isinstance(start, Start)
     assert (reader.keys.stream, BUNDLE_ID, 142, 1) == (done.stream, done.bundle_id, done.seq, done.epoch)
-    assert {"seq", "horizon", "idgen", "gen", "trimmed", "cur", "prev"} == start.head.keys()
+    assert {"seq", "horizon", "idgen", "gen", "trimmed", "cur", "prev", "events"} == start.head.keys()
     assert 61 == next(frame for frame in found if isinstance(frame, LogPage)).entries[0][0]
     assert (done.counts.ids, done.counts.chunks, done.counts.dlq) == (len(life.verdicts), 2, 1)
     assert b"owner-a" not in data
+
+
+@pytest.mark.usefixtures("life")
+async def test_events_and_webhooks_are_in_it(
+    reader: StreamReader, client: "Redis", keys: Keys, tmp_path: Path
+) -> None:
+    """All of the outbox; the webhooks, and what they are still to be told; not what they were."""
+    await client.hset(keys.hooks, mapping={"wh_b": b"2", "wh_a": b"1"})
+    await client.hset(keys.pending, "wh_a 3-1", b"body")
+    await client.xadd(keys.deliveries, {"d": b"tried"})
+    done, data = await export(reader, tmp_path)
+    found = frames(data)
+    events = [event for frame in found if isinstance(frame, EventsPage) for event in frame.events]
+    hooks = [(frame.kind, frame.fields) for frame in found if isinstance(frame, HooksPage)]
+
+    assert [(e.id, e.number, e.data) async for e in reader.events()] == events
+    assert (len(events), 3) == (done.counts.events, done.counts.hooks)
+    assert events
+    assert [("hook", [(b"wh_a", b"1"), (b"wh_b", b"2")]), ("pending", [(b"wh_a 3-1", b"body")])] == hooks
+    assert b"tried" not in data
 
 
 async def test_equal_states_give_equal_files(reader: StreamReader, life: Life, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from service.clustering import snapshot
 from service.pipeline.recovery import replay_entry
 from service.state.archive import ArchiveUnreadable
 from service.state.errors import LeaseHeld, StoreUnavailable
+from service.state.events import place_of
 from service.state.exporting import export_stream
 from service.state.importing import Imported, NotImported, StreamNotEmpty, import_stream
 from service.state.inspecting import Inspected, inspect
@@ -153,7 +154,7 @@ async def test_a_log_that_is_trimmed_to_the_end(
 async def test_a_stream_that_is_there(client: "Redis", stream: str, data: bytes) -> None:
     """It stays to the byte, and the key that is in the way is named."""
     before = await verified(StreamReader(Wire(client), Keys(stream, BUNDLE_ID)))
-    with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 7 more keys"):
+    with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 8 more keys"):
         await put(Wire(client), data, stream)
 
     assert (
@@ -331,3 +332,22 @@ async def test_between_servers(
     assert ({}, life.hash) == (faults(found), found.state_hash)
     assert archive(data).start.head == archive(there).start.head
     assert archive(data).size == archive(there).size
+
+
+async def test_events_and_webhooks_come_along(
+    client: "Redis", stream: str, target: Keys, life: Life, tmp_path: Path
+) -> None:
+    """As they were, and the stream they make is sound."""
+    reader = StreamReader(Wire(client), Keys(stream, BUNDLE_ID))
+    await client.hset(reader.keys.hooks, "wh_a", b"1")
+    await client.hset(reader.keys.pending, "wh_a 3-1", b"body")
+    await put(Wire(client), await exported(client, stream, tmp_path), target.stream)
+    there = StreamReader(Wire(client), target)
+    events = [event async for event in there.events()]
+
+    assert events
+    assert life.engine.seq > place_of(events[-1].id)[0]
+    assert [event async for event in reader.events()] == events
+    assert {b"wh_a": b"1"} == await there.hooks("hook")
+    assert {b"wh_a 3-1": b"body"} == await there.hooks("pending")
+    assert {} == faults(await verified(there))
