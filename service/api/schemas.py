@@ -285,6 +285,10 @@ class EventOut(BaseModel):
     t: float = Field(description="When, seconds since 1970 (UTC).")
     cluster: ClusterOut = Field(description="As it was right after.")
     other_id: int | None = Field(description="The cluster that took it in, or that it split from.")
+    decision: int | None = Field(description="The decision that did it; null where the stream itself did.")
+    label: str | None = Field(
+        description="The class that it is part of from now on (promoted, linked, relabelled), or was (undone)."
+    )
 
 
 class EventsOut(BaseModel):
