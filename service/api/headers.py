@@ -119,6 +119,7 @@ ASKED_WITH: Final = (
 
 ANSWERED_WITH: Final = (
     "firstseen-durability",
+    "content-location",
     "retry-after",
     "ratelimit",
     "ratelimit-policy",

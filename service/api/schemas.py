@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.state.keys import STREAM_PATTERN
 
@@ -15,6 +15,24 @@ EXAMPLE_VERDICT = {
     "novelty": 0.997,
     "nearest": "8",
     "distance": 21.4,
+}
+
+
+EXAMPLE_DECISION = {
+    "decision": 812,
+    "action": "promote",
+    "cluster": 3,
+    "created": [],
+    "time": "2026-11-26T14:20:27.123Z",
+    "who": "k3x9p2qa",
+    "why": "seen on line 3",
+    "label": "7",
+    "into": None,
+    "parts": [],
+    "until_rate": None,
+    "until": None,
+    "undoes": None,
+    "undone_by": None,
 }
 
 
@@ -248,6 +266,8 @@ class SplitPreviewOut(BaseModel):
 
 class DecisionOut(BaseModel):
     """What somebody decided."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_DECISION})
 
     decision: int = Field(description="Its number: its place in the stream. It counts from there on.")
     action: Literal["name", "promote", "link", "merge", "split", "dismiss", "undo"]
