@@ -65,6 +65,8 @@ PURE_OWN = {
     "model.scores",  # functions of arrays, held to the same rules below
     "service.records",
     "service.events",
+    "service.decisions",  # what people decide: values
+    "service.errors",  # what cannot be decided is told to whoever asked for it
     "service.compiling.compiled",
     "service.clustering",
 }

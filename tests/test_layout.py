@@ -25,7 +25,13 @@ TESTED_ELSEWHERE = {
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/cli/test_classify.py",
+    # Parts of the engine, seen through it.
+    "service/clustering/facts.py": "tests/service/clustering/test_engine.py",
+    "service/clustering/joining.py": "tests/service/clustering/test_engine_partings.py",
+    "service/clustering/saying.py": "tests/service/clustering/test_curation.py",
+    "service/clustering/undoing.py": "tests/service/clustering/test_curation.py",
     # Parts of the pipeline, seen through it.
+    "service/pipeline/pausing.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
     "service/describing/evidence.py": "tests/service/api/test_evidence.py",
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",

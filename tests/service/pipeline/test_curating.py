@@ -143,7 +143,7 @@ async def test_a_store_that_does_not_answer_is_asked_again(rig: Rig, store: Fake
     ]
 
 
-async def test_an_owner_that_was_fenced_says_so(store: FakeStore, shared: Shared) -> None:
+async def test_an_owner_that_was_fenced_says_so(store: FakeStore) -> None:
     """It may be durable or not: the same is sent again, and made once."""
     async with Rig(store).open() as rig:
         cluster = await with_cluster(rig)
