@@ -18,7 +18,7 @@ EXAMPLE_VERDICT = {
 }
 
 
-EXAMPLE_DECISION = {
+EXAMPLE_DECISION: dict[str, Any] = {
     "decision": 812,
     "action": "promote",
     "cluster": 3,
