@@ -207,6 +207,17 @@ class Settings(BaseSettings):
             "where the bundle has enough of them), or both."
         ),
     )
+    webhooks_private: bool = Field(
+        default=False,
+        description="Webhooks may go to private addresses, and by http; else to public ones by https alone.",
+    )
+    dashboard: bool = Field(
+        default=True,
+        description=(
+            "Show the dashboard at `/`, and keep the recent points that its map draws; false: neither, and `/` leads "
+            "to the documentation of the API."
+        ),
+    )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_requests: bool = Field(

@@ -40,5 +40,4 @@ def average_of(pictures: Sequence[Float32s]) -> Float32s | None:
     """The mean of pictures of one shape, float32 (C, H, W); None of none."""
     if not pictures:
         return None
-    mean: Float32s = np.mean(np.stack(pictures), axis=0, dtype=np.float64).astype(np.float32)
-    return mean
+    return np.asarray(np.mean(np.stack(pictures), axis=0, dtype=np.float64), dtype=np.float32)

@@ -5,16 +5,11 @@ is: entries of the log up to the head's seq, verdicts of items before it, the tw
 a generation of ids is turned meanwhile, writing starts over from a new head. (Items set aside, `dlq`, and
 payloads of members are no part of the log and are copied as they are found.)
 
-Ids lie in Redis in no order. To write them in order of their items without holding them all, they are first dealt into
-temporary files by their place, each of which fits into memory and is sorted there.
+Ids lie in Redis in no order; they are written in order of their items (ordered.py).
 """
 
-import struct
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
@@ -34,14 +29,11 @@ from service.state.archive import (
 )
 from service.state.checks import Findings, Head, LogWalk, head_faults, owner_faults, parse_head
 from service.state.errors import SnapshotCorrupt, StoreError
-from service.state.packing import seq_of_verdict
+from service.state.ordered import UnreadableVerdict, ordered
 from service.state.reading import Cut, StreamReader
 from service.state.snapshots import BadSnapshot, Description, join
 
 _TRIES: Final = 5
-_FILES: Final = 64
-_ITEMS: Final = 65536
-_PAIR: Final = struct.Struct("<II")
 
 T = TypeVar("T")
 
@@ -150,28 +142,20 @@ class _Export:
             raise self._damaged(found.checks()[0].details)
 
     async def _ids(self, generation: int, head: Head) -> None:
-        """In order of their items: dealt by place, then sorted pile by pile."""
-        lowest = max(0, (generation - 1) * head.horizon)
-        width = max(_ITEMS, -(-2 * head.horizon // _FILES))
-        total, done = (await self._reader.count([generation]))[0], 0
-        with ExitStack() as stack:
-            piles: dict[int, BinaryIO] = {}
-            async for page in self._reader.all_verdicts(generation):
-                for item_id, verdict in page:
-                    seq = seq_of_verdict(verdict)
-                    if seq is None or seq < lowest:
-                        raise self._damaged([f"id {item_id!r} has a verdict that cannot be read"])
-                    if seq >= head.seq:
-                        continue
-                    at = (seq - lowest) // width
-                    if at not in piles:
-                        piles[at] = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
-                    piles[at].write(_PAIR.pack(len(item_id), len(verdict)) + item_id + verdict)
-                done += len(page)
-                self._progress("ids", min(done, total), total, "ids")
-            in_order = chain.from_iterable(_sorted(pile) for _, pile in sorted(piles.items()))
-            for part in paged(in_order, lambda pair: len(pair[0]) + len(pair[1])):
-                self._writer.write(IdsPage(generation=generation, verdicts=part))
+        """In order of their items."""
+        done = 0
+
+        def told(rows: int, total: int) -> None:
+            nonlocal done
+            done += rows
+            self._progress("ids", min(done, total), total, "ids")
+
+        try:
+            async with ordered(self._reader, generation, head, folder=self._folder, told=told) as verdicts:
+                for part in paged(verdicts, lambda pair: len(pair[0]) + len(pair[1])):
+                    self._writer.write(IdsPage(generation=generation, verdicts=part))
+        except UnreadableVerdict as error:
+            raise self._damaged([str(error)]) from None
 
     async def _snapshot(self, description: Description) -> None:
         chunks: list[bytes | None] = []
@@ -229,14 +213,3 @@ def paged(rows: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
             page, filled = [], 0
     if page:
         yield page
-
-
-def _sorted(pile: BinaryIO) -> list[tuple[bytes, bytes]]:
-    """Each pair of a pile once, by the place of its item."""
-    pile.seek(0)
-    pairs = {}
-    while intro := pile.read(_PAIR.size):
-        id_bytes, verdict_bytes = _PAIR.unpack(intro)
-        item_id = pile.read(id_bytes)
-        pairs[item_id] = pile.read(verdict_bytes)
-    return sorted(pairs.items(), key=lambda pair: (seq_of_verdict(pair[1]) or 0, pair[0]))

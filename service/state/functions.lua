@@ -343,6 +343,31 @@ local function adopt(keys, args)
   return 1
 end
 
+-- Give a stream another bundle: what was written under other names becomes its state, the one that it had is kept.
+-- KEYS epoch bundle kept head, then the written names, then as many names that they get, then the names that leave
+-- ARGV token, bundle id, the one to be, note for kept, number of names, seq. Returns 1, or 0 when it was done already.
+local function move(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  local bundle = redis.call('GET', keys[2])
+  if bundle == args[3] and redis.call('GET', keys[3]) == args[4] then
+    redis.call('SET', keys[3], args[4])  -- unchanged, for who waits for replicas
+    return 0
+  end
+  if bundle ~= args[2] then return redis.error_reply('BUNDLE ' .. (bundle or '')) end
+  local seq = redis.call('HGET', keys[4], 'seq')
+  if seq ~= args[6] then return redis.error_reply('CONFLICT ' .. (seq or '0')) end
+  local n = tonumber(args[5])
+  for i = 5, 4 + n do
+    if redis.call('EXISTS', keys[i]) == 0 then return redis.error_reply('MISSING ' .. keys[i]) end
+  end
+  for i = 5 + 2 * n, #keys do redis.call('UNLINK', keys[i]) end
+  for i = 5, 4 + n do redis.call('RENAME', keys[i], keys[i + n]) end
+  redis.call('SET', keys[2], args[3])
+  redis.call('SET', keys[3], args[4])
+  return 1
+end
+
 -- Keep an item that crashed the engine, in place of an earlier letter of the same id.
 -- KEYS epoch dlq; ARGV token, id, letter, most letters.
 local function quarantine(keys, args)
@@ -364,6 +389,25 @@ local function drop_letters(keys, args)
   return redis.call('HDEL', keys[2], unpack(args, 2))
 end
 
+-- Write what webhooks are, are to be told, and were. KEYS epoch hooks pending deliveries
+-- ARGV token, most deliveries, then what, name and value ('' drops it) of each; what: hook, pending, delivery.
+local function record_hooks(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  for i = 3, #args, 3 do
+    local what, name, value = args[i], args[i + 1], args[i + 2]
+    local key = what == 'hook' and keys[2] or keys[3]
+    if what == 'delivery' then
+      redis.call('XADD', keys[4], 'MAXLEN', '=', args[2], '*', 'd', value)
+    elseif value == '' then
+      redis.call('HDEL', key, name)
+    else
+      redis.call('HSET', key, name, value)
+    end
+  end
+  return 1
+end
+
 -- Note what is in hand; '' notes that the owner leaves in order. KEYS epoch hand; ARGV token, note.
 local function set_hand(keys, args)
   local refusal = fence(keys[1], args[1])
@@ -381,8 +425,10 @@ redis.register_function('fs1_adopt', adopt)
 redis.register_function('fs1_append', append)
 redis.register_function('fs1_commit', append)
 redis.register_function('fs1_begin_snapshot', begin_snapshot)
+redis.register_function('fs1_move', move)
 redis.register_function('fs1_put_chunk', put_chunk)
 redis.register_function('fs1_quarantine', quarantine)
+redis.register_function('fs1_record_hooks', record_hooks)
 redis.register_function{function_name = 'fs1_lookup', callback = lookup, flags = {'no-writes'}}
 -- These only keep the lease or give memory back: they must work when memory is what is missing.
 redis.register_function{function_name = 'fs1_renew', callback = renew, flags = {'allow-oom'}}

@@ -19,6 +19,7 @@ from service.state.archive import (
     HooksPage,
     IdsPage,
     LogPage,
+    PayloadsPage,
     Start,
     count,
     read_frames,
@@ -30,7 +31,7 @@ from service.state.keys import Keys
 from service.state.packing import seq_of_verdict
 from service.state.snapshots import BadSnapshot, join
 
-_ORDER = (Start, LogPage, IdsPage, Chunk, DlqPage, EventsPage, HooksPage, End)
+_ORDER = (Start, LogPage, IdsPage, Chunk, DlqPage, EventsPage, PayloadsPage, HooksPage, End)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ class _Inspection:
         self._awaited = [(d, n) for d in head.snapshots for n in range(d.chunks)]
         self._chunks: list[bytes | None] = []
         self._name = b""
+        self._payload = b""
         self._field: tuple[str, bytes] = ("", b"")
         self._events: list[StoredEvent] = []
         self._counts = End()
@@ -111,11 +113,17 @@ class _Inspection:
             self._events += [StoredEvent(id=id, number=n, data=data) for id, n, data in frame.events]
             wrong = next((id for id, _, _ in frame.events if not is_event_id(id)), None)
             return None if wrong is None else f"{wrong!r} is no id of an event"
+        if isinstance(frame, PayloadsPage):
+            ids = [id for id, _ in frame.fields]
+            if ids != sorted(set(ids)) or not ids or ids[0] <= self._payload:
+                return "payloads are not in order"
+            self._payload = ids[-1]
+            return None
         if isinstance(frame, HooksPage):
-            names = [(frame.kind, name) for name, _ in frame.fields]
-            if names != sorted(set(names)) or not names or names[0] <= self._field:
+            hooks = [(frame.kind, name) for name, _ in frame.fields]
+            if hooks != sorted(set(hooks)) or not hooks or hooks[0] <= self._field:
                 return "webhooks are not in order"
-            self._field = names[-1]
+            self._field = hooks[-1]
             return None
         return self._end(frame)
 

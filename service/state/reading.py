@@ -28,12 +28,16 @@ Command = list[str | bytes | int]
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """One instant. Each of `bundle`, `epoch`, `lease` is None, and `head` empty, where the key is not there."""
+    """One instant. Each of `bundle`, `epoch`, `lease` is None, and `head` empty, where the key is not there.
+
+    kept: the bundle that the stream was of before the last upgrade; None where there was none.
+    """
 
     bundle: bytes | None
     epoch: bytes | None
     lease: bytes | None
     head: Mapping[bytes, bytes]
+    kept: str | None = None
 
     def is_same_place(self, later: "Cut") -> bool:
         """Whether all that this cut speaks of was still there at the later one."""
@@ -50,10 +54,15 @@ class StreamReader:
     async def cut(self) -> Cut:
         """What decides, all at one instant."""
         keys = self.keys
-        bundle, epoch, lease, head = await self._wire.transaction(
-            ["GET", keys.bundle], ["GET", keys.epoch], ["GET", keys.lease], ["HGETALL", keys.head]
+        bundle, epoch, lease, head, kept = await self._wire.transaction(
+            ["GET", keys.bundle],
+            ["GET", keys.epoch],
+            ["GET", keys.lease],
+            ["HGETALL", keys.head],
+            ["GET", keys.kept],
         )
-        return Cut(bundle=bundle, epoch=epoch, lease=lease, head=head)
+        before = None if kept is None else text(kept).partition(" ")[0]
+        return Cut(bundle=bundle, epoch=epoch, lease=lease, head=head, kept=before)
 
     async def of_wrong_type(self) -> list[tuple[str, str]]:
         """(key, its type) of what `cut` could not read."""

@@ -128,7 +128,9 @@ class _Audit:
         head, state_hash = self._head(cut), None
         if head is not None:
             names = await self._reader.names()
-            can_be_read = check_names(self._found, self._keys, names, head, is_owned=cut.lease is not None)
+            can_be_read = check_names(
+                self._found, self._keys, names, head, is_owned=cut.lease is not None, left=cut.kept
+            )
             state_hash = await self._contents(head) if can_be_read else None
         return Verified(
             stream=self._keys.stream,

@@ -8,6 +8,7 @@ from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
 from service.state.events import EventBox
 from service.telemetry.metrics import StreamMetrics
+from service.webhooks.webhooks import Webhooks
 
 
 class Stream:
@@ -19,6 +20,7 @@ class Stream:
         queue: What waits for it.
         fanout: Who watches it.
         events: What became of its clusters, as it is stored.
+        webhooks: Who is told of that.
         metrics: What is counted of it.
         used: When it was used last, by a count of uses.
         is_closing: Its place is needed: it takes nothing more.
@@ -32,6 +34,7 @@ class Stream:
         queue: Queue,
         fanout: Fanout,
         events: EventBox,
+        webhooks: Webhooks,
         metrics: StreamMetrics,
     ) -> None:
         self.name = name
@@ -39,6 +42,7 @@ class Stream:
         self.queue = queue
         self.fanout = fanout
         self.events = events
+        self.webhooks = webhooks
         self.metrics = metrics
         self.used = 0
         self.is_closing = False

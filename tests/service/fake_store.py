@@ -68,6 +68,7 @@ class FakeStore:
         self.warnings = warnings
         self._failures: dict[str, deque[tuple[Exception, bool]]] = defaultdict(deque)
         self._held: dict[str, asyncio.Event] = {}
+        self.new_ids = FakeNewIds()
         self.dead_letters = FakeDeadLetters(self)
         self.hand = FakeHand(self)
         self.payloads = FakePayloads(self)
@@ -173,6 +174,20 @@ class FakeStore:
         self.check_owner()
         assert seq in self.shared.boundaries
         self.shared.snapshots.append((seq, blob))
+
+
+class FakeNewIds:
+    """Knows of none that it is new, unless told `knows`: then of those that are not among `known`."""
+
+    def __init__(self) -> None:
+        self.knows = False
+        self.known: set[str] = set()
+
+    def are_new(self, ids: Sequence[str]) -> bool:
+        return not ids or (self.knows and self.known.isdisjoint(ids))
+
+    async def read(self) -> None:
+        await asyncio.Event().wait()
 
 
 class FakeDeadLetters:

@@ -17,6 +17,7 @@ from service.pipeline.batching import Answer, Job, Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.payload_limits import PayloadLimits
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.plotting import Plotter
 from service.records import Float32s, Item
 from service.state.store import StreamStore
 from service.telemetry.metrics import Metrics
@@ -98,6 +99,7 @@ class Rig:
         bundle: Bundle | None = None,
         net: Net | None = None,
         revive: Callable[[], Awaitable[None]] | None = None,
+        plotter: Plotter | None = None,
         payload_limits: PayloadLimits | None = None,
         **params: Any,
     ) -> None:
@@ -121,6 +123,7 @@ class Rig:
             snapshot_every_items=snapshot_every,
             holds_store_alone=alone,
             revive_store=revive,
+            plotter=plotter,
             payload_limits=payload_limits,
         )
 

@@ -121,7 +121,13 @@ class StreamsRig:
             workers=self._workers,
         )
         return Stream(
-            name=name, pipeline=pipeline, queue=queue, fanout=fanout, events=store.events, metrics=counted
+            name=name,
+            pipeline=pipeline,
+            queue=queue,
+            fanout=fanout,
+            events=store.events,
+            webhooks=None,  # type: ignore[arg-type]  # not asked for
+            metrics=counted,
         )
 
     async def ask(self, name: str, *items: Item) -> list[Any]:

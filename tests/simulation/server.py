@@ -242,6 +242,12 @@ class SimulatedServer:
     def _hkeys(self, key: bytes) -> list[bytes]:
         return list(self._typed(key, dict))
 
+    def _hscan(self, key: bytes, cursor: bytes, _count: bytes, count: bytes) -> list[Any]:
+        pairs = list(self._typed(key, dict).items())
+        stop = int(cursor) + int(count)
+        page = [part for pair in pairs[int(cursor) : stop] for part in pair]
+        return [b"%d" % (stop if stop < len(pairs) else 0), page]
+
     def _hincrby(self, key: bytes, name: bytes, by: bytes) -> int:
         table = self._typed(key, dict, make=True)
         value = int(table.get(name, b"0")) + int(by)
@@ -399,7 +405,19 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
     name.upper().encode(): getattr(SimulatedServer, f"_{name}")
     for name in (
         *("get", "mget", "set", "setrange", "pttl", "pexpire", "exists", "keys"),
-        *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hstrlen", "hincrby"),
+        *(
+            "hget",
+            "hmget",
+            "hgetall",
+            "hset",
+            "hdel",
+            "hexists",
+            "hlen",
+            "hkeys",
+            "hstrlen",
+            "hscan",
+            "hincrby",
+        ),
         *("sadd", "scard", "sismember", "smembers"),
         *("xadd", "xrange", "xlen", "xdel", "xtrim"),
         *("function", "fcall", "ping", "info", "config", "waitaof"),

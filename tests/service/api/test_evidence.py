@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,14 +114,42 @@ def test_every_cluster_has_its_evidence(pictures: httpx.Client) -> None:
             assert (found["members"] == 0) == (not found["exemplars"])
 
 
+def test_the_examples_of_its_page_run(pictures: httpx.Client) -> None:
+    """One after the other, as they stand, but for the port; what is forgotten is not kept."""
+    page = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    script = "\n".join([*blocks, "curl -s $at/$id/evidence"]).replace("8765", str(pictures.base_url.port))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    shown, forgotten, after = _documents(done.stdout)
+
+    assert shown["suggested_name"].startswith("like ")
+    assert shown["payloads"] == forgotten["forgotten"] > 0
+    assert 0 == after["payloads"]
+
+
+def _documents(text: str) -> list[dict[str, Any]]:
+    """JSON documents, one behind the other."""
+    found, at = [], 0
+    while at < len(text):
+        document, at = json.JSONDecoder().raw_decode(text, at)
+        found.append(document)
+    return found
+
+
 def test_what_is_forgotten_is_gone_and_the_cluster_stays(pictures: httpx.Client) -> None:
     """Everything but the payloads is as before; forgetting again finds none."""
-    cluster = largest(pictures)
-    before = evidence(pictures, cluster)
+    before = max(
+        (evidence(pictures, c["id"]) for c in pictures.get("/clusters").json()["clusters"]),
+        key=lambda found: found["payloads"],
+    )
+    cluster = before["cluster"]["id"]
     state = pictures.get("/info").json()["state_hash"]
     answer = pictures.delete(f"/clusters/{cluster}/payloads")
     after = evidence(pictures, cluster)
 
+    assert before["payloads"] > 0
     assert {"forgotten": before["payloads"]} == answer.json()
     assert {"forgotten": 0} == pictures.delete(f"/clusters/{cluster}/payloads").json()
     assert state == pictures.get("/info").json()["state_hash"]

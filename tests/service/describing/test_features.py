@@ -82,6 +82,13 @@ def test_places_of_a_vector_are_told_in_its_own_unit() -> None:
     assert found.usual == pytest.approx(5.0, abs=0.1)
 
 
+def test_without_anything_to_compare_with_nothing_is_told() -> None:
+    """Of a vector: nobody knows what is usual."""
+    own = np.full((20, 4), 0.5, dtype=np.float32)
+
+    assert () == apart(own, Usual(rows=np.empty((0, 4), dtype=np.float32)), VECTOR)
+
+
 @pytest.mark.parametrize("cell", [np.nan, 3e38, -3e38])
 def test_whatever_the_cells_hold_figures_are_finite(cell: float) -> None:
     """Bounded in number and in size."""

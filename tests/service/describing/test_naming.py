@@ -1,5 +1,7 @@
 """Suggested names: one short line, always the same."""
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,16 +20,14 @@ def feature(name: str, kind: str = "number", z: float = 4.0, value: float | str 
 
 def test_each_kind_of_item_has_its_names() -> None:
     """Terms, features, likeness, a drift; and a last resort."""
-    plain = {"drift_of": None, "nearest": "8"}
+    plain = partial(suggested, drift_of=None, nearest="8")
 
-    assert "flight, rome" == suggested(1, **plain, terms=[term("flight"), term("rome")])
-    assert "bytes high, port low" == suggested(
-        1, **plain, features=[feature("bytes"), feature("port", z=-3.0)]
+    assert "flight, rome" == plain(1, terms=[term("flight"), term("rome")])
+    assert "bytes high, port low" == plain(1, features=[feature("bytes"), feature("port", z=-3.0)])
+    assert "protocol icmp, user missing" == plain(
+        1, features=[feature("protocol", "category", value="icmp"), feature("user", "missing")]
     )
-    assert "protocol icmp, user missing" == suggested(
-        1, **plain, features=[feature("protocol", "category", value="icmp"), feature("user", "missing")]
-    )
-    assert "like 8, no. 17" == suggested(17, **plain)
+    assert "like 8, no. 17" == plain(17)
     assert "dns, drifted" == suggested(17, drift_of="dns", nearest="8", terms=[term("flight")])
     assert "cluster 17" == suggested(17, drift_of=None, nearest=None)
 

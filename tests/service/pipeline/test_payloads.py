@@ -74,7 +74,7 @@ async def test_a_memory_that_is_dropped_is_followed_anew() -> None:
     async with Rig(FakeStore(shared)).open() as rig:
         await fill(rig, 30)
         engine = rig.pipeline._present()
-        engine.apply = _broken  # type: ignore[method-assign]
+        engine.apply = _broken  # type: ignore[assignment, method-assign]  # it raises
         await rig.ask(novel("n-broken", 31))
         await fill(rig, 20, start=40)
 

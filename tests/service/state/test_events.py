@@ -48,12 +48,12 @@ def test_an_event_is_stored_as_watchers_are_told_it() -> None:
         stored["cluster"]["id"],
         stored["cluster"]["exemplars"],
     )
-    assert ("faded", 7, 3, 12, 2) == (
+    assert ("faded", 7, 3, 12, 0.0) == (
         about.event,
         about.seq,
         about.cluster.id,
         about.cluster.items,
-        about.cluster.born_seq,
+        about.cluster.first_t,
     )
 
 

@@ -19,6 +19,7 @@ from service.state.importing import Imported, NotImported, StreamNotEmpty, impor
 from service.state.inspecting import Inspected, inspect
 from service.state.keys import STREAMS, Keys
 from service.state.packing import unpack_entry, unpack_verdict
+from service.state.payloads import unpack_payload
 from service.state.reading import StreamReader
 from service.state.store import StreamStore
 from service.state.wire import Wire
@@ -93,6 +94,15 @@ async def test_what_was_set_aside(client: "Redis", stream: str, target: Keys, tm
     assert {b"a": b"\xff", b"b": b""} == await client.hgetall(target.dead_letters)
 
 
+async def test_payloads_come_along(client: "Redis", target: Keys, data: bytes, life: Life) -> None:
+    """Those of members, to the bit."""
+    await put(Wire(client), data, target.stream)
+    stored = await client.hgetall(target.payloads)
+
+    assert {id.encode() for id in life.kept} == stored.keys()
+    assert all(unpack_payload(value) == f"what {id.decode()} looked like" for id, value in stored.items())
+
+
 async def test_the_service_goes_on(
     client: "Redis", target: Keys, data: bytes, life: Life, make_store: MakeStore
 ) -> None:
@@ -154,7 +164,7 @@ async def test_a_log_that_is_trimmed_to_the_end(
 async def test_a_stream_that_is_there(client: "Redis", stream: str, data: bytes) -> None:
     """It stays to the byte, and the key that is in the way is named."""
     before = await verified(StreamReader(Wire(client), Keys(stream, BUNDLE_ID)))
-    with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 8 more keys"):
+    with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 9 more keys"):
         await put(Wire(client), data, stream)
 
     assert (

@@ -9,9 +9,13 @@ from model.inputs import Payload
 from service.state.errors import Fenced, SequenceConflict, StoreUnavailable
 from service.state.keys import Keys
 from service.state.payloads import pack_payload, unpack_payload
+from service.state.reading import StreamReader
 from service.state.store import Append, StreamStore
+from service.state.verifying import Verified
+from service.state.wire import Wire
 from tests.service.state.conftest import MakeStore
 from tests.service.state.fault_proxy import Fault, FaultProxy
+from tests.service.state.lived import BUNDLE_ID, a_life, faults, verified
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -122,3 +126,34 @@ async def test_a_key_of_another_kind_is_put_right(store: StreamStore, client: "R
     assert await store.append(batch(0, {"a": "one"}))
 
     assert ["a"] == list(await store.payloads.sizes())
+
+
+# In the state of a stream
+
+
+async def test_payloads_of_nobody_are_told_of(store: StreamStore, client: "Redis", stream: str) -> None:
+    """Nothing is lost by them, and the next batch forgets them; those of members are as they should be."""
+    keys = Keys(stream, BUNDLE_ID)
+    life = await a_life(store)
+    assert life.kept
+    before = await verified(StreamReader(Wire(client), keys))
+    await client.hset(keys.payloads, "stray", b"\x00")
+    after = await verified(StreamReader(Wire(client), keys))
+
+    assert (f"{len(life.kept)} are kept, each of a cluster's member",) == details(before)
+    assert ("1 are of no cluster's member; the next batch forgets them",) == details(after)
+    assert after.is_sound
+
+
+async def test_payloads_of_another_kind_are_found(store: StreamStore, client: "Redis", stream: str) -> None:
+    """A key that is no hash cannot be read."""
+    keys = Keys(stream, BUNDLE_ID)
+    await a_life(store)
+    await client.delete(keys.payloads)
+    await client.set(keys.payloads, "something else")
+
+    assert "keys" in faults(await verified(StreamReader(Wire(client), keys)))
+
+
+def details(found: Verified) -> tuple[str, ...]:
+    return next(check.details for check in found.checks if check.name == "payloads")
