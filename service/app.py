@@ -29,7 +29,9 @@ from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
 from service.api import (
     classify,
+    clusters,
     dashboard,
+    decisions,
     dlq,
     events,
     evidence,
@@ -249,6 +251,7 @@ def create_app(
                 device=embedder.device,
                 runtime=embedder.shown(),
                 store=kind,
+                now=time.time,
                 usual=Usual(bundle.known, params.known_error_rate),
             )
             served.begin()
@@ -267,7 +270,7 @@ def create_app(
         lifespan=lifespan,
     )
     modules = (
-        *(classify, rest, evidence, overview, dashboard, streams),
+        *(classify, clusters, evidence, decisions, rest, overview, dashboard, streams),
         *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
     )
     for module in modules:

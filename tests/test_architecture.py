@@ -28,6 +28,7 @@ COMPOSITION = {
     "service/evaluation/backtest.py",  # replays data sets: needs the trainer's loaders, and its split
     "service/app.py",  # makes clocks, clients and servers, and ties them together
     "service/cli/main.py",  # `firstseen train` and `firstseen inspect` are commands of the trainer
+    "service/cli/clusters.py",  # what is dismissed for three days is so from now
     "service/cli/classify.py",  # tells how fast it goes, and draws a name for a run
     "service/client/composition.py",  # the client's own: its key from the environment, ids from luck
     "service/cli/keys.py",  # makes keys out of luck and the time of day, and clients and servers as cli_state does

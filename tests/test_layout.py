@@ -77,6 +77,7 @@ TOPICS = {
     "tests/service/dashboard/test_large.py",  # how it does with 200 clusters and 50,000 points
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
     "tests/service/api/test_http_page.py",  # the examples of docs/http.md
+    "tests/service/api/test_curation.py",  # what people decide, over every way in
     "tests/service/api/test_bad_input.py",  # what must be refused, over every way in
     "tests/service/api/test_text.py",  # texts instead of numbers, over every way in
     "tests/service/api/test_table.py",  # rows of a table, likewise

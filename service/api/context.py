@@ -1,6 +1,6 @@
 """What the routes share: built once by the composition root, read from `request.app.state.context`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,7 @@ from service.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """One running service."""
+    """One running service. `now`: seconds since 1970 (UTC)."""
 
     settings: Settings
     manifest: Manifest
@@ -33,6 +33,7 @@ class Context:
     device: str
     runtime: Mapping[str, Any]
     store: str
+    now: Callable[[], float]
     usual: Usual
 
     @cached_property

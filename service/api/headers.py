@@ -136,6 +136,7 @@ ASKED_WITH: Final = (
 
 ANSWERED_WITH: Final = (
     "firstseen-durability",
+    "content-location",
     "retry-after",
     "ratelimit",
     "ratelimit-policy",

@@ -7,11 +7,13 @@ missing.
 
 from typing import Any, cast
 
+import msgspec
 from pydantic.json_schema import models_json_schema
 
 from model.inputs import ImageInput, InputSpec, NumericInput, TableInput, TextInput, example_item
 from service.api.asked import PARAMETERS
 from service.api.compression import ACCEPT_ENCODING
+from service.api.decision_bodies import FORMS
 from service.api.failures import FAILURES, PROBLEM_JSON, Failure
 from service.api.formats.answers import ANSWER_FORMS, JSON, LINES, MSGPACK
 from service.api.formats.arrow_body import ARROW
@@ -44,19 +46,26 @@ _CLASSIFY = {
 }
 """What may come of POST /classify, beside verdicts."""
 
+_OF_ITEMS = {"invalid-item", "quarantined"}
+_OF_QUARANTINE = {"unknown-dead-letter", "not-kept"}
+_OF_DECISIONS = {"unknown-decision", "cannot-decide", "invalid-decision", "decision-refused"}
+_OF_WEBHOOKS = {"unknown-webhook", "webhooks-full"}
+_OF_CLUSTERS = {"unknown-cluster"} | _OF_DECISIONS
+
 _NOT_OF = {
-    "/classify": {"unknown-cluster", "unknown-dead-letter", "unknown-webhook"},
-    "/clusters": {"invalid-item", "quarantined", "unknown-dead-letter", "unknown-webhook", "key-reused"},
-    "/dlq": {"unknown-cluster", "unknown-webhook", "webhooks-full", "key-reused"},
-    "/events": {
-        *("unknown-cluster", "unknown-dead-letter", "unknown-webhook"),
-        *("invalid-item", "quarantined", "key-reused"),
-    },
-    "/webhooks": {
-        *("unknown-cluster", "unknown-dead-letter", "not-kept", "invalid-item", "quarantined", "key-reused"),
-    },
+    ("/classify", "post"): _OF_CLUSTERS | _OF_QUARANTINE | _OF_WEBHOOKS,
+    ("/clusters", "get"): _OF_ITEMS
+    | _OF_QUARANTINE
+    | _OF_WEBHOOKS
+    | {"unknown-decision", "invalid-decision", "key-reused"},
+    ("/clusters", "post"): _OF_ITEMS | _OF_QUARANTINE | _OF_WEBHOOKS,
+    ("/decisions", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | _OF_WEBHOOKS | {"key-reused"},
+    ("/events", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | _OF_WEBHOOKS | {"key-reused"},
+    ("/dlq", ""): _OF_CLUSTERS | _OF_WEBHOOKS | {"key-reused"},
+    ("/webhooks", ""): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
 }
-"""Problems that share a status with those of a route, and are none of its own; an unknown path is no route's."""
+"""By how the path begins, and the method ("" for any): problems that share a status with those of a route, and are none
+of its own; an unknown path is no route's."""
 
 
 def complete(openapi: Schema, spec: InputSpec) -> None:
@@ -71,6 +80,8 @@ def complete(openapi: Schema, spec: InputSpec) -> None:
     )
     components = openapi["components"]["schemas"]
     components |= models["$defs"]
+    bodies = [form.body for form in FORMS.values()]
+    components |= msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")[1]
     components["ItemIn"] = _item_schema(spec)
     components.pop("HTTPValidationError", None)
     components.pop("ValidationError", None)
@@ -82,14 +93,14 @@ def complete(openapi: Schema, spec: InputSpec) -> None:
     for status, description in _CLASSIFY.items():
         post["responses"][str(status)] = {"description": description, "content": {PROBLEM_JSON: {}}}
     for path, operations in openapi["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             for status, response in operation["responses"].items():
-                _show_problems(path, int(status), response)
+                _show_problems(path, method, int(status), response)
     only_bad = post["responses"]["422"]["content"]
     only_bad |= _answers(schema, example=False)["content"]
 
 
-def _show_problems(path: str, status: int, response: Schema) -> None:
+def _show_problems(path: str, method: str, status: int, response: Schema) -> None:
     """Give a response that is a problem its media type, schema and examples."""
     content = response.get("content", {})
     named = content.get(JSON, {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
@@ -97,7 +108,9 @@ def _show_problems(path: str, status: int, response: Schema) -> None:
         return
     if named == "HTTPValidationError":
         response["description"] = "A parameter cannot be read."
-    others = next((names for start, names in _NOT_OF.items() if path.startswith(start)), set())
+    others = next(
+        (o for (start, m), o in _NOT_OF.items() if path.startswith(start) and m in ("", method)), set()
+    )
     rows = [row for row in FAILURES if row.status == status and row.name not in {*others, "unknown-path"}]
     response["content"] = {
         PROBLEM_JSON: {

@@ -1,4 +1,4 @@
-"""HTTP: read clusters, ask how the service is; and what all answers about items have in common."""
+"""HTTP: ask how the service is; and what all answers about items have in common."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,18 +19,15 @@ from service.api.patience import answered
 from service.api.schemas import (
     STREAM,
     STREAM_PROBLEMS,
-    ClusterOut,
-    ClustersOut,
     LiveOut,
-    ProblemOut,
     ReadyOut,
 )
-from service.errors import UnknownCluster, UnknownStream
+from service.errors import UnknownStream
 from service.ingest.intake import Refused
 from service.ingest.protocol import JSON, MSGPACK
 from service.pipeline.batching import Answer, Job
 from service.pipeline.examined import Examined, fields_of
-from service.records import SHOWN, ClusterState, Item, Verdict
+from service.records import Item, Verdict
 from service.streams.stream import Stream
 from service.streams.stream_rows import NOT_OPEN
 from service.telemetry.trace_context import current_trace
@@ -114,51 +111,6 @@ def result_of(verdict: Verdict | Examined) -> dict[str, Any]:
 def refused_of(item: Refused) -> dict[str, Any]:
     """What is said about an item that has none."""
     return {"id": item.id, "problem": problem_of(item.error)}
-
-
-# Clusters
-
-
-@router.get(
-    "/clusters",
-    summary="The clusters of the stream",
-    description="Announced clusters by default; `?state=candidate` and `?state=gone` show the others.",
-    response_model=ClustersOut,
-    responses=STREAM_PROBLEMS,
-    openapi_extra=needs(Scope.READ, **STREAM),
-)
-async def clusters(request: Request, state: ClusterState | None = None) -> Response:
-    """List clusters."""
-    context = context_of(request)
-    await admit(request, context, Scope.READ, stream_name(request, context))
-    view = await (await stream_of(request, context)).pipeline.view()
-    shown = [c for c in view.clusters if (c.state in SHOWN if state is None else c.state is state)]
-    return json_response({"seq": view.seq, "stale": view.stale, "clusters": shown})
-
-
-@router.get(
-    "/clusters/{cluster_id}",
-    summary="One cluster",
-    description="Also one that is gone; one that was merged says into which.",
-    response_model=ClusterOut,
-    responses={
-        **STREAM_PROBLEMS,
-        404: {
-            "model": ProblemOut,
-            "description": "No cluster has, or had, this id, or there is no such stream.",
-        },
-    },
-    openapi_extra=needs(Scope.READ, **STREAM),
-)
-async def cluster(request: Request, cluster_id: int) -> Response:
-    """Show a cluster."""
-    context = context_of(request)
-    await admit(request, context, Scope.READ, stream_name(request, context))
-    view = await (await stream_of(request, context)).pipeline.view()
-    for found in view.clusters:
-        if found.id == cluster_id:
-            return json_response(found)
-    raise UnknownCluster(f"There is no cluster {cluster_id}; GET /clusters lists those there are.")
 
 
 # How it is

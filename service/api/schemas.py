@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.state.keys import STREAM_PATTERN
 
@@ -15,6 +15,24 @@ EXAMPLE_VERDICT = {
     "novelty": 0.997,
     "nearest": "8",
     "distance": 21.4,
+}
+
+
+EXAMPLE_DECISION: dict[str, Any] = {
+    "decision": 812,
+    "action": "promote",
+    "cluster": 3,
+    "created": [],
+    "time": "2026-11-26T14:20:27.123Z",
+    "who": "k3x9p2qa",
+    "why": "seen on line 3",
+    "label": "7",
+    "into": None,
+    "parts": [],
+    "until_rate": None,
+    "until": None,
+    "undoes": None,
+    "undone_by": None,
 }
 
 
@@ -226,6 +244,58 @@ class ClustersOut(BaseModel):
     clusters: list[ClusterOut]
 
 
+class SplitPartOut(BaseModel):
+    """A part of a cluster that could leave it."""
+
+    births: list[int] = Field(
+        description="Of its micro-clusters: what a decision says of the parts that leave."
+    )
+    items: int
+    exemplars: list[str] = Field(description="Ids of its latest members, newest last.")
+
+
+class SplitPreviewOut(BaseModel):
+    """What a split would make of a cluster."""
+
+    cluster: int
+    seq: int = Field(description="As of which place in the stream.")
+    parts: list[SplitPartOut] = Field(
+        description="The heaviest first, which would keep the id; one only where nothing can be parted."
+    )
+
+
+class DecisionOut(BaseModel):
+    """What somebody decided."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_DECISION})
+
+    decision: int = Field(description="Its number: its place in the stream. It counts from there on.")
+    action: Literal["name", "promote", "link", "merge", "split", "dismiss", "undo"]
+    cluster: int = Field(description="The cluster that it is about.")
+    created: list[int] = Field(description="Clusters that came of it; of an undo, those that are back.")
+    time: str = Field(json_schema_extra={"format": "date-time"}, description="When; RFC 3339.")
+    who: str = Field(description="The id of the key that it came with; `open` where none is needed.")
+    why: str
+    label: str | None = Field(
+        description="The name, or the class that it is part of by this; of an undo, was part of."
+    )
+    into: int | None = Field(description="The cluster that took it in.")
+    parts: list[list[int]] = Field(description="The births of each part that left.")
+    until_rate: float | None = Field(description="Dismissed until it comes so many times as often.")
+    until: str | None = Field(json_schema_extra={"format": "date-time"}, description="Dismissed until then.")
+    undoes: int | None = Field(description="The decision that it takes back.")
+    undone_by: int | None = Field(description="The undo that took it back; null while it stands.")
+
+
+class DecisionsOut(BaseModel):
+    """A page of decisions, newest first."""
+
+    seq: int
+    stale: bool = Field(description="True while the store is away: newer decisions may be in flight.")
+    decisions: list[DecisionOut]
+    next: int | None = Field(description="Give it as `after` for the next page; null on the last.")
+
+
 class EventOut(BaseModel):
     """Something happened to a cluster."""
 
@@ -235,8 +305,13 @@ class EventOut(BaseModel):
     t: float = Field(description="When, seconds since 1970 (UTC).")
     cluster: ClusterOut = Field(description="As it was right after.")
     other_id: int | None = Field(description="The cluster that took it in, or that it split from.")
-    decision: int | None = Field(None, description="The decision of a person that it comes from, or null.")
-    label: str | None = Field(None, description="The known class that it is about, where a decision named one.")
+    decision: int | None = Field(
+        None, description="The decision that did it; null where the stream itself did."
+    )
+    label: str | None = Field(
+        None,
+        description="The class that it is part of from now on (promoted, linked, relabelled), or was (undone).",
+    )
 
 
 class EventsOut(BaseModel):

@@ -79,6 +79,8 @@ async def _tell(
                 t=event.t,
                 cluster=event.cluster,
                 other_id=event.other_id,
+                decision=event.decision,
+                label=event.label,
             )
             await send_message(socket, codec, message, within_s=within_s, advice=_TOO_SLOW)
         if ended.is_set():

@@ -29,7 +29,12 @@ _STYLES = {
     "split": "cyan",
     "merged": "cyan",
     "revived": "green",
+    "named": "bold green",
+    "promoted": "bold green",
+    "linked": "bold green",
+    "escalated": "bold yellow",
     "faded": "dim",
+    "dismissed": "dim",
     "gone": "dim",
 }
 _RELATIONS = {"merged": "into", "split": "from"}
@@ -146,11 +151,12 @@ def _shown(cluster: "Cluster", what: str) -> list[tuple[str, str]]:
         if cluster.nearest is not None and cluster.nearest_distance is not None
         else ""
     )
+    own = f", of class {tame(cluster.label)}" if cluster.label else ""
     drift = f", class {tame(cluster.variant_of)} in another form" if cluster.variant_of else ""
     evidence = f"evidence 10^{cluster.evidence.log10_e:.1f} : 1"
     return [
         (f"cluster {cluster.id}{name} {what}", _STYLES.get(what, "bold")),
-        (f" with {cluster.items:,} items{near}{drift}, {evidence}", ""),
+        (f" with {cluster.items:,} items{own}{near}{drift}, {evidence}", ""),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The client: classify items, follow a stream, watch clusters; from Python, with or without asyncio.
+"""The client: classify items, follow a stream, watch and curate clusters; from Python, with or without asyncio.
 
     Client, AsyncClient    everything, over HTTP and WebSocket; `docs/client.md` has examples
     StreamClient           the WebSocket alone, frame by frame, for who paces it himself
@@ -12,12 +12,15 @@ from service.client.answers import (
     Answer,
     Cluster,
     Clusters,
+    Decision,
     Event,
     Evidence,
     Info,
     Missing,
     Problem,
     Refusal,
+    SplitPart,
+    SplitPreview,
     Verdict,
 )
 from service.client.asynchronous import AsyncClient
@@ -32,6 +35,7 @@ __all__ = [
     "Client",
     "Cluster",
     "Clusters",
+    "Decision",
     "Event",
     "Evidence",
     "GaveUp",
@@ -43,6 +47,8 @@ __all__ = [
     "Refusal",
     "Refused",
     "ServiceFailed",
+    "SplitPart",
+    "SplitPreview",
     "StreamClient",
     "Verdict",
 ]

@@ -135,18 +135,75 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something happened to a cluster.
 
     Attributes:
-        event: emerged, drifted, established, faded, revived, gone, merged or split.
-        seq: Of the item with which it did.
+        event: emerged, drifted, established, faded, revived, gone, merged or split; or what people decided: named,
+            promoted, linked, merged, split, dismissed, escalated, relabelled or undone.
+        seq: Of the item with which it did, or of the decision.
         t: When, seconds since 1970 (UTC).
         cluster: The cluster right after.
         other_id: The cluster that took it in (merged), or that it parted from (split).
+        decision: The decision that did it; None where the stream itself did.
+        label: The class that it is part of from now on (promoted, linked, relabelled), or was until now (undone).
     """
 
     event: str
     seq: int
     t: float
     cluster: Cluster
-    other_id: int | None
+    other_id: int | None = None
+    decision: int | None = None
+    label: str | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody decided about a cluster; it counts from its place in the stream on.
+
+    Attributes:
+        decision: Its number, which is its place in the stream.
+        action: name, promote, link, merge, split, dismiss or undo.
+        cluster: The cluster that it is about.
+        created: Clusters that came of it (split); of an undo, those that are back.
+        time: When (RFC 3339).
+        who: The id of the key that it came with; `open` where none is needed.
+        why: What was said of it, or "".
+        label: The name, or the class that it is part of by this; of an undo, was part of.
+        into: The cluster that took it in.
+        parts: Of a split, the births of each part that left.
+        until_rate: Dismissed until it comes so many times as often.
+        until: Dismissed until then (RFC 3339).
+        undoes: The decision that it takes back.
+        undone_by: The undo that took it back; None while it stands.
+    """
+
+    decision: int
+    action: str
+    cluster: int
+    time: str
+    who: str
+    created: tuple[int, ...] = ()
+    why: str = ""
+    label: str | None = None
+    into: int | None = None
+    parts: tuple[tuple[int, ...], ...] = ()
+    until_rate: float | None = None
+    until: str | None = None
+    undoes: int | None = None
+    undone_by: int | None = None
+
+
+class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a cluster that could leave it: the births of its micro-clusters name it."""
+
+    births: tuple[int, ...]
+    items: int
+    exemplars: tuple[str, ...] = ()
+
+
+class SplitPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a split would make of a cluster; nothing has changed. The first part is the heaviest, and keeps the id."""
+
+    cluster: int
+    seq: int
+    parts: tuple[SplitPart, ...]
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True):

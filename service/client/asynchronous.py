@@ -11,10 +11,11 @@ import msgspec
 
 from service.client import composition
 from service.client.address import DEFAULT_URL, Address
-from service.client.answers import Answer, Cluster, Clusters, Event, Info, Refusal, Verdict
+from service.client.answers import Answer, Clusters, Event, Info, Refusal, Verdict
 from service.client.asking import Requests
 from service.client.classifying import classifying
 from service.client.conversation import Conversation
+from service.client.curating import Curating
 from service.client.errors import Refused
 from service.client.feeding import Feed, feed_of
 from service.client.items import ItemLike
@@ -27,7 +28,7 @@ _MOST_EXPLAINED = 100
 """Items that the service explains in one request."""
 
 
-class AsyncClient:
+class AsyncClient(Curating):
     """A service, seen from outside. Use it as a context, or `close` it.
 
     Args:
@@ -156,28 +157,6 @@ class AsyncClient:
         return Conversation(
             self._address, on_answer=on_answer, on_too_large=on_too_large, patience=self._patience()
         )
-
-    async def clusters(self, state: str | None = None) -> Clusters:
-        """The clusters as they are: those announced, or those in one state.
-
-        Raises:
-            GaveUp: The service was away for too long.
-            Refused: There is no such state, or no right to see them.
-        """
-        _, said = await self._requests.ask(
-            "GET", "/clusters", parameters={} if state is None else {"state": state}
-        )
-        return msgspec.convert(said, Clusters)
-
-    async def cluster(self, id: int) -> Cluster:
-        """One cluster, also one that is gone.
-
-        Raises:
-            GaveUp: The service was away for too long.
-            Refused: There never was one with this id.
-        """
-        _, said = await self._requests.ask("GET", f"/clusters/{id}")
-        return msgspec.convert(said, Cluster)
 
     async def info(self) -> Info:
         """What is served: the input's form with an example, counts, the bundle.

@@ -9,10 +9,20 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
 from contextlib import closing
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from service.client.address import DEFAULT_URL
-from service.client.answers import Answer, Cluster, Clusters, Event, Info, Verdict
+from service.client.answers import (
+    Answer,
+    Cluster,
+    Clusters,
+    Decision,
+    Event,
+    Info,
+    SplitPreview,
+    Verdict,
+)
 from service.client.asynchronous import BATCH, AsyncClient
 from service.client.items import ItemLike
 
@@ -78,13 +88,65 @@ class Client:
         """`AsyncClient.stream_batches`."""
         return self._each(self._client.stream_batches(items, learn=learn, explain=explain, batch=batch))
 
-    def clusters(self, state: str | None = None) -> Clusters:
+    def clusters(
+        self, state: str | None = None, *, name: str | None = None, dismissed: bool | None = None
+    ) -> Clusters:
         """`AsyncClient.clusters`."""
-        return self._wait(self._client.clusters(state))
+        return self._wait(self._client.clusters(state, name=name, dismissed=dismissed))
 
-    def cluster(self, id: int) -> Cluster:
+    def cluster(self, id: int, *, follow: bool = False) -> Cluster:
         """`AsyncClient.cluster`."""
-        return self._wait(self._client.cluster(id))
+        return self._wait(self._client.cluster(id, follow=follow))
+
+    def name(self, id: int, label: str, *, why: str = "", key: str | None = None) -> Decision:
+        """`AsyncClient.name`."""
+        return self._wait(self._client.name(id, label, why=why, key=key))
+
+    def promote(self, id: int, label: str, *, why: str = "", key: str | None = None) -> Decision:
+        """`AsyncClient.promote`."""
+        return self._wait(self._client.promote(id, label, why=why, key=key))
+
+    def link(self, id: int, label: str, *, why: str = "", key: str | None = None) -> Decision:
+        """`AsyncClient.link`."""
+        return self._wait(self._client.link(id, label, why=why, key=key))
+
+    def merge(self, id: int, into: int, *, why: str = "", key: str | None = None) -> Decision:
+        """`AsyncClient.merge`."""
+        return self._wait(self._client.merge(id, into, why=why, key=key))
+
+    def split_preview(self, id: int) -> SplitPreview:
+        """`AsyncClient.split_preview`."""
+        return self._wait(self._client.split_preview(id))
+
+    def split(
+        self, id: int, parts: Iterable[Iterable[int]], *, why: str = "", key: str | None = None
+    ) -> Decision:
+        """`AsyncClient.split`."""
+        return self._wait(self._client.split(id, parts, why=why, key=key))
+
+    def dismiss(
+        self,
+        id: int,
+        *,
+        until_rate: float | None = None,
+        until: datetime | None = None,
+        why: str = "",
+        key: str | None = None,
+    ) -> Decision:
+        """`AsyncClient.dismiss`."""
+        return self._wait(self._client.dismiss(id, until_rate=until_rate, until=until, why=why, key=key))
+
+    def undo(
+        self, id: int, decision: int | None = None, *, why: str = "", key: str | None = None
+    ) -> Decision:
+        """`AsyncClient.undo`."""
+        return self._wait(self._client.undo(id, decision, why=why, key=key))
+
+    def decisions(
+        self, cluster: int | None = None, *, action: str | None = None
+    ) -> Generator[Decision, None, None]:
+        """`AsyncClient.decisions`."""
+        return self._each(self._client.decisions(cluster, action=action))
 
     def info(self) -> Info:
         """`AsyncClient.info`."""

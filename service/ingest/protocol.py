@@ -155,13 +155,18 @@ class Hello(msgspec.Struct, tag="hello", tag_field="type", frozen=True):
 
 
 class Event(msgspec.Struct, tag="event", tag_field="type", frozen=True):
-    """Something happened to a cluster."""
+    """Something happened to a cluster: of itself, or by a decision of people, whose place in the stream is `decision`.
+
+    label: the class that it is part of from now on (promoted, linked, relabelled), or was until now (undone).
+    """
 
     event: EventKind
     seq: int
     t: float
     cluster: Cluster
     other_id: int | None
+    decision: int | None
+    label: str | None
 
 
 StreamMessage = Welcome | Verdicts | Ack | Nack | ErrorMessage

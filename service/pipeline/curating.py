@@ -27,6 +27,7 @@ from service.state.errors import StoreError
 from service.state.events import pack_events
 from service.state.packing import pack_curate
 from service.state.store import Append, StreamStore
+from service.telemetry.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.pipeline")
 
@@ -38,13 +39,17 @@ class Curating:
         memory: The engine.
         store: The stream's state.
         asking: To ask the store until it answers.
+        metrics: What is counted.
         payloads: Of clusters' members.
     """
 
-    def __init__(self, memory: Memory, store: StreamStore, asking: Asking, payloads: Payloads) -> None:
+    def __init__(
+        self, memory: Memory, store: StreamStore, asking: Asking, metrics: StreamMetrics, payloads: Payloads
+    ) -> None:
         self._memory = memory
         self._store = store
         self._ask = asking.until_answered
+        self._metrics = metrics
         self._payloads = payloads
 
     async def settle(self, job: Job) -> bool:
@@ -94,8 +99,21 @@ class Curating:
                 result = await self._commit(prepared)
             self._memory.committed(result)
             decided = engine.decisions[-1]
-            log.info("decided", action=decision.action.value, cluster=decision.cluster, seq=decided.seq)
+            self._tell(decided)
             return decided
+
+    def _tell(self, decided: Decided) -> None:
+        """Count and log a decision that is durable, without what people wrote."""
+        decision = decided.decision
+        self._metrics.decided(decision.action)
+        log.info(
+            "decided",
+            decision=decided.seq,
+            action=decision.action.value,
+            cluster=decision.cluster,
+            created=list(decided.created),
+            key=decision.who,
+        )
 
     async def _commit(self, prepared: Curation) -> StepResult:
         engine = self._memory.engine()

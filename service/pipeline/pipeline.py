@@ -170,7 +170,7 @@ class Pipeline:
         payloads = Payloads(store, self._asking, metrics, payload_limits)
         self.exhibits = Exhibits(bundle, store, memory, payloads)
         self._tending = Tending(memory, self._fits, store, self._asking, payloads)
-        self._curating = Curating(memory, store, self._asking, payloads)
+        self._curating = Curating(memory, store, self._asking, metrics, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from service.decisions import Action
 from service.pipeline.batching import Dropped
 from service.pipeline.stages import Stage
 from service.records import ClusterState, Verdict, VerdictKind
@@ -100,6 +101,7 @@ class _Families:
         self.watchers = gauge("watchers", "Open /watch connections.")
         self.connections = gauge("stream_connections", "Open /stream connections.")
         self.clusters = gauge("clusters", "Clusters by state.", "state")
+        self.decisions = counter("decisions", "Decisions of people about clusters, by kind.", "action")
 
     def forget(self, stream: str) -> None:
         for family in vars(self).values():
@@ -147,6 +149,7 @@ class StreamMetrics:
         self.snapshot_seq = families.snapshot_seq.labels(stream)
         self.watchers = families.watchers.labels(stream)
         self.connections = families.connections.labels(stream)
+        self._decisions = {action: families.decisions.labels(stream, action.value) for action in Action}
         self._clusters = {state: families.clusters.labels(stream, state.value) for state in ClusterState}
 
     def _stage(self, families: _Families, name: str) -> Stage:
@@ -167,6 +170,10 @@ class StreamMetrics:
     def dropped(self, reason: Dropped, items: int) -> None:
         """Items fell out of the queue."""
         self._dropped[reason].inc(items)
+
+    def decided(self, action: Action) -> None:
+        """A decision is durable."""
+        self._decisions[action].inc()
 
     def show_clusters(self, states: Sequence[ClusterState]) -> None:
         """The states of all clusters there are."""

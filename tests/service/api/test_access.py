@@ -23,6 +23,7 @@ from service.access.bucket import Rate
 from service.access.rights import Scope
 from service.access.tokens import make_token
 from service.api.access import API_KEY, BEARER, KEY_ENDED
+from service.api.decision_bodies import FORMS
 from service.app import create_app
 from service.settings import Settings
 from tests.service import digits
@@ -46,6 +47,9 @@ ROUTES = [(method, path) for path, methods in SCHEMA["paths"].items() for method
 GUARDED = [(method, path) for method, path in ROUTES if SCHEMA["paths"][path][method].get("security")]
 
 QUERY = {"/dlq/retry": {"id": "none"}, "/tickets": {"scope": "ingest"}}
+BODIES = {action.value: dict(form.example) for action, form in FORMS.items()}
+"""By how a path ends."""
+
 IN_PATH = {"{cluster_id}": "0", "{webhook_id}": "wh_0", "{name}": "origin"}
 
 
@@ -72,7 +76,7 @@ class Keyed:
             path = path.replace(name, value)
         with httpx.Client(base_url=self.inside.url, trust_env=False, timeout=20) as http:
             is_json = {"content-type": "application/json"}
-            body = {"items": []} if path == "/classify" else None
+            body = {"items": []} if path == "/classify" else BODIES.get(path.rpartition("/")[2])
             return http.request(method, path, json=body, params=query, headers=is_json | (headers or {}))
 
 

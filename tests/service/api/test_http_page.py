@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^## ([^\n]+)\n|^```(bash|python)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
-SHOWN = {"Compression": "results", "What a dashboard draws": "cursor"}
+SHOWN = {"Compression": "results", "What a dashboard draws": "cursor", "Clusters and decisions": "decisions"}
 """What examples print that give no verdict."""
 
 

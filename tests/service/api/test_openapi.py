@@ -8,11 +8,12 @@ import pytest
 from fastapi import FastAPI
 
 from model.inputs import InputSpec
-from service.api import classify, dlq, events, rest, streams, webhooks
+from service.api import classify, clusters, decisions, dlq, events, rest, streams, webhooks
 from service.api.failures import FAILURES, PROBLEM_JSON
 from service.api.formats.answers import ANSWER_FORMS
 from service.api.formats.table import BODY_FORMS
 from service.api.openapi import complete
+from service.decisions import Action
 from tests.service.api.formats.sent import SPECS
 
 UNSEEN = {"unknown-path", "method", "internal"}
@@ -21,7 +22,7 @@ UNSEEN = {"unknown-path", "method", "internal"}
 
 def schema_of(spec: InputSpec) -> dict[str, Any]:
     app = FastAPI()
-    for module in (classify, rest, streams, events, webhooks, dlq):
+    for module in (classify, clusters, decisions, rest, streams, events, webhooks, dlq):
         app.include_router(module.router)
     openapi = app.openapi()
     complete(openapi, spec)
@@ -66,6 +67,18 @@ def test_every_problem_is_shown_with_its_status() -> None:
                     shown[name] = int(status)
 
     assert {row.name: row.status for row in FAILURES if row.name not in UNSEEN} == shown
+
+
+def test_every_decision_has_an_example_that_is_taken() -> None:
+    """By the schema beside it."""
+    openapi = schema_of(SPECS["image"])
+    for action in Action:
+        post = openapi["paths"][f"/clusters/{{cluster_id}}/{action}"]["post"]
+        content = post["requestBody"]["content"]["application/json"]
+
+        jsonschema.validate(content["example"], {**content["schema"], "components": openapi["components"]})
+        assert {"400", "404", "409", "422", "503"} <= post["responses"].keys()
+        assert {"cluster_id", "stream", "Idempotency-Key"} == {one["name"] for one in post["parameters"]}
 
 
 def test_nothing_is_left_of_what_fastapi_would_answer() -> None:

@@ -1,14 +1,12 @@
-"""The HTTP routes on a running service: verdicts, clusters, health, documentation."""
+"""The HTTP routes on a running service: health, counts, documentation."""
 
 import itertools
-from collections import Counter
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.service import digits
-from tests.service.inside import Inside
 
 _names = itertools.count()
 
@@ -26,62 +24,6 @@ def classify(http: httpx.Client, *items: dict[str, Any]) -> list[dict[str, Any]]
     assert 200 == answer.status_code, answer.text
     results: list[dict[str, Any]] = answer.json()["results"]
     return results
-
-
-@pytest.fixture(scope="module")
-def streamed(service: Inside) -> list[dict[str, Any]]:
-    """The results of all digits, 3s and 7s among them, under ids of their own."""
-    items = [{"id": f"all-{item['id']}", "x": item["x"]} for item in digits.stream_items()]
-    results: list[dict[str, Any]] = []
-    with httpx.Client(base_url=service.url, timeout=30) as http:
-        for start in range(0, len(items), 100):
-            results += classify(http, *items[start : start + 100])
-    return results
-
-
-@pytest.mark.usefixtures("streamed")
-class TestClusters:
-    def test_discovered(self, http: httpx.Client, streamed: list[dict[str, Any]]) -> None:
-        """Classes nobody has named become clusters, and items get them as verdicts."""
-        got = Counter(r["cluster_id"] for r in streamed if r["cluster_id"] is not None)
-        found = http.get("/clusters").json()["clusters"]
-        found += http.get("/clusters", params={"state": "gone"}).json()[
-            "clusters"
-        ]  # merged into another since
-        listed = {c["id"] for c in found}
-
-        assert got
-        assert got.keys() <= listed
-
-    def test_one(self, http: httpx.Client) -> None:
-        """A cluster by its id is the one of the list, with its evidence."""
-        first = http.get("/clusters").json()["clusters"][0]
-
-        assert first == http.get(f"/clusters/{first['id']}").json()
-        assert first["evidence"]["log10_e"] >= first["evidence"]["log10_threshold"]
-
-    @pytest.mark.parametrize("state", ["candidate", "emerging", "established", "fading", "gone"])
-    def test_by_state(self, http: httpx.Client, state: str) -> None:
-        """Clusters can be asked for by state."""
-        shown = http.get("/clusters", params={"state": state}).json()["clusters"]
-
-        assert all(state == cluster["state"] for cluster in shown)
-
-    def test_announced_by_default(self, http: httpx.Client) -> None:
-        """Without a state, candidates and clusters that are gone are left out."""
-        shown = http.get("/clusters").json()["clusters"]
-
-        assert {c["state"] for c in shown} <= {"emerging", "established", "fading"}
-
-    @pytest.mark.parametrize("cluster", ["999999", "0", "-1", str(2**70)])
-    def test_unknown(self, http: httpx.Client, cluster: str) -> None:
-        """A cluster that never was is a 404 that says where to look."""
-        answer = http.get(f"/clusters/{cluster}")
-
-        assert 404 == answer.status_code
-        assert "application/problem+json" == answer.headers["content-type"]
-        assert "/problems/unknown-cluster" == answer.json()["type"]
-        assert "GET /clusters" in answer.json()["detail"]
 
 
 class TestHealth:
@@ -131,7 +73,9 @@ class TestHealth:
         assert 64 == len(info["state_hash"])
         assert "embedded" == info["store"]
         assert info["epoch"] >= 1
-        assert info["seq"] == sum(info["verdicts"].values()) + 1, "one place went to the parameters"
+        decided = len(http.get("/decisions").json()["decisions"])
+        places = sum(info["verdicts"].values()) + 1 + decided
+        assert info["seq"] == places, "one place went to the parameters, and one to each decision"
 
     def test_info_example_is_an_item(self, http: httpx.Client) -> None:
         """The example of /info can be sent as it is."""

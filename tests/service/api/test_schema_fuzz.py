@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
 
 from service.api.formats.table import BODY_FORMS
 from service.api.patience import DEADLINE_HEADER
+from service.decisions import Action
 from service.settings import Settings
 from service.state.keys import STREAM_PATTERN
 from tests.service import digits
@@ -74,6 +75,13 @@ def fuzzed() -> Iterator[Inside]:
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         settings = Settings.read({}, data_dir=Path(folder), max_items=64, max_body_bytes=1 << 16)
         with running(settings, digits.bundle()) as inside:
+            for start in range(
+                0, len(items := digits.stream_items()), 64
+            ):  # there are clusters to decide about
+                sent = {"items": items[start : start + 64]}
+                httpx.post(
+                    f"{inside.url}/classify", json=sent, timeout=20, trust_env=False
+                ).raise_for_status()
             yield inside
 
 
@@ -92,6 +100,8 @@ def test_every_answer_is_in_the_schema(fuzzed: Inside, mode: GenerationMode) -> 
         )
         @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
         def answered(case: Any) -> None:
+            if "cluster_id" in (case.path_parameters or {}) and mode is GenerationMode.POSITIVE:
+                case.path_parameters["cluster_id"] = abs(case.path_parameters["cluster_id"]) % 6
             stream = (case.query or {}).get("stream")
             if isinstance(stream, str) and re.fullmatch(STREAM_PATTERN, stream):
                 del case.query["stream"]  # each one would be made
@@ -110,5 +120,6 @@ def test_every_answer_is_in_the_schema(fuzzed: Inside, mode: GenerationMode) -> 
         except Unsatisfiable:  # an operation without parameters cannot be called wrongly
             assert mode is GenerationMode.NEGATIVE
 
-    assert {"/classify", "/clusters", "/dlq"} <= {operation.path for operation in operations}
+    decided = {f"/clusters/{{cluster_id}}/{action}" for action in Action}
+    assert {"/classify", "/clusters", "/decisions", "/dlq"} | decided <= {o.path for o in operations}
     assert [] == fuzzed.fatal

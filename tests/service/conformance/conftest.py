@@ -1,7 +1,7 @@
 """The server that is checked: the one at CONFORMANCE_URL, or our own, started for the tests.
 
     CONFORMANCE_URL=http://127.0.0.1:8765 pytest tests/service/conformance
-    CONFORMANCE_KEY=fs_...                      and this where it wants a key, with the scopes ingest and read
+    CONFORMANCE_KEY=fs_...                      and this where it wants a key, with the scopes ingest, read and curate
 
 The server may have any bundle and any settings; the tests learn from it what they need.
 """
@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.settings import Settings
@@ -37,6 +38,10 @@ def url() -> Iterator[str]:
             ws_ping_s=2.0,
         )
         with running(settings, digits.bundle()) as inside:
+            items = digits.stream_items()
+            for start in range(0, len(items), 100):  # so that it has clusters
+                sent = {"items": items[start : start + 100]}
+                httpx.post(f"{inside.url}/classify", json=sent, timeout=60).raise_for_status()
             yield inside.url
 
 

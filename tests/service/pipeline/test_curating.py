@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.clustering.curation import Curation
 from service.clustering.engine import Engine, StepResult
@@ -16,7 +17,7 @@ from service.records import VerdictKind
 from service.state.errors import Fenced
 from service.state.packing import unpack_entry
 from tests.service.fake_store import FakeStore, Shared, away
-from tests.service.pipeline_rig import Rig, known, novel
+from tests.service.pipeline_rig import STREAM, Rig, known, novel
 from tests.service.waiting import soon
 
 
@@ -201,3 +202,23 @@ async def test_a_split_is_shown_before(rig: Rig) -> None:
     assert 1 <= len(shown.parts)
     with pytest.raises(UnknownCluster):
         await rig.pipeline.splits(77)
+
+
+async def test_each_is_counted_and_logged_once(rig: Rig) -> None:
+    """Also one that is sent again; a refused one is neither. What people wrote is not in the log."""
+    cluster = await with_cluster(rig)
+    with capture_logs() as logged:
+        for _ in range(2):
+            made = await rig.pipeline.curate(decision(Action.NAME, cluster, label="secret", why="secret"))
+        with pytest.raises(UnknownCluster):
+            await rig.pipeline.curate(decision(Action.NAME, 999, key="another"))
+
+    (line,) = [line for line in logged if line["event"] == "decided"]
+    assert ("name", cluster, made.seq, "me") == tuple(
+        line[name] for name in ("action", "cluster", "decision", "key")
+    )
+    assert "secret" not in str(logged)
+    found = rig.metrics.registry.get_sample_value(
+        "firstseen_decisions_total", {"stream": STREAM, "action": "name"}
+    )
+    assert 1 == found

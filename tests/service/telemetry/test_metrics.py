@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from service.decisions import Action
 from service.records import ClusterState, Verdict, VerdictKind
 from service.telemetry.metrics import Metrics, StreamMetrics
 
@@ -56,6 +57,14 @@ def test_clusters(metrics: Metrics, counted: StreamMetrics) -> None:
 
     assert 1 == value(metrics, "firstseen_clusters", state="emerging")
     assert 0 == value(metrics, "firstseen_clusters", state="gone")
+
+
+def test_decisions(metrics: Metrics, counted: StreamMetrics) -> None:
+    """By what was decided; what never was is there too, as 0."""
+    counted.decided(Action.PROMOTE)
+
+    assert 1 == value(metrics, "firstseen_decisions_total", action="promote")
+    assert 0 == value(metrics, "firstseen_decisions_total", action="undo")
 
 
 def test_two_streams(metrics: Metrics, counted: StreamMetrics) -> None:
