@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test audit simulate faults soak bench discovery e2e constraints clean
+.PHONY: help setup demo dashboard wheel check format test audit simulate faults soak bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,9 +28,17 @@ $(VENV)/.dev: pyproject.toml constraints.txt $(VENV)/.runtime
 	@$(BIN)/python -m service.compiling.precompile
 	@touch $@
 
-setup: $(VENV)/.dev ## create .venv with firstseen and all tools, at the versions in constraints.txt
+# The service does without; so a machine that cannot reach npm still gets everything else.
+dashboard: | $(VENV)/bin/python ## get the JavaScript libraries of the dashboard from npm (pinned); nothing if they are there
+	@$(BIN)/python -m service.dashboard.fetch || echo "Going on without the dashboard."
 
-demo: $(VENV)/.runtime ## train on digits without 3 and 7, serve, stream, and watch both be discovered
+wheel: dashboard $(VENV)/.runtime ## build the wheel, dashboard inside, into dist/
+	@$(BIN)/python -m service.dashboard.fetch
+	@$(PIP) wheel --quiet --no-deps --wheel-dir dist .
+
+setup: $(VENV)/.dev dashboard ## create .venv with firstseen and all tools, at the versions in constraints.txt
+
+demo: $(VENV)/.runtime dashboard ## train on digits without 3 and 7, serve, stream, and watch both be discovered
 	@$(BIN)/firstseen demo
 
 check: $(VENV)/.dev ## lint, format and strict types

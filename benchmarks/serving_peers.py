@@ -33,11 +33,13 @@ _WARM_UP = 50
 
 _COMMON = """
 import sys
-sys.path += sys.argv[4:]
-import numpy as np, onnxruntime
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = 1
-def load(graph):
+import numpy as np
+def load(graph, path):  # all of it here: Ray sends this function to another process, which has none of our globals
+    import sys
+    sys.path += path
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     shape = session.get_inputs()[0].shape[1:]
     return session, shape
@@ -46,7 +48,7 @@ def nearest(session, shape, prototypes, most, rows):
     z = session.run(None, {"x": x})[0]
     d = ((z[:, None] - prototypes[None]) ** 2).sum(2)
     return [{"nearest": int(k), "distance": float(v)} for k, v in zip(d.argmin(1), d.min(1))]
-graph, port, most = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+graph, port, most, path = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
 prototypes = np.load(graph + ".npy")
 """
 
@@ -55,7 +57,7 @@ _LITSERVE = (
     + """
 import litserve
 class Api(litserve.LitAPI):
-    def setup(self, device): self.session, self.shape = load(graph)
+    def setup(self, device): self.session, self.shape = load(graph, path)
     def decode_request(self, request): return request["x"]
     def batch(self, inputs): return inputs
     def predict(self, rows): return nearest(self.session, self.shape, prototypes, most, rows)
@@ -73,14 +75,15 @@ _RAY = (
 import time, ray
 from ray import serve
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 @serve.deployment(max_ongoing_requests=256)
 class Api:
-    def __init__(self): self.session, self.shape = load(graph)
+    def __init__(self): self.session, self.shape = load(graph, path)
     @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.0005)
     async def predict(self, rows): return nearest(self.session, self.shape, prototypes, most, rows)
-    async def __call__(self, request: Request): return await self.predict((await request.json())["x"])
-ray.init(num_cpus=2, include_dashboard=False, logging_level="error",
-         runtime_env={"env_vars": {"PYTHONPATH": ":".join(sys.argv[4:])}})
+    async def __call__(self, request: Request):  # a response of its own has a length, others come in chunks
+        return JSONResponse(await self.predict((await request.json())["x"]))
+ray.init(num_cpus=2, include_dashboard=False, logging_level="error")
 serve.start(http_options={"host": "127.0.0.1", "port": port})
 serve.run(Api.bind(), route_prefix="/classify")
 while True: time.sleep(1)
@@ -149,13 +152,14 @@ async def _measure(
             env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"RAY_USAGE_STATS_ENABLED": "0"},
             start_new_session=True,
         )
+
+        def one(n: int) -> bytes:
+            body = json.dumps({"id": f"p{n}", "x": x[n % len(x)].tolist()}).encode()
+            return request("/classify", body, headers={"content-type": "application/json"})
+
         try:
-            await until_open(port, _START_S)
-
-            def one(n: int) -> bytes:
-                body = json.dumps({"id": f"p{n}", "x": x[n % len(x)].tolist()}).encode()
-                return request("/classify", body, headers={"content-type": "application/json"})
-
+            async with asyncio.timeout(_START_S):
+                await _until_it_answers(process, port, one(0))
             rows = []
             for in_flight in (1, 32):
                 await drive(port, [one(n) for n in range(_WARM_UP)], in_flight=in_flight, pid=process.pid)
@@ -171,6 +175,21 @@ async def _measure(
         finally:
             await asyncio.to_thread(_end, process.pid)
             await process.wait()
+
+
+async def _until_it_answers(process: asyncio.subprocess.Process, port: int, sent: bytes) -> None:
+    """Wait until it answers a request well: a port may be open long before a model is behind it.
+
+    Raises:
+        RuntimeError: It ended.
+    """
+    while process.returncode is None:
+        with suppress(RuntimeError, OSError, EOFError, StopIteration):
+            await until_open(port, 1.0)
+            await drive(port, [sent], in_flight=1, pid=process.pid)
+            return
+        await asyncio.sleep(0.2)
+    raise RuntimeError(f"it ended with {process.returncode} before it answered")
 
 
 def _row(

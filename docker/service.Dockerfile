@@ -39,6 +39,9 @@ RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
     && pip install -c constraints.txt -r requirements.txt
 
 COPY . .
+# What the dashboard is drawn with, unless the build context has it (`make dashboard`); from npm, or a mirror of it.
+ARG NPM_REGISTRY=https://registry.npmjs.org
+RUN python -m service.dashboard.fetch --registry "$NPM_REGISTRY"
 RUN pip install --no-deps . \
     && pip uninstall --yes pip
 # From elsewhere: here, `service` would be the source, not what was installed.

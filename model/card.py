@@ -140,15 +140,18 @@ def command(config: TrainConfig) -> str:
 
 def _words(config: TrainConfig, name: str | None) -> list[str] | None:
     """The command by what a run of that name, or the data set's own, has otherwise; None where it cannot be said."""
-    default = starting_config(config.dataset, name, {} if config.text is None else {"text": config.text})
+    given = {"text": config.text, "beside": config.beside}
+    default = starting_config(config.dataset, name, {k: v for k, v in given.items() if v is not None})
     words = ["firstseen", "train", config.dataset, *([] if name is None else ["--config", name])]
     if config.hold_out or default.hold_out:
         words += ["--hold-out", ",".join(config.hold_out)]
     if config.text is not None:
         words += ["--text", config.text]
+    if config.beside is not None:
+        words += ["--with", config.beside]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in {"dataset", "text", "hold_out"} or value == getattr(default, field.name):
+        if field.name in {"dataset", "beside", "text", "hold_out"} or value == getattr(default, field.name):
             continue
         if value is None:
             return None

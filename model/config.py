@@ -35,7 +35,8 @@ class TrainConfig:
 
     Attributes:
         dataset: a name that `model.datasets.load_dataset` knows, a folder of images or of IDX files, or a file of
-            texts, a table or arrays.
+            texts, a table or arrays, or what `firstseen export` wrote.
+        beside: for an export: the data set that is put beside it; `label` to `image_size` are then of that.
         label: the column of the classes, where the data set has columns.
         text: the column of the texts, where it is a file of texts.
         categories: columns of a table to take as categories, though they hold numbers.
@@ -80,6 +81,7 @@ class TrainConfig:
     """
 
     dataset: str = "digits"
+    beside: str | None = None
     label: str | None = None
     text: str | None = None
     categories: tuple[str, ...] = ()

@@ -86,6 +86,7 @@ def run(
         categories=config.categories,
         drop=config.drop,
         image_size=config.image_size,
+        beside=config.beside,
     )
     data = subsample(whole, config.max_items, seed=config.seed)
     parts = split(data, config.hold_out, seed=config.seed)

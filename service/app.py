@@ -27,9 +27,25 @@ from model.bundle import Bundle
 from service.access.allowances import Allowances, Limits, rate_of
 from service.access.keyring import Keyring
 from service.access.origins import read_hosts, read_origins
-from service.api import classify, clusters, decisions, dlq, ingest_ws, rest, streams, tickets, watch_ws
+from service.api import (
+    classify,
+    clusters,
+    dashboard,
+    decisions,
+    dlq,
+    events,
+    evidence,
+    ingest_ws,
+    overview,
+    rest,
+    streams,
+    tickets,
+    watch_ws,
+)
+from service.api import webhooks as webhook_routes
 from service.api.access import Access, add_security
 from service.api.context import Context
+from service.api.direct import Direct
 from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
 from service.api.openapi import complete
@@ -38,9 +54,13 @@ from service.compiling import precompile
 from service.compiling.precompile import Prepare
 from service.embedding import Embedder
 from service.errors import InvalidSetting
+from service.overview.health import Usual
+from service.overview.landmarks import Landmarks
+from service.overview.ring import ROOM
 from service.pipeline.batching import Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.plotting import Plotter
 from service.pipeline.starting import starting_params
 from service.settings import Settings
 from service.state.durability import Durability
@@ -55,6 +75,8 @@ from service.streams.streams import Streams, cancelled
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
+from service.webhooks.posting import Poster
+from service.webhooks.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from service.telemetry.tracing import OtelSpans
@@ -108,6 +130,7 @@ def create_app(
         known_error_rate=calibration.known_error_rate,
         cluster_radius=calibration.cluster_radius,
     )
+    landmarks = Landmarks(bundle.known)
     durability = settings.promised()
     release = version("firstseen")
     spans = _spans(settings, release)
@@ -145,6 +168,9 @@ def create_app(
                 yield
                 return
             await stack.enter_async_context(_running(access.keyring.run()))
+            poster = await stack.enter_async_context(
+                Poster(may_be_private=settings.webhooks_private, clock=time.monotonic)
+            )
             workers = Workers()
             stack.callback(workers.close)
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -154,20 +180,32 @@ def create_app(
                 queue = Queue(
                     max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
                 )
-                fanout = Fanout(settings.watch_queue)
+                store = StreamStore(
+                    client,
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    owner=owner,
+                    lease_ms=settings.lease_ms,
+                    horizon=settings.dedup_horizon,
+                    allow_unsafe=settings.allow_unsafe_redis,
+                    durability=durability,
+                )
+                webhooks = Webhooks(
+                    stream=name,
+                    bundle_id=bundle.manifest.bundle_id,
+                    box=store.hooks,
+                    outbox=store.events,
+                    post=poster.post,
+                    metrics=metrics.webhooks.of(name),
+                    now=time.time,
+                    draw=secrets.token_bytes,
+                    version=release,
+                )
+                fanout = Fanout(settings.watch_queue, webhooks.wake)
                 pipeline = Pipeline(
                     bundle=bundle,
                     embedder=embedder,
-                    store=StreamStore(
-                        client,
-                        stream=name,
-                        bundle_id=bundle.manifest.bundle_id,
-                        owner=owner,
-                        lease_ms=settings.lease_ms,
-                        horizon=settings.dedup_horizon,
-                        allow_unsafe=settings.allow_unsafe_redis,
-                        durability=durability,
-                    ),
+                    store=store,
                     queue=queue,
                     fanout=fanout,
                     metrics=counted,
@@ -180,8 +218,19 @@ def create_app(
                     prepare=prepare_first,
                     version=release,
                     workers=workers,
+                    plotter=Plotter(landmarks, ROOM if settings.dashboard else 0),
+                    payload_limits=settings.payload_limits(),
+                    beside=webhooks.run,
                 )
-                return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
+                return Stream(
+                    name=name,
+                    pipeline=pipeline,
+                    queue=queue,
+                    fanout=fanout,
+                    events=store.events,
+                    webhooks=webhooks,
+                    metrics=counted,
+                )
 
             served = Streams(
                 default=settings.stream,
@@ -203,6 +252,7 @@ def create_app(
                 runtime=embedder.shown(),
                 store=kind,
                 now=time.time,
+                usual=Usual(bundle.known, params.known_error_rate),
             )
             served.begin()
             yield
@@ -219,13 +269,17 @@ def create_app(
         ),
         lifespan=lifespan,
     )
-    modules = (classify, clusters, decisions, rest, streams, dlq, tickets, ingest_ws, watch_ws)
+    modules = (
+        *(classify, clusters, evidence, decisions, rest, overview, dashboard, streams),
+        *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
+    )
     for module in modules:
         app.include_router(module.router)
     routes = [*app.routes, *(route for module in modules for route in module.router.routes)]
     paths = {path for route in routes if "{" not in (path := getattr(route, "path", "{"))}
 
     handle_failures(app)
+    app.add_middleware(Direct, routes={("POST", "/classify"): classify.classify})
     origins = read_origins(settings.origins or "")
     build = app.build_middleware_stack
     # Around the framework's own outermost layer, which answers for faults that nothing else caught; what the guard

@@ -37,6 +37,14 @@ class UnknownDeadLetter(ClientError):
     """No item in quarantine has this id."""
 
 
+class UnknownWebhook(ClientError):
+    """There is no webhook of this id; GET /webhooks lists those there are."""
+
+
+class WebhooksFull(ClientError):
+    """The stream has as many webhooks as it may; remove one first."""
+
+
 class PayloadNotKept(ClientError):
     """The item in quarantine was too large to be kept. To try it again, drop it here and send it anew."""
 

@@ -13,10 +13,12 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import msgspec
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -161,6 +163,11 @@ class _Lossy(io.TextIOBase):
             self._stream.flush()
 
 
+def _in_json(fields: dict[str, Any], *, default: Callable[[Any], Any]) -> str:
+    """A line of the log; `default` makes something of what is no JSON."""
+    return msgspec.json.encode(fields, enc_hook=default).decode()
+
+
 def configure_logging(settings: Settings) -> None:
     """Events with fields, on stderr: for people on a terminal, JSON otherwise."""
     to_people = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
@@ -172,10 +179,10 @@ def configure_logging(settings: Settings) -> None:
             *([] if to_people else [structlog.processors.format_exc_info]),
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
             if to_people
-            else structlog.processors.JSONRenderer(),
+            else structlog.processors.JSONRenderer(_in_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # it prints to it
+        logger_factory=structlog.WriteLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # it writes to it
     )
     handler = logging.StreamHandler()
     handler.setFormatter(ScrubbingFormatter("%(levelname)s %(name)s %(message)s"))

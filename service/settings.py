@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from service.access.origins import read_hosts, read_origins
 from service.clustering.params import Backend, EngineParams, Gates
 from service.errors import InvalidSetting
+from service.pipeline.payload_limits import PayloadLimits
 from service.state.durability import Durability, Tier
 from service.state.keys import STREAM_PATTERN
 
@@ -170,6 +171,19 @@ class Settings(BaseSettings):
         default=False,
         description="Serve although Redis may forget acknowledged items; /readyz says so.",
     )
+    keep_payloads: bool = Field(
+        default=True,
+        description=(
+            "Keep what members of clusters looked like, so that a person can look at a cluster; false: what is kept is "
+            "forgotten, too."
+        ),
+    )
+    payload_bytes: int = Field(
+        64 * 1024, ge=0, description="Largest payload kept; of a larger one only the id is shown."
+    )
+    payloads_bytes: int = Field(
+        64 * MIB, ge=0, description="Most bytes of payloads kept of a stream; beyond it new ones are not."
+    )
     known_error_rate: float | None = Field(
         None, gt=0, lt=1, description="Rate at which known items may be called new; empty: the bundle's."
     )
@@ -191,6 +205,17 @@ class Settings(BaseSettings):
         description=(
             "What may call an item new: items (each by itself), stream (the recent stream compared with known items, "
             "where the bundle has enough of them), or both."
+        ),
+    )
+    webhooks_private: bool = Field(
+        default=False,
+        description="Webhooks may go to private addresses, and by http; else to public ones by https alone.",
+    )
+    dashboard: bool = Field(
+        default=True,
+        description=(
+            "Show the dashboard at `/`, and keep the recent points that its map draws; false: neither, and `/` leads "
+            "to the documentation of the API."
         ),
     )
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal.")
@@ -318,6 +343,12 @@ class Settings(BaseSettings):
             false_alarm_rate=self.false_alarm_rate,
             gates=self.gates,
             backend=self.backend,
+        )
+
+    def payload_limits(self) -> PayloadLimits:
+        """Which payloads are kept."""
+        return PayloadLimits(
+            keep=self.keep_payloads, most_bytes=self.payload_bytes, most_bytes_in_all=self.payloads_bytes
         )
 
     def promised(self) -> Durability:

@@ -32,6 +32,9 @@ COMPOSITION = {
     "service/cli/classify.py",  # tells how fast it goes, and draws a name for a run
     "service/client/composition.py",  # the client's own: its key from the environment, ids from luck
     "service/cli/keys.py",  # makes keys out of luck and the time of day, and clients and servers as cli_state does
+    "service/cli/opening.py",  # reads the environment for the commands that work on a stream's state
+    "service/cli/upgrade.py",  # makes clients and owners' names, as state does
+    "service/cli/mending.py",  # knows what the trainer raises
     "service/cli/state.py",  # makes clients, servers and owners' names for `firstseen state`, and says how long it took
     "service/evaluation/rehearsal.py",  # runs the trainer's rehearsals through the engine, for the trainer
     "service/cli/demo.py",  # trains a bundle before it serves it
@@ -65,6 +68,8 @@ PURE_OWN = {
     "model.scores",  # functions of arrays, held to the same rules below
     "service.records",
     "service.events",
+    "service.decisions",  # what people decide: values
+    "service.errors",  # what cannot be decided is told to whoever asked for it
     "service.compiling.compiled",
     "service.clustering",
 }
@@ -194,6 +199,15 @@ def test_the_core_imports_nothing_that_could_wait_look_or_roll_dice(name: str) -
     reached = {target for imported in imports_of(tree_of(name)) for target in targets(imported)}
 
     allowed = PURE_MODULES | PURE_OWN
+    assert {module for module in reached if not within(module, allowed)} == set()
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("service/overview/")])
+def test_what_people_are_shown_is_worked_out_as_purely(name: str) -> None:
+    """Arrays in, arrays out; and the core, which may not import it, never asks for it."""
+    reached = {target for imported in imports_of(tree_of(name)) for target in targets(imported)}
+
+    allowed = PURE_MODULES | PURE_OWN | {"functools", "service.overview"}
     assert {module for module in reached if not within(module, allowed)} == set()
 
 

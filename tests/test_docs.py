@@ -239,7 +239,7 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     for name, text in TEXT.items():
         for line in re.findall(
             r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch"
-            r"|(?:state|dlq|keys|clusters) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
+            r"|(?:state|dlq|keys|webhooks|clusters) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
             text,
         ):
             words = line.split("#")[0].split()

@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
     "service/errors.py": "tests/service/api/test_rest.py",
     "service/state/errors.py": "tests/service/state/test_store.py",
     "service/api/schemas.py": "tests/service/api/test_rest.py",
+    "service/api/overview_shapes.py": "tests/service/api/test_overview.py",
     # A port, whose one implementation is tested.
     "service/telemetry/spans.py": "tests/service/telemetry/test_tracing.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
@@ -25,7 +26,26 @@ TESTED_ELSEWHERE = {
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/cli/test_classify.py",
+    # What commands open and say, seen through them; and what they do together, out of a stream and back.
+    "service/cli/opening.py": "tests/service/cli/test_state.py",
+    "service/cli/mending.py": "tests/service/cli/test_main.py",
+    "service/cli/export.py": "tests/service/cli/test_round_trip.py",
+    "service/cli/upgrade.py": "tests/service/cli/test_round_trip.py",
+    "service/cli/backtest.py": "tests/service/cli/test_round_trip.py",
+    "service/roundtrip/backtesting.py": "tests/service/cli/test_round_trip.py",
+    "service/roundtrip/standing.py": "tests/service/roundtrip/test_exporting.py",
+    "service/roundtrip/tables.py": "tests/service/roundtrip/test_writers.py",
+    "service/state/moving.py": "tests/service/roundtrip/test_upgrading.py",
+    "service/state/ordered.py": "tests/service/state/test_exporting.py",
+    # Parts of the engine, seen through it.
+    "service/clustering/facts.py": "tests/service/clustering/test_engine.py",
+    "service/clustering/joining.py": "tests/service/clustering/test_engine_partings.py",
+    "service/clustering/saying.py": "tests/service/clustering/test_curation.py",
+    "service/clustering/undoing.py": "tests/service/clustering/test_curation.py",
     # Parts of the pipeline, seen through it.
+    "service/pipeline/payload_limits.py": "tests/service/pipeline/test_payloads.py",
+    "service/describing/evidence.py": "tests/service/api/test_evidence.py",
+    "service/pipeline/pausing.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/memory.py": "tests/service/pipeline/test_deciding.py",
     "service/pipeline/tending.py": "tests/service/pipeline/test_pipeline_fits.py",
     "service/report/style.py": "tests/service/report/test_page.py",
@@ -49,7 +69,12 @@ TESTED_ELSEWHERE = {
 """Sources without a test file of their own -> where their behaviour is tested."""
 
 TOPICS = {
+    "tests/service/clustering/test_curation_digits.py",  # what decisions come to, on real items
+    "tests/service/cli/test_round_trip.py",  # export, train, backtest and upgrade, one after another
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
+    "tests/service/dashboard/test_hostile.py",  # text that tries to be more, in a browser
+    "tests/service/dashboard/test_live.py",  # the page and a real service, from the first item to an undo
+    "tests/service/dashboard/test_large.py",  # how it does with 200 clusters and 50,000 points
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema
     "tests/service/api/test_http_page.py",  # the examples of docs/http.md
     "tests/service/api/test_curation.py",  # what people decide, over every way in

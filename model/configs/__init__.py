@@ -56,7 +56,7 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
         name: A named configuration, taken whole; None takes what suits the data set, holding nothing out:
             for texts those of clinc150, whose class "oos" stays held out, since it is no class; for images those
             of mnist, for tables and vectors those of nsl-kdd, in small batches and as many epochs as the number of
-            items asks for.
+            items asks for. What stands beside an export decides in its place.
         changes: Fields of TrainConfig that replace what was taken. An encoder asks for the network that has it,
             and the encoder "tfidf" for that network; who does not augment gets no auxiliary that needs views.
 
@@ -67,9 +67,8 @@ def starting_config(dataset: str | None, name: str | None, changes: Mapping[str,
         base = named_config(name)
     else:
         dataset = dataset or "digits"
-        base = (
-            CONFIGS[dataset] if dataset in CONFIGS else _suits(input_kind(dataset, text=changes.get("text")))
-        )
+        leads = changes.get("beside") or dataset
+        base = CONFIGS[leads] if leads in CONFIGS else _suits(input_kind(dataset, text=changes.get("text")))
         base = dataclasses.replace(base, hold_out=(OUT_OF_SCOPE,) if dataset == "clinc150" else ())
     wanted = _with_network(_without_views(changes))
     return dataclasses.replace(base, **{"dataset": dataset or base.dataset, **wanted})

@@ -10,6 +10,8 @@
     nsl-kdd          47,736 connections of a network, normal and 39 attacks, likewise
     a folder         of PNG and JPEG images, a sub-folder a class, see `model/datasets/images.py`; or with four
                      IDX files, see `model/datasets/idx.py`
+    an export        the folder that `firstseen export` wrote, see `model/datasets/exported.py`; another data set may
+                     be put beside it
     a file           of texts, csv, tsv or jsonl, given its columns, see `model/datasets/text_file.py`; a table,
                      csv, tsv, jsonl or parquet, given its label, see `model/datasets/table.py`; arrays of images
                      or vectors, npz, see `model/datasets/npz.py`
@@ -27,6 +29,8 @@ import httpx
 from model.datasets.cifar import load_cifar10
 from model.datasets.clinc150 import load_clinc150
 from model.datasets.digits import load_digits
+from model.datasets.exported import beside as put_beside
+from model.datasets.exported import export_kind, is_export, known_to, load_export
 from model.datasets.idx import FILES, find_file, load_idx
 from model.datasets.images import LIST_FILE, is_image_folder, load_images
 from model.datasets.labelled import DataError, LabelledData, shown
@@ -84,6 +88,8 @@ def input_kind(name_or_path: str, *, text: str | None = None) -> str:
         DataError: an .npz file cannot be read. What is not there counts as images; `load_dataset` says so.
     """
     path = Path(name_or_path)
+    if name_or_path not in DATASETS and is_folder(path) and is_export(path):
+        return export_kind(path)
     if name_or_path in TEXTS or text is not None:
         return "text"
     if name_or_path == "nsl-kdd" or (name_or_path not in DATASETS and is_file(path) and is_table(path)):
@@ -102,6 +108,7 @@ def load_dataset(
     categories: Sequence[str] = (),
     drop: Sequence[str] = (),
     image_size: int | None = None,
+    beside: str | None = None,
     transport: httpx.BaseTransport | None = None,
 ) -> LabelledData:
     """Load a data set.
@@ -115,6 +122,7 @@ def load_dataset(
         categories: columns of a table to take as categories, though they hold numbers.
         drop: columns of a table to leave out.
         image_size: the side that the images of a folder are brought to.
+        beside: for an export: a data set to put beside it, which the options above are then of.
         transport: carries the downloads; None is httpx's own.
 
     Returns:
@@ -132,6 +140,27 @@ def load_dataset(
         )
         if value not in (None, ())
     }  # fmt: skip
+    if name_or_path not in DATASETS and is_folder(path) and is_export(path):
+        export = load_export(path, decided_only=beside is not None)
+        if beside is None:
+            _check_options(path.name, given, takes=())
+            return export
+        other = load_dataset(
+            beside,
+            data_dir=data_dir,
+            label=label,
+            text=text,
+            categories=categories,
+            drop=drop,
+            image_size=image_size,
+            transport=transport,
+        )
+        return put_beside(export, other, known_to(path))
+    if beside is not None:
+        raise DataError(
+            f"Only what `firstseen export` wrote can have a data set beside it, and {shown(name_or_path)} is no such "
+            "folder. Leave --with out."
+        )
     if name_or_path == "digits":
         _check_options(name_or_path, given, takes=())
         return load_digits()

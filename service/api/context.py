@@ -12,6 +12,8 @@ from service.api.access import Access, Caller
 from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
+from service.dashboard.files import File, read_files
+from service.overview.health import Usual
 from service.settings import Settings
 from service.streams.stream import Stream
 from service.streams.streams import Streams
@@ -32,6 +34,7 @@ class Context:
     runtime: Mapping[str, Any]
     store: str
     now: Callable[[], float]
+    usual: Usual
 
     @cached_property
     def bodies(self) -> Budget:
@@ -58,6 +61,11 @@ class Context:
     def fingerprints(self) -> Fingerprints:
         """Which bodies came under which Idempotency-Key."""
         return Fingerprints()
+
+    @cached_property
+    def dashboard(self) -> Mapping[str, File]:
+        """The files of the page for people, read when first asked for; `VendorMissing` while libraries are missing."""
+        return read_files()
 
     @cached_property
     def sockets(self) -> Budget:

@@ -74,6 +74,8 @@ FAILURES: tuple[Failure, ...] = (
     ),
     Failure(errors.DecisionRefused, "decision-refused", "The decision was refused", 409, 1008, False),
     Failure(errors.UnknownDeadLetter, "unknown-dead-letter", "It is not in quarantine", 404, 1008, False),
+    Failure(errors.UnknownWebhook, "unknown-webhook", "There is no such webhook", 404, 1008, False),
+    Failure(errors.WebhooksFull, "webhooks-full", "There are as many webhooks as may be", 409, 1008, False),
     Failure(errors.PayloadNotKept, "not-kept", "The item was too large to be kept", 409, 1008, False),
     Failure(errors.UnknownPath, "unknown-path", "There is nothing under this path", 404, 1008, False),
     Failure(errors.WrongMethod, "method", "The path does not take this method", 405, 1008, False),

@@ -5,7 +5,8 @@
                                                an answer opened as a page may do nothing, and is in no frame
     Referrer-Policy: no-referrer               no address of ours travels to others
     Cross-Origin-Resource-Policy: same-origin  no page of another origin embeds it
-    Cache-Control: no-store                    data stays out of caches; but for the files of the documentation
+    Cache-Control: no-store                    data stays out of caches; but for the files of the documentation and
+                                               of the dashboard, which say themselves how long they may be kept
 
 The pages of the documentation run scripts, so each has a policy of its own: scripts are its own files, and those lines
 that the page itself brings, by their SHA-256 (CSP level 3, hash sources). Styles may be inline, since the libraries
@@ -36,6 +37,15 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 DATA: Final = (*_ALWAYS, _POLICY, _NO_STORE)
 """Of every answer that is not part of the documentation."""
 
+PAGE_POLICY: Final = (
+    b"content-security-policy",
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    b"require-trusted-types-for 'script'; trusted-types 'none'",
+)
+"""Of the dashboard: its own files and this service, nothing inline; text becomes neither code nor markup."""
+DASHBOARD: Final = "/dashboard/"
+
 STATIC: Final = "/static-offline-docs/"
 PAGES: Final = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
 
@@ -57,13 +67,20 @@ class Guard:
         if path in PAGES:
             await self._app(scope, receive, _Page(send))
             return
-        headers = (*_ALWAYS, _POLICY) if path.startswith(STATIC) else DATA
+        if path == "/" or path.startswith(DASHBOARD):
+            headers: tuple[tuple[bytes, bytes], ...] = (*_ALWAYS, PAGE_POLICY)
+        else:
+            headers = (*_ALWAYS, _POLICY)
+        may_be_kept = path.startswith(STATIC)
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 caller = scope.get(CALLER)
                 more = headers if caller is None else (*headers, *caller.fields())
-                message["headers"] = [*message.get("headers", ()), *more]
+                own = [*message.get("headers", ())]
+                if not may_be_kept and all(name != b"cache-control" for name, _ in own):
+                    more = (*more, _NO_STORE)
+                message["headers"] = [*own, *more]
             await send(message)
 
         await self._app(scope, receive, guarded)
@@ -119,6 +136,7 @@ ASKED_WITH: Final = (
 
 ANSWERED_WITH: Final = (
     "firstseen-durability",
+    "content-location",
     "retry-after",
     "ratelimit",
     "ratelimit-policy",

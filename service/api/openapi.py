@@ -49,19 +49,23 @@ _CLASSIFY = {
 _OF_ITEMS = {"invalid-item", "quarantined"}
 _OF_QUARANTINE = {"unknown-dead-letter", "not-kept"}
 _OF_DECISIONS = {"unknown-decision", "cannot-decide", "invalid-decision", "decision-refused"}
+_OF_WEBHOOKS = {"unknown-webhook", "webhooks-full"}
 _OF_CLUSTERS = {"unknown-cluster"} | _OF_DECISIONS
 
 _NOT_OF = {
-    ("/classify", "post"): _OF_CLUSTERS | _OF_QUARANTINE,
-    ("/clusters", "get"): _OF_ITEMS | _OF_QUARANTINE | {"unknown-decision", "invalid-decision", "key-reused"},
-    ("/clusters", "post"): _OF_ITEMS | _OF_QUARANTINE,
-    ("/decisions", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
-    ("/dlq", "get"): _OF_CLUSTERS | {"key-reused"},
-    ("/dlq", "post"): _OF_CLUSTERS | {"key-reused"},
-    ("/dlq", "delete"): _OF_CLUSTERS | {"key-reused"},
+    ("/classify", "post"): _OF_CLUSTERS | _OF_QUARANTINE | _OF_WEBHOOKS,
+    ("/clusters", "get"): _OF_ITEMS
+    | _OF_QUARANTINE
+    | _OF_WEBHOOKS
+    | {"unknown-decision", "invalid-decision", "key-reused"},
+    ("/clusters", "post"): _OF_ITEMS | _OF_QUARANTINE | _OF_WEBHOOKS,
+    ("/decisions", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | _OF_WEBHOOKS | {"key-reused"},
+    ("/events", "get"): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | _OF_WEBHOOKS | {"key-reused"},
+    ("/dlq", ""): _OF_CLUSTERS | _OF_WEBHOOKS | {"key-reused"},
+    ("/webhooks", ""): _OF_CLUSTERS | _OF_ITEMS | _OF_QUARANTINE | {"key-reused"},
 }
-"""By how the path begins: problems that share a status with those of a route, and are none of its own; an unknown path
-is no route's."""
+"""By how the path begins, and the method ("" for any): problems that share a status with those of a route, and are none
+of its own; an unknown path is no route's."""
 
 
 def complete(openapi: Schema, spec: InputSpec) -> None:
@@ -104,7 +108,9 @@ def _show_problems(path: str, method: str, status: int, response: Schema) -> Non
         return
     if named == "HTTPValidationError":
         response["description"] = "A parameter cannot be read."
-    others = next((o for (start, m), o in _NOT_OF.items() if path.startswith(start) and m == method), set())
+    others = next(
+        (o for (start, m), o in _NOT_OF.items() if path.startswith(start) and m in ("", method)), set()
+    )
     rows = [row for row in FAILURES if row.status == status and row.name not in {*others, "unknown-path"}]
     response["content"] = {
         PROBLEM_JSON: {

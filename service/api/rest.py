@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from model.inputs import example_item
 from service.access.rights import Scope
@@ -233,9 +233,3 @@ async def problem(name: str) -> Response:
                 }
             )
     return json_response({"title": "No such problem", "problems": [row.name for row in FAILURES]}, status=404)
-
-
-@router.get("/", include_in_schema=False)
-async def root() -> Response:
-    """Show something useful to a person."""
-    return RedirectResponse("/docs")

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.state.keys import STREAM_PATTERN
 
@@ -15,6 +15,24 @@ EXAMPLE_VERDICT = {
     "novelty": 0.997,
     "nearest": "8",
     "distance": 21.4,
+}
+
+
+EXAMPLE_DECISION: dict[str, Any] = {
+    "decision": 812,
+    "action": "promote",
+    "cluster": 3,
+    "created": [],
+    "time": "2026-11-26T14:20:27.123Z",
+    "who": "k3x9p2qa",
+    "why": "seen on line 3",
+    "label": "7",
+    "into": None,
+    "parts": [],
+    "until_rate": None,
+    "until": None,
+    "undoes": None,
+    "undone_by": None,
 }
 
 
@@ -249,6 +267,8 @@ class SplitPreviewOut(BaseModel):
 class DecisionOut(BaseModel):
     """What somebody decided."""
 
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_DECISION})
+
     decision: int = Field(description="Its number: its place in the stream. It counts from there on.")
     action: Literal["name", "promote", "link", "merge", "split", "dismiss", "undo"]
     cluster: int = Field(description="The cluster that it is about.")
@@ -274,6 +294,33 @@ class DecisionsOut(BaseModel):
     stale: bool = Field(description="True while the store is away: newer decisions may be in flight.")
     decisions: list[DecisionOut]
     next: int | None = Field(description="Give it as `after` for the next page; null on the last.")
+
+
+class EventOut(BaseModel):
+    """Something happened to a cluster."""
+
+    id: str = Field(description="Of the event: the same however often it is told.")
+    event: str = Field(description="What happened; docs/protocol.md lists the kinds.")
+    seq: int = Field(description="Place in the stream at which it happened.")
+    t: float = Field(description="When, seconds since 1970 (UTC).")
+    cluster: ClusterOut = Field(description="As it was right after.")
+    other_id: int | None = Field(description="The cluster that took it in, or that it split from.")
+    decision: int | None = Field(
+        None, description="The decision that did it; null where the stream itself did."
+    )
+    label: str | None = Field(
+        None,
+        description="The class that it is part of from now on (promoted, linked, relabelled), or was (undone).",
+    )
+
+
+class EventsOut(BaseModel):
+    """A page of the outbox."""
+
+    events: list[EventOut] = Field(description="Oldest first.")
+    last: str = Field(description="Give it as `after` for what comes next; now or later.")
+    gap: bool = Field(description="Whether some that came after `after` have left.")
+    total: int = Field(description="How many there have been in all.")
 
 
 class DeadLetterOut(BaseModel):

@@ -10,13 +10,15 @@ uvicorn's protocol leaves five things without one, each of which a rude client c
     closing  a close frame waits until the client reads, for ever ──► it joins what is buffered, and after
              `close_timeout` the connection is aborted
     waiting  a client whose frames wait for the engine is not read, so its pong is not seen, and it was taken for dead
-             ──► while we do not read, a missing pong says nothing
+             ──► while we do not read, a missing pong says nothing, and who wants to know whether it is there asks the
+             socket
 
 Beside that, closes that uvicorn makes itself say why: 1012 when the process stops, 1013 when no pong comes, 1007 for
 text that is no UTF-8.
 """
 
 import asyncio
+import select
 from http import HTTPStatus
 from typing import Any
 
@@ -34,6 +36,19 @@ _NO_PONG = "no answer to a ping; connect again"
 _NOT_UTF8 = "a text frame is not UTF-8"
 
 
+_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+"""Linux tells of an end that lies behind bytes which nobody has read; elsewhere only that all is over."""
+
+
+def has_hung_up(fileno: int) -> bool:
+    """Whether the other side of a socket has closed it, or at least its way to us."""
+    if fileno < 0:
+        return True
+    looking = select.poll()
+    looking.register(fileno, _HUNG_UP)  # errors and hang-ups are told in any case
+    return bool(looking.poll(0))
+
+
 class BoundedWebSocket(WebSocketsSansIOProtocol):
     """A WebSocket connection that holds no more than a piece of what comes, and a buffer of what goes."""
 
@@ -48,7 +63,14 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[GONE] = self.transport.is_closing
+            extensions[GONE] = self._is_gone
+
+    def _is_gone(self) -> bool:
+        """Whether the client has closed the connection; also while we do not read, and so do not meet its end."""
+        if self.transport.is_closing():
+            return True
+        raw = self.transport.get_extra_info("socket")
+        return raw is not None and has_hung_up(raw.fileno())
 
     # Coming in
 

@@ -312,8 +312,8 @@ async def _leave_up(service: "_Service", screen: Console, folder: Path) -> None:
         Text.assemble(
             ("\nThe service is still running at ", "bold green"),
             (service.url, "bold green"),
-            f"\n  {service.url}/docs       try it in the browser"
-            f"\n  {service.url}/clusters   what it has discovered"
+            f"\n  {service.url}/           see what it has discovered, and say what it is"
+            f"\n  {service.url}/docs       the API, to try"
             f"\nCtrl-C stops it. Start it again, as it was, with\n  {again}",
         ),
         soft_wrap=True,

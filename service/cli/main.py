@@ -10,16 +10,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import pydantic
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli import classify, clusters, dlq, keys, state, watch
+from service.cli import backtest, classify, clusters, dlq, export, keys, state, upgrade, watch, webhooks
+from service.cli.mending import mendable, say
 from service.cli.progress import stages
-from service.errors import FirstseenError
 from service.settings import Settings
-from service.state.errors import StoreError
 
 app = typer.Typer(
     name="firstseen",
@@ -32,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, clusters, dlq, keys, state):
+for part in (classify, watch, clusters, dlq, keys, webhooks, state, export, upgrade, backtest):
     app.add_typer(part.app)
 screen = Console(stderr=True)
 
@@ -46,47 +44,14 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # typer has turned Ctrl-C into this, and said nothing
-            _say("stopped by Ctrl-C.")
+            say("stopped by Ctrl-C.")
         raise
     except Exception as error:
-        message = _mendable(error)
+        message = mendable(error)
         if message is None:
             raise
-        _say(message)
+        say(message)
         raise SystemExit(1) from None
-
-
-def _mendable(error: Exception) -> str | None:
-    """What to tell a person who can mend this error; None for a bug, whose traceback we want.
-
-    The classes are imported here, when something went wrong: some take seconds.
-    """
-    from model.config import ConfigError
-    from model.datasets import DataError
-    from model.manifest import BundleError
-    from model.train import TrainingError
-    from service.pipeline.recovery import ReplayMismatch
-
-    if isinstance(error, pydantic.ValidationError):
-        first = error.errors()[0]
-        return f"{error.title} {'.'.join(map(str, first['loc']))}: {first['msg']}."
-    mendable = (
-        FirstseenError,
-        StoreError,
-        BundleError,
-        ConfigError,
-        DataError,
-        TrainingError,
-        ReplayMismatch,
-    )
-    return str(error) if isinstance(error, mendable) else None
-
-
-def _say(message: str) -> None:
-    """One line, as text: what looks like markup may be part of a path, and what drives a terminal of a label."""
-    from model.manifest import escaped
-
-    screen.print(Text.assemble(("firstseen:", "bold red"), " ", escaped(message)), soft_wrap=True)
 
 
 def _settings(**options: Any) -> Settings:  # noqa: ANN401 - typed by the settings
@@ -110,8 +75,12 @@ def train(
         typer.Argument(
             help="digits, mnist, fashion-mnist, cifar10, clinc150, 20newsgroups, stackoverflow, nsl-kdd; a folder of "
             "images, a sub-folder a class, or of four IDX files; a csv, tsv, jsonl or parquet table, with --label, and "
-            "--text where it is of texts; or an npz file with arrays x and y."
+            "--text where it is of texts; an npz file with arrays x and y; or what firstseen export wrote."
         ),
+    ] = None,
+    beside: Annotated[
+        str | None,
+        typer.Option("--with", help="For an export: a data set to put beside it, e.g. the first one."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help=r"Folder to write the bundle to \[default: bundles/DATASET].")

@@ -12,8 +12,6 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,19 +20,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from service.cli.opening import client_of, connected, read, reader_of, settings_of
 from service.cli.progress import stages
-from service.errors import InvalidSetting
-from service.settings import PREFIX, Settings
-from service.state.errors import DataFolderInUse, StoreError
+from service.state.errors import StoreError
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
     from model.bundle import Bundle
     from service.state.inspecting import Inspected
-    from service.state.reading import StreamReader
     from service.state.verifying import Verified
-    from service.state.wire import Wire
 
 app = typer.Typer(
     name="state",
@@ -83,17 +76,17 @@ def verify(
     """
     from service.state.verifying import verify as verify_stream
 
-    settings = _settings(data_dir, redis_url, stream)
+    settings = settings_of(data_dir, redis_url, stream)
 
     async def run(found: "Bundle") -> "Verified":
         async with (
-            _connected(settings) as wire,
-            _reader(wire, settings.stream, found, takes_anything=True) as reader,
+            connected(settings) as wire,
+            reader_of(wire, settings.stream, found, takes_anything=True) as reader,
         ):
             with stages(screen) as progress:
                 return await verify_stream(reader, found.known, found.manifest.labels, progress)
 
-    verified = asyncio.run(run(_read(bundle)))
+    verified = asyncio.run(run(read(bundle)))
     _tell(verified, as_json=as_json)
     raise typer.Exit(0 if verified.is_sound else 1)
 
@@ -118,16 +111,16 @@ def export(
     from service.cli.writable import check_writable, written_at_once
     from service.state.exporting import export_stream
 
-    settings = _settings(data_dir, redis_url, stream)
+    settings = settings_of(data_dir, redis_url, stream)
     check_writable(out, "--out")
 
     async def run(found: "Bundle") -> dict[str, Any]:
-        async with _connected(settings) as wire, _reader(wire, settings.stream, found) as reader:
+        async with connected(settings) as wire, reader_of(wire, settings.stream, found) as reader:
             with stages(screen) as progress, written_at_once(out, replace=force) as file:
                 done = await export_stream(reader, file, out.absolute().parent, progress)
                 return {**fields_of(done), "file": str(out), "bytes": file.tell()}
 
-    told = asyncio.run(run(_read(bundle)))
+    told = asyncio.run(run(read(bundle)))
     _say(
         told,
         f"{out}: stream {told['stream']} up to seq {told['seq']}, {told['ids']} ids, {told['bytes']} bytes",
@@ -161,7 +154,7 @@ def import_(
     from service.state.verifying import verify as verify_stream
     from service.state.wire import Wire
 
-    settings = _settings(data_dir, redis_url, stream)
+    settings = settings_of(data_dir, redis_url, stream)
     if not (file.is_file() and os.access(file, os.R_OK)):
         raise StoreError(f"There is no file {file} to read; give one that `firstseen state export` wrote.")
 
@@ -169,7 +162,7 @@ def import_(
         bundle_id, token = found.manifest.bundle_id, secrets.token_hex(8)
         owner = f"import-{socket.gethostname()}-{os.getpid()}-{token}"
         name = stream or archive.start.stream
-        async with _client(settings, makes_folder=True) as client:
+        async with client_of(settings, makes_folder=True) as client:
             store = StreamStore(
                 client,
                 stream=name,
@@ -195,7 +188,7 @@ def import_(
             return fields_of(done), verified
 
     with file.open("rb") as reading:
-        told, verified = asyncio.run(run(_read(bundle), inspect(reading)))
+        told, verified = asyncio.run(run(read(bundle), inspect(reading)))
     if as_json:
         typer.echo(json.dumps({**told, "verified": _as_json(verified)}, indent=2))
     else:
@@ -227,11 +220,11 @@ def snapshot(
     from service.state.store import StreamStore
     from service.state.wire import Wire
 
-    settings = _settings(data_dir, redis_url, stream)
+    settings = settings_of(data_dir, redis_url, stream)
     started = time.monotonic()
 
     async def run(found: "Bundle") -> dict[str, Any]:
-        async with _client(settings) as client, _reader(Wire(client), settings.stream, found) as reader:
+        async with client_of(settings) as client, reader_of(Wire(client), settings.stream, found) as reader:
             try:
                 head = parse_head((await reader.cut()).head)
             except ValueError as error:
@@ -258,7 +251,7 @@ def snapshot(
                 )
             return fields_of(done)
 
-    told = asyncio.run(run(_read(bundle)))
+    told = asyncio.run(run(read(bundle)))
     told["seconds"] = round(time.monotonic() - started, 2)
     _say(
         told,
@@ -269,102 +262,6 @@ def snapshot(
 
 
 # What the commands have in common
-
-
-def _settings(data_dir: Path | None, redis_url: str | None, stream: str | None) -> Settings:
-    """As the service reads them; a data folder that is asked for wins over a Redis in the environment."""
-    if data_dir is not None and redis_url is not None:
-        raise InvalidSetting("Give --data-dir or --redis-url, not both: the state is in one of them.")
-    environ = dict(os.environ)
-    if data_dir is not None:
-        environ.pop(f"{PREFIX}REDIS_URL", None)
-    return Settings.read(environ, data_dir=data_dir, redis_url=redis_url, stream=stream)
-
-
-def _read(bundle: Path) -> "Bundle":
-    from model.bundle import read_bundle
-
-    return read_bundle(bundle)
-
-
-@asynccontextmanager
-async def _client(settings: Settings, *, makes_folder: bool = False) -> "AsyncIterator[Redis]":
-    """A client of the store: of the Redis, or of the embedded server, started on its folder for as long as needed."""
-    from service.state.embedded import EmbeddedServer, socket_of
-    from service.state.wire import connect
-
-    async with AsyncExitStack() as stack:
-        url = settings.redis_url or ""
-        if not url:
-            folder = settings.data_dir
-            if not makes_folder and not (folder / "redis").is_dir():
-                raise StoreError(
-                    f"There is no state in {folder}. Give the --data-dir that the service has, or its --redis-url."
-                )
-            try:
-                url = (await stack.enter_async_context(EmbeddedServer(folder))).url
-            except DataFolderInUse as used:
-                where = socket_of(folder)
-                through = (
-                    f", or reach it while it runs: --redis-url unix://{where.absolute()}" if where else ""
-                )
-                raise DataFolderInUse(
-                    f"{folder} is in use by process {used.pid or 'unknown'}, which may be a service: stop it{through} "
-                    "(verify and export only read).",
-                    pid=used.pid,
-                ) from None
-            except OSError as error:
-                raise StoreError(
-                    f"The data folder {folder} cannot be used ({error}); give another --data-dir."
-                ) from error
-        client = connect(url)
-        stack.push_async_callback(client.aclose)
-        yield client
-
-
-@asynccontextmanager
-async def _connected(settings: Settings) -> "AsyncIterator[Wire]":
-    from service.state.wire import Wire
-
-    async with _client(settings) as client:
-        yield Wire(client)
-
-
-@asynccontextmanager
-async def _reader(
-    wire: "Wire", stream: str, bundle: "Bundle", *, takes_anything: bool = False
-) -> "AsyncIterator[StreamReader]":
-    """A reader of a stream that is there; `takes_anything`: also of keys that cannot be a stream's."""
-    from service.state.keys import Keys
-    from service.state.reading import StreamReader, streams
-
-    reader = StreamReader(wire, keys := Keys(stream, bundle.manifest.bundle_id))
-    if wrong := await reader.of_wrong_type():
-        if takes_anything:
-            yield reader
-            return
-        raise StoreError(
-            f"{wrong[0][0]} is a {wrong[0][1]}, which firstseen never writes: this is no stream of its."
-        )
-    stored = (await reader.cut()).bundle
-    names = [] if stored is not None else await reader.names()
-    if names and all(keys.is_staged(name) or name == keys.lease for name in names):
-        raise StoreError(
-            f"There is no stream {stream} here: an import into it has not ended. Wait for it, or import again."
-        )
-    if stored is None and not names:
-        found = await streams(wire)
-        listed = ", ".join(f"{name} (of bundle {owner})" for name, owner in found.items())
-        raise StoreError(
-            f"There is no stream {stream} here. "
-            + (f"There is: {listed}; choose with --stream." if found else "There is none at all.")
-        )
-    if stored is not None and stored != bundle.manifest.bundle_id.encode():
-        raise StoreError(
-            f"Stream {stream} is of bundle {stored.decode('utf-8', 'backslashreplace')}, and this is bundle "
-            f"{bundle.manifest.bundle_id}: give the bundle that it was served with, or another --stream."
-        )
-    yield reader
 
 
 def fields_of(record: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle import KnownArrays
-from service.clustering import clusterer, curation, facts, joining, kinship, splitting
+from service.clustering import chronicle, clusterer, curation, facts, joining, kinship, splitting
 from service.clustering.audit import Audit
 from service.clustering.cluster_space import ClusterSpace
 from service.clustering.cluster_view import items_of, view_of
@@ -84,15 +84,13 @@ class Engine:
         self.usual = usual_of(
             self.space.project(known.calibration_embeddings), known.calibration_labels, self.prototypes
         )
-        self.seq = 0
+        self.seq = self._idle_check_at = 0
         self.known_counts: Int64s = np.zeros(len(labels), dtype=np.int64)
         self.verdict_counts = dict.fromkeys(VerdictKind, 0)
         self.cores = Cores.of(len(labels))
         self.lives: Lives = {}
-        self.next_cluster_id = 1
-        self.candidates_tested = 0
-        self.audit = Audit()
-        self._idle_check_at = 0
+        self.chronicle, self.audit = chronicle.Chronicle(), Audit()
+        self.next_cluster_id, self.candidates_tested = 1, 0
         self.clusterer = clusterer.made(self.space.dim, params)
         self._learnt: Int64s = np.zeros((4, 1), dtype=np.int64)
         self._use(params)
@@ -280,7 +278,7 @@ class Engine:
                     named[at] = label
                 self._moved_on(1, t[at], events)
                 at += 1
-        tally(batch, said, self.verdict_counts, self.known_counts, named)
+        tally(batch, said, self.verdict_counts, self.known_counts, self.chronicle, named)
         if self.gates.has_stream:
             self.stream.observe(batch.features, batch.core, births)
         return said, named, events
@@ -481,7 +479,8 @@ class Engine:
 
     def event(self, kind: EventKind, life: Life, t: float, other: int | None = None) -> ClusterEvent:
         """Something happened to a cluster, as it is now."""
-        return ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
+        event = ClusterEvent(kind=kind, seq=self.seq, t=t, cluster=self._view(life), other_id=other)
+        return self.chronicle.told(event)
 
     # Views
 

@@ -56,7 +56,7 @@ MOST_MEMBERS = 128
 FEWEST_MEMBERS = 4
 """Members without which there is no spread to speak of."""
 
-STRETCH = 1.8
+STRETCH = 1.4
 """How much further than its cluster a class reaches."""
 
 SHRINKAGE = 0.1

@@ -1,9 +1,10 @@
 """The engine's state as one versioned blob (see blob.py), and back, exact to the bit.
 
-The arrays are the clusterer's, the stream gate's (stream_gate/stored.py) and `known_counts`; the ledger holds the
-counters, the parameters and the cluster lives. A blob of another bundle is refused, too: coordinates mean nothing in
-another space. And one that contradicts itself is refused before anything is made of it, for the checksum tells damage
-alone (state_check.py for the clusterer's arrays; here what the ledger says of them, and of itself).
+The arrays are the clusterer's, the stream gate's (stream_gate/stored.py), the chronicle's and `known_counts`; the
+ledger holds the counters, the parameters and the cluster lives. A blob of another bundle is refused, too: coordinates
+mean nothing in another space. And one that contradicts itself is refused before anything is made of it, for the
+checksum tells damage alone (state_check.py for the clusterer's arrays; here what the ledger says of them, and of
+itself).
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from model.bundle import KnownArrays
 from service.clustering.arrivals import MOST_SPANS, SPAN
 from service.clustering.audit import MOST_DECISIONS, MOST_UNDOABLE, Found
 from service.clustering.blob import SnapshotUnreadable, pack, unpack
+from service.clustering.chronicle import Mark
 from service.clustering.emergence import MOST_STARTS
 from service.clustering.engine import Engine
 from service.clustering.kinship import Life
@@ -36,7 +38,7 @@ from service.records import NO_CLUSTER, ClusterState, VerdictKind
 __all__ = ["SnapshotUnreadable", "digest", "dump", "load"]
 
 MAGIC = b"FSST"
-VERSION = 7
+VERSION = 8
 
 _HUGE = 2**62
 """No counter or cluster id comes near it."""
@@ -47,6 +49,7 @@ _FURTHEST = 1e100
 _PREFIX = "clusterer."
 _STREAM_PREFIX = "stream."
 _PROMOTED_PREFIX = "promoted."
+_CHRONICLE_PREFIX = "chronicle."
 
 
 class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,6 +64,7 @@ class _Ledger(msgspec.Struct, forbid_unknown_fields=True):
     squeeze: float
     cores: Cores
     lives: list[Life]
+    marks: list[Mark]
     promoted_labels: tuple[str, ...]
     decided: list[Decided]
     found: dict[int, Found]
@@ -80,6 +84,7 @@ def dump(engine: Engine) -> bytes:
         squeeze=engine.gates.squeeze,
         cores=engine.cores,
         lives=list(engine.lives.values()),
+        marks=engine.chronicle.marks,
         promoted_labels=engine.labels[engine.bundle_classes :],
         decided=list(engine.audit.decided.values()),
         found=engine.audit.found,
@@ -87,6 +92,7 @@ def dump(engine: Engine) -> bytes:
     arrays = {
         **{f"{_PREFIX}{name}": array for name, array in engine.clusterer.state().items()},
         **{f"{_STREAM_PREFIX}{name}": array for name, array in engine.stream.state().items()},
+        **{f"{_CHRONICLE_PREFIX}{name}": array for name, array in engine.chronicle.state().items()},
         **{f"{_PROMOTED_PREFIX}{name}": array for name, array in engine.gates.promoted.state().items()},
         "known_counts": engine.known_counts,
     }
@@ -119,9 +125,11 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     _check_ledger(ledger)
     demand("known_counts" in arrays, "no counts of the known classes")
     counts = arrays["known_counts"]
-    stored, stream, promoted = (_of(prefix, arrays) for prefix in (_PREFIX, _STREAM_PREFIX, _PROMOTED_PREFIX))
+    stored, stream, promoted, history = (
+        _of(prefix, arrays) for prefix in (_PREFIX, _STREAM_PREFIX, _PROMOTED_PREFIX, _CHRONICLE_PREFIX)
+    )
     demand(
-        len(stored) + len(stream) + len(promoted) + 1 == len(arrays),
+        len(stored) + len(stream) + len(promoted) + len(history) + 1 == len(arrays),
         f"the names of the arrays: {', '.join(sorted(arrays))}",
     )
     _check_known_counts(counts, ledger)
@@ -129,6 +137,7 @@ def load(blob: bytes, known: KnownArrays, labels: tuple[str, ...]) -> Engine:
     engine._space_digest = space  # noqa: SLF001 - the snapshot is the engine's other half
     engine.restore_clusterer(stored)
     engine.restore_stream(stream)
+    engine.chronicle.restore(history, ledger.marks, seq=ledger.seq)
     engine.labels = (*labels, *ledger.promoted_labels)
     engine.gates.promoted.restore(promoted, len(engine.labels))
     engine.audit.restore(ledger.decided, ledger.found)

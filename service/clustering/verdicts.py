@@ -5,6 +5,7 @@ from itertools import count, repeat
 
 import numpy as np
 
+from service.clustering.chronicle import Chronicle
 from service.clustering.gates import Said
 from service.records import Int64s, Observed, Verdict, VerdictKind
 
@@ -54,6 +55,7 @@ def tally(
     said: Sequence[Said],
     kinds: dict[VerdictKind, int],
     known_counts: Int64s,
+    chronicle: Chronicle,
     named: Named = _NONE,
 ) -> None:
     """Count a batch.
@@ -63,11 +65,13 @@ def tally(
         said: What was said of each.
         kinds: Items of each kind; counted on.
         known_counts: int64 (K,) items given each known class; counted on.
+        chronicle: The history of the stream; counted on.
         named: Known classes of items, where that is not the nearest.
     """
     found = [kind for kind, _, _ in said]
     for kind in VerdictKind:
         kinds[kind] += found.count(kind)
+    chronicle.count(batch.first_seq, batch.t, found)
     is_known = np.array([kind is VerdictKind.KNOWN for kind in found], dtype=np.bool_)
     nearest = batch.nearest
     if named:

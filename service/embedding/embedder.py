@@ -1,9 +1,11 @@
 """The runtime that was chosen, as the pipeline calls it.
 
-Calls block for milliseconds and are made from one worker thread, never from the event loop.
+Calls block for milliseconds and are made from worker threads, one at a time, never from the event loop: a backend's
+buffers are not made for two callers.
 """
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 
 from model.bundle import Bundle
 from model.inputs import Payload
@@ -42,10 +44,12 @@ class Embedder:
         self.dim = choice.backend.dim
         self.runtime = choice.backend.name
         self._trials = choice.trials
+        self._one_at_a_time = Lock()
 
     def embed(self, items: Sequence[Payload]) -> Float32s:
         """Embed B payloads -> float32 (B, D)."""
-        return self._backend.embed(items)
+        with self._one_at_a_time:
+            return self._backend.embed(items)
 
     def shown(self) -> dict[str, object]:
         """What serves, and how it came to that, for /info."""

@@ -226,6 +226,7 @@ def _load(config: BacktestConfig, bundle: Bundle) -> LabelledData:
         categories=columns.categories or (),
         drop=columns.drop or (),
         image_size=trained.image_size if is_same or is_folder(path) else None,
+        beside=trained.beside if is_same else None,
     )
     wanted = bundle.manifest.input
     if data.input.kind != wanted.kind:

@@ -1,7 +1,7 @@
 """What a bundle says of the data that it was trained on, looked at once.
 
 A manifest's `config` may be any JSON: it is the trainer's, and another version of it has other fields. A replay goes by
-nine of them, so these are held to what they must be before anything is done with them. Fields that are missing are
+ten of them, so these are held to what they must be before anything is done with them. Fields that are missing are
 None or empty; those that no replay needs are not looked at.
 """
 
@@ -26,6 +26,7 @@ class TrainedOn:
 
     Attributes:
         dataset: A data set as the trainer's loader takes it.
+        beside: Another one that was put beside it.
         label, text: Columns that hold classes and texts.
         categories, drop: Columns of a table to take as categories, and to leave out.
         image_size: Side that images of a folder were brought to.
@@ -35,6 +36,7 @@ class TrainedOn:
     """
 
     dataset: _Place | None = None
+    beside: _Place | None = None
     label: _Name | None = None
     text: _Name | None = None
     categories: tuple[_Name, ...] | None = None

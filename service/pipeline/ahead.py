@@ -1,12 +1,14 @@
-"""Embedding ahead: while the store is asked or written, the items that come next are embedded.
+"""Embedding ahead: while a batch is looked up, stepped or written, the items that come next are embedded beside it.
 
-    look up n ─┐                        ┌─ commit n ─┐
-               ├─► (embed) ─► step n ───┤            ├─► look up n+1 ─► step n+1 ─► ...
-    embed n  ──┘                        └─ embed n+1 ┘
+    engine   step n ───────────────┐              ┌─► step n+1 ──────────┐
+    store                          └─► commit n ──┤                      └─► commit n+1
+    net      embed n+1 ──────────────────────────►┴─► embed n+2 ...
 
 An embedding depends on its item alone, so it may be made before anybody knows whether the item is new or the batch
-before it becomes durable; steps keep their order, and nothing about batches changes. The two waits for the store, which
-leave the processor idle, then cost nothing where there is as much to embed.
+before it becomes durable; steps keep their order, and nothing about batches changes. The net has a thread of its own
+for that (`service.streams.workers`), since it computes without the interpreter's lock: on two cores embedding costs
+next to nothing where a step and its commit take as long. A batch that nobody embedded ahead is embedded where it is
+stepped.
 
 What is embedded ahead is kept for the next batch and for no other: at most one batch of embeddings. Should it fail,
 nothing is kept and nobody is told: the item fails again when its batch is embedded in the ordinary way, and is then
@@ -32,56 +34,60 @@ from service.records import Float32s, Item
 
 log = structlog.get_logger("firstseen.pipeline")
 
-_Made = tuple[Sequence[Item], Float32s]
+Made = tuple[Sequence[Item], Float32s]
 """N items, and their embeddings, float32 (N, D). While an item is held its id() is its own."""
 
-_NOTHING: _Made = ((), np.empty((0, 0), dtype=np.float32))
+NOTHING: Made = ((), np.empty((0, 0), dtype=np.float32))
 
 
 class Ahead:
     """Embeddings made before their batch is stepped.
 
-    `begin` is called in the event loop; the rest runs in the engine's thread, which does one thing after another, so
-    what was begun is there when it is asked for.
+    `begin` and `taken` are called in the event loop, `embed` in the engine's thread.
 
     Args:
-        embedder: The bundle's net.
-        in_worker: Runs a call in the engine's thread.
+        embedder: The bundle's net; it has one caller at a time.
+        in_net: Runs a call in the thread of what is embedded ahead.
         timed: Measures one embedding.
     """
 
     def __init__(
-        self, embedder: Embeds, in_worker: InWorker, timed: Callable[[], AbstractContextManager[object]]
+        self, embedder: Embeds, in_net: InWorker, timed: Callable[[], AbstractContextManager[object]]
     ) -> None:
         self._embedder = embedder
-        self._in_worker = in_worker
+        self._in_net = in_net
         self._timed = timed
-        self._made: _Made = _NOTHING
         self._begun: Sequence[Item] = ()
-        self._under_way: asyncio.Future[None] | None = None
+        self._under_way: asyncio.Future[Made] | None = None
 
     def begin(self, items: Sequence[Item]) -> None:
-        """Embed these in the engine's thread, beside what follows; not if that is under way, or was begun before."""
+        """Embed these beside what follows; not if that is under way, or was begun before."""
         if not items or (self._under_way is not None and not self._under_way.done()):
             return
         if _starts_with(self._begun, items):  # to wake a thread for nothing costs more than to look
             return
+        before = self._under_way
+        made = NOTHING if before is None or before.cancelled() else before.result()
         self._begun = items
-        self._under_way = self._in_worker(lambda: self._make(items))
+        self._under_way = self._in_net(lambda: self._make(items, made))
 
-    def embed(self, items: Sequence[Item]) -> Float32s:
-        """Embed the B items of a batch -> float32 (B, D); of what was made ahead nothing is kept after that."""
-        made, self._made, self._begun = self._made, _NOTHING, ()
+    async def taken(self) -> Made:
+        """What was made ahead, once it is; it is for the next batch, and nothing of it is kept here after that."""
+        under_way, self._under_way, self._begun = self._under_way, None, ()
+        return NOTHING if under_way is None else await under_way
+
+    def embed(self, items: Sequence[Item], made: Made = NOTHING) -> Float32s:
+        """Embed the B items of a batch -> float32 (B, D), those alone that are not among what was made."""
         return self._completed(items, made)
 
-    def _make(self, items: Sequence[Item]) -> None:
+    def _make(self, items: Sequence[Item], made: Made) -> Made:
         try:
-            self._made = (items, self._completed(items, self._made))
+            return items, self._completed(items, made)
         except Exception as error:  # noqa: BLE001 - it is met again when the batch is embedded, and dealt with there
-            self._made = _NOTHING
             log.info("not_ahead", items=len(items), reason=type(error).__name__)
+            return NOTHING
 
-    def _completed(self, items: Sequence[Item], made: _Made) -> Float32s:
+    def _completed(self, items: Sequence[Item], made: Made) -> Float32s:
         """Embed B items -> float32 (B, D), those alone that were not made before."""
         before, z = made
         if _starts_with(before, items):

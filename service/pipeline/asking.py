@@ -12,8 +12,9 @@ from typing import TypeVar
 
 import structlog
 
+from service.errors import NotReady, StoreAway
 from service.pipeline.readiness import Readiness
-from service.state.errors import EmbeddedServerFailed, StoreMisconfigured, StoreUnavailable
+from service.state.errors import EmbeddedServerFailed, Fenced, StoreMisconfigured, StoreUnavailable
 from service.state.store import StreamStore
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -22,6 +23,21 @@ T = TypeVar("T")
 
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Pauses before the store is asked again; the last one for good."""
+
+
+async def now_or_never(asked: Awaitable[T]) -> T:
+    """What people ask for: an answer now, or an error.
+
+    Raises:
+        StoreAway: The store does not answer.
+        NotReady: The stream is not ours.
+    """
+    try:
+        return await asked
+    except StoreUnavailable as away:
+        raise StoreAway(f"{away}.") from None
+    except Fenced:
+        raise NotReady("The stream is not owned by this process; ask the one that owns it.") from None
 
 
 class Asking:

@@ -142,6 +142,8 @@ class Dropped(StrEnum):
     TIMEOUT = "timeout"
     DEADLINE = "deadline"
     CLIENT_GONE = "client_gone"
+    FAILED = "failed"
+    """Their job has, with items of an earlier batch."""
 
 
 class Queue:
@@ -305,8 +307,10 @@ def _why_dropped(job: Job, now: float) -> Dropped | None:
     """Why nobody waits for this job any more, None while somebody does; who still waits for its answer gets one."""
     if job.is_awaited(now):
         return None
-    if job.done.done():
+    if job.done.cancelled():
         return Dropped.DEADLINE if job.is_late(now) else Dropped.TIMEOUT
+    if job.done.done():
+        return Dropped.DEADLINE if isinstance(job.done.exception(), DeadlineMissed) else Dropped.FAILED
     if job.is_late(now):
         job.miss_deadline()
         return Dropped.DEADLINE

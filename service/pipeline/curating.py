@@ -22,6 +22,7 @@ from service.errors import ClientError, InternalError, NotReady
 from service.pipeline.asking import Asking
 from service.pipeline.batching import Job
 from service.pipeline.memory import Memory
+from service.pipeline.payloads import Payloads
 from service.state.errors import StoreError
 from service.state.events import pack_events
 from service.state.packing import pack_curate
@@ -39,13 +40,17 @@ class Curating:
         store: The stream's state.
         asking: To ask the store until it answers.
         metrics: What is counted.
+        payloads: Of clusters' members.
     """
 
-    def __init__(self, memory: Memory, store: StreamStore, asking: Asking, metrics: StreamMetrics) -> None:
+    def __init__(
+        self, memory: Memory, store: StreamStore, asking: Asking, metrics: StreamMetrics, payloads: Payloads
+    ) -> None:
         self._memory = memory
         self._store = store
         self._ask = asking.until_answered
         self._metrics = metrics
+        self._payloads = payloads
 
     async def settle(self, job: Job) -> bool:
         """Answer a job that is a decision, or fail it.
@@ -120,6 +125,7 @@ class Curating:
             payload=pack_curate(prepared),
             verdicts=(),
             events=pack_events(result.events),
+            forget=self._payloads.changed(engine).forget,
         )
         await self._ask(lambda: self._store.append(record))
         return result

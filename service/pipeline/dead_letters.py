@@ -5,23 +5,20 @@ once, when it takes the stream over, and keeps them. There are a thousand at mos
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from service.errors import ItemQuarantined, NotReady, PayloadNotKept, StoreAway, UnknownDeadLetter
+from service.errors import ItemQuarantined, PayloadNotKept, UnknownDeadLetter
 from service.ingest.intake import Refused
-from service.pipeline.asking import Asking
+from service.pipeline.asking import Asking, now_or_never
 from service.records import AUTO_ID_PREFIX, Item
 from service.state.dead_letters import MOST, DeadLetter, size_of
-from service.state.errors import DeadLettersFull, Fenced, StoreUnavailable
+from service.state.errors import DeadLettersFull
 from service.state.store import StreamStore
 from service.telemetry.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.quarantine")
-
-T = TypeVar("T")
 
 _AGAIN = (
     "crashed the engine and was not counted. Do not send it again: under the same id it is refused until a person has "
@@ -142,11 +139,11 @@ class DeadLetters:
             StoreAway: The store does not answer.
         """
         async with self._reading:
-            ids = await _now_or_never(self._box.ids())
+            ids = await now_or_never(self._box.ids())
             following = [id for id in ids if id.encode("utf-8", "surrogatepass") > after.encode()]
             shown = following[:limit]
             more = shown[-1] if len(following) > limit else None
-            return await _now_or_never(self._box.get(shown)), more
+            return await now_or_never(self._box.get(shown)), more
 
     async def item(self, id: str) -> Item:
         """An item in quarantine, to be tried again.
@@ -156,7 +153,7 @@ class DeadLetters:
             PayloadNotKept: It was too large.
             StoreAway: The store does not answer.
         """
-        for letter in await _now_or_never(self._box.get([id])):
+        for letter in await now_or_never(self._box.get([id])):
             if letter.x is None:
                 raise PayloadNotKept(
                     f"Of item {id!r} only the size was kept ({letter.size} bytes): drop it, and send it again."
@@ -173,8 +170,8 @@ class DeadLetters:
             StoreAway: The store does not answer.
         """
         async with self._writing:
-            ids = await _now_or_never(self._box.ids()) if id is None else [id]
-            dropped = await _now_or_never(self._box.drop(ids))
+            ids = await now_or_never(self._box.ids()) if id is None else [id]
+            dropped = await now_or_never(self._box.drop(ids))
             self._forget(ids)
         if id is not None and not dropped:
             raise _unknown(id)
@@ -189,12 +186,3 @@ class DeadLetters:
 
 def _unknown(id: str) -> UnknownDeadLetter:
     return UnknownDeadLetter(f"There is no item {id[:256]!r} in quarantine; GET /dlq lists those there are.")
-
-
-async def _now_or_never(asked: Awaitable[T]) -> T:
-    try:
-        return await asked
-    except StoreUnavailable as away:
-        raise StoreAway(f"{away}.") from None
-    except Fenced:
-        raise NotReady("The stream is not owned by this process; ask the one that owns it.") from None

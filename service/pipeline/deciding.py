@@ -4,8 +4,9 @@
                                                          ▲               │ crashed
                                                          └── smaller ◄───┘
 
-The embedding is begun before it is needed (`service.pipeline.ahead`): of this batch while it is looked up, of the
-next while this one is committed.
+Ids that are known to be new are not looked up (`service.state.new_ids`): then all of this is one call in the engine's
+thread and one of the store. Else the embedding is begun before it is needed (`service.pipeline.ahead`): of this batch
+while it is looked up, of the next while this one is stepped and committed.
 
 What is tried after a crash, and which item is convicted, `service.pipeline.quarantine` decides; here it is carried
 out. A crash while embedding leaves the engine as it was; one inside the step leaves it halfway, and the memory is
@@ -35,6 +36,8 @@ from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.examined import Examined
 from service.pipeline.examining import Embeds, Examiner
 from service.pipeline.memory import Memory
+from service.pipeline.payloads import Payloads
+from service.pipeline.plotting import Plotter
 from service.pipeline.quarantine import (
     PAUSE_S,
     PER_MINUTE,
@@ -83,7 +86,9 @@ class Decider:
         metrics: What is counted.
         now: The clock, seconds since 1970 (UTC).
         dead_letters: The quarantine.
+        payloads: Of clusters' members.
         waiting: The items of the next batch, as far as they are there.
+        plotter: The map.
     """
 
     def __init__(
@@ -97,7 +102,9 @@ class Decider:
         metrics: StreamMetrics,
         now: Callable[[], float],
         dead_letters: DeadLetters,
+        payloads: Payloads,
         waiting: Callable[[], list[Item]] = list,
+        plotter: Plotter,
     ) -> None:
         self._bundle = bundle
         self._embedder = embedder
@@ -107,8 +114,10 @@ class Decider:
         self._metrics = metrics
         self._now = now
         self._letters = dead_letters
-        self._ahead = Ahead(embedder, memory.in_worker, metrics.embed.time)
+        self._payloads = payloads
+        self._ahead = Ahead(embedder, memory.in_net, metrics.embed.time)
         self._waiting = waiting
+        self._plotter = plotter
         self._had_repeats = False
         self._examiner = Examiner(bundle=bundle, embedder=embedder, memory=memory, metrics=metrics, now=now)
         self._convictions = Convictions()
@@ -145,8 +154,11 @@ class Decider:
         Raises:
             EngineFails, TooManyQuarantined: Not now; what is durable by then is found again when it is resent.
         """
-        self._embed_ahead(items)
-        by_id = await self._known(items, retried)
+        ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
+        by_id: dict[str, Answer] = {}
+        if not self._store.new_ids.are_new(ids) or any(id in self._letters for id in ids):
+            self._embed_ahead(items)
+            by_id = await self._known(ids, {items[n].id for n in retried})
         if explained:
             by_id |= await self._explain_known(items, by_id)
         new: list[Item] = []
@@ -165,14 +177,17 @@ class Decider:
         self._metrics.repeats.inc(len(items) - len(new))
         return [next(auto) if item.id is None else by_id[item.id] for item in items]
 
-    async def _known(self, items: list[Item], retried: frozenset[int]) -> dict[str, Answer]:
-        """What has been answered before: a verdict, or quarantine. A verdict counts where there are both."""
-        ids = list(dict.fromkeys(item.id for item in items if item.id is not None))
+    async def _known(self, ids: list[str], tried: set[str | None]) -> dict[str, Answer]:
+        """What has been answered before: a verdict, or quarantine. A verdict counts where there are both.
+
+        Args:
+            ids: Each once.
+            tried: Those that are to be tried although they are in quarantine.
+        """
         with self._metrics.lookup.time():
             stored = await self._ask(lambda: self._store.lookup(ids))
         labels = self._memory.engine().labels
         known: dict[str, Answer] = {}
-        tried = {items[n].id for n in retried}
         for id, data in zip(ids, stored, strict=True):
             if data is not None:
                 known[id] = unpack_verdict(data, id=id, labels=labels)
@@ -221,8 +236,10 @@ class Decider:
         Raises:
             EngineCrashed: Nothing is durable.
         """
+        made = await self._ahead.taken()
         async with self._memory.at_rest:
             engine = self._memory.engine()
+            await self._payloads.follow(engine)
             ids = tuple(auto_id(engine.seq + n) if item.id is None else item.id for n, item in enumerate(new))
             t = np.full(len(new), self._now(), dtype=np.float64)
             self._metrics.batch_items.observe(len(new))
@@ -232,7 +249,7 @@ class Decider:
             def step() -> tuple[StepResult, Append]:
                 is_halfway = False
                 try:
-                    z = self._ahead.embed(new)
+                    z = self._ahead.embed(new, made)
                     with self._metrics.step.time():
                         if explained:
                             is_halfway = True
@@ -241,6 +258,7 @@ class Decider:
                             observed = engine.decide(z, ids, t)
                             is_halfway = True
                             result = engine.apply(observed)
+                    change = self._payloads.changed(engine, ids, new)
                     record = Append(
                         first_seq=observed.first_seq,
                         count=len(observed),
@@ -251,11 +269,15 @@ class Decider:
                             if item.id is not None
                         ],
                         events=pack_events(result.events),
+                        keep=change.keep,
+                        forget=change.forget,
                     )
                 except Exception as error:
                     raise EngineCrashed(is_halfway=is_halfway) from error
+                self._plotter.see(observed, z, result.verdicts, engine.labels)
                 return result, record
 
+            self._embed_ahead(self._waiting())
             result, record = await self._stepped(step)
             with self._memory.ahead():
                 await self._note([])  # it was stepped: what ends the process from here on is not its fault

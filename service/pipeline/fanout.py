@@ -5,7 +5,7 @@ more: its connection closes with 1013, and the watcher comes back and reads the 
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from service.events import ClusterEvent
@@ -40,10 +40,16 @@ class Subscription:
 
 
 class Fanout:
-    """All watchers of the stream."""
+    """All watchers of the stream.
 
-    def __init__(self, queue_size: int) -> None:
+    Args:
+        queue_size: Events that one may be behind.
+        wake: Told that there are new ones, by who reads them from the store.
+    """
+
+    def __init__(self, queue_size: int, wake: Callable[[], None] = lambda: None) -> None:
         self._size = queue_size
+        self._wake = wake
         self._subscriptions: set[Subscription] = set()
 
     def __len__(self) -> int:
@@ -51,6 +57,7 @@ class Fanout:
 
     def publish(self, events: Sequence[ClusterEvent]) -> None:
         """Hand events to every watcher, in order."""
+        self._wake()
         for subscription in self._subscriptions:
             for event in events:
                 subscription.push(event)

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class InWorker(Protocol):
-    """Runs a call in the thread of engine and net."""
+    """Runs a call in another thread."""
 
     def __call__(self, call: Callable[[], T], /) -> "asyncio.Future[T]":
         """Its result, or what it raised; calls are made in the order of asking, whether waited for or not."""
@@ -24,8 +24,9 @@ class Memory:
 
     Attributes:
         at_rest: Held while the engine is ahead of the store.
-        engine: The engine there is now; there is one.
+        engine: The engine there is now; raises NotReady where there is none.
         in_worker: Runs a call in the engine's thread.
+        in_net: Runs a call in the thread of what is embedded ahead.
         committed: Told of each step, once it is durable.
         forget: Drops the engine, which is of no use any more.
         rebuild: Reads it again from the store, for this reason.
@@ -34,6 +35,7 @@ class Memory:
     at_rest: asyncio.Lock
     engine: Callable[[], Engine]
     in_worker: InWorker
+    in_net: InWorker
     committed: Callable[[StepResult], None]
     forget: Callable[[], None]
     rebuild: Callable[[str], Awaitable[None]]

@@ -10,7 +10,7 @@ hand is sent again, unchanged, until it does: the store knows a batch it has. Wh
 or a step failed halfway, the memory is dropped and the state is read again from the store. What becomes of one batch
 is in deciding.py, and so is what happens to an item that crashes the engine.
 
-Engine and net run in a worker thread, which all streams of a process share (workers.py), so the event loop stays free;
+Engine and net run in threads that all streams of a process share (workers.py), so the event loop stays free;
 `_at_rest` guards the engine between it and readers.
 
 Snapshots are written beside the stream (saving.py), and the stream gate's fits are made beside it (tending.py). What
@@ -20,7 +20,7 @@ memory is dropped, or the service stops, is dropped with it.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -41,10 +41,14 @@ from service.pipeline.curating import Curating
 from service.pipeline.dead_letters import DeadLetters
 from service.pipeline.deciding import Decider
 from service.pipeline.examining import Embeds
+from service.pipeline.exhibits import Exhibits
 from service.pipeline.fanout import Fanout
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
 from service.pipeline.pausing import Pausing
+from service.pipeline.payload_limits import PayloadLimits
+from service.pipeline.payloads import Payloads
+from service.pipeline.plotting import Plotter
 from service.pipeline.readiness import Readiness
 from service.pipeline.restoring import Restoring
 from service.pipeline.saving import Saving
@@ -98,6 +102,9 @@ class Pipeline:
         prepare: Callable[[Callable[[str], None]], Awaitable[None]] | None = None,
         version: str = "?",
         workers: Workers | None = None,
+        plotter: Plotter | None = None,
+        payload_limits: PayloadLimits | None = None,
+        beside: Callable[[], Coroutine[None, None, None]] | None = None,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -112,20 +119,20 @@ class Pipeline:
             params: What the engine shall decide with from now on.
             lease_ms: The store's lease.
             snapshot_every_items: Items between snapshots.
-            holds_store_alone: A lock elsewhere proves that no other owner lives, so a lease that is left can
-                be taken at once.
+            holds_store_alone: A lock elsewhere proves that no other owner lives: a lease that is left can be taken.
             revive_store: Called when the store is away: restarts an embedded server that died.
             prepare: Called before the stream is taken, with a function to tell why that is not done yet.
             version: Of firstseen, for what is kept of items that crash the engine.
             workers: The threads that it shares with other streams; None gives it its own.
+            plotter: The map, if one is kept.
+            payload_limits: How much is kept of what items looked like; None: as is usual.
+            beside: What else runs while the stream is ours.
         """
-        self._store = store
-        self._queue = queue
-        self._fanout = fanout
-        self._metrics = metrics
+        self._store, self._metrics = store, metrics
+        self._queue, self._fanout = queue, fanout
         self._lease_s = lease_ms / 1000
         self._alone = holds_store_alone
-        self._prepare = prepare
+        self._prepare, self._beside = prepare, beside
         self._workers = Workers() if workers is None else workers
         self._shares_workers = workers is not None
         self._fits = Fits(metrics, self._workers.fits)
@@ -134,32 +141,36 @@ class Pipeline:
         self._view: StreamView | None = None
         self._unsynced = Unsynced(lambda: asyncio.get_running_loop().time())
         self._saving = Saving(store, metrics, every_items=snapshot_every_items, dump=self._dump)
-        self._durable_seq = (
-            0  # falls only where the durability lets Redis forget, not when the memory is dropped
-        )
+        # It falls only where the durability lets Redis forget, not when the memory is dropped.
+        self._durable_seq = 0
         self._is_serving = False
         self._readiness = Readiness(queue, metrics)
+        self.plotter = plotter or Plotter.off(bundle.known)
         self._asking = Asking(store, self._readiness, revive_store)
         self._restoring = Restoring(
             bundle=bundle,
             params=params,
             store=store,
             asking=self._asking,
-            in_worker=self._in_worker,
+            in_worker=self._workers.in_engine,
             metrics=metrics,
+            plotter=self.plotter,
         )
         self._store_check = StoreCheck(store, self._asking, self._readiness)
         self.dead_letters = DeadLetters(store, self._asking, metrics, now, version)
         memory = Memory(
             at_rest=self._at_rest,
             engine=self._present,
-            in_worker=self._in_worker,
+            in_worker=self._workers.in_engine,
+            in_net=self._workers.in_net,
             committed=self._committed,
             forget=self._forget,
             rebuild=self._rebuild,
         )
-        self._tending = Tending(memory, self._fits, store, self._asking)
-        self._curating = Curating(memory, store, self._asking, metrics)
+        payloads = Payloads(store, self._asking, metrics, payload_limits)
+        self.exhibits = Exhibits(bundle, store, memory, payloads)
+        self._tending = Tending(memory, self._fits, store, self._asking, payloads)
+        self._curating = Curating(memory, store, self._asking, metrics, payloads)
         self._decider = Decider(
             bundle=bundle,
             embedder=embedder,
@@ -169,7 +180,9 @@ class Pipeline:
             metrics=metrics,
             now=now,
             dead_letters=self.dead_letters,
+            payloads=payloads,
             waiting=queue.peek,
+            plotter=self.plotter,
         )
         self._pausing = Pausing(queue, self._readiness, self._decider)
         self.epoch = 0
@@ -272,7 +285,7 @@ class Pipeline:
         self._readiness.unready("replaying the log")
         self._engine = None
         self._fits.drop()
-        engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq)
+        engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq, era=self.epoch)
         self._engine, self._durable_seq = engine, engine.seq
         self._unsynced.restored(engine.seq)
         self._view = self._look(engine)
@@ -290,16 +303,16 @@ class Pipeline:
 
     async def _serve_and_renew(self) -> None:
         serve = asyncio.create_task(self._restore_and_serve())
-        renew = asyncio.create_task(
-            self._renew()
-        )  # also while the log is read, which may take longer than a lease
+        # Also while the log is read, which may take longer than a lease.
+        renew = asyncio.create_task(self._renew())
+        tasks = [serve, renew, *([] if self._beside is None else [asyncio.create_task(self._beside())])]
         try:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_serving = False
-            for task in (serve, renew):
+            for task in tasks:
                 task.cancel()
-            results = await asyncio.gather(serve, renew, return_exceptions=True)
+            results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -322,6 +335,7 @@ class Pipeline:
 
     async def _serve(self) -> None:
         await self._decider.begin(self.epoch)
+        reading = asyncio.create_task(self._store.new_ids.read())
         try:
             while batch := await self._queue.take():
                 if batch[0].job.decision is None:
@@ -334,11 +348,12 @@ class Pipeline:
             await self._saving.now(self._durable_seq)
             await self._decider.leave()
         finally:
+            reading.cancel()
             await self._saving.drop()
 
     async def _dump(self) -> tuple[bytes, int]:
         async with self._at_rest:
-            return await self._in_worker(partial(snapshot.dump, self._present())), self._durable_seq
+            return await self._workers.in_engine(partial(snapshot.dump, self._present())), self._durable_seq
 
     # Starting over
 
@@ -372,10 +387,8 @@ class Pipeline:
         try:
             with self._metrics.in_batch(len(items), (part.job.trace for part in batch)):
                 answers = await self._answered(batch, items, retried)
-        except (
-            StoreError,
-            asyncio.CancelledError,
-        ):  # it may be durable: only who takes the stream anew can tell
+        except (StoreError, asyncio.CancelledError):
+            # It may be durable: only who takes the stream anew can tell.
             self._readiness.unready("the stream is not ours any more")
             self._fail(
                 batch, NotReady("The stream moved to another process, or is stopping. Send the same again.")
@@ -410,11 +423,13 @@ class Pipeline:
             part.job.fail(error)
 
     def _present(self) -> Engine:
-        assert self._engine is not None
+        if self._engine is None:
+            raise NotReady("The state is being read; ask again in a moment.")
         return self._engine
 
     def _committed(self, result: StepResult) -> None:
         self._durable_seq = self._present().seq
+        self.plotter.committed(self._durable_seq)
         self._metrics.seq.set(self._durable_seq)
         if self._store.durability.may_forget:
             self._unsynced.stands(self._durable_seq)
@@ -433,9 +448,6 @@ class Pipeline:
                 await self._saving.now(self._durable_seq)
             if not self._pausing.is_paused:
                 self._readiness.ready()
-
-    def _in_worker(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._workers.engine, call)
 
     # Deciding about clusters, and reading
 

@@ -8,23 +8,32 @@ joined and learnt at once (`unpack_entries`), which is what makes a replay of si
 Where a joined batch does not fit, its entries are gone through one by one, so that what is reported has its place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import Misfit, StreamFit
 from service.errors import DecisionRefused
+from service.records import Int64s, Observed
 from service.state.batches import LogRecord
 from service.state.packing import Entry, EntryUnreadable, unpack_entries, unpack_entry
+
+Told = Callable[[Observed, Int64s], None]
+"""Called with each batch and the cluster each of its items got."""
 
 
 class ReplayMismatch(Exception):
     """A replayed batch gave other clusters than it gave live: the state cannot be trusted."""
 
 
-def replay(engine: Engine, records: Sequence[LogRecord]) -> None:
+def replay(engine: Engine, records: Sequence[LogRecord], told: Told | None = None) -> None:
     """Make the steps of some log entries again, which follow each other and what the engine has learnt.
+
+    Args:
+        engine: Where to.
+        records: The entries.
+        told: Who wants to know of what was learnt again, if anybody does.
 
     Raises:
         ReplayMismatch: One gave other clusters than the log says; the engine is of no use any more.
@@ -33,12 +42,25 @@ def replay(engine: Engine, records: Sequence[LogRecord]) -> None:
     try:
         for entry in unpack_entries((record.first_seq, record.payload) for record in records):
             _learn(engine, entry)
+            if told is not None and isinstance(entry, tuple):
+                told(*entry)
     except (Misfit, DecisionRefused, EntryUnreadable):
         # Nothing of the joined batch was learnt: which of its entries is it?
         for record in records:
             if record.first_seq >= engine.seq:
                 replay_entry(engine, unpack_entry(record.payload, first_seq=record.first_seq))
         raise  # none by itself
+
+
+def look_back(records: Sequence[LogRecord], told: Told) -> None:
+    """Tell of the batches of some log entries, without an engine.
+
+    Raises:
+        EntryUnreadable: One cannot be read.
+    """
+    for entry in unpack_entries((record.first_seq, record.payload) for record in records):
+        if isinstance(entry, tuple):
+            told(*entry)
 
 
 def replay_entry(engine: Engine, entry: Entry) -> None:

@@ -6,6 +6,7 @@ How far the replay is from its end is shown while it runs (`firstseen_replay_ite
 """
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -16,10 +17,11 @@ from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.pipeline.asking import Asking
 from service.pipeline.memory import InWorker
-from service.pipeline.recovery import replay
+from service.pipeline.plotting import Plotter
+from service.pipeline.recovery import look_back, replay
 from service.state.errors import StoreError
-from service.state.packing import pack_configure
-from service.state.store import Append, StreamStore
+from service.state.packing import EntryUnreadable, pack_configure
+from service.state.store import Append, Loaded, StreamStore
 from service.telemetry.metrics import StreamMetrics
 
 log = structlog.get_logger("firstseen.pipeline")
@@ -35,6 +37,7 @@ class Restoring:
         asking: To ask the store until it answers.
         in_worker: Runs a call in the engine's thread.
         metrics: What is counted.
+        plotter: The map, which is told of what the log still has.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Restoring:
         asking: Asking,
         in_worker: InWorker,
         metrics: StreamMetrics,
+        plotter: Plotter,
     ) -> None:
         self._bundle = bundle
         self._params = params
@@ -53,12 +57,14 @@ class Restoring:
         self._asking = asking
         self._in_worker = in_worker
         self._metrics = metrics
+        self._plotter = plotter
 
-    async def restore(self, *, confirmed: int) -> tuple[Engine, int]:
+    async def restore(self, *, confirmed: int, era: int) -> tuple[Engine, int]:
         """The engine as the store has it, and where its latest snapshot stands.
 
         Args:
             confirmed: How far items have been acknowledged by this process.
+            era: Whose turn it is, for the map: the epoch.
 
         Raises:
             StoreError: The store has less than that, and may not.
@@ -75,20 +81,33 @@ class Restoring:
             begin = partial(snapshot.load, loaded.snapshot, known, labels)
         engine = await self._in_worker(begin)
         self._metrics.snapshot_seq.set(loaded.snapshot_seq)
+        self._plotter.begin(era, next_seq=loaded.next_seq)
+        if self._plotter.is_empty():
+            await self._look_back(loaded)
         entries = 0
         try:
             self._metrics.replay_items.set(loaded.next_seq - engine.seq)
             async for page in self._store.replay_pages(loaded):
-                await self._in_worker(partial(replay, engine, page))
+                await self._in_worker(partial(replay, engine, page, self._plotter.replayed))
                 entries += len(page)
                 self._metrics.replay_items.set(loaded.next_seq - engine.seq)
         finally:
             self._metrics.replay_items.set(0)
+        await self._in_worker(partial(self._plotter.seed, engine.lives.values()))
         self._metrics.replay_seconds.set(asyncio.get_running_loop().time() - started)
         self._look_for_missing(engine, confirmed - engine.seq)
         log.info("restored", snapshot_seq=loaded.snapshot_seq, entries=entries, seq=engine.seq)
         await self._configure(engine)
         return engine, loaded.snapshot_seq
+
+    async def _look_back(self, loaded: Loaded) -> None:
+        """Tell the map of what the log still has from before the snapshot; a stream is served without it, too."""
+        earlier = replace(loaded, snapshot_seq=loaded.log_seq, next_seq=loaded.snapshot_seq)
+        try:
+            async for page in self._store.replay_pages(earlier):
+                await self._in_worker(partial(look_back, page, self._plotter.replayed))
+        except (StoreError, EntryUnreadable) as error:
+            log.warning("map_without_past", reason=str(error))
 
     def _look_for_missing(self, engine: Engine, forgotten: int) -> None:
         if forgotten <= 0:

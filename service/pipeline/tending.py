@@ -10,6 +10,7 @@ from service.clustering.stream_gate import StreamFit
 from service.pipeline.asking import Asking
 from service.pipeline.fits import Fits
 from service.pipeline.memory import Memory
+from service.pipeline.payloads import Payloads
 from service.state.errors import StoreError
 from service.state.events import pack_events
 from service.state.packing import pack_refit
@@ -26,13 +27,17 @@ class Tending:
         fits: Those under way.
         store: The stream's state.
         asking: To ask the store until it answers.
+        payloads: Of clusters' members.
     """
 
-    def __init__(self, memory: Memory, fits: Fits, store: StreamStore, asking: Asking) -> None:
+    def __init__(
+        self, memory: Memory, fits: Fits, store: StreamStore, asking: Asking, payloads: Payloads
+    ) -> None:
         self._memory = memory
         self._fits = fits
         self._store = store
         self._ask = asking.until_answered
+        self._payloads = payloads
 
     async def tend(self) -> bool:
         """Use the fit that is ready; begin one that is due.
@@ -65,12 +70,14 @@ class Tending:
         first_seq = engine.seq
         with self._memory.ahead():
             result = await self._memory.in_worker(lambda: engine.refit(fit))
+            change = self._payloads.changed(engine)
             record = Append(
                 first_seq=first_seq,
                 count=1,
                 payload=pack_refit(fit),
                 verdicts=(),
                 events=pack_events(result.events),
+                forget=change.forget,
             )
             await self._ask(lambda: self._store.append(record))
         return result

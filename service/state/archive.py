@@ -15,7 +15,13 @@ changed, dropped, repeated or moved is found at its place; a file that is cut ha
     ids      generation, verdicts [[id, verdict], ...]   the older generation first; ascending by place, then id
     chunk    generation, n, data               of the older snapshot, then of the newer; with its own checksum
     dlq      fields [[name, value], ...]       items set aside, ascending by name
-    end      entries, ids, chunks, dlq         how many there were
+    events   events [[id, number, JSON], ...]  what became of clusters, oldest first
+    payloads fields [[id, value], ...]         of clusters' members, ascending by id
+    hooks    kind, fields [[name, value], ...] `hook`: the webhooks; `pending`: what they are still to be told
+    end      entries, ids, chunks, dlq, events, payloads, hooks     how many there were
+
+Version 1 had neither events nor payloads nor hooks, and is read as a stream without them. Webhooks come with their
+secrets, and items with what they looked like: a file is as worth guarding as the store.
 
 Equal states give equal files. Lease and owner are left out, as is a save under way: they belong to a process. Ids,
 names, values and payloads are bytes, as in Redis. Frames are of a few hundred kilobytes, so writer and reader need no
@@ -25,16 +31,20 @@ more memory than one of them (a frame of one batch of the largest size may have 
 import hashlib
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
 import msgspec
 
 from service.state.errors import StoreError
 
 MAGIC: Final = b"FSAR"
-VERSION: Final = 1
+VERSION: Final = 2
+_READ: Final = (1, 2)
 PAGE_BYTES: Final = 256 * 1024
 """A page of log entries, ids or items set aside ends when it has so many bytes."""
+
+HookKind = Literal["hook", "pending"]
+HOOK_KINDS: Final[tuple[HookKind, ...]] = ("hook", "pending")
 
 _LARGEST: Final = 1 << 30
 _SUM_BYTES: Final = 16
@@ -82,6 +92,27 @@ class DlqPage(msgspec.Struct, tag="dlq", tag_field="frame", forbid_unknown_field
     fields: list[tuple[bytes, bytes]]
 
 
+class EventsPage(msgspec.Struct, tag="events", tag_field="frame", forbid_unknown_fields=True, kw_only=True):
+    """Events of the outbox: id, number, data."""
+
+    events: list[tuple[str, int, bytes]]
+
+
+class PayloadsPage(
+    msgspec.Struct, tag="payloads", tag_field="frame", forbid_unknown_fields=True, kw_only=True
+):
+    """Payloads of clusters' members."""
+
+    fields: list[tuple[bytes, bytes]]
+
+
+class HooksPage(msgspec.Struct, tag="hooks", tag_field="frame", forbid_unknown_fields=True, kw_only=True):
+    """Webhooks, or what they are still to be told."""
+
+    kind: HookKind
+    fields: list[tuple[bytes, bytes]]
+
+
 class End(msgspec.Struct, tag="end", tag_field="frame", forbid_unknown_fields=True, kw_only=True):
     """The last frame."""
 
@@ -89,9 +120,12 @@ class End(msgspec.Struct, tag="end", tag_field="frame", forbid_unknown_fields=Tr
     ids: int = 0
     chunks: int = 0
     dlq: int = 0
+    events: int = 0
+    payloads: int = 0
+    hooks: int = 0
 
 
-Frame = Start | LogPage | IdsPage | Chunk | DlqPage | End
+Frame = Start | LogPage | IdsPage | Chunk | DlqPage | EventsPage | PayloadsPage | HooksPage | End
 
 
 class Writer:
@@ -129,6 +163,12 @@ def count(counts: End, frame: Frame) -> None:
         counts.chunks += 1
     elif isinstance(frame, DlqPage):
         counts.dlq += len(frame.fields)
+    elif isinstance(frame, EventsPage):
+        counts.events += len(frame.events)
+    elif isinstance(frame, PayloadsPage):
+        counts.payloads += len(frame.fields)
+    elif isinstance(frame, HooksPage):
+        counts.hooks += len(frame.fields)
 
 
 def read_frames(file: BinaryIO) -> Iterator[tuple[int, Frame]]:
@@ -141,7 +181,7 @@ def read_frames(file: BinaryIO) -> Iterator[tuple[int, Frame]]:
     if len(head) < _HEAD.size or head[:4] != MAGIC:
         raise ArchiveUnreadable("This is no file of `firstseen state export`: it does not start with FSAR.")
     version = _HEAD.unpack(head)[1]
-    if version != VERSION:
+    if version not in _READ:
         raise ArchiveUnreadable(
             f"The file has format version {version}, and this firstseen reads {VERSION}. Import it with the release "
             "that wrote it, or a later one."

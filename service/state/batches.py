@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.state.errors import DuplicateIds, LogCorrupt
+from service.state.keys import MOST_EVENTS
 
 _SUM_BYTES: Final = 16
 
@@ -20,7 +21,8 @@ _SUM_BYTES: Final = 16
 @dataclass(frozen=True, kw_only=True)
 class Append:
     """One batch. payload: opaque bytes of the log entry; verdicts: (id, verdict bytes) of the items with an
-    id; events: what became of clusters by it (events.py), in order.
+    id; events: what became of clusters by it (events.py), in order; keep: (id, value) of the payloads that are kept
+    from now on, forget: the ids of those that are not any more (payloads.py).
 
     first_seq: seq of the first item; count: 1 .. horizon items.
     """
@@ -30,6 +32,8 @@ class Append:
     payload: bytes
     verdicts: Sequence[tuple[str, bytes]]
     events: Sequence[bytes] = ()
+    keep: Sequence[tuple[str, bytes]] = ()
+    forget: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,13 @@ def id_field(item_id: str) -> bytes:
 def verdict_fields(verdicts: Sequence[tuple[str, bytes]]) -> list[bytes]:
     """Ids and verdicts in turn, as the ids hash takes them."""
     return [part for item_id, verdict in verdicts for part in (id_field(item_id), verdict)]
+
+
+def fields_beside(batch: Append) -> list[bytes | int]:
+    """Events and payloads, each kind after its number, as the Function takes them."""
+    kept, forgotten = verdict_fields(batch.keep), map(id_field, batch.forget)
+    events: list[bytes | int] = [MOST_EVENTS, len(batch.events), *batch.events]
+    return [*events, len(batch.keep), *kept, len(batch.forget), *forgotten]
 
 
 def checksums(batch: Append, fields: Sequence[bytes] | None = None) -> bytes:

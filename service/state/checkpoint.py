@@ -65,7 +65,7 @@ async def checkpoint(
             owner=held.owner,
             remaining_ms=held.remaining_ms,
         ) from None
-    async with _kept(store, lease_s):
+    async with lease_kept(store, lease_s):
         try:
             engine, replayed = await _replayed(store, known, labels, progress)
         except (snapshot.SnapshotUnreadable, EntryUnreadable, BackendChanged) as unusable:
@@ -101,7 +101,7 @@ async def _replayed(
 
 
 @asynccontextmanager
-async def _kept(store: StreamStore, lease_s: float) -> AsyncIterator[None]:
+async def lease_kept(store: StreamStore, lease_s: float) -> AsyncIterator[None]:
     """Keep the lease while the context is open, then give it back."""
 
     async def renew() -> None:

@@ -102,6 +102,7 @@ class Head:
     idgen: int
     gen: int
     trimmed: int
+    events: int
     cur: Description | None
     prev: Description | None
     saving: tuple[int, int] | None
@@ -144,6 +145,7 @@ def parse_head(fields: Mapping[bytes, bytes]) -> Head:
         idgen=number(b"idgen"),
         gen=number(b"gen"),
         trimmed=number(b"trimmed"),
+        events=number(b"events") if b"events" in fields else 0,  # a stream of before there were any
         cur=described(b"cur"),
         prev=described(b"prev"),
         saving=(int(parts[0]), int(parts[1])) if parts else None,
@@ -194,7 +196,15 @@ def owner_faults(cut: Cut) -> list[str]:
     return []
 
 
-def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Head, *, is_owned: bool) -> bool:
+def check_names(
+    found: Findings,
+    keys: Keys,
+    names: Mapping[str, str],
+    head: Head,
+    *,
+    is_owned: bool,
+    left: str | None = None,
+) -> bool:
     """Are these the keys of a stream with this head? Missing chunks are told where snapshots are read.
 
     Args:
@@ -203,6 +213,7 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
         names: The keys that there are -> their types.
         head: The stream's.
         is_owned: Whether a lease lives, so that a save may be going on.
+        left: The bundle whose state an upgrade left for one step back; it is not looked at.
 
     Returns:
         Whether all are of their types, so that they can be read.
@@ -210,7 +221,20 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
     must = {keys.bundle: "string", keys.epoch: "string", keys.head: "hash"}
     if head.seq > head.trimmed:
         must[keys.log] = "stream"
-    may = {keys.lease: "string", keys.log: "stream", keys.dead_letters: "hash", keys.hand: "string"}
+    may = {
+        keys.lease: "string",
+        keys.kept: "string",
+        keys.log: "stream",
+        keys.dead_letters: "hash",
+        keys.hand: "string",
+    }
+    may |= {
+        keys.events: "stream",
+        keys.payloads: "hash",
+        keys.hooks: "hash",
+        keys.pending: "hash",
+        keys.deliveries: "stream",
+    }
     may |= {keys.ids(generation): "hash" for generation in head.live_ids}
     kept = {description.generation: description.chunks for description in head.snapshots}
     staged = 0
@@ -220,6 +244,8 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
         found.failed("keys", f"{key} is missing")
     for key, kind in names.items():
         place = keys.place_of_chunk(key)
+        if left is not None and left != keys.bundle_id and key.startswith(f"{keys.shared}{left}:"):
+            continue
         if keys.is_staged(key):
             staged += 1
         elif place is not None and place[1] < kept.get(place[0], 0):
@@ -247,8 +273,8 @@ def check_names(found: Findings, keys: Keys, names: Mapping[str, str], head: Hea
     if staged:
         found.warned(
             "leftovers",
-            f"an import has not ended: it left {staged} keys {keys.every_staged}. They are no part of the stream; "
-            "`firstseen state import` into this stream clears them",
+            f"an import has not ended, or an upgrade: it left {staged} keys {keys.every_staged}. They are no part of "
+            "the stream; `firstseen state import` into this stream, or its next upgrade, clears them",
         )
     found.passed("leftovers", "none" if head.saving is None else "none; a snapshot is being saved")
     return can_be_read

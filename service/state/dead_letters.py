@@ -1,7 +1,7 @@
 """The items that crashed the engine, as they are kept: with why, and with what is needed to try them again.
 
 One hash a stream (`dlq`, see keys.py), a field an item: its id, or `~<epoch>-<n>` for one that was sent without. A
-value is a MessagePack map, no pickle: a payload is a text, or raw little-endian float32 and a shape.
+value is a MessagePack map, no pickle, with the payload as in payloads.py.
 
 It is bounded: `MOST` letters, and `MOST_BYTES` of a payload; of a larger one only its size is kept, and it cannot be
 tried again from here. When it is full nothing is written, and `put` says so.
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 
 from model.inputs import Payload
 from service.state.batches import id_field
 from service.state.errors import DeadLettersFull
 from service.state.keys import Keys
+from service.state.payloads import Packed, packed, unpacked
 from service.state.wire import Refusal, Wire
 
 MOST: Final = 1000
@@ -52,18 +52,9 @@ class DeadLetter:
     version: str
 
 
-class _Array(msgspec.Struct, tag="f4", tag_field="kind"):
-    data: bytes
-    shape: tuple[int, ...]
-
-
-class _Text(msgspec.Struct, tag="text", tag_field="kind"):
-    text: str
-
-
 class _Stored(msgspec.Struct):
     id: str
-    x: _Array | _Text | None
+    x: Packed | None
     size: int
     reason: str
     t: float
@@ -79,13 +70,7 @@ def size_of(x: Payload) -> int:
 
 def pack_letter(letter: DeadLetter) -> bytes:
     """A value of the hash; a payload over `MOST_BYTES` is left out."""
-    x: _Array | _Text | None
-    if letter.x is None or letter.size > MOST_BYTES:
-        x = None
-    elif isinstance(letter.x, str):
-        x = _Text(letter.x)
-    else:
-        x = _Array(letter.x.astype("<f4").tobytes(), letter.x.shape)
+    x = None if letter.x is None or letter.size > MOST_BYTES else packed(letter.x)
     return msgspec.msgpack.encode(
         _Stored(
             id=letter.id,
@@ -104,11 +89,7 @@ def unpack_letter(id: str, data: bytes) -> DeadLetter:
     """What `pack_letter` was given. One that cannot be read says so as its reason: it can still be dropped."""
     try:
         stored = msgspec.msgpack.decode(data, type=_Stored)
-        x: Payload | None
-        if isinstance(stored.x, _Array):
-            x = np.frombuffer(stored.x.data, dtype="<f4").reshape(stored.x.shape).astype(np.float32)
-        else:
-            x = None if stored.x is None else stored.x.text
+        x = None if stored.x is None else unpacked(stored.x)
     except (msgspec.DecodeError, ValueError) as error:
         return DeadLetter(
             id=id,

@@ -18,7 +18,7 @@ What reads it looks at few fields and hands on the rest as it is, so that one of
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,12 +50,14 @@ class AboutCluster(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: Its own.
         items: It had so many.
-        born_seq: Where it began.
+        first_t: When it began, seconds since 1970 (UTC).
+        last_t: When its latest item came.
     """
 
     id: int
     items: int
-    born_seq: int
+    first_t: float
+    last_t: float
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +165,6 @@ class EventBox:
         return read_event(*found[0]) if found else None
 
 
-def read_event(id: bytes, fields: dict[bytes, bytes]) -> StoredEvent:
+def read_event(id: bytes, fields: Mapping[bytes, bytes]) -> StoredEvent:
     """One entry of XRANGE."""
     return StoredEvent(id=id.decode(), number=int(fields[b"k"]), data=fields[b"e"])

@@ -2,33 +2,38 @@
 
 The cut: the head is read first, and the file holds the stream as it was at that instant, for all below it stays as it
 is: entries of the log up to the head's seq, verdicts of items before it, the two snapshots it names. When a snapshot or
-a generation of ids is turned meanwhile, writing starts over from a new head. (Items set aside, `dlq`, are no part of
-the log and are copied as they are found.)
+a generation of ids is turned meanwhile, writing starts over from a new head. (Items set aside, `dlq`, and
+payloads of members are no part of the log and are copied as they are found.)
 
-Ids lie in Redis in no order. To write them in order of their items without holding them all, they are first dealt into
-temporary files by their place, each of which fits into memory and is sorted there.
+Ids lie in Redis in no order; they are written in order of their items (ordered.py).
 """
 
-import struct
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
-from service.state.archive import PAGE_BYTES, Chunk, DlqPage, End, IdsPage, LogPage, Start, Writer
+from service.state.archive import (
+    HOOK_KINDS,
+    PAGE_BYTES,
+    Chunk,
+    DlqPage,
+    End,
+    EventsPage,
+    HooksPage,
+    IdsPage,
+    LogPage,
+    PayloadsPage,
+    Start,
+    Writer,
+)
 from service.state.checks import Findings, Head, LogWalk, head_faults, owner_faults, parse_head
 from service.state.errors import SnapshotCorrupt, StoreError
-from service.state.packing import seq_of_verdict
+from service.state.ordered import UnreadableVerdict, ordered
 from service.state.reading import Cut, StreamReader
 from service.state.snapshots import BadSnapshot, Description, join
 
 _TRIES: Final = 5
-_FILES: Final = 64
-_ITEMS: Final = 65536
-_PAIR: Final = struct.Struct("<II")
 
 T = TypeVar("T")
 
@@ -110,6 +115,9 @@ class _Export:
         for description in head.snapshots:
             await self._snapshot(description)
         await self._dlq()
+        await self._events(head)
+        await self._payloads()
+        await self._hooks()
         if not cut.is_same_place(await self._reader.cut()):
             raise _Moved
         self._writer.end()
@@ -134,28 +142,20 @@ class _Export:
             raise self._damaged(found.checks()[0].details)
 
     async def _ids(self, generation: int, head: Head) -> None:
-        """In order of their items: dealt by place, then sorted pile by pile."""
-        lowest = max(0, (generation - 1) * head.horizon)
-        width = max(_ITEMS, -(-2 * head.horizon // _FILES))
-        total, done = (await self._reader.count([generation]))[0], 0
-        with ExitStack() as stack:
-            piles: dict[int, BinaryIO] = {}
-            async for page in self._reader.all_verdicts(generation):
-                for item_id, verdict in page:
-                    seq = seq_of_verdict(verdict)
-                    if seq is None or seq < lowest:
-                        raise self._damaged([f"id {item_id!r} has a verdict that cannot be read"])
-                    if seq >= head.seq:
-                        continue
-                    at = (seq - lowest) // width
-                    if at not in piles:
-                        piles[at] = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
-                    piles[at].write(_PAIR.pack(len(item_id), len(verdict)) + item_id + verdict)
-                done += len(page)
-                self._progress("ids", min(done, total), total, "ids")
-            in_order = chain.from_iterable(_sorted(pile) for _, pile in sorted(piles.items()))
-            for part in paged(in_order, lambda pair: len(pair[0]) + len(pair[1])):
-                self._writer.write(IdsPage(generation=generation, verdicts=part))
+        """In order of their items."""
+        done = 0
+
+        def told(rows: int, total: int) -> None:
+            nonlocal done
+            done += rows
+            self._progress("ids", min(done, total), total, "ids")
+
+        try:
+            async with ordered(self._reader, generation, head, folder=self._folder, told=told) as verdicts:
+                for part in paged(verdicts, lambda pair: len(pair[0]) + len(pair[1])):
+                    self._writer.write(IdsPage(generation=generation, verdicts=part))
+        except UnreadableVerdict as error:
+            raise self._damaged([str(error)]) from None
 
     async def _snapshot(self, description: Description) -> None:
         chunks: list[bytes | None] = []
@@ -176,6 +176,24 @@ class _Export:
         for part in paged(sorted(letters.items()), lambda pair: len(pair[0]) + len(pair[1])):
             self._writer.write(DlqPage(fields=part))
 
+    async def _events(self, head: Head) -> None:
+        kept = [event async for event in self._reader.events() if event.number <= head.events]
+        for part in paged([(e.id, e.number, e.data) for e in kept], lambda event: len(event[2])):
+            self._writer.write(EventsPage(events=part))
+
+    async def _payloads(self) -> None:
+        found: dict[bytes, bytes] = {}
+        async for page in self._reader.payloads():
+            found |= page
+        for part in paged(sorted(found.items()), lambda pair: len(pair[0]) + len(pair[1])):
+            self._writer.write(PayloadsPage(fields=part))
+
+    async def _hooks(self) -> None:
+        for kind in HOOK_KINDS:
+            fields = sorted((await self._reader.hooks(kind)).items())
+            for part in paged(fields, lambda pair: len(pair[0]) + len(pair[1])):
+                self._writer.write(HooksPage(kind=kind, fields=part))
+
     def _damaged(self, faults: Sequence[str]) -> NotExportable:
         return NotExportable(
             f"Stream {self._keys.stream} is damaged, so a backup of it would be, too: {'; '.join(faults)}. "
@@ -195,14 +213,3 @@ def paged(rows: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
             page, filled = [], 0
     if page:
         yield page
-
-
-def _sorted(pile: BinaryIO) -> list[tuple[bytes, bytes]]:
-    """Each pair of a pile once, by the place of its item."""
-    pile.seek(0)
-    pairs = {}
-    while intro := pile.read(_PAIR.size):
-        id_bytes, verdict_bytes = _PAIR.unpack(intro)
-        item_id = pile.read(id_bytes)
-        pairs[item_id] = pile.read(verdict_bytes)
-    return sorted(pairs.items(), key=lambda pair: (seq_of_verdict(pair[1]) or 0, pair[0]))

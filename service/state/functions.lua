@@ -134,10 +134,27 @@ local function tell(head, key, args, first, last)
   end
 end
 
--- Add one batch: entry, verdicts, events and seq, all or nothing.
--- KEYS epoch head log ids:<g> ids:<g-1> ids:<g-2> events
--- ARGV token, first seq, count, g, checksums, payload, most events, number of events, events..., then id and verdict of
--- each item with an id. An older process, as fs1_append, gives neither the key of events nor what belongs to it.
+-- Forget payloads and keep others: ARGV from `at` has a number, so many ids and payloads in turn, a number, so many ids.
+-- They are no part of the log: a key of another kind goes.
+local function keep(key, args, at)
+  local last = at + 2 * tonumber(args[at])
+  local stop = last + 1 + tonumber(args[last + 1])
+  if stop == last + 1 and last == at then return end
+  local there = redis.pcall('HLEN', key)
+  if type(there) == 'table' and there.err then redis.call('UNLINK', key) end
+  for i = last + 2, stop, SLICE do
+    redis.call('HDEL', key, unpack(args, i, math.min(i + SLICE - 1, stop)))
+  end
+  for i = at + 1, last, 2 * SLICE do
+    redis.call('HSET', key, unpack(args, i, math.min(i + 2 * SLICE - 1, last)))
+  end
+end
+
+-- Add one batch: entry, verdicts, events, payloads and seq, all or nothing.
+-- KEYS epoch head log ids:<g> ids:<g-1> ids:<g-2> events payloads
+-- ARGV token, first seq, count, g, checksums, payload, most events, number of events, events..., number of payloads to
+-- keep, id and payload of each, number of those to forget, their ids, then id and verdict of each item with an id. An
+-- older process, as fs1_append, gives neither the keys of events and payloads nor what belongs to them.
 -- Returns 1 when written, 0 when the very same batch was there already (its reply was lost).
 local function append(keys, args)
   local refusal = fence(keys[1], args[1])
@@ -159,7 +176,12 @@ local function append(keys, args)
     return redis.error_reply('CONFLICT ' .. (head[1] or '0'))
   end
 
-  local items = keys[7] and 9 + tonumber(args[8]) or 7
+  local payloads, items = 0, 7
+  if keys[7] then
+    payloads = 9 + tonumber(args[8])
+    local forgotten = payloads + 1 + 2 * tonumber(args[payloads])
+    items = forgotten + 1 + tonumber(args[forgotten])
+  end
   local ids, count = {}, 0
   for i = items, #args, 2 do
     count = count + 1
@@ -194,7 +216,10 @@ local function append(keys, args)
   else
     redis.call('HSET', keys[2], 'seq', seq)
   end
-  if keys[7] then tell(keys[2], keys[7], args, 9, items - 1) end
+  if keys[7] then
+    tell(keys[2], keys[7], args, 9, payloads - 1)
+    keep(keys[8], args, payloads)
+  end
   return 1
 end
 
@@ -318,6 +343,31 @@ local function adopt(keys, args)
   return 1
 end
 
+-- Give a stream another bundle: what was written under other names becomes its state, the one that it had is kept.
+-- KEYS epoch bundle kept head, then the written names, then as many names that they get, then the names that leave
+-- ARGV token, bundle id, the one to be, note for kept, number of names, seq. Returns 1, or 0 when it was done already.
+local function move(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  local bundle = redis.call('GET', keys[2])
+  if bundle == args[3] and redis.call('GET', keys[3]) == args[4] then
+    redis.call('SET', keys[3], args[4])  -- unchanged, for who waits for replicas
+    return 0
+  end
+  if bundle ~= args[2] then return redis.error_reply('BUNDLE ' .. (bundle or '')) end
+  local seq = redis.call('HGET', keys[4], 'seq')
+  if seq ~= args[6] then return redis.error_reply('CONFLICT ' .. (seq or '0')) end
+  local n = tonumber(args[5])
+  for i = 5, 4 + n do
+    if redis.call('EXISTS', keys[i]) == 0 then return redis.error_reply('MISSING ' .. keys[i]) end
+  end
+  for i = 5 + 2 * n, #keys do redis.call('UNLINK', keys[i]) end
+  for i = 5, 4 + n do redis.call('RENAME', keys[i], keys[i + n]) end
+  redis.call('SET', keys[2], args[3])
+  redis.call('SET', keys[3], args[4])
+  return 1
+end
+
 -- Keep an item that crashed the engine, in place of an earlier letter of the same id.
 -- KEYS epoch dlq; ARGV token, id, letter, most letters.
 local function quarantine(keys, args)
@@ -331,12 +381,31 @@ local function quarantine(keys, args)
   return 1
 end
 
--- Forget dead letters. KEYS epoch dlq; ARGV token, ids... (at most SLICE). Returns how many there were.
+-- Forget dead letters, or payloads. KEYS epoch dlq-or-payloads; ARGV token, ids... (at most SLICE). Returns how many there were.
 local function drop_letters(keys, args)
   local refusal = fence(keys[1], args[1])
   if refusal then return refusal end
   if #args == 1 then return 0 end
   return redis.call('HDEL', keys[2], unpack(args, 2))
+end
+
+-- Write what webhooks are, are to be told, and were. KEYS epoch hooks pending deliveries
+-- ARGV token, most deliveries, then what, name and value ('' drops it) of each; what: hook, pending, delivery.
+local function record_hooks(keys, args)
+  local refusal = fence(keys[1], args[1])
+  if refusal then return refusal end
+  for i = 3, #args, 3 do
+    local what, name, value = args[i], args[i + 1], args[i + 2]
+    local key = what == 'hook' and keys[2] or keys[3]
+    if what == 'delivery' then
+      redis.call('XADD', keys[4], 'MAXLEN', '=', args[2], '*', 'd', value)
+    elseif value == '' then
+      redis.call('HDEL', key, name)
+    else
+      redis.call('HSET', key, name, value)
+    end
+  end
+  return 1
 end
 
 -- Note what is in hand; '' notes that the owner leaves in order. KEYS epoch hand; ARGV token, note.
@@ -356,8 +425,10 @@ redis.register_function('fs1_adopt', adopt)
 redis.register_function('fs1_append', append)
 redis.register_function('fs1_commit', append)
 redis.register_function('fs1_begin_snapshot', begin_snapshot)
+redis.register_function('fs1_move', move)
 redis.register_function('fs1_put_chunk', put_chunk)
 redis.register_function('fs1_quarantine', quarantine)
+redis.register_function('fs1_record_hooks', record_hooks)
 redis.register_function{function_name = 'fs1_lookup', callback = lookup, flags = {'no-writes'}}
 -- These only keep the lease or give memory back: they must work when memory is what is missing.
 redis.register_function{function_name = 'fs1_renew', callback = renew, flags = {'allow-oom'}}
@@ -366,4 +437,5 @@ redis.register_function{function_name = 'fs1_abandon_snapshot', callback = aband
 redis.register_function{function_name = 'fs1_flip_snapshot', callback = flip_snapshot, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_trim', callback = trim, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_drop_letters', callback = drop_letters, flags = {'allow-oom'}}
+redis.register_function{function_name = 'fs1_forget_payloads', callback = drop_letters, flags = {'allow-oom'}}
 redis.register_function{function_name = 'fs1_set_hand', callback = set_hand, flags = {'allow-oom'}}

@@ -16,7 +16,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from service.state.archive import Chunk, DlqPage, End, Frame, IdsPage, LogPage, Start, read_frames
+from service.state.archive import (
+    Chunk,
+    DlqPage,
+    End,
+    EventsPage,
+    Frame,
+    HooksPage,
+    IdsPage,
+    LogPage,
+    PayloadsPage,
+    Start,
+    read_frames,
+)
 from service.state.errors import LeaseHeld, StoreError
 from service.state.inspecting import Inspected
 from service.state.keys import STREAMS, Keys, log_entry
@@ -152,6 +164,12 @@ class _Import:
             return _hset(keys.ids(frame.generation), frame.verdicts)
         if isinstance(frame, DlqPage):
             return _hset(keys.dead_letters, frame.fields)
+        if isinstance(frame, EventsPage):
+            return [("XADD", keys.events, id, "e", data, "k", number) for id, number, data in frame.events]
+        if isinstance(frame, PayloadsPage):
+            return _hset(keys.payloads, frame.fields)
+        if isinstance(frame, HooksPage):
+            return _hset(keys.hooks if frame.kind == "hook" else keys.pending, frame.fields)
         return []
 
     async def _send(self, commands: Sequence[Command]) -> None:

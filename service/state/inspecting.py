@@ -14,19 +14,24 @@ from service.state.archive import (
     Chunk,
     DlqPage,
     End,
+    EventsPage,
     Frame,
+    HooksPage,
     IdsPage,
     LogPage,
+    PayloadsPage,
     Start,
     count,
     read_frames,
 )
 from service.state.checks import Findings, Head, LogWalk, head_faults, parse_head
+from service.state.event_checks import check_events
+from service.state.events import StoredEvent, is_event_id
 from service.state.keys import Keys
 from service.state.packing import seq_of_verdict
 from service.state.snapshots import BadSnapshot, join
 
-_ORDER = (Start, LogPage, IdsPage, Chunk, DlqPage, End)
+_ORDER = (Start, LogPage, IdsPage, Chunk, DlqPage, EventsPage, PayloadsPage, HooksPage, End)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +79,9 @@ class _Inspection:
         self._awaited = [(d, n) for d in head.snapshots for n in range(d.chunks)]
         self._chunks: list[bytes | None] = []
         self._name = b""
+        self._payload = b""
+        self._field: tuple[str, bytes] = ("", b"")
+        self._events: list[StoredEvent] = []
         self._counts = End()
 
     def run(self, frames: Iterator[tuple[int, Frame]]) -> None:
@@ -100,6 +108,22 @@ class _Inspection:
             if names != sorted(set(names)) or not names or names[0] <= self._name:
                 return "items set aside are not in order"
             self._name = names[-1]
+            return None
+        if isinstance(frame, EventsPage):
+            self._events += [StoredEvent(id=id, number=n, data=data) for id, n, data in frame.events]
+            wrong = next((id for id, _, _ in frame.events if not is_event_id(id)), None)
+            return None if wrong is None else f"{wrong!r} is no id of an event"
+        if isinstance(frame, PayloadsPage):
+            ids = [id for id, _ in frame.fields]
+            if ids != sorted(set(ids)) or not ids or ids[0] <= self._payload:
+                return "payloads are not in order"
+            self._payload = ids[-1]
+            return None
+        if isinstance(frame, HooksPage):
+            hooks = [(frame.kind, name) for name, _ in frame.fields]
+            if hooks != sorted(set(hooks)) or not hooks or hooks[0] <= self._field:
+                return "webhooks are not in order"
+            self._field = hooks[-1]
             return None
         return self._end(frame)
 
@@ -142,6 +166,9 @@ class _Inspection:
         self._walk.end(self._head.seq)
         if not self._walk.is_whole:
             return self._found.checks()[0].details[0]
+        check_events(self._found, self._events, None, self._head)
+        if self._found.has_failed("events"):
+            return f"of events, {self._found.checks()[0].details[0]}"
         if self._awaited:
             return f"chunk {self._awaited[0][1]} of snapshot {self._awaited[0][0].generation} is missing"
         return None if end == self._counts else f"it counts {end}, and there are {self._counts}"

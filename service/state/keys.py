@@ -8,14 +8,19 @@ touch them together. `<b>` is the bundle id: state of one embedding space can ne
 | fs:{stream}:bundle       | string | id of the bundle that owns the state    | acquire, once   | 1          |
 | fs:{stream}:epoch        | string | the fencing token, `<epoch> <owner>`    | acquire         | 1          |
 | fs:{stream}:lease        | string | the owner; expires                      | acquire, renew  | 1          |
+| fs:{stream}:kept         | string | what an upgrade left: `<bundle> <seq>`  | move            | 1          |
 | fs:{stream}:<b>:head     | hash   | where log and snapshots stand           | append, save    | 9 fields   |
 | fs:{stream}:<b>:log      | stream | one entry a batch                       | append          | see below  |
 | fs:{stream}:<b>:ids:<g>  | hash   | item id -> verdict bytes                | append          | 2 at most  |
 | fs:{stream}:<b>:snap:<k>:<n> | string | chunk n of snapshot k (snapshots.py) | save | 3 snapshots |
 | fs:{stream}:<b>:events   | stream | what became of clusters, one entry each | append          | 10,000     |
+| fs:{stream}:<b>:payloads | hash   | item id -> payload of a cluster's member | append         | bytes, set |
+| fs:{stream}:hooks        | hash   | webhook -> what it is and how it stands | record_hooks    | 50         |
+| fs:{stream}:pending      | hash   | webhook and event -> what is to be told | record_hooks    | 50 x 1000  |
+| fs:{stream}:deliveries   | stream | tries to tell a webhook, the latest     | record_hooks    | 5000       |
 | fs:{stream}:<b>:dlq      | hash   | item id -> what crashed the engine      | quarantine      | 1000       |
 | fs:{stream}:<b>:hand     | string | what is in hand while that is in doubt  | set_hand        | 1          |
-| fs:{stream}:+<t>:<rest>  | any    | import t writes here what adopt makes fs:{stream}:<rest> | import | 1 import |
+| fs:{stream}:+<t>:<rest>  | any    | what adopt or move t makes fs:{stream}:<rest> | import, upgrade | 1 at a time |
 | fs:keys                  | hash   | API keys of all streams, hashed         | firstseen keys  | 1000 keys  |
 | fs:ticket:<digest>       | string | what a ticket opens; expires            | POST /tickets   | 30 s each  |
 | fs:streams               | set    | the names of all streams there are      | acquire, adopt  | 10,000     |
@@ -40,6 +45,14 @@ writes both. The n-th event (from 1) of the entry of seq s has the id `s-n`, whi
 `e` the event (events.py), `k` its number in the stream, from 1. The oldest leave when there are more than MOST_EVENTS;
 who reads on from one that left sees that some are missing.
 
+**payloads** has what the members of clusters looked like (payloads.py), as far as that is kept: at most
+FIRSTSEEN_PAYLOADS_BYTES of it, and when that is full, what comes then goes without.
+
+**hooks**, **pending** and **deliveries** are of the stream and not of its bundle: who wants to be told stays when a
+new bundle takes over. A hook's field has its secrets, since they have to sign; its cursor names the bundle whose outbox
+it is in (service/webhooks/hooks.py). When `pending` is full for a hook its cursor waits, and when the outbox has moved
+past a cursor meanwhile the hook is told how many events it missed.
+
 **dlq** holds the items that crashed the engine (dead_letters.py): the field is the item's id, or `~<epoch>-<n>` for one
 without. An item with a verdict may still have a letter here, where a retry ended between the two writes; the verdict
 counts.
@@ -49,6 +62,9 @@ stream, and again whenever it is taken, so one of an older version is there once
 for the bundle key as well, which says whether the stream is still there. Like keys and tickets it is without the
 hash tag: a cluster, whose slots a Function may not cross, is refused anyway (wire.py). When it is full no stream is
 made, and those there are go on.
+
+**kept** tells of which bundle the stream was before it was moved to another (moving.py), and where it stood; all of its
+keys under that bundle are still there, for one step back, and leave with the next move.
 
 **hand** is there while somebody owns the stream, and afterwards where he did not leave in order: that is how an heir
 knows (hand.py). While it is not known why, it also names the items that are about to be stepped.
@@ -93,27 +109,31 @@ class Keys:
             raise ValueError(f"bundle id {bundle_id!r}: send 1 to 128 letters, digits, '.', '_', ':' or '-'")
         self.stream = stream
         self.bundle_id = bundle_id
-        shared = f"fs:{{{stream}}}:"
-        self._own = f"{shared}{bundle_id}:"
+        self.shared = shared = f"fs:{{{stream}}}:"
+        self.own = f"{shared}{bundle_id}:"
         self.bundle = f"{shared}bundle"
         self.epoch = f"{shared}epoch"
         self.lease = f"{shared}lease"
-        self.head = f"{self._own}head"
-        self.log = f"{self._own}log"
-        self.events = f"{self._own}events"
-        self.dead_letters = f"{self._own}dlq"
-        self.hand = f"{self._own}hand"
+        self.kept = f"{shared}kept"
+        self.head = f"{self.own}head"
+        self.log = f"{self.own}log"
+        self.events = f"{self.own}events"
+        self.payloads = f"{self.own}payloads"
+        self.dead_letters = f"{self.own}dlq"
+        self.hand = f"{self.own}hand"
+        self.hooks = f"{shared}hooks"
+        self.pending = f"{shared}pending"
+        self.deliveries = f"{shared}deliveries"
         self.every = f"{shared}*"
         self.every_staged = f"{shared}+*"
-        self._shared = shared
 
     def ids(self, generation: int) -> str:
         """The verdicts of id generation `generation` (also of one below 0, which is never written)."""
-        return f"{self._own}ids:{generation}"
+        return f"{self.own}ids:{generation}"
 
     def chunk(self, generation: int, n: int) -> str:
         """Chunk `n` of snapshot generation `generation`."""
-        return f"{self._own}snap:{generation}:{n}"
+        return f"{self.own}snap:{generation}:{n}"
 
     def chunks(self, generation: int, count: int) -> list[str]:
         """All chunk keys of a snapshot, in order."""
@@ -121,20 +141,20 @@ class Keys:
 
     def staged(self, key: str, token: str) -> str:
         """Where the import `token` writes what is to be `key`; no bundle id begins with `+`."""
-        return f"{self._shared}+{token}:{key.removeprefix(self._shared)}"
+        return f"{self.shared}+{token}:{key.removeprefix(self.shared)}"
 
     def is_staged(self, key: str) -> bool:
         """Whether an import that did not end left it, or writes it now."""
-        return key.startswith(f"{self._shared}+")
+        return key.startswith(f"{self.shared}+")
 
     def generation_of_ids(self, key: str) -> int | None:
         """G of an `ids` key; None for another."""
-        found = re.fullmatch(re.escape(f"{self._own}ids:") + r"(\d{1,18})", key)
+        found = re.fullmatch(re.escape(f"{self.own}ids:") + r"(\d{1,18})", key)
         return int(found[1]) if found else None
 
     def place_of_chunk(self, key: str) -> tuple[int, int] | None:
         """Generation and number of a `snap` key; None for another."""
-        found = re.fullmatch(re.escape(f"{self._own}snap:") + r"(\d{1,18}):(\d{1,18})", key)
+        found = re.fullmatch(re.escape(f"{self.own}snap:") + r"(\d{1,18}):(\d{1,18})", key)
         return (int(found[1]), int(found[2])) if found else None
 
 

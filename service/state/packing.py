@@ -13,7 +13,8 @@ MessagePack's own, a byte each; a time that all items share is there once. So an
 bytes, its id, and two bytes a feature.
 A stored verdict is a MessagePack array [seq, kind, nearest, cluster, novelty, distance], floats in full, so that a
 repeated id gets exactly the answer it got before; and the class, where that is another than the nearest (an item of a
-cluster that people made part of a class). Classes are places among the engine's labels, which only grow.
+cluster that people made part of a class). Classes are places among the engine's labels, which only grow; or names,
+where the stream was moved to a bundle that does not have them (moving.py).
 
 A replay reads many entries at once (`unpack_entries`): what one batch says and what two say that follow each other is
 the same to the engine, and columns are joined as bytes before they become arrays.
@@ -84,11 +85,11 @@ _Natural = Annotated[int, msgspec.Meta(ge=0)]
 class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     seq: _Natural
     kind: _Natural
-    nearest: _Natural
+    nearest: _Natural | str
     cluster: _Natural
     novelty: float
     distance: float
-    label: _Natural | None = None
+    label: _Natural | str | None = None
 
 
 _decode = msgspec.msgpack.Decoder(_Items | _Configure | _Refit | _Curate).decode
@@ -342,8 +343,9 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
     """
     try:
         stored = msgspec.msgpack.decode(data, type=_Stored)
-        kind, nearest = _KINDS[stored.kind], labels[stored.nearest]
-        label = nearest if stored.label is None else labels[stored.label]
+        kind = _KINDS[stored.kind]
+        nearest = _named(stored.nearest, labels)
+        label = nearest if stored.label is None else _named(stored.label, labels)
     except (msgspec.DecodeError, IndexError) as error:
         raise EntryUnreadable(f"The stored verdict of id {id!r} cannot be read ({error}).") from None
     return Verdict(
@@ -356,6 +358,31 @@ def unpack_verdict(data: bytes, *, id: str, labels: Sequence[str]) -> Verdict:
         nearest=nearest,
         distance=stored.distance,
     )
+
+
+def _named(label: int | str, labels: Sequence[str]) -> str:
+    return label if isinstance(label, str) else labels[label]
+
+
+def repacked(data: bytes, numbers: Sequence[int | str]) -> bytes:
+    """A stored verdict that says the same under other labels.
+
+    Args:
+        data: Of `pack_verdict`.
+        numbers: For each label so far, its number among those to be, or its name where it has none.
+
+    Raises:
+        EntryUnreadable: Not a verdict of this version.
+    """
+    try:
+        stored = msgspec.msgpack.decode(data, type=_Stored)
+        if isinstance(stored.nearest, int):
+            stored.nearest = numbers[stored.nearest]
+        if isinstance(stored.label, int):
+            stored.label = numbers[stored.label]
+    except (msgspec.DecodeError, IndexError) as error:
+        raise EntryUnreadable(f"A stored verdict cannot be read ({error}).") from None
+    return msgspec.msgpack.encode(stored)
 
 
 def seq_of_verdict(data: bytes) -> int | None:

@@ -8,8 +8,9 @@ log is trimmed. All of them move the head (`Cut.is_same_place`); who then misses
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
+from service.state.events import StoredEvent, read_event
 from service.state.keys import STREAM_NAMES, Keys, log_from, stream_of
 from service.state.snapshots import Description
 from service.state.wire import Wire
@@ -27,12 +28,16 @@ Command = list[str | bytes | int]
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """One instant. Each of `bundle`, `epoch`, `lease` is None, and `head` empty, where the key is not there."""
+    """One instant. Each of `bundle`, `epoch`, `lease` is None, and `head` empty, where the key is not there.
+
+    kept: the bundle that the stream was of before the last upgrade; None where there was none.
+    """
 
     bundle: bytes | None
     epoch: bytes | None
     lease: bytes | None
     head: Mapping[bytes, bytes]
+    kept: str | None = None
 
     def is_same_place(self, later: "Cut") -> bool:
         """Whether all that this cut speaks of was still there at the later one."""
@@ -49,10 +54,15 @@ class StreamReader:
     async def cut(self) -> Cut:
         """What decides, all at one instant."""
         keys = self.keys
-        bundle, epoch, lease, head = await self._wire.transaction(
-            ["GET", keys.bundle], ["GET", keys.epoch], ["GET", keys.lease], ["HGETALL", keys.head]
+        bundle, epoch, lease, head, kept = await self._wire.transaction(
+            ["GET", keys.bundle],
+            ["GET", keys.epoch],
+            ["GET", keys.lease],
+            ["HGETALL", keys.head],
+            ["GET", keys.kept],
         )
-        return Cut(bundle=bundle, epoch=epoch, lease=lease, head=head)
+        before = None if kept is None else text(kept).partition(" ")[0]
+        return Cut(bundle=bundle, epoch=epoch, lease=lease, head=head, kept=before)
 
     async def of_wrong_type(self) -> list[tuple[str, str]]:
         """(key, its type) of what `cut` could not read."""
@@ -119,6 +129,11 @@ class StreamReader:
         async for page in self._fields(self.keys.dead_letters):
             yield page
 
+    async def payloads(self) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+        """All of `payloads`, likewise."""
+        async for page in self._fields(self.keys.payloads):
+            yield page
+
     async def _fields(self, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
         cursor = 0
         while True:
@@ -127,6 +142,25 @@ class StreamReader:
                 yield list(page.items())
             if not int(cursor):
                 return
+
+    async def events(self) -> AsyncIterator[StoredEvent]:
+        """All of the outbox, oldest first."""
+        at: str | bytes = "-"
+        while True:
+            page: list[Entry] = await self._wire.command(
+                "XRANGE", self.keys.events, at, "+", "COUNT", _ENTRIES
+            )
+            for entry in page:
+                yield read_event(*entry)
+            if len(page) < _ENTRIES:
+                return
+            at = b"(" + page[-1][0]
+
+    async def hooks(self, kind: Literal["hook", "pending"]) -> dict[bytes, bytes]:
+        """The webhooks, or what they are still to be told."""
+        key = self.keys.hooks if kind == "hook" else self.keys.pending
+        found: dict[bytes, bytes] = await self._wire.command("HGETALL", key)
+        return found
 
     async def chunks(self, description: Description) -> AsyncIterator[tuple[int, bytes | None]]:
         """The chunks of a snapshot, in order, as they are stored; None where there is none."""

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from model.bundle import KnownArrays
 from service.clustering import snapshot
 from service.clustering.curation import Curation
-from service.clustering.engine import Engine
+from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
 from service.records import NO_CLUSTER, Int64s, Observed, Verdict
 from service.state.checks import Findings
+from service.state.event_checks import Gist, gists_of
 
 Unpacked = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 """What an entry of the log holds; see packing.py."""
@@ -28,40 +29,38 @@ class Shadow:
     engine: Engine
     is_lost: bool = False
 
-    def follow(self, entry: Unpacked, first_seq: int) -> tuple[Verdict, ...]:
+    def follow(self, entry: Unpacked, first_seq: int) -> StepResult | None:
         """Make the step of an entry that begins here, unless it is another's turn or this one is lost.
 
         Returns:
-            The verdicts of its items; none where it was not this one's turn.
+            What comes of it; None where it was not this one's turn.
 
         Raises:
             Diverged: The step cannot be made, or gave other clusters than it gave live.
         """
         if self.is_lost or self.engine.seq != first_seq:
-            return ()
+            return None
         try:
             if isinstance(entry, EngineParams):
                 self.engine.configure(entry)
-                return ()
+                return StepResult(verdicts=(), events=())
             if isinstance(entry, StreamFit):
-                self.engine.refit(entry)
-                return ()
+                return self.engine.refit(entry)
             if isinstance(entry, Curation):
-                self.engine.carry_out(entry)
-                return ()
+                return self.engine.carry_out(entry)
             batch, clusters = entry
-            verdicts = self.engine.apply(batch).verdicts
+            result = self.engine.apply(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this log does not lead to its head
             self.is_lost = True
             raise Diverged(
                 f"the entry at seq {first_seq} cannot be replayed from {self.name}: {error}"
             ) from None
-        if [v.cluster_id or NO_CLUSTER for v in verdicts] != clusters.tolist():
+        if [v.cluster_id or NO_CLUSTER for v in result.verdicts] != clusters.tolist():
             self.is_lost = True
             raise Diverged(
                 f"replayed from {self.name}, the entry at seq {first_seq} gave other clusters than live"
             )
-        return verdicts
+        return result
 
 
 class Diverged(Exception):
@@ -75,6 +74,9 @@ class Shadows:
         found: Where faults go.
         known: Arrays of the bundle.
         labels: Its class names.
+
+    Attributes:
+        told: What became of clusters, by the ids of the events.
     """
 
     def __init__(self, found: Findings, known: KnownArrays, labels: tuple[str, ...]) -> None:
@@ -85,6 +87,7 @@ class Shadows:
         self._marks: list[tuple[int, bytes, str]] = []
         self._passed: list[str] = []
         self._from_nothing = False
+        self.told: dict[str, Gist] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -118,13 +121,25 @@ class Shadows:
             else:
                 self._found.failed("replay", "the log does not begin with the stream's parameters")
         self._compare()
-        given: tuple[Verdict, ...] = ()
+        given: StepResult | None = None
         for shadow in self._shadows:
             try:
                 given = shadow.follow(entry, first_seq) or given
             except Diverged as diverged:
                 self._found.failed("replay", str(diverged))
-        return given
+        if given is None:
+            return ()
+        self.told |= gists_of(given.events, first_seq)
+        return given.verdicts
+
+    @property
+    def members(self) -> frozenset[str] | None:
+        """Ids of all members of clusters, where the first engine that is not lost stands; None without one."""
+        for shadow in self._shadows:
+            if not shadow.is_lost:
+                lives = shadow.engine.lives.values()
+                return frozenset(member.id for life in lives for member in life.members)
+        return None
 
     def end(self, seq: int) -> str | None:
         """The hash of the state at the head, if there is one that all agree on."""

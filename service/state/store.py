@@ -19,13 +19,14 @@ Reference for fencing tokens: M. Kleppmann, "How to do distributed locking", 201
 import re
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from service.state.batches import (
     Append,
     LogRecord,
     checksums,
     duplicates,
+    fields_beside,
     id_field,
     read_entry,
     refuse_repeats,
@@ -36,16 +37,18 @@ from service.state.durability import Durability
 from service.state.errors import (
     BundleMismatch,
     Fenced,
-    LeaseHeld,
     SaveOvertaken,
     SequenceConflict,
     SnapshotCorrupt,
     StoreMisconfigured,
-    StreamsFull,
 )
 from service.state.events import EventBox
 from service.state.hand import HandBox
-from service.state.keys import MOST_EVENTS, MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.hook_box import HookBox
+from service.state.keys import MOST_STREAMS, STREAMS, Keys, log_from
+from service.state.new_ids import NewIds
+from service.state.payloads import PayloadBox
+from service.state.refusals import error_of
 from service.state.snapshots import BadSnapshot, Description, chunk_count, cut, join
 from service.state.wire import Refusal, ServerInfo, Wire, connect
 
@@ -65,13 +68,14 @@ class Loaded:
     """Where to start from.
 
     snapshot: the blob, None before the first one; snapshot_seq: the first item that it does not contain;
-    next_seq: the seq after the last durable item; warnings: which generation could not be used and why.
+    next_seq: the seq after the last durable item; log_seq: where the log begins; warnings: what could not be used.
     """
 
     snapshot: bytes | None
     snapshot_seq: int
     next_seq: int
     warnings: tuple[str, ...] = ()
+    log_seq: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +94,13 @@ class Sizes:
 class StreamStore:
     """The durable state of one stream, read and written by one owner at a time.
 
-    client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without
-    spaces, unique per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items
-    whose ids are surely remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can
-    lose acknowledged items become warnings; durability: when a write counts as done (durability.py).
+    client: from `connect` (a client that retries by itself is refused); owner: printable ASCII without spaces, unique
+    per process *run*; lease_ms: how long the stream stays ours without `renew`; horizon: items whose ids are surely
+    remembered, fixed when the stream is made; allow_unsafe: settings of Redis that can lose acknowledged items become
+    warnings; durability: when a write counts as done (durability.py).
 
-    Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured
-    when Redis denies access. Methods that write raise Fenced when the stream has another owner.
+    Every method may raise StoreUnavailable (wait, call again with the same arguments), and StoreMisconfigured when
+    Redis denies access. Methods that write raise Fenced when the stream has another owner.
     """
 
     def __init__(
@@ -119,7 +123,7 @@ class StreamStore:
         if retry is None or retry.get_retries() != 0:
             raise ValueError("the client repeats writes by itself; make it with service.state.store.connect")
         self._wire = Wire(client)
-        self._keys = Keys(stream, bundle_id)
+        self.keys = self._keys = Keys(stream, bundle_id)
         self._owner = owner
         self._lease_ms = lease_ms
         self._horizon = horizon
@@ -130,8 +134,11 @@ class StreamStore:
         self._seq = 0  # the log goes at least so far
         self._idgen = 0  # the newest generation of ids that we know of
         self._bad_generation: int | None = None
+        self.new_ids = NewIds(self._wire, self._keys, horizon)
         self.dead_letters = DeadLetterBox(self._wire, self._keys, self._commit, self._token)
         self.events = EventBox(self._wire, self._keys)
+        self.payloads = PayloadBox(self._wire, self._keys, self._call, self._token)
+        self.hooks = HookBox(self._wire, self._keys, self._commit, self._token)
         self.hand = HandBox(self._wire, self._keys, self._call, self._token, owner)
 
     async def open(self) -> ServerInfo:
@@ -156,11 +163,11 @@ class StreamStore:
     async def acquire(self, *, steal: bool = False) -> int:
         """Become the owner; returns the new epoch. Every older token is dead from this moment.
 
-        steal takes a lease that is still alive (for an operator, or where a lock elsewhere proves the owner
-        dead). Raises LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). A call whose
-        outcome is unknown can be made again.
+        steal takes a living lease (for an operator, or where a lock elsewhere proves the owner dead). Raises
+        LeaseHeld, BundleMismatch, StreamsFull, StoreMisconfigured (another horizon). Can be made again.
         """
         self._epoch = 0
+        self.new_ids.end()
         keys = self._keys
         epoch, seq, saving = await self._commit(
             "fs1_acquire",
@@ -170,6 +177,7 @@ class StreamStore:
         )
         self._epoch, self._fenced, self._seq = int(epoch), None, int(seq)
         self._idgen = int(seq) // self._horizon
+        self.new_ids.begin(int(seq))
         if saving:
             await self._abandon(saving)
         return self._epoch
@@ -180,17 +188,14 @@ class StreamStore:
         Raises SequenceConflict when the log ends before what was confirmed: the server lost it, or a replica that
         lagged has taken over. Waits for replicas as an append does, so that their absence is seen on a quiet stream.
         """
-        keys = self._keys
-        await self._commit(
-            "fs1_renew",
-            [keys.epoch, keys.lease, keys.head],
-            *(self._token(), self._owner, self._lease_ms, self._seq),
-        )
+        keys = [self._keys.epoch, self._keys.lease, self._keys.head]
+        await self._commit("fs1_renew", keys, self._token(), self._owner, self._lease_ms, self._seq)
 
     async def release(self) -> None:
         """Let the next owner in at once. Does nothing when the stream is not ours any more."""
         if self._epoch:
             token, self._epoch = self._token(), 0
+            self.new_ids.end()
             await self._call("fs1_release", [self._keys.epoch, self._keys.lease], token)
 
     async def lookup(self, ids: Sequence[str]) -> list[bytes | None]:
@@ -215,29 +220,28 @@ class StreamStore:
                 self._lose((token or b"0 nobody").decode())
             self._idgen = int(seq) // self._horizon
             if found:
-                verdicts: list[bytes | None] = found[0]
-                return verdicts  # else another owner has moved on by generations since we last looked: look there
+                return cast(
+                    "list[bytes | None]", found[0]
+                )  # else another owner has moved on by generations since we last looked: look there
 
     async def append(self, batch: Append) -> bool:
-        """Write one batch: entry, verdicts, events and seq together, durable when this returns.
+        """Write one batch: entry, verdicts, events, payloads and seq together, durable when this returns.
 
         Returns True when it was written now, False when the very same batch was there already. Raises Fenced,
         SequenceConflict (it does not start at the next seq, or differs from what is there), DuplicateIds.
         """
         if not 1 <= batch.count <= self._horizon:
-            raise ValueError(
-                f"a batch of {batch.count} items; append 1 to {self._horizon} (the dedup horizon) at once"
-            )
+            raise ValueError(f"a batch of {batch.count} items; append 1 to {self._horizon}, the horizon")
         refuse_repeats(batch.verdicts)
         keys, generation = self._keys, (batch.first_seq + batch.count - 1) // self._horizon
-        ids, fields = (keys.ids(generation - back) for back in range(3)), verdict_fields(batch.verdicts)
+        ids, fields = map(keys.ids, range(generation, generation - 3, -1)), verdict_fields(batch.verdicts)
+        self.new_ids.note(fields[::2], generation)
         try:
             written = await self._commit(
                 "fs1_commit",
-                [keys.epoch, keys.head, keys.log, *ids, keys.events],
+                [keys.epoch, keys.head, keys.log, *ids, keys.events, keys.payloads],
                 *(self._token(), batch.first_seq, batch.count, generation),
-                *(checksums(batch, fields), batch.payload),
-                *(MOST_EVENTS, len(batch.events), *batch.events, *fields),
+                *(checksums(batch, fields), batch.payload, *fields_beside(batch), *fields),
             )
         except Refusal as refusal:
             if refusal.word != "DUPLICATE":
@@ -254,16 +258,17 @@ class StreamStore:
                 got=batch.first_seq,
             ) from None
         self._idgen, self._seq = generation, batch.first_seq + batch.count
+        self.new_ids.went_on(generation)
         return bool(written)
 
     async def load(self) -> Loaded:
         """The newest snapshot that is intact, and how far the log goes. Needs no ownership.
 
-        A bad current generation falls back to the one before, or, before there is a second one, to the whole
-        log. Raises SnapshotCorrupt when nothing is left that the log continues.
+        A bad current generation falls back to the one before, or, before there is a second one, to the whole log.
+        Raises SnapshotCorrupt when nothing is left that the log continues.
         """
         head = await self._head()
-        seq = int(head.get(b"seq", 0))
+        seq, trimmed = int(head.get(b"seq", 0)), int(head.get(b"trimmed", 0))
         self._bad_generation = None
         warnings: list[str] = []
         for name in (b"cur", b"prev"):
@@ -277,14 +282,14 @@ class StreamStore:
                 if name == b"cur":
                     self._bad_generation = description.generation
             else:
+                at = description.seq
                 return Loaded(
-                    snapshot=blob, snapshot_seq=description.seq, next_seq=seq, warnings=tuple(warnings)
+                    snapshot=blob, snapshot_seq=at, next_seq=seq, warnings=(*warnings,), log_seq=trimmed
                 )
-        if warnings and (b"prev" in head or int(head[b"trimmed"]) > 0):
+        if warnings and (b"prev" in head or trimmed > 0):
             raise SnapshotCorrupt(
                 f"no snapshot of stream {self._keys.stream} is intact ({'; '.join(warnings)}) and the "
-                f"log starts at seq {int(head[b'trimmed'])}; restore Redis from a backup, or start under "
-                "another stream name"
+                f"log starts at seq {trimmed}; restore Redis from a backup, or start under another stream name"
             )
         return Loaded(snapshot=None, snapshot_seq=0, next_seq=seq, warnings=tuple(warnings))
 
@@ -316,13 +321,16 @@ class StreamStore:
                 self._gap(expected, loaded.next_seq)
             yield records
 
-    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
-        """Keep `blob` as the state before item `seq`, in a new generation; then trim the log behind the older
-        one.
+    async def move(self, keys: Sequence[str], *args: str | int) -> None:
+        """Give the stream another bundle, atomically; see moving.py."""
+        await self._commit("fs1_move", keys, self._token(), *args)
 
-        seq ends a batch. Nothing changes for readers until the last step, which is atomic; what an
-        interrupted save leaves is dropped by the next one, or by the next owner. Raises Fenced,
-        SequenceConflict (seq is inside a batch, not durable yet, or before the current snapshot).
+    async def save_snapshot(self, blob: bytes, *, seq: int) -> None:
+        """Keep `blob` as the state before item `seq`, in a new generation; trim the log behind the older one.
+
+        seq ends a batch. Nothing changes for readers until the last step, which is atomic; what an interrupted save
+        leaves is dropped by the next one, or owner. Raises Fenced, SequenceConflict (seq is inside a batch, not
+        durable yet, or before the current snapshot).
         """
         keys, token = self._keys, self._token()
         count = chunk_count(blob)
@@ -397,6 +405,7 @@ class StreamStore:
     def _lose(self, token: str) -> NoReturn:
         """The stream is not ours any more."""
         ours, self._epoch = self._epoch, 0
+        self.new_ids.end()
         epoch, _, owner = token.partition(" ")
         fenced = Fenced(
             f"stream {self._keys.stream} is owned by {owner} with epoch {epoch}, ours was {ours}: "
@@ -415,9 +424,7 @@ class StreamStore:
         return f"{self._epoch} {self._owner}"
 
     def _leaving(self, head: Mapping[bytes, bytes]) -> Description | None:
-        """The snapshot that the next flip drops: the one before the previous, or a current one known to be
-        bad.
-        """
+        """The snapshot that the next flip drops: the one before the previous, or a current one known to be bad."""
         if b"cur" in head:
             current = Description.parse(head[b"cur"])
             if current.generation == self._bad_generation:
@@ -451,8 +458,7 @@ class StreamStore:
     def _mismatch(self, stored: str) -> NoReturn:
         raise BundleMismatch(
             f"stream {self._keys.stream} holds state of bundle {stored}, and this is bundle "
-            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name or another data "
-            "folder",
+            f"{self._keys.bundle_id}: serve that bundle, or choose another stream name; or `firstseen upgrade` it",
             stored=stored,
             offered=self._keys.bundle_id,
         )
@@ -471,29 +477,8 @@ class StreamStore:
         try:
             return await reply
         except Refusal as refusal:
-            word, rest = refusal.word, refusal.rest
-            if word == "FENCED":
-                self._lose(rest)
-            if word == "LEASEHELD":
-                remaining, _, owner = rest.partition(" ")
-                raise LeaseHeld(
-                    f"stream {self._keys.stream} is held by {owner} for {remaining} ms more; wait, or stop it",
-                    owner=owner,
-                    remaining_ms=max(0, int(remaining)),
-                ) from None
-            if word == "CONFLICT":
-                raise SequenceConflict(f"the log goes on at seq {rest}", expected=int(rest), got=-1) from None
-            if word == "BUNDLE":
-                self._mismatch(rest)
-            if word == "HORIZON":
-                raise StoreMisconfigured(
-                    f"stream {self._keys.stream} was made with a dedup horizon of {rest} items, not "
-                    f"{self._horizon}: set it back, or choose another stream name"
-                ) from None
-            if word == "STREAMS":
-                raise StreamsFull(f"there are {rest} streams, which is the most: use one of them") from None
-            if word == "SAVING":
-                raise SaveOvertaken(
-                    f"snapshot generation {rest} of stream {self._keys.stream} was overtaken: save one at a time"
-                ) from None
-            raise
+            if refusal.word == "FENCED":
+                self._lose(refusal.rest)
+            if refusal.word == "BUNDLE":
+                self._mismatch(refusal.rest)
+            raise error_of(refusal, stream=self._keys.stream, horizon=self._horizon) from None

@@ -5,6 +5,8 @@
     log                          no hole, no overlap, every checksum, every entry readable
     replay                       the older snapshot and the log make the newer one, byte for byte; one state at the head
     verdicts                     every id of the log has, once, exactly the verdict that its item gets again
+    events                       the outbox holds what became of clusters, each once
+    payloads                     those that are kept are of members of clusters
     ids                          no verdict without an item; none twice; as many as the horizon allows
 
 Reads in pages and holds, besides two engines and their snapshots, 8 bytes an item of the log. While the stream is
@@ -33,6 +35,7 @@ from service.state.checks import (
     parse_head,
 )
 from service.state.errors import StoreError
+from service.state.event_checks import check_events
 from service.state.packing import EntryUnreadable, unpack_entry, unpack_verdict
 from service.state.reading import Cut, Entry, StreamReader
 from service.state.shadow import Shadows, Unpacked
@@ -125,7 +128,9 @@ class _Audit:
         head, state_hash = self._head(cut), None
         if head is not None:
             names = await self._reader.names()
-            can_be_read = check_names(self._found, self._keys, names, head, is_owned=cut.lease is not None)
+            can_be_read = check_names(
+                self._found, self._keys, names, head, is_owned=cut.lease is not None, left=cut.kept
+            )
             state_hash = await self._contents(head) if can_be_read else None
         return Verified(
             stream=self._keys.stream,
@@ -164,6 +169,8 @@ class _Audit:
         await self._snapshots(head)
         places, state_hash = await self._log(head)
         await self._ids(head, places)
+        await self._events(head, is_whole=state_hash is not None)
+        await self._payloads(head, is_whole=state_hash is not None)
         await self._grown(head)
         letters = sum([len(page) async for page in self._reader.dead_letters()])
         self._found.passed("dlq", f"{letters} items set aside")
@@ -308,6 +315,24 @@ class _Audit:
             ]
             return f"has the verdict {', '.join(parts)}"
         return None
+
+    async def _events(self, head: Head, *, is_whole: bool) -> None:
+        """The outbox, up to where the head that was read first knew it."""
+        stored = [event async for event in self._reader.events() if event.number <= head.events]
+        again = self._shadows.told if is_whole and not self._found.has_failed("snapshots") else None
+        await asyncio.to_thread(check_events, self._found, stored, again, head)
+
+    async def _payloads(self, head: Head, *, is_whole: bool) -> None:
+        """Those that are kept are of members: others were forgotten by nobody, and go with the next batch."""
+        stored = [id async for page in self._reader.payloads() for id, _ in page]
+        members = self._shadows.members
+        if is_whole and members is not None and await self._seq() == head.seq:
+            known = set(map(id_field, members))
+            if strays := {id for id in stored if id not in known}:
+                self._found.warned(
+                    "payloads", f"{len(strays)} are of no cluster's member; the next batch forgets them"
+                )
+        self._found.passed("payloads", f"{len(stored)} are kept, each of a cluster's member")
 
     # The ids that are remembered
 

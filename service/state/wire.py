@@ -13,6 +13,7 @@ What a failure says about the outcome:
     a word of functions.lua                     refused: the caller of `call` translates it
 """
 
+import asyncio
 import hashlib
 import os
 import re
@@ -75,24 +76,43 @@ class Refusal(StoreError):
         return (self.word, self.rest.lower()) == ("Function", "not found")
 
 
-class _PacksQuickly(AbstractConnection):
-    """A Function has two arguments an item; in Python it takes longer to put them together than to call it."""
+class _SendsQuickly(AbstractConnection):
+    """A Function has two arguments an item; in Python it takes longer to put them together than to call it.
+
+    And where nothing waits to be written, what is written next need not be waited for: a transport takes it, however
+    long that lasts. redis-py makes a task of each write, to have a time limit; the wait for the reply has one too.
+    """
 
     def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - redis-py's
         if args[0] == "FCALL":
             return [hiredis.pack_command(args)]
         return super().pack_command(*args)
 
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: ANN401, FBT001, FBT002 - redis-py's
+        """Write at once where there is nothing in the way."""
+        is_due = check_health and asyncio.get_running_loop().time() > self.next_health_check
+        writer = self._writer
+        if (
+            is_due
+            or writer is None
+            or not isinstance(command, list)
+            or writer.transport.is_closing()
+            or writer.transport.get_write_buffer_size()
+        ):
+            await super().send_packed_command(command, check_health)
+        else:
+            writer.writelines(command)
 
-class _Unix(_PacksQuickly, UnixDomainSocketConnection):
+
+class _Unix(_SendsQuickly, UnixDomainSocketConnection):
     pass
 
 
-class _Tcp(_PacksQuickly, Connection):
+class _Tcp(_SendsQuickly, Connection):
     pass
 
 
-class _Tls(_PacksQuickly, SSLConnection):
+class _Tls(_SendsQuickly, SSLConnection):
     pass
 
 

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from service.pipeline.batching import Queue
 from service.pipeline.fanout import Fanout
 from service.pipeline.pipeline import Pipeline
+from service.state.events import EventBox
 from service.telemetry.metrics import StreamMetrics
+from service.webhooks.webhooks import Webhooks
 
 
 class Stream:
@@ -17,18 +19,30 @@ class Stream:
         pipeline: Its single writer.
         queue: What waits for it.
         fanout: Who watches it.
+        events: What became of its clusters, as it is stored.
+        webhooks: Who is told of that.
         metrics: What is counted of it.
         used: When it was used last, by a count of uses.
         is_closing: Its place is needed: it takes nothing more.
     """
 
     def __init__(
-        self, *, name: str, pipeline: Pipeline, queue: Queue, fanout: Fanout, metrics: StreamMetrics
+        self,
+        *,
+        name: str,
+        pipeline: Pipeline,
+        queue: Queue,
+        fanout: Fanout,
+        events: EventBox,
+        webhooks: Webhooks,
+        metrics: StreamMetrics,
     ) -> None:
         self.name = name
         self.pipeline = pipeline
         self.queue = queue
         self.fanout = fanout
+        self.events = events
+        self.webhooks = webhooks
         self.metrics = metrics
         self.used = 0
         self.is_closing = False

@@ -21,6 +21,7 @@ from service.records import ClusterState, Verdict, VerdictKind
 from service.telemetry.http_metrics import HttpMetrics
 from service.telemetry.spans import Spans
 from service.telemetry.trace_context import TraceContext
+from service.telemetry.webhook_metrics import WebhookFamilies
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -68,6 +69,7 @@ class _Families:
         )
         self.quarantined = counter("quarantined", "Items put into quarantine: they crashed the engine.")
         self.dead_letters = gauge("dead_letters", "Items in quarantine.")
+        self.payload_bytes = gauge("payload_bytes", "Bytes of the payloads kept of members of clusters.")
         self.batch_items = histogram("batch_items", "Items a batch.", _ITEMS)
         self.stages = histogram("stage_seconds", "Time of one batch in each stage.", _SECONDS, "stage")
         self.fit = histogram(
@@ -121,6 +123,7 @@ class StreamMetrics:
         self.forgotten = families.forgotten.labels(stream)
         self.quarantined = families.quarantined.labels(stream)
         self.dead_letters = families.dead_letters.labels(stream)
+        self.payload_bytes = families.payload_bytes.labels(stream)
         self.batch_items = families.batch_items.labels(stream)
         self.lookup = self._stage(families, "lookup")
         self.embed = self._stage(families, "embed")
@@ -188,6 +191,7 @@ class Metrics:
             "firstseen_open_streams", "Streams open in this process.", registry=registry
         )
         self.http = HttpMetrics(registry)
+        self.webhooks = WebhookFamilies(registry)
         self._about = {
             name: Gauge(f"firstseen_{name}_info", what, labels, registry=registry)
             for name, (what, labels) in ABOUT.items()
@@ -212,3 +216,4 @@ class Metrics:
         """The stream is closed: take its series away."""
         self._of.pop(stream, None)
         self._families.forget(stream)
+        self.webhooks.forget(stream)

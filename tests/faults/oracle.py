@@ -13,6 +13,7 @@ clients were ever told (the book), and reads the store with its own eyes:
     counts    by verdict, by class and in sum: of the ids in the store, of /info, and of each snapshot for its part
     hash      of /info = of a fresh engine fed with the newer snapshot and the log = with the older one and the log
               = with the whole log, as long as nothing was trimmed
+    payloads  those that are kept are of the members of clusters, all of them and no others
     events    the outbox holds exactly what the log gives, each once and under its id; /events tells it
     again     stopped by SIGTERM it ends with 0, nothing of it is left, and started again it shows the same
 """
@@ -60,7 +61,7 @@ class State:
     """One stream as it lies in the store.
 
     seq: after the last durable item; trimmed: the log is complete from here on; verdicts: by id; records: of the log,
-    from the older snapshot on; snapshots: (seq, blob), the older one first; events: all of the outbox.
+    from the older snapshot on; snapshots: (seq, blob), the older one first; events: all of the outbox; payloads: ids.
     """
 
     seq: int
@@ -69,6 +70,7 @@ class State:
     records: list[LogRecord]
     snapshots: list[tuple[int, bytes]]
     events: list[StoredEvent]
+    payloads: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,7 @@ async def _read_once(client: "Redis", keys: Keys, bundle: Bundle) -> State:
         records=records,
         snapshots=snapshots,
         events=list(page.events),
+        payloads=frozenset(await store.payloads.sizes()),
     )
 
 
@@ -228,10 +231,16 @@ def flaws_of_replay(bundle: Bundle, state: State, live_hash: str) -> list[str]:
     if state.trimmed == 0:
         starts.append(None)
     for start in starts:
-        again = snapshot.digest(replayed(bundle, state, start))
+        engine = replayed(bundle, state, start)
+        again = snapshot.digest(engine)
         if again != live_hash:
             origin = "the whole log" if start is None else f"the snapshot at {start[0]} and the log"
             found.append(f"replayed from {origin}: {again}; live: {live_hash}")
+        members = {member.id for life in engine.lives.values() for member in life.members}
+        if members != state.payloads:
+            found.append(
+                f"payloads of no member: {state.payloads - members}; none of {members - state.payloads}"
+            )
     return found
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from service.clustering import snapshot
-from tests.faults.oracle import State, flaws, flaws_of_replay, read_state, replayed
+from service.state.events import StoredEvent
+from tests.faults.oracle import State, flaws, flaws_of_events, flaws_of_replay, read_state, replayed
 from tests.faults.rig import Rig
 from tests.faults.senders import Book
 from tests.faults.zygote import Zygote
@@ -48,7 +49,19 @@ def test_a_sound_run_has_no_flaws(seen: Seen) -> None:
     """In the store, in the counts, and in every replay."""
     assert seen.flaws(seen.state) == []
     assert flaws_of_replay(digits.bundle(), seen.state, seen.info["state_hash"]) == []
+    assert flaws_of_events(digits.bundle(), seen.state) == []
     assert len(seen.state.snapshots) == 2
+
+
+def test_an_event_that_is_lost_invented_or_told_twice(seen: Seen) -> None:
+    """The outbox is what the log gives, no more and no less."""
+    extra = StoredEvent(
+        id=f"{seen.state.records[-1].first_seq}-9", number=len(seen.state.events) + 1, data=b"{}"
+    )
+    spoilt = [[*seen.state.events, extra], *([seen.state.events[:-1]] if seen.state.events else [])]
+
+    for events in spoilt:
+        assert flaws_of_events(digits.bundle(), replace(seen.state, events=events))
 
 
 def test_a_lost_item(seen: Seen) -> None:

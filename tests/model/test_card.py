@@ -159,6 +159,14 @@ def test_the_command_names_what_differs_from_the_defaults() -> None:
     )
 
 
+def test_the_command_names_what_stands_beside_an_export() -> None:
+    """Whose settings it takes."""
+    config = starting_config("my export", None, {"beside": "digits", "seed": 3})
+
+    assert command(config) == "firstseen train 'my export' --with digits --seed 3"
+    assert config.epochs == starting_config("digits", None, {}).epochs
+
+
 def test_the_command_lists_columns_between_commas() -> None:
     """As they are given."""
     config = starting_config("nsl-kdd", None, {"drop": ("id", "time"), "categories": ("port",)})

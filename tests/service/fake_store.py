@@ -10,7 +10,9 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from model.inputs import Payload
 from service.state.dead_letters import MOST, DeadLetter, pack_letter, unpack_letter
 from service.state.durability import Durability
 from service.state.errors import (
@@ -22,6 +24,7 @@ from service.state.errors import (
     StoreUnavailable,
 )
 from service.state.hand import Note
+from service.state.payloads import unpack_payload
 from service.state.store import Append, Loaded, LogRecord, ServerInfo
 
 
@@ -41,6 +44,7 @@ class Shared:
     letters: dict[str, bytes] = field(default_factory=dict)
     most_letters: int = MOST
     hand: Note | None = None
+    payloads: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def seq(self) -> int:
@@ -64,8 +68,11 @@ class FakeStore:
         self.warnings = warnings
         self._failures: dict[str, deque[tuple[Exception, bool]]] = defaultdict(deque)
         self._held: dict[str, asyncio.Event] = {}
+        self.new_ids = FakeNewIds()
         self.dead_letters = FakeDeadLetters(self)
         self.hand = FakeHand(self)
+        self.payloads = FakePayloads(self)
+        self.events: Any = None  # what is read of the outbox, the real store's tests see to
 
     def fails(self, method: str, error: Exception, *, times: int = 1, after: bool = False) -> None:
         self._failures[method].extend([(error, after)] * times)
@@ -140,6 +147,9 @@ class FakeStore:
                 raise DuplicateIds("repeated", ids=repeated)
             self.shared.log.append(batch)
             self.shared.ids |= dict(batch.verdicts)
+            for id in batch.forget:
+                self.shared.payloads.pop(id, None)
+            self.shared.payloads |= dict(batch.keep)
         if after:
             raise after
         return is_new
@@ -164,6 +174,20 @@ class FakeStore:
         self.check_owner()
         assert seq in self.shared.boundaries
         self.shared.snapshots.append((seq, blob))
+
+
+class FakeNewIds:
+    """Knows of none that it is new, unless told `knows`: then of those that are not among `known`."""
+
+    def __init__(self) -> None:
+        self.knows = False
+        self.known: set[str] = set()
+
+    def are_new(self, ids: Sequence[str]) -> bool:
+        return not ids or (self.knows and self.known.isdisjoint(ids))
+
+    async def read(self) -> None:
+        await asyncio.Event().wait()
 
 
 class FakeDeadLetters:
@@ -217,3 +241,24 @@ class FakeHand:
         self._store.shared.hand = note
         if after:
             raise after
+
+
+class FakePayloads:
+    """What its members looked like."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def sizes(self) -> dict[str, int]:
+        await self._store.enter("payload_sizes")
+        return {id: len(data) for id, data in self._store.shared.payloads.items()}
+
+    async def get(self, ids: Sequence[str]) -> dict[str, Payload]:
+        await self._store.enter("payloads")
+        found = {id: unpack_payload(self._store.shared.payloads.get(id, b"")) for id in ids}
+        return {id: x for id, x in found.items() if x is not None}
+
+    async def forget(self, ids: Sequence[str]) -> int:
+        await self._store.enter("forget_payloads")
+        self._store.check_owner()
+        return sum(self._store.shared.payloads.pop(id, None) is not None for id in ids)

@@ -15,7 +15,9 @@ from service.errors import ItemQuarantined
 from service.ingest.intake import Refused
 from service.pipeline.batching import Answer, Job, Queue
 from service.pipeline.fanout import Fanout
+from service.pipeline.payload_limits import PayloadLimits
 from service.pipeline.pipeline import Pipeline
+from service.pipeline.plotting import Plotter
 from service.records import Float32s, Item
 from service.state.store import StreamStore
 from service.telemetry.metrics import Metrics
@@ -97,6 +99,8 @@ class Rig:
         bundle: Bundle | None = None,
         net: Net | None = None,
         revive: Callable[[], Awaitable[None]] | None = None,
+        plotter: Plotter | None = None,
+        payload_limits: PayloadLimits | None = None,
         **params: Any,
     ) -> None:
         self.store = store
@@ -119,6 +123,8 @@ class Rig:
             snapshot_every_items=snapshot_every,
             holds_store_alone=alone,
             revive_store=revive,
+            plotter=plotter,
+            payload_limits=payload_limits,
         )
 
     def offer(

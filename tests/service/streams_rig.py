@@ -120,7 +120,15 @@ class StreamsRig:
             prepare=prepare,
             workers=self._workers,
         )
-        return Stream(name=name, pipeline=pipeline, queue=queue, fanout=fanout, metrics=counted)
+        return Stream(
+            name=name,
+            pipeline=pipeline,
+            queue=queue,
+            fanout=fanout,
+            events=store.events,
+            webhooks=None,  # type: ignore[arg-type]  # not asked for
+            metrics=counted,
+        )
 
     async def ask(self, name: str, *items: Item) -> list[Any]:
         """Answers of a stream, which is opened for it."""

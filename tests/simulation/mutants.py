@@ -193,6 +193,12 @@ MUTANTS: Final[dict[str, Callable[[], Variant]]] = {
     ),
     "a flip that drops the new chunks": lambda: lua(("for i = 4 + chunks, #keys", "for i = 4, #keys")),
     "events that are not stored": lambda: lua(("if keys[7] then tell(", "if false then tell(")),
+    "payloads that are not forgotten": lambda: lua(
+        ("redis.call('HDEL', key, unpack(args", "local _ = (unpack(args")
+    ),
+    "payloads that are not kept": lambda: lua(
+        ("redis.call('HSET', key, unpack(args", "local _ = (unpack(args")
+    ),
     "an answer before the append": lambda: Variant(make_store=_LateStore),
     "an unknown outcome taken for done": lambda: Variant(make_store=_HopefulStore),
     "an unknown outcome taken for not done": lambda: lua(

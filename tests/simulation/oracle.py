@@ -7,7 +7,9 @@ It reads the server's journal (every write ever, never trimmed), follows what cl
     epochs      only grow
     snapshots   two generations, a log that reaches back to the older; each gives, with the log behind it, the state
                 that the log gives from its first entry, byte for byte; and so does the running engine
+    decisions   what was told of one is in the log, once under its key, at the place that was told
     counts      the engine has counted as many items as there are distinct ids
+    payloads    those that are kept are of the members of clusters, all of them and no others
     events      those written, ever, are those that the log gives, each once, in order, under the id that it gives them
 
 It uses the code under test only to read single values: entries, descriptions, verdicts, and the engine.
@@ -16,15 +18,17 @@ It uses the code under test only to read single values: entries, descriptions, v
 from dataclasses import dataclass, field
 
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
+from service.decisions import Action, Decided, Decision
 from service.errors import ItemQuarantined
 from service.ingest.intake import Refused
 from service.pipeline.batching import Answer
 from service.pipeline.recovery import replay_entry
 from service.records import AUTO_ID_PREFIX, Int64s, Observed, Verdict
-from service.state.batches import read_entry
+from service.state.batches import id_field, read_entry
 from service.state.events import pack_events
 from service.state.keys import Keys
 from service.state.packing import pack_verdict, unpack_entry
@@ -33,7 +37,7 @@ from tests.service.retold import retell
 from tests.simulation import small
 from tests.simulation.server import SimulatedServer
 
-Entry = tuple[Observed, Int64s] | EngineParams | StreamFit
+Entry = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
 
 
 class Violation(AssertionError):
@@ -52,6 +56,8 @@ class Facts:
     seqs: dict[str, int] = field(default_factory=dict)
     verdicts: dict[bytes, bytes] = field(default_factory=dict)
     events: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
+    decisions: dict[str, tuple[int, Decision]] = field(default_factory=dict)
+    labels: tuple[str, ...] = small.LABELS
 
 
 class Oracle:
@@ -127,8 +133,29 @@ class Oracle:
                 if id in facts.seqs:
                     raise Violation(f"{id} counts twice: as item {facts.seqs[id]} and as item {seq}")
                 facts.seqs[id] = seq
+        if isinstance(entry, Curation):
+            self._decision(entry.decision)
         facts.entries.append((facts.seq, entry))
         facts.seq += record.count
+
+    def _decision(self, decision: Decision) -> None:
+        facts = self.facts
+        if decision.key in facts.decisions:
+            raise Violation(f"decision {decision.key} was made twice")
+        facts.decisions[decision.key] = facts.seq, decision
+        if decision.action is Action.PROMOTE and decision.label not in facts.labels:
+            facts.labels = (*facts.labels, str(decision.label))
+
+    def hear_decided(self, server: SimulatedServer, decided: Decided) -> None:
+        """A person was told what came of a decision.
+
+        Raises:
+            Violation: It is not durable, or not what was told.
+        """
+        self.follow(server)
+        there = self.facts.decisions.get(decided.decision.key)
+        if there != (decided.seq, decided.decision):
+            raise Violation(f"decision {decided} was told, and in the log it is {there}")
 
     def hear(self, server: SimulatedServer, answers: list[Answer]) -> None:
         """A client was told these.
@@ -164,7 +191,7 @@ class Oracle:
                 f"{self.facts.seqs.get(verdict.id, 'not at all')}"
             )
         if not verdict.id.startswith(AUTO_ID_PREFIX):
-            packed = pack_verdict(verdict, small.LABELS)
+            packed = pack_verdict(verdict, self.facts.labels)
             if self.facts.verdicts.get(verdict.id.encode()) != packed:
                 raise Violation(f"{verdict.id} was told another verdict than the store has")
         if self.told.setdefault(verdict.id, verdict) != verdict:
@@ -206,6 +233,9 @@ class Oracle:
             raise Violation(f"events written: {self.facts.events}; the log gives {events}")
         if snapshot.digest(engine) != live_hash:
             raise Violation("the running engine is not what the log gives")
+        members = {id_field(member.id) for life in engine.lives.values() for member in life.members}
+        if (kept := set(server.data.get(self._keys.payloads.encode(), {}))) != members:
+            raise Violation(f"payloads are kept of {kept}, and the members are {members}")
         counted = sum(engine.verdict_counts.values())
         if counted != len(self.facts.seqs):
             raise Violation(f"{counted} items were counted, and there are {len(self.facts.seqs)} ids")

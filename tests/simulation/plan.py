@@ -57,6 +57,7 @@ class Plan:
     share_unseen: float
     share_unnamed: float
     share_repeats: float
+    decisions: int
     episodes: tuple[Episode, ...]
 
 
@@ -103,4 +104,5 @@ def draw(seed: int) -> Plan:
         else 0.0,  # they would outrun what is to be remembered
         share_repeats=rng.choice((0.0, 0.1, 0.3)),
         episodes=tuple(sorted(episodes, key=lambda episode: episode.at_s)),
+        decisions=rng.choice((0, 4, 8)),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from service.clustering.params import EngineParams
+from service.decisions import Decided, Decision
 from service.errors import FirstseenError
 from service.pipeline.batching import Answer, Job, Queue
 from service.pipeline.fanout import Fanout
@@ -121,6 +122,13 @@ class Process(Host):
         self._loop.resume_host(self)
         self._loop.cancel_tasks_of(self)
 
+    async def decide(self, decision: Decision, delay_s: float, at_most_s: float) -> Decided:
+        """Send a decision; raises as `ask`."""
+        job = Job(items=[], done=self._loop.create_future(), decision=decision)
+        await self._send(job, delay_s, at_most_s)
+        assert job.decided is not None
+        return job.decided
+
     async def ask(
         self, items: list[Item], heard: Callable[[list[Answer]], None], delay_s: float, at_most_s: float
     ) -> list[Answer]:
@@ -130,18 +138,22 @@ class Process(Host):
             Lost: No answer came.
             FirstseenError: It refused.
         """
-        answer: asyncio.Future[list[Answer]] = self._loop.create_future()
         job = Job(items=items, done=self._loop.create_future())
 
         def told(verdicts: list[Answer]) -> None:
             if not self.is_dead:
                 heard(verdicts)
 
+        job.on_progress = told
+        return await self._send(job, delay_s, at_most_s)
+
+    async def _send(self, job: Job, delay_s: float, at_most_s: float) -> list[Answer]:
+        answer: asyncio.Future[list[Answer]] = self._loop.create_future()
+
         def arrive() -> None:
             if self.is_dead or self.task.done():
                 settle(error=Lost("nobody listens"))
                 return
-            job.on_progress = told
             job.done.add_done_callback(settle)
             try:
                 self.queue.offer(job)

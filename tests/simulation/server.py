@@ -236,8 +236,17 @@ class SimulatedServer:
     def _hlen(self, key: bytes) -> int:
         return len(self._typed(key, dict))
 
+    def _hstrlen(self, key: bytes, name: bytes) -> int:
+        return len(self._hget(key, name) or b"")
+
     def _hkeys(self, key: bytes) -> list[bytes]:
         return list(self._typed(key, dict))
+
+    def _hscan(self, key: bytes, cursor: bytes, _count: bytes, count: bytes) -> list[Any]:
+        pairs = list(self._typed(key, dict).items())
+        stop = int(cursor) + int(count)
+        page = [part for pair in pairs[int(cursor) : stop] for part in pair]
+        return [b"%d" % (stop if stop < len(pairs) else 0), page]
 
     def _hincrby(self, key: bytes, name: bytes, by: bytes) -> int:
         table = self._typed(key, dict, make=True)
@@ -396,7 +405,19 @@ _COMMANDS: dict[bytes, Callable[..., Any]] = {
     name.upper().encode(): getattr(SimulatedServer, f"_{name}")
     for name in (
         *("get", "mget", "set", "setrange", "pttl", "pexpire", "exists", "keys"),
-        *("hget", "hmget", "hgetall", "hset", "hdel", "hexists", "hlen", "hkeys", "hincrby"),
+        *(
+            "hget",
+            "hmget",
+            "hgetall",
+            "hset",
+            "hdel",
+            "hexists",
+            "hlen",
+            "hkeys",
+            "hstrlen",
+            "hscan",
+            "hincrby",
+        ),
         *("sadd", "scard", "sismember", "smembers"),
         *("xadd", "xrange", "xlen", "xdel", "xtrim"),
         *("function", "fcall", "ping", "info", "config", "waitaof"),

@@ -19,7 +19,8 @@ from typing import Self
 import structlog
 
 from service.clustering.params import EngineParams
-from service.errors import FirstseenError, InternalError
+from service.decisions import Decision
+from service.errors import ClientError, FirstseenError, InternalError
 from service.ingest.intake import Refused
 from service.pipeline.batching import Answer
 from service.pipeline.pipeline import Pipeline
@@ -28,6 +29,7 @@ from service.records import Item
 from service.state.keys import Keys
 from service.state.store import StreamStore
 from tests.simulation import small
+from tests.simulation.curator import thought_of
 from tests.simulation.faults import Faults
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Network, Weather
@@ -71,6 +73,7 @@ class Counts:
     requests: int = 0
     snapshots: int = 0
     clusters: int = 0
+    decisions: int = 0
     faults: Counter[str] = field(default_factory=Counter)
 
 
@@ -295,6 +298,42 @@ class World:
             ],
         )
 
+    async def _curator(self, pause_s: float) -> None:
+        """Think of a decision now and then, and send it, always the same, until it is answered or refused."""
+        for n in range(6 * self.plan.decisions):
+            await asyncio.sleep(pause_s * self.rng.uniform(0.05, 0.3))
+            process = self.ready()
+            decision = None if process is None else await self._thought(process, f"d{n}")
+            while decision is not None and not await self._decided(decision):  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(self.rng.uniform(0.05, 0.4))
+
+    async def _thought(self, process: Process, key: str) -> Decision | None:
+        try:
+            return await thought_of(self.rng, process, key)
+        except FirstseenError:
+            return None
+
+    async def _decided(self, decision: Decision) -> bool:
+        if not self.processes:
+            return False
+        process = self.ready() or self.rng.choice(self.processes)
+        try:
+            decided = await process.decide(decision, self.rng.uniform(1e-4, 5e-3), _PATIENCE_S)
+        except ClientError:
+            return True
+        except InternalError as error:
+            self.violated(error)
+            return True
+        except (Lost, FirstseenError):
+            return False
+        try:
+            self.oracle.hear_decided(self.network.server, decided)
+        except Violation as violation:
+            self.violated(violation)
+        self.counts.decisions += 1
+        self.note("decided", decided.seq, decided.decision.action.value)
+        return True
+
     async def _client(self, client: Client, pause_s: float) -> None:
         while client.to_make > 0 or client.unanswered:
             was_answered = await self.send(client, self.request_of(client))
@@ -362,6 +401,7 @@ class World:
             asyncio.create_task(self._client(client, plan.busy_s / max(1.0, requests)))
             for client in self.clients
         ]
+        senders.append(asyncio.create_task(self._curator(plan.busy_s / max(1, plan.decisions))))
         for episode in plan.episodes:
             await asyncio.sleep(max(0.0, episode.at_s - self.loop.time()))
             self.check()

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from service.access.scrubbing import ScrubbingFormatter, scrub
 from service.access.tokens import make_ticket, make_token
+from service.webhooks.signing import make_secret
 
 KEY = make_token(b"12345", b"s" * 32)
 TICKET = make_ticket(b"t" * 32)
@@ -43,3 +44,12 @@ def test_lines_of_libraries() -> None:
     assert line.startswith('WARNING path "/stream?ticket=fst_***"')
     assert "ValueError: fs_" in line
     assert KEY not in line
+
+
+@given(st.binary(min_size=24, max_size=64))
+def test_a_secret_of_a_webhook(luck: bytes) -> None:
+    """Nothing of it stays, whatever stands around it."""
+    secret = make_secret(luck)
+    scrubbed = scrub(f'{{"secret": "{secret}"}} and {secret}.')
+
+    assert '{"secret": "whsec_***"} and whsec_***.' == scrubbed

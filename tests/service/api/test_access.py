@@ -50,7 +50,7 @@ QUERY = {"/dlq/retry": {"id": "none"}, "/tickets": {"scope": "ingest"}}
 BODIES = {action.value: dict(form.example) for action, form in FORMS.items()}
 """By how a path ends."""
 
-IN_PATH = {"{cluster_id}": "0", "{name}": "origin"}
+IN_PATH = {"{cluster_id}": "0", "{webhook_id}": "wh_0", "{name}": "origin"}
 
 
 def scope_of(method: str, path: str) -> Scope | None:

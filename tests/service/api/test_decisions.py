@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.api.schemas import EXAMPLE_DECISION
 from service.decisions import Action
 from service.settings import Settings
 from tests.service import digits
@@ -312,6 +313,7 @@ def test_the_schema_holds_what_is_sent(http: httpx.Client, cluster: int) -> None
     listed = http.get("/decisions").json()
     shown = http.get(f"/clusters/{cluster}/split").json()
 
+    assert EXAMPLE_DECISION.keys() == made.keys()
     for told, name in ((made, "DecisionOut"), (listed, "DecisionsOut"), (shown, "SplitPreviewOut")):
         assert schemas[name]["properties"].keys() == told.keys()
     for part in shown["parts"]:

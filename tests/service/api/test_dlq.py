@@ -10,7 +10,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from service.client import StreamClient
-from service.pipeline.pipeline import quarantine
+from service.pipeline import quarantine
 from tests.service import digits
 from tests.service.crashing import WHITE, Crashing, fragile
 from tests.service.inside import Inside

@@ -16,7 +16,10 @@ from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
 
-PATHS = ("/info", "/livez", "/openapi.json", "/nothing", "/clusters/x", "/", "/docs", "/redoc", "/problems/x")
+PATHS = (
+    *("/info", "/livez", "/openapi.json", "/nothing", "/clusters/x", "/dashboard/x", "/docs", "/redoc"),
+    "/problems/x",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Every example of docs/http.md is run as it stands, but for the port, and gets verdicts."""
+"""Every example of docs/http.md is run as it stands, but for the port, and gets verdicts, or what its part is about."""
 
 import re
 import subprocess
@@ -15,6 +15,10 @@ PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^## ([^\n]+)\n|^```(bash|python)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
+SHOWN = {"Compression": "results", "What a dashboard draws": "cursor", "Clusters and decisions": "decisions"}
+"""What examples print that give no verdict."""
+
+
 def titled() -> list[tuple[str, str, str]]:
     """(title of its part, language, code) of each example."""
     found, title = [], ""
@@ -27,8 +31,7 @@ def titled() -> list[tuple[str, str, str]]:
 
 @pytest.mark.parametrize(("title", "language", "code"), titled(), ids=lambda value: str(value)[:20])
 def test_example(service: Inside, title: str, language: str, code: str) -> None:
-    """It ends well, and what it prints has a verdict in it, or what else it asks for."""
-    others = {"Compression": "results", "Clusters and decisions": "decisions"}
+    """It ends well, and what it prints has a verdict in it, or what its part is about."""
     command = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
     done = subprocess.run(
         [*command, code.replace("8765", str(service.port))],
@@ -40,7 +43,7 @@ def test_example(service: Inside, title: str, language: str, code: str) -> None:
 
     assert 0 == done.returncode, done.stderr
     assert "/problems/" not in done.stdout
-    assert others.get(title, "novelty") in done.stdout, done.stdout
+    assert SHOWN.get(title, "novelty") in done.stdout, done.stdout
     if title == "Lines":
         assert 3 == len(done.stdout.splitlines())
 

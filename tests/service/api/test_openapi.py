@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from model.inputs import InputSpec
-from service.api import classify, clusters, decisions, dlq, rest, streams
+from service.api import classify, clusters, decisions, dlq, events, rest, streams, webhooks
 from service.api.failures import FAILURES, PROBLEM_JSON
 from service.api.formats.answers import ANSWER_FORMS
 from service.api.formats.table import BODY_FORMS
@@ -22,7 +22,7 @@ UNSEEN = {"unknown-path", "method", "internal"}
 
 def schema_of(spec: InputSpec) -> dict[str, Any]:
     app = FastAPI()
-    for module in (classify, clusters, decisions, rest, streams, dlq):
+    for module in (classify, clusters, decisions, rest, streams, events, webhooks, dlq):
         app.include_router(module.router)
     openapi = app.openapi()
     complete(openapi, spec)

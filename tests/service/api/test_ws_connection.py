@@ -5,6 +5,8 @@ A sans-IO client of `websockets` stands on the other side of a transport that on
 
 import asyncio
 import contextlib
+import select
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +18,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from service.api.patience import GONE
-from service.api.ws_connection import BoundedWebSocket
+from service.api.ws_connection import BoundedWebSocket, has_hung_up
 from tests.service.waiting import soon
 
 
@@ -164,6 +166,19 @@ async def test_whether_the_client_is_there() -> None:
         assert not gone()
         at.transport.close()
         assert gone()
+
+
+@pytest.mark.skipif(not hasattr(select, "POLLRDHUP"), reason="only Linux tells of an end behind unread bytes")
+def test_a_client_that_left_behind_bytes_that_nobody_read() -> None:
+    """It is gone, although nothing of what it sent was read; one that only waits is not."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert not has_hung_up(ours.fileno())
+        theirs.sendall(b"frames that wait for the engine")
+        assert not has_hung_up(ours.fileno())
+        theirs.close()
+        assert has_hung_up(ours.fileno())
+    assert has_hung_up(ours.fileno())
 
 
 async def test_pings_of_a_client_that_does_not_read() -> None:

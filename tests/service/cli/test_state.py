@@ -271,4 +271,4 @@ def test_damage(lived: Lived, tmp_path: Path) -> None:
     assert ["keys"] == [check["name"] for check in found["checks"] if check["outcome"] == "failed"]
     assert 1 == answer.exit_code
     assert "✗ keys       fs:{default}:bundle2 should not be there" in answer.stdout
-    assert "NOT sound: 1 of 12 checks failed" in answer.stdout
+    assert "NOT sound: 1 of 14 checks failed" in answer.stdout

@@ -7,13 +7,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
 from service.cli import main as cli
-from service.client import Client
+from service.cli.watch import _as_lines
+from service.client import Client, Cluster, Event
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
+from tests.service.told import cluster as cluster_as_told
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,15 @@ def test_json_of_what_emerged_before(
 
     assert "hello" == hello["type"]
     assert 2 <= len([c for c in hello["clusters"] if c["emerged_seq"] is not None])
+
+
+@pytest.mark.parametrize("kind", ["promoted", "linked", "undone", "freeze"])
+def test_what_people_decide(capfd: pytest.CaptureFixture[str], kind: str) -> None:
+    """Is told like everything else, with the class; so is what this version does not know."""
+    cluster = msgspec.convert(msgspec.to_builtins(cluster_as_told(name="a", label="\x1b[31m7")), Cluster)
+    _as_lines(Console())(Event(event=kind, seq=7, t=0.0, cluster=cluster, decision=7, label="7"))
+
+    assert rf"item 7: cluster 1 'a' {kind} with 8 items, of class \x1b[31m7" in capfd.readouterr().out
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

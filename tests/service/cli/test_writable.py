@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.writable import CannotWrite, bundle_name, check_writable, written_at_once
+from service.cli.writable import (
+    CannotWrite,
+    bundle_name,
+    check_writable,
+    folder_written_at_once,
+    written_at_once,
+)
 
 
 def test_a_file_that_is_or_can_be_there_is_fine(tmp_path: Path) -> None:
@@ -95,3 +101,40 @@ def test_a_file_is_replaced_only_when_asked_for(tmp_path: Path) -> None:
     with written_at_once(file, replace=True) as writing:
         writing.write(b"ours")
     assert b"ours" == file.read_bytes()
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
+    """As a file; what fails leaves nothing."""
+    folder = tmp_path / "out"
+
+    def fail(error: Exception) -> None:
+        with folder_written_at_once(folder, replace=False) as writing:
+            (writing / "half").write_bytes(b"half")
+            raise error
+
+    with pytest.raises(CannotWrite, match="No space"):
+        fail(OSError("No space left on device"))
+    with pytest.raises(RuntimeError):
+        fail(RuntimeError())
+    assert [] == list(tmp_path.iterdir())
+    with folder_written_at_once(folder, replace=False) as writing:
+        (writing / "deeper").mkdir()
+        (writing / "deeper" / "a").write_bytes(b"whole")
+        assert not folder.exists()
+
+    assert b"whole" == (folder / "deeper" / "a").read_bytes()
+    assert [folder] == list(tmp_path.iterdir())
+
+
+def test_a_folder_is_replaced_only_when_asked_for(tmp_path: Path) -> None:
+    """And then wholly: nothing of the one before is left."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "old").write_bytes(b"")
+    with pytest.raises(CannotWrite, match="--force"), folder_written_at_once(folder, replace=False):
+        pass
+    with folder_written_at_once(folder, replace=True) as writing:
+        (writing / "new").write_bytes(b"")
+
+    assert [folder / "new"] == list(folder.iterdir())
+    assert [folder] == list(tmp_path.iterdir())

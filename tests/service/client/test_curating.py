@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from service.client import AsyncClient, Client, GaveUp, Refused
+from service.client import AsyncClient, Client, Decision, GaveUp, Refused
 from service.client.curating import Curating
 
 Json = dict[str, Any]
@@ -180,8 +180,6 @@ async def test_filters_of_clusters() -> None:
 
 def test_a_decision_of_a_newer_service() -> None:
     """Kinds and fields that this client does not know are no harm; those that it does not need may be missing."""
-    from service.client import Decision
-
     newer = msgspec.convert({**MADE, "action": "freeze", "mood": "new"}, Decision)
 
     assert ("freeze", (), None) == (newer.action, newer.created, newer.undone_by)

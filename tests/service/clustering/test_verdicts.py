@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from service.clustering.chronicle import Chronicle
 from service.clustering.verdicts import tally, verdicts_of
 from service.records import NO_CLUSTER, Observed, VerdictKind
 
@@ -47,8 +48,8 @@ def test_a_verdict_an_item() -> None:
 def test_all_is_counted() -> None:
     """By kind; known ones also by class, on top of what was counted before."""
     kinds, known = dict.fromkeys(VerdictKind, 1), np.array([5, 5], dtype=np.int64)
-    tally(observed(4), SAID, kinds, known)
-    tally(observed(0), [], kinds, known)
+    tally(observed(4), SAID, kinds, known, Chronicle())
+    tally(observed(0), [], kinds, known, Chronicle())
 
     assert {VerdictKind.KNOWN: 3, VerdictKind.CLUSTER: 2, VerdictKind.OUTLIER: 2} == kinds
     assert [5, 7] == known.tolist()

@@ -1,6 +1,7 @@
 """Embedding ahead: what was made before it was asked for is what would have been made then, and no more."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from model.inputs import Payload
+from service.clustering.engine import StepResult
 from service.pipeline.ahead import Ahead
-from service.records import Float32s, Item
+from service.records import Float32s, Item, Observed
 from service.state.hand import Note
 from tests.service.fake_store import FakeStore, Shared
 from tests.service.pipeline_rig import Rig, known, poison
@@ -62,7 +64,7 @@ async def test_what_was_made_is_not_made_again(ahead: Ahead, net: Net) -> None:
     a, b, c = items(1, 2, 3)
     ahead.begin([a, b, c])
 
-    assert [[3, 6], [1, 2]] == ahead.embed([c, a]).tolist()
+    assert [[3, 6], [1, 2]] == ahead.embed([c, a], await ahead.taken()).tolist()
     assert [[1, 2, 3]] == net.asked
 
 
@@ -71,7 +73,7 @@ async def test_the_rest_is_made_when_it_is_asked_for(ahead: Ahead, net: Net) -> 
     a, b, c = items(1, 2, 3)
     ahead.begin([b])
 
-    assert [[1, 2], [2, 4], [3, 6]] == ahead.embed([a, b, c]).tolist()
+    assert [[1, 2], [2, 4], [3, 6]] == ahead.embed([a, b, c], await ahead.taken()).tolist()
     assert [[2], [1, 3]] == net.asked
 
 
@@ -79,8 +81,8 @@ async def test_it_is_kept_for_one_batch(ahead: Ahead, net: Net) -> None:
     """So that no more than a batch is ever kept."""
     a, b = items(1, 2)
     ahead.begin([a, b])
-    ahead.embed([b])
-    ahead.embed([a])
+    ahead.embed([b], await ahead.taken())
+    ahead.embed([a], await ahead.taken())
 
     assert [[1, 2], [1]] == net.asked
 
@@ -103,7 +105,7 @@ async def test_what_was_begun_is_not_begun_again(net: Net) -> None:
 
     ahead.begin([a, b, c])
     assert [[1, 2], [3]] == net.asked
-    assert [[1, 2], [2, 4], [3, 6]] == ahead.embed([a, b, c]).tolist()
+    assert [[1, 2], [2, 4], [3, 6]] == ahead.embed([a, b, c], await ahead.taken()).tolist()
 
     ahead.begin([a, b])
     assert 3 == len(calls)
@@ -113,7 +115,9 @@ async def test_another_item_of_the_same_id_is_another(ahead: Ahead) -> None:
     """An id may be sent again with another content; what counts is the item."""
     ahead.begin([Item(id="a", x=np.full(1, 1, dtype=np.float32))])
 
-    assert [[5, 10]] == ahead.embed([Item(id="a", x=np.full(1, 5, dtype=np.float32))]).tolist()
+    assert [[5, 10]] == ahead.embed(
+        [Item(id="a", x=np.full(1, 5, dtype=np.float32))], await ahead.taken()
+    ).tolist()
 
 
 async def test_what_fails_ahead_fails_nobody(ahead: Ahead, net: Net) -> None:
@@ -122,7 +126,7 @@ async def test_what_fails_ahead_fails_nobody(ahead: Ahead, net: Net) -> None:
     a = item(1)
     ahead.begin([a])
     with pytest.raises(RuntimeError):
-        ahead.embed([a])
+        ahead.embed([a], await ahead.taken())
     net.error = None
 
     assert [[1, 2]] == ahead.embed([a]).tolist()
@@ -151,6 +155,42 @@ async def test_none(ahead: Ahead, net: Net) -> None:
 
 
 class TestInThePipeline:
+    async def test_the_next_batch_is_embedded_while_this_one_is_stepped(self) -> None:
+        """The net has a thread of its own: it does not wait for the engine's."""
+        store = FakeStore(Shared())
+        async with Rig(store, max_batch=4).open() as rig:
+            looked_up, stepping, go = store.holds("lookup"), threading.Event(), threading.Event()
+            engine = rig.pipeline._present()
+            apply = engine.apply
+
+            def held(observed: Observed) -> StepResult:
+                stepping.set()
+                assert go.wait(10)
+                return apply(observed)
+
+            engine.apply = held  # type: ignore[method-assign]
+            first = rig.offer(known("a"))
+            await soon(lambda: "lookup" in store.calls, "the first is in hand")
+            rest = rig.offer(*(known(f"b{n}", n) for n in range(4)))
+            looked_up.set()
+            await soon(stepping.is_set, "the first is stepped")
+            await soon(lambda: [1, 4] == rig.net.batches, "the next is embedded")
+            go.set()
+            answers = await first.done + await rest.done
+
+        assert 5 == len(answers)
+        assert [1, 4] == rig.net.batches
+
+    async def test_what_is_known_to_be_new_is_not_looked_up(self) -> None:
+        """Neither by the store nor ahead: one call of the engine's thread, and one of the store."""
+        store = FakeStore(Shared())
+        async with Rig(store).open() as rig:
+            store.new_ids.knows, store.new_ids.known = True, {"old"}
+            await rig.offer(known("a"), known()).done
+            assert "lookup" not in store.calls
+            await rig.offer(known("old")).done
+            assert 1 == store.calls.count("lookup")
+
     async def test_the_next_batch_is_embedded_while_this_one_is_committed(self) -> None:
         """And the verdicts are those that it would have had."""
         store = FakeStore(Shared())

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 from prometheus_client import CollectorRegistry
-from tests.service.test_readiness import Door
 
+from service.pipeline import asking
 from service.pipeline.asking import Asking
-from service.pipeline.pipeline import asking
 from service.pipeline.readiness import Readiness
 from service.state.errors import EmbeddedServerFailed, StoreError, StoreMisconfigured, StoreUnavailable
 from service.telemetry.metrics import Metrics
+from tests.service.pipeline.test_readiness import Door
 
 
 class Store:

@@ -322,6 +322,19 @@ class TestDropped:
         assert ["o0"] == await ids(q)
         assert [("timeout", 2)] == seen
 
+    async def test_a_job_that_has_failed(self, q: Queue, seen: list[tuple[str, int]]) -> None:
+        """The rest of a large one is no time-out: its batch failed. A deadline that was missed stays one."""
+        big, late = job(6, "b"), job(2, "l")
+        q.offer(big)
+        q.offer(late)
+        assert ["b0", "b1", "b2", "b3"] == await ids(q)
+        big.fail(InternalError("a fault of ours"))
+        late.miss_deadline()
+        q.offer(job(1, "o"))
+
+        assert ["o0"] == await ids(q)
+        assert [("failed", 2), ("deadline", 2)] == seen
+
     async def test_none_of_them_is_seen_by_who_looks_ahead(
         self, q: Queue, seen: list[tuple[str, int]]
     ) -> None:

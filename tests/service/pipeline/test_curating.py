@@ -143,7 +143,7 @@ async def test_a_store_that_does_not_answer_is_asked_again(rig: Rig, store: Fake
     ]
 
 
-async def test_an_owner_that_was_fenced_says_so(store: FakeStore, shared: Shared) -> None:
+async def test_an_owner_that_was_fenced_says_so(store: FakeStore) -> None:
     """It may be durable or not: the same is sent again, and made once."""
     async with Rig(store).open() as rig:
         cluster = await with_cluster(rig)
@@ -186,7 +186,7 @@ async def test_an_engine_that_fails_takes_nothing_down(
 async def test_a_step_of_another_kind_is_not_asked_for(rig: Rig) -> None:
     """A decision has no verdicts."""
     cluster = await with_cluster(rig)
-    engine = rig.pipeline._engine  # noqa: SLF001 - the engine that is served
+    engine = rig.pipeline._engine
     assert engine is not None
     result: StepResult = engine.carry_out(engine.prepared(decision(Action.NAME, cluster=cluster)))
 

@@ -349,6 +349,7 @@ class TestTrust:
     async def test_a_store_that_was_away_is_looked_at_again(self, store: FakeStore) -> None:
         """It may have come back set up otherwise: it is checked before the batch in hand is sent again."""
         async with Rig(store).open() as rig:
+            await rig.ask(known("first"))
             store.calls.clear()
             store.fails("append", away(), times=2)
             await rig.ask(known("a"))

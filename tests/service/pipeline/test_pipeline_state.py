@@ -339,7 +339,7 @@ class TestLog:
             await rig.ask(*(novel(f"n{n}", n) for n in range(4)))
         shared.snapshots.clear()
         fields = msgspec.msgpack.decode(shared.log[1].payload)
-        fields[-1] = [7, 0, 0, 0]  # the clusters
+        fields[-2] = [7, 0, 0, 0]  # the clusters
         shared.log[1] = replace(shared.log[1], payload=msgspec.msgpack.encode(fields))
 
         with pytest.raises(ReplayMismatch, match="seq 1 "):

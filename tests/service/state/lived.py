@@ -8,8 +8,11 @@ import numpy as np
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
+from service.decisions import Decision
 from service.records import Float32s, Verdict, auto_id
-from service.state.packing import pack_configure, pack_items, pack_verdict
+from service.state.events import pack_events
+from service.state.packing import pack_configure, pack_curate, pack_items, pack_verdict
+from service.state.payloads import pack_payload
 from service.state.reading import StreamReader
 from service.state.store import Append, StreamStore
 from service.state.verifying import Verified, verify
@@ -38,12 +41,26 @@ class Life:
         self.labels = bundle.manifest.labels
         self.engine = engine or Engine(bundle.known, self.labels, EngineParams())
         self.verdicts: dict[str, Verdict] = {}
+        self.kept: set[str] = set()
 
     async def configure(self, **changes: object) -> None:
         params = replace(self.engine.params, **changes)  # type: ignore[arg-type]  # values by name
         record = Append(first_seq=self.engine.seq, count=1, payload=pack_configure(params), verdicts=())
         await self.store.append(record)
         self.engine.configure(params)
+
+    async def decide(self, decision: Decision) -> None:
+        """What a person decides."""
+        first_seq, prepared = self.engine.seq, self.engine.prepared(decision)
+        result = self.engine.carry_out(prepared)
+        record = Append(
+            first_seq=first_seq,
+            count=1,
+            payload=pack_curate(prepared),
+            verdicts=(),
+            events=pack_events(result.events),
+        )
+        await self.store.append(record)
 
     async def items(self, n: int, *, batch: int = 7, seed: int = 0) -> None:
         """N items; every fifth comes without an id, and one now and then from quarantine, where it was given one."""
@@ -59,13 +76,20 @@ class Life:
         observed = self.engine.decide(z, ids, np.full(len(z), 1e6 + self.engine.seq))
         result = self.engine.apply(observed)
         own = [v for v in result.verdicts if v.id != auto_id(v.seq)]
-        verdicts = [(v.id, pack_verdict(v, self.labels)) for v in own]
+        verdicts = [(v.id, pack_verdict(v, self.engine.labels)) for v in own]
         self.verdicts |= {v.id: v for v in own}
+        members = {member.id for life in self.engine.lives.values() for member in life.members}
+        keep = [(id, pack_payload(f"what {id} looked like")) for id in ids if id in members]
+        forget = sorted(self.kept - members)
+        self.kept = members
         record = Append(
             first_seq=observed.first_seq,
             count=len(observed),
             payload=pack_items(observed, result.verdicts),
             verdicts=verdicts,
+            events=pack_events(result.events),
+            keep=keep,
+            forget=forget,
         )
         await self.store.append(record)
 

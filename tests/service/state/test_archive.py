@@ -47,10 +47,10 @@ def test_round_trip() -> None:
 
 
 def test_the_layout_is_the_documented_one() -> None:
-    """Magic, version 1, a size, 16 bytes of checksum, MessagePack that names its frame."""
+    """Magic, version 2, a size, 16 bytes of checksum, MessagePack that names its frame."""
     data = written()
 
-    assert MAGIC + (1).to_bytes(4, "little") == data[:8]
+    assert MAGIC + (2).to_bytes(4, "little") == data[:8]
     size = int.from_bytes(data[8:12], "little")
     assert b"\xa5frame\xa5start" in data[28 : 28 + size]
 
@@ -100,11 +100,12 @@ def test_the_place_is_named() -> None:
 
 
 def test_another_version() -> None:
-    """Told apart from damage."""
+    """A later one is told apart from damage; the one before is read."""
     data = written()
 
-    with pytest.raises(ArchiveUnreadable, match="format version 2, and this firstseen reads 1"):
-        read(data[:4] + (2).to_bytes(4, "little") + data[8:])
+    with pytest.raises(ArchiveUnreadable, match="format version 3, and this firstseen reads 2"):
+        read(data[:4] + (3).to_bytes(4, "little") + data[8:])
+    assert read(data) == read(data[:4] + (1).to_bytes(4, "little") + data[8:])
 
 
 @pytest.mark.parametrize("data", [b"", b"FSA", b"PK\3\4" + bytes(100)])

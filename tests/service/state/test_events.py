@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from service.events import ClusterEvent, EventKind
-from service.state import store as store_module
+from service.state import batches
 from service.state.errors import Fenced, StoreUnavailable
 from service.state.events import FIRST, StoredEvent, is_event_id, pack_events, place_of
 from service.state.keys import Keys
@@ -41,19 +41,19 @@ def test_an_event_is_stored_as_watchers_are_told_it() -> None:
     stored = json.loads(data)
     about = StoredEvent(id="7-1", number=1, data=data).about()
 
-    assert ["event", "seq", "t", "cluster", "other_id"] == list(stored)
+    assert ["event", "seq", "t", "cluster", "other_id", "decision", "label"] == list(stored)
     assert ("faded", 7, 3, ["a", "ü"]) == (
         stored["event"],
         stored["seq"],
         stored["cluster"]["id"],
         stored["cluster"]["exemplars"],
     )
-    assert ("faded", 7, 3, 12, 2) == (
+    assert ("faded", 7, 3, 12, 0.0) == (
         about.event,
         about.seq,
         about.cluster.id,
         about.cluster.items,
-        about.cluster.born_seq,
+        about.cluster.first_t,
     )
 
 
@@ -137,7 +137,7 @@ async def test_reading_goes_on_behind_an_event(store: StreamStore) -> None:
 
 async def test_the_oldest_leave_and_that_shows(store: StreamStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """No more than the bound are kept; who reads on from one that left, or from before all, learns of a gap."""
-    monkeypatch.setattr(store_module, "MOST_EVENTS", 4)
+    monkeypatch.setattr(batches, "MOST_EVENTS", 4)
     for seq in range(6):
         await store.append(batch(seq, b"a", b"b"))
     pages = {at: await store.events.after(at, limit=100) for at in (FIRST, "3-1", "3-2", "4-1", "5-2")}

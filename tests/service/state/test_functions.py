@@ -66,7 +66,7 @@ async def everything(client: "Redis", keys: Keys) -> dict[bytes, bytes | None]:
             "flip_snapshot",
             "trim",
         ),
-        *("quarantine", "drop_letters", "set_hand"),
+        *("quarantine", "drop_letters", "forget_payloads", "set_hand"),
     ],
 )
 async def test_the_token_is_checked(
@@ -81,8 +81,8 @@ async def test_the_token_is_checked(
             [2, 1, 0, b"sums", b"payload", "id", b"v"],
         ),
         "commit": (
-            [*control, keys.log, *map(keys.ids, (0, -1, -2)), keys.events],
-            [2, 1, 0, b"sums", b"payload", 1000, 1, b"event", "id", b"v"],
+            [*control, keys.log, *map(keys.ids, (0, -1, -2)), keys.events, keys.payloads],
+            [2, 1, 0, b"sums", b"payload", 1000, 1, b"event", 1, "id", b"x", 1, "old", "id", b"v"],
         ),
         "renew": ([keys.epoch, keys.lease], ["intruder", 5000]),
         "begin_snapshot": ([*control, keys.log], [2, 1]),
@@ -95,6 +95,7 @@ async def test_the_token_is_checked(
         "trim": ([*control, keys.log], []),
         "quarantine": ([keys.epoch, keys.dead_letters], ["id", b"letter", 1000]),
         "drop_letters": ([keys.epoch, keys.dead_letters], ["id"]),
+        "forget_payloads": ([keys.epoch, keys.payloads], ["id"]),
         "set_hand": ([keys.epoch, keys.hand], [b"note"]),
     }
     touched, arguments = calls[function]

@@ -13,11 +13,13 @@ from service.clustering import snapshot
 from service.pipeline.recovery import replay_entry
 from service.state.archive import ArchiveUnreadable
 from service.state.errors import LeaseHeld, StoreUnavailable
+from service.state.events import place_of
 from service.state.exporting import export_stream
 from service.state.importing import Imported, NotImported, StreamNotEmpty, import_stream
 from service.state.inspecting import Inspected, inspect
 from service.state.keys import STREAMS, Keys
 from service.state.packing import unpack_entry, unpack_verdict
+from service.state.payloads import unpack_payload
 from service.state.reading import StreamReader
 from service.state.store import StreamStore
 from service.state.wire import Wire
@@ -92,6 +94,15 @@ async def test_what_was_set_aside(client: "Redis", stream: str, target: Keys, tm
     assert {b"a": b"\xff", b"b": b""} == await client.hgetall(target.dead_letters)
 
 
+async def test_payloads_come_along(client: "Redis", target: Keys, data: bytes, life: Life) -> None:
+    """Those of members, to the bit."""
+    await put(Wire(client), data, target.stream)
+    stored = await client.hgetall(target.payloads)
+
+    assert {id.encode() for id in life.kept} == stored.keys()
+    assert all(unpack_payload(value) == f"what {id.decode()} looked like" for id, value in stored.items())
+
+
 async def test_the_service_goes_on(
     client: "Redis", target: Keys, data: bytes, life: Life, make_store: MakeStore
 ) -> None:
@@ -153,7 +164,7 @@ async def test_a_log_that_is_trimmed_to_the_end(
 async def test_a_stream_that_is_there(client: "Redis", stream: str, data: bytes) -> None:
     """It stays to the byte, and the key that is in the way is named."""
     before = await verified(StreamReader(Wire(client), Keys(stream, BUNDLE_ID)))
-    with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 7 more keys"):
+    with pytest.raises(StreamNotEmpty, match=rf"there is fs:{{{stream}}}:bundle and 9 more keys"):
         await put(Wire(client), data, stream)
 
     assert (
@@ -331,3 +342,22 @@ async def test_between_servers(
     assert ({}, life.hash) == (faults(found), found.state_hash)
     assert archive(data).start.head == archive(there).start.head
     assert archive(data).size == archive(there).size
+
+
+async def test_events_and_webhooks_come_along(
+    client: "Redis", stream: str, target: Keys, life: Life, tmp_path: Path
+) -> None:
+    """As they were, and the stream they make is sound."""
+    reader = StreamReader(Wire(client), Keys(stream, BUNDLE_ID))
+    await client.hset(reader.keys.hooks, "wh_a", b"1")
+    await client.hset(reader.keys.pending, "wh_a 3-1", b"body")
+    await put(Wire(client), await exported(client, stream, tmp_path), target.stream)
+    there = StreamReader(Wire(client), target)
+    events = [event async for event in there.events()]
+
+    assert events
+    assert life.engine.seq > place_of(events[-1].id)[0]
+    assert [event async for event in reader.events()] == events
+    assert {b"wh_a": b"1"} == await there.hooks("hook")
+    assert {b"wh_a 3-1": b"body"} == await there.hooks("pending")
+    assert {} == faults(await verified(there))

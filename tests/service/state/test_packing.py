@@ -1,5 +1,7 @@
 """Log entries and stored verdicts survive the way to bytes and back, exactly; other bytes are refused."""
 
+from dataclasses import replace
+
 import msgspec
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from service.state.packing import (
     pack_items,
     pack_refit,
     pack_verdict,
+    repacked,
     seq_of_verdict,
     unpack_entries,
     unpack_entry,
@@ -288,3 +291,31 @@ def test_the_place_of_a_stored_verdict() -> None:
 
     assert verdict.seq == seq_of_verdict(pack_verdict(verdict, [verdict.nearest]))
     assert seq_of_verdict(b"?") is None
+
+
+def test_a_verdict_says_the_same_under_other_labels() -> None:
+    """Classes get their numbers among those; one that is not among them is told by its name."""
+    verdict = replace(_known(), label="b", nearest="b")
+    data = pack_verdict(verdict, ("a", "b"))
+    moved = repacked(data, [0, 2])
+    gone = repacked(data, [0, "b"])
+
+    assert verdict == unpack_verdict(moved, id=verdict.id, labels=("a", "x", "b"))
+    assert verdict == unpack_verdict(gone, id=verdict.id, labels=("a",))
+    assert gone == repacked(gone, [0, 1])
+
+
+def test_a_class_that_people_made_is_told_likewise() -> None:
+    """It is another than the nearest."""
+    verdict = replace(_known(), label="new", nearest="a")
+    data = pack_verdict(verdict, ("a", "new"))
+
+    assert verdict == unpack_verdict(repacked(data, [1, 0]), id=verdict.id, labels=("new", "a"))
+    assert verdict == unpack_verdict(repacked(data, [0, "new"]), id=verdict.id, labels=("a",))
+
+
+def test_what_is_no_verdict_cannot_be_told_otherwise() -> None:
+    """Nor one of a class that there was not."""
+    for data in (b"?", pack_verdict(replace(_known(), label="b", nearest="b"), ("a", "b"))):
+        with pytest.raises(EntryUnreadable):
+            repacked(data, [0])

@@ -111,7 +111,7 @@ def test_other_clusters() -> None:
     with pytest.raises(Diverged, match="the entry at seq 0 gave other clusters than live"):
         shadow.follow((batch, clusters + 1), 0)
 
-    assert () == shadow.follow((batch, clusters), 0)
+    assert None is shadow.follow((batch, clusters), 0)
 
 
 def test_an_entry_that_does_not_fit() -> None:

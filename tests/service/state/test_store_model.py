@@ -143,6 +143,23 @@ class Protocol(RuleBasedStateMachine):
             return
         assert self.run(self.stores[reader].lookup(ids)) == [remembered.get(i) for i in ids]
 
+    @precondition(lambda self: self.owner)
+    @rule()
+    def read_ids(self) -> None:
+        """Afterwards the owner knows every id, and says of one that nobody has sent that it is new."""
+        new_ids = self.stores[self.owner].new_ids
+        assert self.run(new_ids.read_once())
+        assert new_ids.are_known
+        assert new_ids.are_new(["never sent"])
+
+    @invariant()
+    def new_is_new(self) -> None:
+        """Nobody who owns the stream takes an id for new that has a verdict, whatever was read by then."""
+        for name, store in getattr(self, "stores", {}).items():
+            if name not in self.fenced:
+                known = self.remembered(self.seq // HORIZON)
+                assert not any(store.new_ids.are_new([item_id]) for item_id in known)
+
     @invariant()
     def restart(self) -> None:
         """At every moment snapshot plus log are all that was acknowledged."""

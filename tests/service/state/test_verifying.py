@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from redis.asyncio import Redis
 
+from service.decisions import Action, Decision
 from service.records import VerdictKind
 from service.state.batches import id_field
 from service.state.keys import Keys
@@ -43,6 +44,27 @@ async def test_a_sound_stream(reader: StreamReader, life: Life) -> None:
     assert found.is_sound
     assert (142, life.hash) == (found.seq, found.state_hash)
     assert "replay" in {check.name for check in found.checks}
+
+
+async def test_what_people_decided(reader: StreamReader, store: StreamStore) -> None:
+    """Classes that they made are in verdicts before and behind a snapshot, and all is sound; a class that is stored
+    otherwise is found.
+    """
+    life = Life(store)
+    await life.configure()
+    await life.items(60, seed=1)
+    cluster = next(c.id for c in life.engine.clusters() if c.emerged_seq is not None)
+    made = Decision(key="k", action=Action.PROMOTE, cluster=cluster, t=0.0, who="me", label="far")
+    await life.decide(made)
+    await life.items(40, seed=2)
+    await life.save()
+    await life.items(40, seed=3)
+    await life.decide(Decision(key="u", action=Action.UNDO, cluster=cluster, t=0.0, who="me", undoes=61))
+    found = await verified(reader)
+
+    assert {} == faults(found)
+    assert (life.hash, 143) == (found.state_hash, found.seq)
+    assert 20 < sum(v.label == "far" for v in life.verdicts.values())
 
 
 async def test_batches_across_generations(make_store: MakeStore, reader: StreamReader) -> None:

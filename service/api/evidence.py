@@ -1,0 +1,161 @@
+"""The evidence of a cluster over HTTP: what it is made of, what sets it apart; and forgetting what items looked like.
+
+Everything in it that a client sent (ids, texts, cells, and names made of them) is data: JSON strings, and pictures that
+are PNG made here. Whoever shows it shows it as text.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, Field, JsonValue
+from starlette.responses import Response
+
+from service.access.rights import Scope
+from service.api.access import admit, needs
+from service.api.context import context_of, stream_name, stream_of
+from service.api.rest import json_response
+from service.api.schemas import STREAM, STREAM_PROBLEMS, ClusterOut, ProblemOut
+
+router = APIRouter()
+
+_NOT_THERE: dict[int | str, dict[str, Any]] = {
+    **STREAM_PROBLEMS,
+    404: {"model": ProblemOut, "description": "No cluster has, or had, this id, or there is no such stream."},
+}
+
+ClusterId = Annotated[int, Path(description="Permanent; a cluster that was merged says into which.")]
+
+
+class ClusterVerdictOut(BaseModel):
+    """New, or a known class that looks otherwise now."""
+
+    answer: Literal["new", "drift"]
+    of: str | None = Field(description="The known class that drifted, or null.")
+    nearest: str | None = Field(description="The known class that lies nearest, or null.")
+    distance: float | None = Field(description="To its centre; a known class has a radius of about 1.")
+    reason: str = Field(description="For people.")
+
+
+class BudgetOut(BaseModel):
+    """The false-alarm budget, which is the operator's for the whole life of the stream."""
+
+    alpha: float = Field(description="The budget: FIRSTSEEN_FALSE_ALARM_RATE.")
+    own: float = Field(description="What testing this cluster may have cost of it.")
+    spent: float = Field(description="What testing all clusters so far may have cost.")
+    tested: int = Field(description="How many were tested, those that nobody heard of included.")
+
+
+class LineageOut(BaseModel):
+    """Where a cluster comes from, and what became of it."""
+
+    parent_id: int | None = Field(description="What it split from, or null.")
+    merged_into: int | None = Field(description="What took it in, or null.")
+    children: list[int] = Field(description="What split from it.")
+    took_in: list[int] = Field(description="What merged into it.")
+
+
+class ExemplarOut(BaseModel):
+    """A member to look at. Nobody is shown for two reasons."""
+
+    role: Literal["medoid", "newest", "diverse", "boundary"] = Field(
+        description=(
+            "medoid: what it is; newest: what it is now; diverse: how different its items are; boundary: nearest to a "
+            "known class."
+        )
+    )
+    id: str
+    seq: int = Field(description="Place in the stream.")
+    t: float = Field(description="When it came, seconds since 1970 (UTC).")
+    distance: float = Field(description="To the medoid; a known class has a radius of about 1.")
+    kept: bool = Field(description="Whether its payload is kept.")
+    payload: JsonValue = Field(description="As a client would send it: text, numbers or a row; else null.")
+    picture: str | None = Field(description="PNG in base64, of an image; else null.")
+
+
+class TermOut(BaseModel):
+    """A word, or two, that the cluster's texts have and others seldom."""
+
+    term: str
+    z: float = Field(description="Log-odds ratio over its standard error.")
+    share: float = Field(description="Of the cluster's texts that have it.")
+    elsewhere: float = Field(description="Of other texts that have it.")
+
+
+class FeatureOut(BaseModel):
+    """A column, or a place in a vector, in which the cluster's items are not as others."""
+
+    feature: str = Field(description="The column's name, or the place in a vector, from 0.")
+    kind: Literal["number", "category", "missing"]
+    z: float = Field(description="How far, in standard deviations; below 0 for a number that is low.")
+    value: float | str | None = Field(description="The median, or the telling category; null for missing.")
+    share: float | None = Field(description="Of its items that have it; null for a number.")
+    usual: float | None = Field(description="The middle, or the share, elsewhere; null where nobody knows.")
+
+
+class ClusterEvidenceOut(BaseModel):
+    """All that speaks for a cluster, and shows what it is."""
+
+    seq: int = Field(description="Where the stream stands.")
+    cluster: ClusterOut = Field(description="With its e-value and what that had to reach.")
+    suggested_name: str = Field(description="Made from what sets it apart; to take or leave.")
+    verdict: ClusterVerdictOut
+    budget: BudgetOut
+    lineage: LineageOut
+    members: int = Field(description="Items that are remembered of it, 128 at most.")
+    payloads: int = Field(description="Of how many of these the payload is kept.")
+    rate: float = Field(description="Its items per 1,000 items of the stream, of late.")
+    growth: float | None = Field(
+        description="Items in the newer half of `arrivals` over those in the older; null without any there."
+    )
+    span: int = Field(description="Items of the stream in one place of `arrivals`.")
+    arrivals: list[int] = Field(description="Its items in each of the latest spans, oldest first.")
+    exemplars: list[ExemplarOut]
+    terms: list[TermOut] = Field(description="Of texts; most telling first.")
+    features: list[FeatureOut] = Field(description="Of rows and vectors; most telling first.")
+    average: str | None = Field(description="PNG in base64 of the mean of its pictures, or null.")
+
+
+class ForgottenOut(BaseModel):
+    """How many payloads were forgotten."""
+
+    forgotten: int
+
+
+@router.get(
+    "/clusters/{cluster_id}/evidence",
+    summary="Why there is a cluster, and what it is",
+    description=(
+        "Members to look at, with their payloads as far as they are kept; new or drift; rate and growth; lineage; what "
+        "sets its items apart from others; a name to suggest."
+    ),
+    response_model=ClusterEvidenceOut,
+    responses=_NOT_THERE,
+    openapi_extra=needs(Scope.READ, **STREAM),
+)
+async def evidence(request: Request, cluster_id: ClusterId) -> Response:
+    """Show the evidence."""
+    context = context_of(request)
+    await admit(request, context, Scope.READ, stream_name(request, context))
+    stream = await stream_of(request, context)
+    with stream.in_use():
+        return json_response(await stream.pipeline.exhibits.show(cluster_id))
+
+
+@router.delete(
+    "/clusters/{cluster_id}/payloads",
+    summary="Forget what a cluster's items looked like",
+    description=(
+        "The payloads of its members, for good; verdicts and the cluster stay. Those of items that come later are kept "
+        "again: FIRSTSEEN_KEEP_PAYLOADS=false keeps none."
+    ),
+    response_model=ForgottenOut,
+    responses=_NOT_THERE,
+    openapi_extra=needs(Scope.CURATE, **STREAM),
+)
+async def forget(request: Request, cluster_id: ClusterId) -> Response:
+    """Forget payloads."""
+    context = context_of(request)
+    await admit(request, context, Scope.CURATE, stream_name(request, context))
+    stream = await stream_of(request, context)
+    with stream.in_use():
+        return json_response({"forgotten": await stream.pipeline.exhibits.forget(cluster_id)})

@@ -1,0 +1,175 @@
+"""`firstseen upgrade`: move a stream to another bundle, after showing what would become of it; or one step back."""
+
+import asyncio
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.cli.export import IdColumn, Sent, TextColumn
+from service.cli.opening import client_of, net_of, read, reader_of, settings_of
+from service.cli.progress import stages
+from service.lines.parsing import Columns
+
+if TYPE_CHECKING:
+    from model.bundle import Bundle
+    from service.roundtrip.upgrading import Diff, Upgraded
+
+app = typer.Typer()
+screen = Console(stderr=True)
+
+
+@app.command()
+def upgrade(
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of now.")
+    ],
+    to: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TO", help="Folder of the bundle that it is to be of; with --back, of the one before."
+        ),
+    ],
+    items: Sent = None,
+    id_column: IdColumn = None,
+    text_column: TextColumn = None,
+    back: Annotated[
+        bool,
+        typer.Option("--back", help="Go back to what the latest upgrade left; what came since is unlearnt."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would become of it, and stop.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
+    ] = None,
+    redis_url: Annotated[
+        str | None, typer.Option(help="Use this Redis instead of the embedded store.")
+    ] = None,
+    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Move a stream that is not being served to another bundle: cluster ids, names and decisions are kept.
+
+    Clusters are carried over by their members, embedded by the new net: by the payloads that the stream keeps, and by
+    the items that you bring with --items. What would become of the stream is shown first. The verdict of an id never
+    changes. The state that there was is kept until the next upgrade, for one step back.
+
+    Example: [bold]firstseen upgrade bundles/digits bundles/digits-2 --items items.jsonl[/bold]
+
+    Back: [bold]firstseen upgrade bundles/digits-2 bundles/digits --back[/bold]
+    """
+    from service.pipeline.starting import starting_params
+    from service.roundtrip.sent import sent
+    from service.roundtrip.upgrading import Place, step_back
+    from service.roundtrip.upgrading import upgrade as move
+    from service.state.store import StreamStore
+    from service.state.wire import Wire
+
+    settings = settings_of(data_dir, redis_url, stream)
+    brought = sent(items, Columns(id=id_column, text=text_column)) if items else None
+
+    async def asks(diff: "Diff") -> bool:
+        if not as_json:
+            show(diff, screen)
+        if dry_run or yes:
+            return yes and not dry_run
+        return await asyncio.to_thread(typer.confirm, "Shall it be so?", default=False, err=True)
+
+    async def run(found: "Bundle", wanted: "Bundle") -> "Upgraded":
+        calibration = wanted.manifest.calibration
+        params = starting_params(
+            settings,
+            wanted.known,
+            known_error_rate=calibration.known_error_rate,
+            cluster_radius=calibration.cluster_radius,
+        )
+        async with client_of(settings) as client, reader_of(Wire(client), settings.stream, found) as reader:
+            store = StreamStore(
+                client,
+                stream=settings.stream,
+                bundle_id=found.manifest.bundle_id,
+                owner=f"upgrade-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+                lease_ms=settings.lease_ms,
+                horizon=int((await reader.cut()).head.get(b"horizon", b"1")),
+                allow_unsafe=settings.allow_unsafe_redis,
+                durability=settings.promised(),
+            )
+            await store.open()
+            with stages(screen) as progress:
+                place = Place(
+                    wire=Wire(client),
+                    store=store,
+                    lease_s=settings.lease_ms / 1000,
+                    is_alone=not settings.redis_url,
+                    token=secrets.token_hex(8),
+                    progress=progress,
+                )
+                if back:
+                    return await step_back(place, found, wanted, asks=asks)
+                net = net_of(wanted, settings)
+                return await move(place, found, wanted, params, embeds=net.embed, items=brought, asks=asks)
+
+    done = asyncio.run(run(read(bundle), read(to)))
+    if as_json:
+        typer.echo(json.dumps({**asdict(done.diff), "is_done": done.is_done, "bytes": done.size}, indent=2))
+    elif done.is_done:
+        said = (
+            f" stream {done.diff.stream} is of bundle {done.diff.after} now; serve it: firstseen serve {to}"
+        )
+        screen.print(Text.assemble(("✓", "green"), said), soft_wrap=True)
+        if not back:
+            said = f"  One step back: firstseen upgrade {to} {bundle} --back"
+            screen.print(Text(said), soft_wrap=True)
+    else:
+        screen.print(Text("nothing was changed"), soft_wrap=True)
+
+
+def show(diff: "Diff", console: Console) -> None:
+    """What would become of a stream, for people."""
+    console.print(
+        Text(f"stream {diff.stream} at seq {diff.seq}: from bundle {diff.before} to {diff.after}"),
+        soft_wrap=True,
+    )
+    for what, labels in (("classes gained", diff.gained), ("classes lost", diff.lost)):
+        if labels:
+            console.print(Text(f"  {what}: {', '.join(labels)}"), soft_wrap=True)
+    if diff.unlearnt:
+        console.print(
+            Text(
+                f"  {diff.unlearnt:,} places of the stream are unlearnt, decisions among them; verdicts stay"
+            ),
+            soft_wrap=True,
+        )
+    if diff.dropped:
+        console.print(
+            Text(f"  {diff.dropped:,} candidates nobody has seen go; they form again"), soft_wrap=True
+        )
+    if not diff.fates:
+        return
+    table = Table("cluster", "name", "class", "members", "what becomes of it", box=None, pad_edge=False)
+    for fate in diff.fates:
+        becomes = Text("ends: no payload of it is at hand", style="yellow")
+        if fate.is_kept:
+            becomes = Text("kept")
+            if fate.label in diff.gained:
+                becomes = Text(f"kept; the new bundle knows its class {fate.label}")
+            elif fate.share is not None and fate.share > 0.5:
+                becomes = Text(f"kept; {fate.share:.0%} of it is {fate.becomes} to the new bundle")
+        table.add_row(
+            str(fate.cluster),
+            Text(fate.name or ""),
+            Text(fate.label or ""),
+            f"{fate.embedded} of {fate.members}",
+            becomes,
+        )
+    console.print(table)

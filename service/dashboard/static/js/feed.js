@@ -1,0 +1,131 @@
+/**
+ * Keeps the state fresh: asks each route at its own pace while the page is looked at, and `WS /watch` for events.
+ *
+ *   GET /map?after=cursor  1 s    what came since           GET /clusters        4 s, and soon after each event
+ *   GET /timeline          2 s                              GET /health/classes  5 s
+ *
+ * A route that fails is asked again after twice as long, at most 30 s; one that is not there (404) is left out, with its
+ * part of the page. Nothing is asked while the page is in the background, or while a key is needed and missing.
+ */
+
+import { get, Problem } from "./api.js";
+import { addPoints, clearPoints, setHeirs } from "./points.js";
+import { state, touch, update } from "./store.js";
+
+const SLOWEST_MS = 30_000;
+const MOST_EVENTS = 200;
+
+/** @type {Loop[]} */
+const loops = [];
+
+/** One route, asked again and again. */
+class Loop {
+  /** @param {string} name @param {number} everyMs @param {() => Promise<boolean | void>} ask true: ask again at once */
+  constructor(name, everyMs, ask) {
+    this.name = name;
+    this.everyMs = everyMs;
+    this.ask = ask;
+    this.failures = 0;
+    this.isRunning = false;
+    /** @type {number | undefined} */
+    this.timer = undefined;
+  }
+
+  /** Ask now, unless it is being asked. */
+  async run() {
+    clearTimeout(this.timer);
+    if (this.isRunning || state.absent[this.name]) return;
+    if (document.hidden || state.link === "locked") return; // `wake` goes on
+    this.isRunning = true;
+    let isMore = false;
+    try {
+      isMore = (await this.ask()) === true;
+      this.failures = 0;
+      if (state.trouble !== "") update({ trouble: "" });
+    } catch (error) {
+      this.failures += 1;
+      this.note(error);
+    } finally {
+      this.isRunning = false;
+    }
+    const wait = isMore ? 0 : Math.min(SLOWEST_MS, this.everyMs * 2 ** Math.min(this.failures, 5));
+    this.timer = setTimeout(() => this.run(), wait);
+  }
+
+  /** @param {unknown} error */
+  note(error) {
+    if (error instanceof Problem && error.status === 404 && error.type !== "/problems/unknown-stream") {
+      state.absent[this.name] = true;
+      touch("absent");
+    } else if (!(error instanceof Problem && error.status === 401)) {
+      update({ trouble: error instanceof Problem ? error.message : "The service does not answer." });
+    }
+  }
+}
+
+let cursor = "";
+
+async function askMap() {
+  const map = await get("/map", cursor === "" ? {} : { after: cursor });
+  if (map.reset && cursor !== "") clearPoints();
+  cursor = map.cursor;
+  setHeirs(map.merged ?? {});
+  addPoints(map.points, map.room);
+  state.places.clear();
+  for (const place of map.clusters) state.places.set(place.id, place);
+  update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
+  touch("places", "points");
+  return map.more;
+}
+
+async function askClusters() {
+  const answer = await get("/clusters");
+  setClusters(answer.clusters);
+  update({ seq: answer.seq, hasClusters: true });
+  if (state.shown !== "") update({ others: (await get("/clusters", { state: state.shown })).clusters });
+}
+
+/** @param {import("./store.js").Cluster[]} clusters */
+export function setClusters(clusters) {
+  state.clusters = new Map(clusters.map((cluster) => [cluster.id, cluster]));
+  touch("clusters");
+}
+
+async function askTimeline() {
+  const timeline = await get("/timeline");
+  update({ timeline });
+  if (state.events.length === 0 && timeline.events.length > 0) update({ events: timeline.events.slice(-MOST_EVENTS).reverse() });
+}
+
+async function askHealth() {
+  update({ health: (await get("/health/classes")).classes });
+}
+
+/** @param {any} event as the timeline has it */
+export function addEvent(event) {
+  if (state.events.some((e) => e.seq === event.seq && e.kind === event.kind && e.cluster_id === event.cluster_id)) return;
+  state.events.unshift(event);
+  state.events.length = Math.min(state.events.length, MOST_EVENTS);
+  touch("events");
+}
+
+/** Ask these routes at once: after a decision or an event. @param {...string} names */
+export function refresh(...names) {
+  for (const loop of loops) if (names.length === 0 || names.includes(loop.name)) loop.run();
+}
+
+/** Begin. */
+export async function start() {
+  loops.push(
+    new Loop("map", 1000, askMap),
+    new Loop("clusters", 4000, askClusters),
+    new Loop("timeline", 2000, askTimeline),
+    new Loop("health", 5000, askHealth),
+  );
+  const info = new Loop("info", 60_000, async () => update({ info: await get("/info") }));
+  loops.push(info);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) refresh();
+  });
+  refresh();
+}

@@ -1,0 +1,86 @@
+"""What holds of an item by today's decisions, though its verdict stays what it was.
+
+    known                        the class that was answered, by the bundle, or since people had made it; unless that
+                                 was undone
+    cluster c                    c ─► its heir (merges redirect) ─► the class that was promoted or linked of it
+    any, and among the members   that cluster ─► its heir ─► class: a split part, or an item of before it was announced
+    that a cluster remembers
+
+Read-only, and for exports alone: nothing is ever relabelled in the stream itself.
+"""
+
+from dataclasses import dataclass
+
+from service.clustering.engine import Engine
+from service.clustering.kinship import Life, heir
+from service.records import NO_CLUSTER, Verdict, VerdictKind
+
+BY_VERDICT = "verdict"
+BY_DECISION = "decision"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Now:
+    """What holds now; None for nothing. by: who says the label, `BY_VERDICT` or `BY_DECISION`."""
+
+    label: str | None = None
+    by: str | None = None
+    cluster: int | None = None
+    name: str | None = None
+
+    def as_row(self) -> tuple[object, ...]:
+        """In the order of the columns `..._now`."""
+        return self.label, self.by, self.cluster, self.name
+
+
+class AsOfNow:
+    """Today's reading of verdicts.
+
+    Args:
+        engine: At the head of the stream.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._lives = engine.lives
+        self._labels = engine.labels
+        own, promoted = engine.bundle_classes, engine.gates.promoted
+        self._by = dict.fromkeys(engine.labels[:own], BY_VERDICT)
+        self._by |= {
+            label: BY_DECISION for k, label in enumerate(engine.labels) if k >= own and promoted.has_class(k)
+        }
+        self._of_cluster: dict[int, Now] = {}
+        self._member = {
+            id: life.id for life in engine.lives.values() for id in members_of(life) if self._heir(life.id)
+        }
+
+    def of(self, verdict: Verdict) -> Now:
+        """What holds of the item that got this verdict."""
+        if verdict.verdict is VerdictKind.KNOWN and verdict.label in self._by:
+            return Now(label=verdict.label, by=self._by[verdict.label])
+        return self._now(self._member.get(verdict.id) or verdict.cluster_id or NO_CLUSTER)
+
+    def of_id(self, id: str) -> Now:
+        """What holds of an item whose verdict is not kept any more."""
+        return self._now(self._member.get(id, NO_CLUSTER))
+
+    def _now(self, cluster: int) -> Now:
+        if cluster not in self._of_cluster:
+            self._of_cluster[cluster] = self._look(cluster)
+        return self._of_cluster[cluster]
+
+    def _look(self, cluster: int) -> Now:
+        now = self._heir(cluster)
+        if now == NO_CLUSTER:
+            return Now()
+        life = self._lives[now]
+        if life.label is None:
+            return Now(cluster=now, name=life.name)
+        return Now(label=self._labels[life.label], by=BY_DECISION, cluster=now, name=life.name)
+
+    def _heir(self, cluster: int) -> int:
+        return heir(self._lives, cluster)
+
+
+def members_of(life: Life) -> list[str]:
+    """The ids of the items that a cluster remembers."""
+    return [*life.exemplars, *life.members.ids]

@@ -1,0 +1,208 @@
+"""A webhook, what it is still to be told, and how a try went: values, and their bytes in the store.
+
+The bytes are MessagePack of the fields by name; a field that an older version did not have takes its default, and one
+of a newer version is left out.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final, TypeVar
+
+import msgspec
+
+from service.state.events import FIRST, StoredEvent
+from service.webhooks.rules import Rule, Tally
+
+T = TypeVar("T")
+
+MOST_HOOKS: Final = 50
+"""Webhooks of a stream."""
+
+MOST_PENDING: Final = 1000
+"""Messages that wait for one webhook; while there are so many its cursor waits, and with it the events behind."""
+
+MOST_SECRETS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secret:
+    """Signs messages until a time, or for good."""
+
+    text: str = field(repr=False)
+    until: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hook:
+    """A webhook.
+
+    Attributes:
+        id: `wh_` and luck.
+        url: Where messages go.
+        secrets: Newest first.
+        rule: Which events it wants.
+        note: Whose it is, or what for.
+        created: When, seconds since 1970 (UTC).
+        disabled: Why nothing is sent; None while it is.
+        bundle: Whose outbox the cursor is in.
+        cursor: The event it has come to.
+        number: ... and the number of that.
+        tally: What it was told and not told.
+        failing_since: Since when no try has gone well; None when the latest did.
+        last_ok: When a try went well the last time.
+    """
+
+    id: str
+    url: str
+    secrets: tuple[Secret, ...]
+    rule: Rule
+    note: str
+    created: float
+    disabled: str | None = None
+    bundle: str = ""
+    cursor: str = FIRST
+    number: int = 0
+    tally: Tally = field(default_factory=Tally)
+    failing_since: float | None = None
+    last_ok: float | None = None
+
+    def signs_with(self, now: float) -> tuple[str, ...]:
+        """The secrets that are good now."""
+        return tuple(s.text for s in self.secrets if s.until is None or now < s.until)
+
+    def rotated(self, secret: str, *, now: float, overlap_s: float) -> "Hook":
+        """With a new secret, beside which the present one goes on for a while."""
+        old = (replace(s, until=now + overlap_s) for s in self.secrets[: MOST_SECRETS - 1])
+        return replace(self, secrets=(Secret(text=secret), *old))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pending:
+    """A message that is still to be told.
+
+    Attributes:
+        hook: To whom.
+        id: Its `webhook-id`.
+        type: Its `type`.
+        body: JSON, the same at every try.
+        tries: How often it was tried.
+        due: When it is tried next.
+        since: When it was tried first, or is to be.
+    """
+
+    hook: str
+    id: str
+    type: str
+    body: bytes
+    tries: int = 0
+    due: float
+    since: float
+
+    @property
+    def name(self) -> str:
+        """Its field in the store."""
+        return f"{self.hook} {self.id}"
+
+
+class Outcome(StrEnum):
+    """Of one try."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GIVEN_UP = "given_up"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What came of asking an address.
+
+    Attributes:
+        status: Of the answer; None where there was none.
+        ms: How long it took.
+        excerpt: The beginning of the answer's body, as text.
+        error: Why there was no answer, or it could not be read to its end.
+    """
+
+    status: int | None
+    ms: float
+    excerpt: str = ""
+    error: str | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the receiver has taken it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """One try, as it is remembered.
+
+    Attributes:
+        hook: To whom.
+        id: The message.
+        type: Its `type`.
+        t: When.
+        tries: The how-manyth it was.
+        outcome: How it went.
+        reply: What came.
+        next_t: When it is tried again; None: never.
+    """
+
+    hook: str
+    id: str
+    type: str
+    t: float
+    tries: int
+    outcome: Outcome
+    reply: Reply
+    next_t: float | None = None
+
+
+def pack(value: Hook | Pending | Delivery) -> bytes:
+    """As it is stored."""
+    return msgspec.msgpack.encode(value)
+
+
+def unpack(data: bytes, sort: type[T]) -> T:
+    """What `pack` was given.
+
+    Raises:
+        msgspec.DecodeError: It cannot be read.
+    """
+    return msgspec.msgpack.decode(data, type=sort)
+
+
+def message_id(stream: str, bundle: str, event: str) -> str:
+    """The `webhook-id` of an event: the same at every try and for every owner, and no other stream's.
+
+    No dots, which the signature has between its parts; `~` stands for them, which no name of a stream has.
+    """
+    return f"{stream}:{bundle[:16]}:{event}".replace(".", "~")
+
+
+def message_of(stream: str, event: StoredEvent, kind: str, t: float, tally: Tally) -> bytes:
+    """The body of a message: the event, and what was held back before it."""
+    held = {
+        "debounced": tally.debounced,
+        "over_budget": tally.over_budget,
+        "missed": tally.missed,
+        "clusters": tally.held,
+    }
+    return msgspec.json.encode(
+        {
+            "type": f"cluster.{kind}",
+            "timestamp": stamp(t),
+            "stream": stream,
+            "event": event.id,
+            "data": msgspec.Raw(event.data),
+            "held_back": held,
+        }
+    )
+
+
+def stamp(t: float) -> str:
+    """A time as ISO 8601 has it."""
+    return datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,367 @@
+"""The page in a real browser, told by a fake: what is seen first, keys, decisions, themes, a phone, and axe."""
+
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.service.dashboard.browser import PHONE, picture
+from tests.service.dashboard.conftest import Open
+from tests.service.dashboard.fake import Fake, cluster_of, lively
+
+pytestmark = pytest.mark.slow
+
+
+def row(page: Page, id: int) -> object:
+    return page.locator(f"#list [data-id='{id}']")
+
+
+class TestEmpty:
+    def test_says_what_to_send(self, open_page: Open) -> None:
+        """With a line to paste that has an item of the bundle's own kind."""
+        page = open_page(Fake())
+
+        expect(page.get_by_role("heading", name="Nothing has come yet")).to_be_visible()
+        line = page.locator("#empty code").first.inner_text()
+        body = re.search(r"-d '(.*)'$", line, re.DOTALL)
+        assert body
+        assert {"id": "first-1", "x": [[0] * 8] * 8} == json.loads(body[1])
+        picture(page, "empty")
+
+    def test_goes_when_something_comes(self, open_page: Open) -> None:
+        """Without a reload."""
+        fake = Fake()
+        page = open_page(fake)
+        expect(page.locator("#empty")).to_be_visible()
+
+        fake.points = 30
+        fake.emerge(cluster_of(1))
+
+        expect(page.locator("#empty")).to_be_hidden()
+        expect(row(page, 1)).to_be_visible()
+
+    def test_an_apostrophe_in_the_example_stays_in_the_quotes_of_the_shell(self, open_page: Open) -> None:
+        """What is pasted is one argument."""
+        fake = Fake(input={"kind": "text", "max_characters": 500, "example": "it's"})
+        page = open_page(fake)
+
+        expect(page.locator("#empty code").first).to_contain_text("it'\\''s")
+
+
+class TestList:
+    def test_groups_by_state(self, open_page: Open) -> None:
+        """Those that want a decision first."""
+        page = open_page(lively(6))
+
+        expect(page.locator("#list h3").first).to_have_text("Emerging · 1")
+        assert ["Emerging", "Established", "Fading", "Drifts of a known class"] == [
+            text.split(" · ")[0] for text in page.locator("#list h3").all_inner_texts()
+        ]
+
+    def test_a_cluster_that_emerges_is_there_and_is_said(self, open_page: Open) -> None:
+        """For eyes and for ears."""
+        fake = lively(3)
+        page = open_page(fake)
+        expect(row(page, 3)).to_be_visible()
+
+        fake.emerge(cluster_of(9, state="emerging"))
+
+        expect(row(page, 9)).to_be_visible()
+        expect(page.locator("#live")).to_have_text("Cluster 9 emerged.")
+
+    def test_search(self, open_page: Open) -> None:
+        """By name; Esc ends it."""
+        fake = lively(6)
+        fake.clusters[4]["name"] = "scratched glass"
+        page = open_page(fake)
+        expect(row(page, 4)).to_be_visible()
+
+        page.keyboard.press("/")
+        page.keyboard.type("GLASS scr")
+
+        expect(page.locator("#list .row")).to_have_count(1)
+        page.keyboard.press("Escape")
+        expect(page.locator("#list .row")).to_have_count(6)
+
+
+class TestTriage:
+    def test_by_keys_alone(self, open_page: Open) -> None:
+        """To a cluster with j, p, a label, Enter; it is in another group; u: it is back."""
+        fake = Fake(clusters={1: cluster_of(1), 2: cluster_of(2)}, points=100)
+        page = open_page(fake)
+        expect(row(page, 2)).to_be_visible()
+
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        expect(row(page, 1)).to_be_focused()
+        page.keyboard.press("p")
+        expect(page.get_by_label("Label of the new class")).to_be_focused()
+        page.keyboard.type("7")
+        page.keyboard.press("Enter")
+
+        expect(page.locator(".toast")).to_contain_text("Cluster 1 is promoted: class “7”")
+        expect(row(page, 1)).to_contain_text("is 7")
+        (path, body, headers), *rest = fake.posts
+        assert ("/clusters/1/promote", {"label": "7", "why": ""}) == (path, body)
+        assert re.fullmatch(r'"page-[0-9a-f]{24}"', headers["idempotency-key"])
+        assert not rest
+        page.keyboard.press("u")
+        expect(page.locator(".toast").last).to_contain_text("Undone")
+        expect(row(page, 1)).to_contain_text("established")
+        assert ("/clusters/1/undo", {"decision": fake.decisions[0]["decision"]}) == fake.posts[1][:2]
+
+    @pytest.mark.parametrize(
+        ("key", "fill", "sent"),
+        [
+            ("n", {"label": "odd ones"}, ("name", {"label": "odd ones", "why": "because"})),
+            ("l", {"label": "4"}, ("link", {"label": "4", "why": "because"})),
+            ("m", {"into": "2"}, ("merge", {"into": 2, "why": "because"})),
+            ("d", {"rate": "3"}, ("dismiss", {"until_rate": 3, "until": None, "why": "because"})),
+            ("s", {}, ("split", {"parts": [[1], [2]], "why": "because"})),
+        ],
+    )
+    def test_every_action(
+        self, open_page: Open, key: str, fill: dict[str, str], sent: tuple[str, object]
+    ) -> None:
+        """What is asked is what is sent, with the reason."""
+        fake = Fake(clusters={1: cluster_of(1), 2: cluster_of(2)}, points=100)
+        page = open_page(fake, "/#/cluster/1")
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
+
+        page.keyboard.press(key)
+        for name, value in fill.items():
+            field = page.locator(f"dialog [name={name}]")
+            if field.evaluate("field => field.tagName") == "SELECT":
+                field.select_option(value)
+            else:
+                field.fill(value)
+        page.locator("dialog [name=why]").fill("because")
+        page.locator("dialog button.main").click()
+
+        expect(page.locator("dialog")).to_have_count(0)
+        action, body = sent
+        assert [(f"/clusters/1/{action}", body)] == [post[:2] for post in fake.posts]
+        expect(page.locator(".toast button").first).to_have_text("Undo")
+
+    def test_a_refusal_is_told_where_it_was_asked(self, open_page: Open) -> None:
+        """The dialog stays, with what to do, and what was typed."""
+        page = open_page(Fake(clusters={1: cluster_of(1)}, points=10), "/#/cluster/1", may_complain=True)
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
+
+        page.keyboard.press("p")
+        page.get_by_label("Label of the new class").fill("9")
+        page.keyboard.press("Enter")
+
+        expect(page.locator("dialog .trouble")).to_contain_text("is a known class already")
+        expect(page.get_by_label("Label of the new class")).to_have_value("9")
+
+    def test_decisions_are_on_the_page_of_the_cluster_and_can_be_taken_back_there(
+        self, open_page: Open
+    ) -> None:
+        """Also later, also those of others."""
+        fake = Fake(clusters={1: cluster_of(1)}, points=10)
+        fake._decide(fake.clusters[1], "name", {"label": "round", "why": "seen twice"})
+        page = open_page(fake, "/#/cluster/1")
+
+        expect(page.locator(".decisions")).to_contain_text("named “round”")
+        expect(page.locator(".decisions")).to_contain_text("seen twice")
+        page.get_by_role("button", name="Undo: named “round”").click()
+
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
+        assert fake.clusters[1]["name"] is None
+
+    def test_keys_are_the_field_s_while_one_types(self, open_page: Open) -> None:
+        """And nobody's where they were switched off."""
+        page = open_page(lively(3))
+        expect(row(page, 1)).to_be_visible()
+
+        page.locator("#search").fill("")
+        page.keyboard.type("np")
+        expect(page.locator("dialog")).to_have_count(0)
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+        page.get_by_label("Single keys do these things").uncheck()
+        page.keyboard.press("Escape")
+        page.keyboard.press("?")
+
+        expect(page.locator("dialog")).to_have_count(0)
+
+
+class TestParts:
+    def test_what_the_service_has_not_is_left_out(self, open_page: Open) -> None:
+        """An older service: the rest goes on."""
+        fake = lively(3)
+        fake.absent = {"/map", "/timeline", "/health/classes", "/evidence", "/decisions"}
+        page = open_page(fake, may_complain=True)
+
+        expect(row(page, 1)).to_be_visible()
+        for panel in ("#map-panel", "#timeline-panel", "#health-panel"):
+            expect(page.locator(panel)).to_be_hidden()
+        row(page, 1).click()
+        expect(page.locator("#cluster-view")).to_contain_text("Why it was announced")
+        expect(page.locator("#cluster-view")).to_contain_text("digit-1-0")
+
+    def test_a_key_is_asked_for_once(self, open_page: Open) -> None:
+        """It goes in the header, and stays for the tab; a wrong one is asked for again."""
+        fake = lively(3)
+        fake.key = "fs_right"
+        page = open_page(fake, may_complain=True)
+
+        page.get_by_label("Key (fs_...)").fill("fs_wrong")
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog")).to_contain_text("is not valid")
+        page.get_by_label("Key (fs_...)").fill("fs_right")
+        page.keyboard.press("Enter")
+        expect(row(page, 1)).to_be_visible()
+        page.reload()
+
+        expect(row(page, 1)).to_be_visible()
+        expect(page.locator("dialog")).to_have_count(0)
+        assert "fs_right" not in page.url
+        assert page.evaluate("localStorage.length") == 0
+
+    def test_the_map_and_the_stream_are_tables_as_well(self, open_page: Open) -> None:
+        """For who does not see them."""
+        page = open_page(lively(3, points=600))
+        expect(row(page, 1)).to_be_visible()
+
+        page.locator("#map-table-toggle").click()
+        page.locator("#timeline-table-toggle").click()
+
+        expect(page.locator("#map-table tbody tr")).to_have_count(11)
+        expect(page.locator("#timeline-table tbody tr")).to_have_count(60)
+        expect(page.locator("#health tbody tr")).to_have_count(8)
+
+    def test_a_click_on_the_map_opens_the_cluster_there(self, open_page: Open) -> None:
+        """And keys move the map, without a jump of any point in the data."""
+        page = open_page(Fake(clusters={5: cluster_of(5)}, points=200))
+        expect(row(page, 5)).to_be_visible()
+        page.locator("#map-keys").focus()
+        page.keyboard.press("0")
+        found = page.evaluate(
+            """async () => {
+                const { nearestPoint, points } = await import("/dashboard/js/points.js");
+                return [points.count, nearestPoint(0, 0, 1e9)];
+            }"""
+        )
+        assert 200 == found[0]
+        assert found[1] >= 0
+
+        page.locator("#map-table-toggle").click()
+        expect(page.locator("#map-table")).to_contain_text("cluster 5")
+
+    def test_without_webgl_it_is_drawn_all_the_same(self, open_page: Open) -> None:
+        """On a plain canvas."""
+        page = open_page(lively(3, points=600), "/?flat")
+        expect(row(page, 1)).to_be_visible()
+        expect(page.locator("#map-count")).to_have_text("600 recent items")
+
+        drawn = page.evaluate(
+            """() => {
+                const canvas = document.getElementById("map-points");
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                return data.some((v) => v > 0);
+            }"""
+        )
+
+        assert drawn
+
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_themes(self, open_page: Open, theme: str) -> None:
+        """As the system has it, until one is chosen; the choice stays."""
+        page = open_page(lively(), color_scheme=theme)
+        expect(row(page, 1)).to_be_visible()
+        assert theme == page.evaluate("document.documentElement.dataset.theme")
+        picture(page, f"lively-{theme}")
+
+        other = "light" if theme == "dark" else "dark"
+        while other != page.evaluate("localStorage.getItem('firstseen.theme')"):
+            page.locator("#theme").click()
+        page.reload()
+
+        assert other == page.evaluate("document.documentElement.dataset.theme")
+
+
+class TestPhone:
+    def test_one_part_at_a_time(self, open_page: Open) -> None:
+        """Tabs at the bottom, no sideways scrolling, targets of 44 pixels."""
+        page = open_page(lively(), viewport=PHONE, has_touch=True, is_mobile=True)
+        for tab, panel in (
+            ("Map", "#map-panel"),
+            ("Clusters", "#clusters"),
+            ("Stream", "#timeline-panel"),
+            ("Classes", "#health-panel"),
+        ):
+            page.locator("#tabs").get_by_role("button", name=tab).tap()
+            expect(page.locator(panel)).to_be_visible()
+            assert 1 == len([p for p in page.locator("main > .panel").all() if p.is_visible()])
+            picture(page, f"phone-{tab.lower()}")
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            small = page.evaluate(
+                """() => [...document.querySelectorAll("button, select, input, a.row")].filter((e) => {
+                    const box = e.getBoundingClientRect();
+                    return box.width > 0 && (box.height < 44 || box.width < 44);
+                }).map((e) => e.outerHTML.slice(0, 80))"""
+            )
+            assert [] == small
+
+    def test_a_tap_opens_a_cluster_and_back(self, open_page: Open) -> None:
+        """As an app would."""
+        page = open_page(lively(4), viewport=PHONE, has_touch=True, is_mobile=True)
+        page.locator("#tabs").get_by_role("button", name="Clusters").tap()
+        row(page, 3).tap()
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 3")
+        picture(page, "phone-cluster")
+        page.go_back()
+        expect(row(page, 3)).to_be_visible()
+
+
+class TestAccessibility:
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    @pytest.mark.parametrize(
+        ("path", "does"),
+        [
+            ("/", ""),
+            ("/#/cluster/5", ""),
+            ("/#/cluster/5", "p"),
+            ("/", "?"),
+            ("/", "empty"),
+            ("/", "tables"),
+            ("/", "phone"),
+        ],
+    )
+    def test_axe_finds_nothing(self, open_page: Open, theme: str, path: str, does: str) -> None:
+        """WCAG 2.2 A and AA, and axe's own advice, in both themes."""
+        options = {"viewport": PHONE} if does == "phone" else {}
+        page = open_page(Fake() if does == "empty" else lively(), path, color_scheme=theme, **options)
+        expect(page.locator("#status")).to_have_attribute("data-link", "live")
+        if does == "tables":
+            page.locator("#map-table-toggle").click()
+            page.locator("#timeline-table-toggle").click()
+        elif does in ("p", "?"):
+            page.keyboard.press(does)
+            expect(page.locator("dialog")).to_be_visible()
+        elif does == "" and path == "/":
+            expect(row(page, 5)).to_be_visible()
+        elif does == "":
+            expect(page.locator(".exemplars").first).to_be_visible()
+
+        found = Axe().run(page)
+
+        assert found.violations_count == 0, found.generate_report()
+
+    def test_the_focus_is_kept(self, open_page: Open) -> None:
+        """In a dialog, and back where it was when that closes; on the title of what was opened."""
+        page = open_page(lively(4))
+        expect(row(page, 4)).to_be_visible()
+        row(page, 4).focus()
+        page.keyboard.press("n")
+        expect(page.get_by_role("textbox", name="Name")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(row(page, 4)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#cluster-title")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(row(page, 4)).to_be_focused()

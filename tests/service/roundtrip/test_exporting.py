@@ -1,0 +1,249 @@
+"""A stream as tables: every verdict as it was given, and beside it what holds now; whole, or not at all."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from service.clustering import snapshot
+from service.records import ANNOUNCED, VerdictKind, auto_id
+from service.roundtrip import exporting
+from service.roundtrip.exporting import MANIFEST, WHAT, Exported, Items, export
+from service.roundtrip.standing import NotReadable
+from service.state.keys import Keys
+from service.state.reading import StreamReader
+from service.state.wire import Wire
+from tests.service import digits
+from tests.service.roundtrip.sending import Sending, a_stream, quiet, reader, sent
+from tests.service.state.conftest import MakeStore
+
+
+@pytest.fixture
+async def sending(make_store: MakeStore) -> Sending:
+    return await a_stream(make_store(bundle_id=digits.bundle().manifest.bundle_id, horizon=1000))
+
+
+async def exported(
+    client: "Redis",
+    stream: str,
+    folder: Path,
+    *,
+    items: Items | None = sent,
+    form: str = "jsonl",
+    what: tuple[str, ...] = WHAT,
+) -> Exported:
+    await asyncio.to_thread(folder.mkdir)
+    return await export(
+        reader(client, stream, digits.bundle()),
+        digits.bundle(),
+        folder,
+        form=form,
+        what=what,
+        items=items,
+        version="0",
+        progress=quiet,
+    )
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{name}.jsonl").read_text().splitlines()]
+
+
+async def test_every_verdict_is_there_as_it_was_given(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """In order of place; below the log only ids are remembered, and no time."""
+    await exported(client, stream, tmp_path / "out")
+    found = rows(tmp_path / "out", "verdicts")
+    trimmed = 201
+    expected = [
+        (
+            v.id,
+            v.seq,
+            t if v.seq >= trimmed else None,
+            v.verdict,
+            v.label,
+            v.cluster_id,
+            v.nearest,
+            v.novelty,
+            v.distance,
+        )
+        for v, t in zip(sending.verdicts, sending.times, strict=True)
+        if v.seq >= trimmed or v.id != auto_id(v.seq)
+    ]
+
+    assert expected == [tuple(row.values())[:9] for row in found]
+
+
+async def test_what_holds_now_goes_by_clusters_and_members(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """A known item is of its class by its verdict; one of a cluster belongs to it, though it came before that was."""
+    await exported(client, stream, tmp_path / "out")
+    found = {row["id"]: row for row in rows(tmp_path / "out", "verdicts")}
+    members = {
+        id: life.id
+        for life in sending.engine.lives.values()
+        if life.state in ANNOUNCED
+        for id in life.members.ids
+    }
+
+    assert members
+    for verdict in sending.verdicts:
+        row = found.get(verdict.id)
+        if row is None:
+            continue
+        if verdict.verdict is VerdictKind.KNOWN:
+            assert (verdict.label, "verdict", None) == (
+                row["label_now"],
+                row["labelled_by"],
+                row["cluster_now"],
+            )
+        elif verdict.id in members:
+            assert (None, members[verdict.id]) == (row["label_now"], row["cluster_now"])
+    assert any(
+        found[id]["verdict"] == "outlier" and found[id]["cluster_now"] for id in members if id in found
+    )
+
+
+async def test_items_are_joined_by_id(client: "Redis", stream: str, sending: Sending, tmp_path: Path) -> None:
+    """Each that the sender brings and that has a verdict, as it was sent; the others are counted."""
+    done = await exported(client, stream, tmp_path / "out")
+    found = {row["id"]: row for row in rows(tmp_path / "out", "items")}
+    brought = {id: x for id, x in sent() if id is not None}
+    known = {v.id for v in sending.verdicts} & brought.keys()
+
+    assert known == found.keys()
+    assert all(brought[id] == found[id]["x"] for id in known)
+    assert len(digits.stream_items()) - len(known) == done.counts.strangers
+    assert sum(row["label_now"] is not None for row in found.values()) == done.counts.labelled
+
+
+async def test_an_item_that_is_none_is_left_out_and_told(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """The others are there."""
+    first, second = (v.id for v in sending.verdicts[:2])
+    done = await exported(
+        client, stream, tmp_path / "out", items=lambda: [(first, [1, 2]), (second, digits.raw(0))]
+    )
+
+    assert (1, 1) == (done.counts.unreadable, len(rows(tmp_path / "out", "items")))
+    assert first in done.counts.told[0]
+
+
+async def test_clusters_are_those_of_the_head(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """All that the stream remembers."""
+    await exported(client, stream, tmp_path / "out")
+    found = rows(tmp_path / "out", "clusters")
+
+    assert [(c.id, c.state, c.items, list(c.exemplars)) for c in sending.engine.clusters()] == [
+        (row["id"], row["state"], row["items"], row["exemplars"]) for row in found
+    ]
+
+
+async def test_equal_streams_give_equal_exports(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """To the byte: nothing tells when, or by whom."""
+    assert sending.verdicts
+    await exported(client, stream, tmp_path / "one")
+    await exported(client, stream, tmp_path / "two")
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+
+    assert MANIFEST in names
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+async def test_the_manifest_counts_and_vouches(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """Rows, bytes and checksum of each file that was asked for, and of no other."""
+    done = await exported(client, stream, tmp_path / "out", what=("clusters", "verdicts"), items=None)
+    manifest = json.loads((tmp_path / "out" / MANIFEST).read_bytes())
+
+    assert ["verdicts", "clusters"] == list(manifest["tables"])
+    assert {MANIFEST, "verdicts.jsonl", "clusters.jsonl"} == {p.name for p in (tmp_path / "out").iterdir()}
+    for one in done.tables:
+        path = tmp_path / "out" / one.file
+        assert manifest["tables"][one.table.name]["rows"] == len(path.read_text().splitlines()) == one.rows
+        assert one.size == path.stat().st_size
+    assert sending.engine.seq == manifest["seq"] == done.seq
+
+
+async def test_a_stream_that_is_saved_meanwhile_is_read_anew(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """The export is of one instant: the later one."""
+    later = iter([True])
+
+    async def save() -> None:
+        await sending.store.acquire()
+        await sending.send(600, 640)
+        await sending.save()
+        await sending.store.release()
+
+    class Overtaken(StreamReader):
+        async def count(self, generations: Any) -> list[int]:
+            if next(later, False):
+                await save()
+            return await super().count(generations)
+
+    moving = Overtaken(Wire(client), Keys(stream, digits.bundle().manifest.bundle_id))
+    done = await export(
+        moving,
+        digits.bundle(),
+        tmp_path,
+        form="jsonl",
+        what=("verdicts",),
+        items=None,
+        version="0",
+        progress=quiet,
+    )
+
+    assert sending.engine.seq == done.seq == 641
+
+
+async def test_a_damaged_stream_gives_no_export(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """It says so, and how to see more."""
+    keys = Keys(stream, digits.bundle().manifest.bundle_id)
+    entry = (await client.xrange(keys.log))[1][0]
+    await client.xdel(keys.log, entry)
+    with pytest.raises(NotReadable, match="state verify"):
+        await exported(client, stream, tmp_path / "out")
+    assert sending.engine.seq
+
+
+async def test_verdicts_that_cannot_be_read_end_it(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """Nothing is left out in silence."""
+    keys = Keys(stream, digits.bundle().manifest.bundle_id)
+    await client.hset(keys.ids(0), sending.verdicts[0].id, b"?")
+    with pytest.raises(NotReadable, match="cannot be read"):
+        await exported(client, stream, tmp_path / "out", what=("verdicts",), items=None)
+
+
+async def test_reading_changes_nothing(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """Not a key."""
+    keys = Keys(stream, "x")
+    before = {key: await client.dump(key) for key in await client.keys(keys.every)}
+    await exported(client, stream, tmp_path / "out")
+
+    assert before == {key: await client.dump(key) for key in await client.keys(keys.every)}
+    assert snapshot.dump(sending.engine)
+
+
+def test_what_can_be_exported_has_a_table_each() -> None:
+    """The names on the command line."""
+    assert exporting.WHAT == ("items", "verdicts", "clusters", "decisions")

@@ -1,0 +1,200 @@
+"""One try, against receivers that are kind, rude, slow, endless, or not there; and names that change their minds."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.webhooks.posting import EXCERPT_BYTES, Poster, resolve
+from tests.service.waiting import soon
+from tests.service.webhooks.receiver import OK, Receiver, endless, hang, status
+from tests.service.webhooks.tls import certificate
+
+BODY = b'{"type":"webhook.test"}'
+
+
+def poster(**changes: object) -> Poster:
+    given: dict[str, object] = {"may_be_private": True, "clock": time.monotonic, **changes}
+    return Poster(**given)  # type: ignore[arg-type]  # values by name
+
+
+def answering(*answers: list[str]) -> Callable[[str, int], object]:
+    """A resolver that says something else each time, the last over and over."""
+    left = list(answers)
+
+    async def resolve(host: str, port: int) -> list[str]:
+        assert (host, port) != ("", 0)
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return resolve
+
+
+async def test_a_receiver_that_takes_it() -> None:
+    """Once, with the headers and the body as they were given; the answer's beginning is kept."""
+    async with Receiver() as receiver, poster() as post:
+        reply = await post.post(receiver.url, {"webhook-id": "a", "content-type": "application/json"}, BODY)
+
+    (told,) = receiver.told
+    assert (200, "fine", None, True) == (reply.status, reply.excerpt, reply.error, reply.is_ok)
+    assert ("/hook", BODY, "a") == (told.path, told.body, told.headers["webhook-id"])
+    assert f"127.0.0.1:{receiver.port}" == told.headers["host"]
+    assert reply.ms >= 0
+
+
+@pytest.mark.parametrize("code", [400, 404, 410, 429, 500, 503])
+async def test_a_receiver_that_does_not(code: int) -> None:
+    """Its status is told; it is not tried again here."""
+    async with Receiver([status(code, body="no")]) as receiver, poster() as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (code, "no", False) == (reply.status, reply.excerpt, reply.is_ok)
+    assert 1 == len(receiver.told)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(code: int) -> None:
+    """It could lead anywhere; it counts as a failure."""
+    async with (
+        Receiver() as elsewhere,
+        Receiver([status(code, f"location: {elsewhere.url}")]) as receiver,
+        poster() as post,
+    ):
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (code, False, []) == (reply.status, reply.is_ok, elsewhere.told)
+
+
+async def test_one_that_hangs() -> None:
+    """Is left after the time that a try may take."""
+    async with Receiver([hang]) as receiver, poster(try_s=0.2) as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (None, "not done within 0.2 s") == (reply.status, reply.error)
+
+
+async def test_a_body_without_an_end() -> None:
+    """Only its beginning is read."""
+    async with Receiver([endless]) as receiver, poster() as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (500, "x" * EXCERPT_BYTES) == (reply.status, reply.excerpt)
+
+
+async def test_one_that_is_not_there_and_one_that_talks_nonsense() -> None:
+    """Are failures with a reason, and no exceptions."""
+    async with Receiver([b"SSH-2.0-OpenSSH\r\n\r\n"]) as receiver, poster() as post:
+        nonsense = await post.post(receiver.url, {}, BODY)
+        gone = await post.post("http://127.0.0.1:1/hook", {}, BODY)
+
+    assert (None, None) == (nonsense.status, gone.status)
+    assert nonsense.error
+    assert gone.error
+
+
+async def test_what_a_receiver_says_drives_no_terminal() -> None:
+    """Control characters are taken out."""
+    async with Receiver([status(500, body="\x1b[31mred\x00")]) as receiver, poster() as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert "\N{REPLACEMENT CHARACTER}[31mred\N{REPLACEMENT CHARACTER}" == reply.excerpt
+
+
+async def test_a_name_is_resolved_once_and_the_connection_goes_there() -> None:
+    """Host stays the URL's; the name is not looked up again for the connection (it exists nowhere)."""
+    asked = []
+
+    async def resolver(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["127.0.0.1"]
+
+    async with Receiver() as receiver, poster(resolve=resolver) as post:
+        reply = await post.post(f"http://hooks.invalid:{receiver.port}/x?y=z", {}, BODY)
+
+    (told,) = receiver.told
+    assert 200 == reply.status
+    assert [("hooks.invalid", receiver.port)] == asked
+    assert (f"hooks.invalid:{receiver.port}", "/x?y=z") == (told.headers["host"], told.path)
+
+
+@pytest.mark.parametrize(
+    "found", [["127.0.0.1"], ["10.0.0.1", "::1"], ["::ffff:127.0.0.1"], ["169.254.169.254"]]
+)
+async def test_a_name_that_leads_inside_is_not_gone_to(found: list[str]) -> None:
+    """Nothing is connected to, and the reason says what an operator may do."""
+    async with Receiver() as receiver, poster(may_be_private=False, resolve=answering(found)) as post:
+        reply = await post.post(f"https://hooks.invalid:{receiver.port}/x", {}, BODY)
+
+    assert (None, 0) == (reply.status, receiver.connections)
+    assert "FIRSTSEEN_WEBHOOKS_PRIVATE" in (reply.error or "")
+
+
+async def test_a_name_that_changes_its_mind() -> None:
+    """Public when it was looked at and private a moment later: at each try the address looked at is the one used."""
+    calls = itertools.count()
+
+    async def rebinding(host: str, port: int) -> list[str]:
+        return [["192.0.2.1"], ["127.0.0.1"]][next(calls) % 2] if host and port else []
+
+    async with Receiver() as receiver, poster(may_be_private=False, resolve=rebinding, try_s=0.3) as post:
+        for _ in range(4):
+            await post.post(f"https://hooks.invalid:{receiver.port}/x", {}, BODY)
+
+    assert (4, 0) == (next(calls), receiver.connections)
+
+
+async def test_the_certificate_is_that_of_the_name(tmp_path: Path) -> None:
+    """TLS asks for the URL's name, though it connects to an address; a certificate of another name is refused."""
+    server, trust = certificate(tmp_path, "hooks.invalid")
+    given: dict[str, object] = {"verify": trust, "resolve": answering(["127.0.0.1"])}
+    async with Receiver(tls=server) as receiver, poster(**given) as post:
+        right = await post.post(f"https://hooks.invalid:{receiver.port}/x", {}, BODY)
+        wrong = await post.post(f"https://other.invalid:{receiver.port}/x", {}, BODY)
+
+    assert (200, None) == (right.status, wrong.status)
+    assert "CERTIFICATE" in (wrong.error or "").upper()
+    assert 1 == len(receiver.told)
+
+
+async def test_no_connection_is_kept() -> None:
+    """The next could be for another name behind the same address."""
+    async with Receiver([OK]) as receiver, poster() as post:
+        for _ in range(3):
+            await post.post(receiver.url, {}, BODY)
+
+    assert 3 == receiver.connections
+
+
+async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy would resolve the name by itself."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with Receiver() as receiver, poster() as post:
+        assert 200 == (await post.post(receiver.url, {}, BODY)).status
+
+
+async def test_a_url_that_has_become_wrong() -> None:
+    """An operator may have taken back what was allowed."""
+    async with poster(may_be_private=False) as post:
+        reply = await post.post("http://example.com/x", {}, BODY)
+
+    assert "https://" in (reply.error or "")
+
+
+async def test_the_system_resolves_addresses_as_what_they_are() -> None:
+    """Also written in other ways, which are looked at afterwards like any."""
+    assert ["127.0.0.1"] == await resolve("127.0.0.1", 80)
+    assert ["127.0.0.1"] == await resolve("2130706433", 80)
+
+
+async def test_a_try_that_is_cancelled_ends() -> None:
+    """As when the stream moves."""
+    async with Receiver([hang]) as receiver, poster() as post:
+        trying = asyncio.create_task(post.post(receiver.url, {}, json.dumps({}).encode()))
+        await soon(lambda: receiver.told, "it is tried")
+        trying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await trying
