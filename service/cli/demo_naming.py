@@ -18,7 +18,8 @@ from rich.text import Text
 
 from service.client import AsyncClient, Cluster
 from service.client import Verdict as Answer
-from service.records import VerdictKind
+
+KNOWN = "known"
 
 AGREEING = 0.75
 """Share of what is shown of a cluster that has to be of one kind, for a person to call it that."""
@@ -69,8 +70,9 @@ async def name_clusters(
     """
     classes, done = set(known), []
     for cluster in clusters:
-        kinds = {cluster.id: kind_of(cluster.exemplars, truth)}
-        if kinds[cluster.id] is None and cluster.exemplars:
+        shown = [exemplar["id"] for exemplar in (await client.evidence(cluster.id))["exemplars"]]
+        kinds = {cluster.id: kind_of(shown, truth)}
+        if kinds[cluster.id] is None:
             parts = (await client.split_preview(cluster.id)).parts
             of_parts = [kind_of(part.exemplars, truth) for part in parts]
             if len(parts) > 1 and None not in of_parts and len({*of_parts}) > 1:
@@ -94,7 +96,7 @@ def accuracy_of(
     for answer in answers:
         own = truth[answer.id]
         items[own] += 1
-        right[own] += answer.verdict == VerdictKind.KNOWN and answer.label == own
+        right[own] += answer.verdict == KNOWN and answer.label == own
     return {label: Accuracy(items=items[label], right=right[label]) for label in classes}
 
 

@@ -451,7 +451,7 @@ def demo(
     seed: Annotated[
         int,
         typer.Option(min=0, max=_LARGEST_SEED, help="Decides split, training and the order of the stream."),
-    ] = 0,
+    ] = 1,
 ) -> None:
     """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.
 

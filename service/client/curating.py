@@ -52,6 +52,11 @@ class Curating:
         )
         return msgspec.convert(said, Cluster)
 
+    async def evidence(self, id: int) -> dict[str, Any]:
+        """What speaks for a cluster, and shows what it is: the JSON of `docs/evidence.md`, as the service gives it."""
+        _, said = await self._requests.ask("GET", f"/clusters/{id}/evidence")
+        return dict(said)
+
     async def name(self, id: int, label: str, *, why: str = "", key: str | None = None) -> Decision:
         """Call a cluster something; it stays a cluster. "" takes the name away."""
         return await self._decide("name", id, why, key, label=label)

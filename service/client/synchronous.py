@@ -98,6 +98,10 @@ class Client:
         """`AsyncClient.cluster`."""
         return self._wait(self._client.cluster(id, follow=follow))
 
+    def evidence(self, id: int) -> dict[str, Any]:
+        """`AsyncClient.evidence`."""
+        return self._wait(self._client.evidence(id))
+
     def name(self, id: int, label: str, *, why: str = "", key: str | None = None) -> Decision:
         """`AsyncClient.name`."""
         return self._wait(self._client.name(id, label, why=why, key=key))

@@ -16,11 +16,16 @@ TRUTH = {**{f"a{n}": "a" for n in range(9)}, **{f"b{n}": "b" for n in range(9)}}
 class Said:
     """A client that notes what it is told to decide; a split gives ids from 90 on."""
 
-    def __init__(self, parts: Sequence[Sequence[str]] = ()) -> None:
+    def __init__(self, shown: Sequence[Sequence[str]], parts: Sequence[Sequence[str]] = ()) -> None:
+        self.clusters: Any = [SimpleNamespace(id=n) for n, _ in enumerate(shown, start=1)]
+        self._shown = shown
         self.decided: list[tuple[Any, ...]] = []
         self._parts = tuple(
             SplitPart(births=(n,), items=1, exemplars=tuple(ids)) for n, ids in enumerate(parts)
         )
+
+    async def evidence(self, id: int) -> dict[str, Any]:
+        return {"exemplars": [{"id": shown} for shown in self._shown[id - 1]]}
 
     async def split_preview(self, id: int) -> SplitPreview:
         return SplitPreview(cluster=id, seq=1, parts=self._parts)
@@ -40,10 +45,6 @@ class Said:
         self.decided.append(("link", id, label))
 
 
-def clusters(*exemplars: Sequence[str]) -> Any:
-    return [SimpleNamespace(id=n, exemplars=tuple(ids)) for n, ids in enumerate(exemplars, start=1)]
-
-
 @pytest.mark.parametrize(
     ("exemplars", "expected"),
     [(["a1", "a2", "a3", "b1"], "a"), (["a1", "b1"], None), ([], None), (["x"], None)],
@@ -55,8 +56,8 @@ def test_kind(exemplars: list[str], expected: str | None) -> None:
 
 async def test_the_first_of_a_kind_is_promoted() -> None:
     """What is a class by now is linked to it."""
-    said = Said()
-    commands = await name_clusters(said, clusters(["a1"], ["b1"], ["a2"]), TRUTH, known=["b"])  # type: ignore[arg-type]
+    said = Said([["a1"], ["b1"], ["a2"]])
+    commands = await name_clusters(said, said.clusters, TRUTH, known=["b"])  # type: ignore[arg-type]
 
     assert [("promote", 1, "a"), ("link", 2, "b"), ("link", 3, "a")] == said.decided
     assert "firstseen clusters promote 1 a" == commands[0]
@@ -64,8 +65,8 @@ async def test_the_first_of_a_kind_is_promoted() -> None:
 
 async def test_two_kinds_are_split() -> None:
     """Each part is named as what is shown of it."""
-    said = Said(parts=[["a1", "a2"], ["b1"]])
-    await name_clusters(said, clusters(["a1", "b1"]), TRUTH, known=[])  # type: ignore[arg-type]
+    said = Said([["a1", "b1"]], parts=[["a1", "a2"], ["b1"]])
+    await name_clusters(said, said.clusters, TRUTH, known=[])  # type: ignore[arg-type]
 
     assert [("split", 1, [(1,)]), ("promote", 1, "a"), ("promote", 90, "b")] == said.decided
 
@@ -73,8 +74,8 @@ async def test_two_kinds_are_split() -> None:
 @pytest.mark.parametrize("parts", [[["a1", "b1"]], [["a1", "b1"], ["a2", "b2"]], [["a1"], ["a2"]]])
 async def test_what_no_split_makes_clear_has_no_name(parts: list[list[str]]) -> None:
     """Nothing is decided about it."""
-    said = Said(parts=parts)
-    await name_clusters(said, clusters(["a1", "b1"]), TRUTH, known=[])  # type: ignore[arg-type]
+    said = Said([["a1", "b1"]], parts=parts)
+    await name_clusters(said, said.clusters, TRUTH, known=[])  # type: ignore[arg-type]
 
     assert [] == said.decided
 
