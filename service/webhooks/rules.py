@@ -110,7 +110,9 @@ def rule_on(rule: Rule, tally: Tally, about: About, now: float) -> tuple[Ruling,
         return Ruling.DEBOUNCED, replace(_held(tally, cluster), debounced=tally.debounced + 1, ends=ends)
     if rule.per_day is not None and tally.today >= rule.per_day:
         ends = float((day + 1) * DAY_S)
-        return Ruling.OVER_BUDGET, replace(_held(tally, cluster), over_budget=tally.over_budget + 1, ends=ends)
+        return Ruling.OVER_BUDGET, replace(
+            _held(tally, cluster), over_budget=tally.over_budget + 1, ends=ends
+        )
     others = [(id, t) for id, t in tally.told_at if id != cluster and now < t + rule.debounce_s]
     told_at = (*others, (cluster, now))[-MOST_TOLD:] if rule.debounce_s > 0 else ()
     return Ruling.TOLD, Tally(told_at=told_at, day=day, today=tally.today + 1)

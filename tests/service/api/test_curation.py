@@ -235,7 +235,9 @@ class TestTheSameByEveryWay:
 
 @needs_chromium
 @pytest.mark.slow
-@pytest.mark.skipif(bool(missing()), reason="no libraries of the dashboard: python -m service.dashboard.fetch")
+@pytest.mark.skipif(
+    bool(missing()), reason="no libraries of the dashboard: python -m service.dashboard.fetch"
+)
 def test_the_same_by_the_page(service: Inside, lives: dict[str, Life]) -> None:
     """In a browser, by keys and dialogs. A button that undoes asks for no reason, so undoing has none."""
     classify(service, "page", [])
