@@ -7,10 +7,10 @@
 **Debounce**: a cluster that fades and comes back and fades is told once in `debounce_s`.
 **Budget**: no more than `per_day` messages in a UTC day, whatever happens: the most false alarms that people can be
 bothered with, each alarm being one until somebody has looked.
-**Held back** is not unsaid: how many events, and of which clusters, is in the next message; and where none comes, in one
-of its own when the window ends, which is the last debounce of those held, or the day whose budget was used up. One after
-a debounce counts for the day as any other; one after a day does not, since a budget of 1 would then never tell an event.
-So a day has at most `per_day` messages and that one.
+**Held back** is not unsaid: how many events, and of which clusters, is in the next message; where none comes, in one of
+its own when the window ends: the last debounce of those held, or the day whose budget was used up. One after a debounce
+counts for the day as any other; one after a day does not, since a budget of 1 would then never tell an event. So a day
+has at most `per_day` messages and that one.
 
 Thresholds look at the cluster as the event tells it: a hook that wants 100 items does not hear of one that emerges with
 8, but hears that it was `established` later, should it have 100 by then.
