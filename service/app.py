@@ -50,6 +50,7 @@ from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
 from service.api.openapi import complete
 from service.api.seen import Seen
+from service.cancelling import cancelled
 from service.compiling import precompile
 from service.compiling.precompile import Prepare
 from service.embedding import Embedder
@@ -71,7 +72,7 @@ from service.state.names import StreamNames
 from service.state.store import StreamStore, connect
 from service.state.wire import Wire
 from service.streams.stream import Stream
-from service.streams.streams import Streams, cancelled
+from service.streams.streams import Streams
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer

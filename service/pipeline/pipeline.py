@@ -28,6 +28,7 @@ from typing import TypeVar
 import structlog
 
 from model.bundle import Bundle
+from service.cancelling import cancelled
 from service.clustering import snapshot
 from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
@@ -310,12 +311,10 @@ class Pipeline:
             await asyncio.wait({serve, renew}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_serving = False
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
+            await cancelled(*tasks)
+        for task in tasks:
+            if task.done() and not task.cancelled() and (fault := task.exception()) is not None:
+                raise fault
         with contextlib.suppress(StoreUnavailable):  # only now: a lease given back must not be renewed
             await self._store.release()
 

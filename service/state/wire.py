@@ -79,8 +79,8 @@ class Refusal(StoreError):
 class _SendsQuickly(AbstractConnection):
     """A Function has two arguments an item; in Python it takes longer to put them together than to call it.
 
-    And where nothing waits to be written, what is written next need not be waited for: a transport takes it, however
-    long that lasts. redis-py makes a task of each write, to have a time limit; the wait for the reply has one too.
+    And where the transport takes it all, a write need not be waited for. redis-py makes a task of each, to have a time
+    limit; the wait for the reply has one too.
     """
 
     def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401 - redis-py's
@@ -89,19 +89,30 @@ class _SendsQuickly(AbstractConnection):
         return super().pack_command(*args)
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: ANN401, FBT001, FBT002 - redis-py's
-        """Write at once where there is nothing in the way."""
-        is_due = check_health and asyncio.get_running_loop().time() > self.next_health_check
+        """Write at once where there is nothing in the way.
+
+        redis-py's own would do it in `asyncio.wait_for`, which until Python 3.12 may swallow a cancellation.
+        """
+        if not self.is_connected:
+            await self.connect_check_health(check_health=False)
+        if check_health and asyncio.get_running_loop().time() > self.next_health_check:
+            await self.check_health()  # type: ignore[no-untyped-call]
         writer = self._writer
-        if (
-            is_due
-            or writer is None
-            or not isinstance(command, list)
-            or writer.transport.is_closing()
-            or writer.transport.get_write_buffer_size()
-        ):
+        if not isinstance(command, list) or writer is None or writer.transport.is_closing():
             await super().send_packed_command(command, check_health)
-        else:
-            writer.writelines(command)
+            return
+        writer.writelines(command)
+        if writer.transport.get_write_buffer_size():
+            try:
+                async with asyncio.timeout(self.socket_timeout):
+                    await writer.drain()
+            except BaseException as fault:
+                await self.disconnect(nowait=True)  # half of a command may be on its way
+                if isinstance(fault, TimeoutError):
+                    raise rx.TimeoutError("Timeout writing to socket") from None
+                if isinstance(fault, OSError):
+                    raise rx.ConnectionError(f"Error while writing to socket. {fault}") from fault
+                raise
 
 
 class _Unix(_SendsQuickly, UnixDomainSocketConnection):

@@ -24,6 +24,7 @@ from typing import Protocol
 
 import structlog
 
+from service.cancelling import cancelled
 from service.compiling.precompile import Prepare
 from service.errors import InvalidParameter, NotReady, StoreAway, TooManyStreams, UnknownStream
 from service.state.errors import StoreUnavailable
@@ -41,10 +42,6 @@ OPEN_S = 10.0
 
 CLOSE_S = 4.0
 """How long what waits may still be answered when a stream is closed for another, and its snapshot take after that."""
-
-_CANCELLATIONS = 3
-
-_CANCELLED_S = 0.8
 
 
 class Names(Protocol):
@@ -324,16 +321,6 @@ class Streams:
                 "stopped_without_snapshot", stream=stream.name, reason="not in time; the log has it all"
             )
         await cancelled(task)
-
-
-async def cancelled(task: "asyncio.Task[None]") -> None:
-    """Cancel a task and wait for its end; again, should it have been caught by something on the way."""
-    for _ in range(_CANCELLATIONS):
-        task.cancel()
-        ended, _ = await asyncio.wait({task}, timeout=_CANCELLED_S)
-        if ended:
-            return
-    log.error("does_not_end", reason="it was cancelled, and goes on; nothing acknowledged depends on it")
 
 
 def _check(name: str) -> None:

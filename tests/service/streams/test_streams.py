@@ -16,7 +16,6 @@ from service.errors import (
 from service.pipeline.batching import Job
 from service.state.errors import SnapshotCorrupt, StoreError
 from service.streams.failed_streams import PAUSE_S
-from service.streams.streams import cancelled
 from tests.service.fake_store import FakeStore, away
 from tests.service.pipeline_rig import known, novel
 from tests.service.streams_rig import DEFAULT, Redis, StreamsRig
@@ -318,25 +317,6 @@ class TestStopping:
         assert 2 == rig.redis.streams["b"].snapshots[-1][0]
         assert [] == rig.redis.streams["a"].snapshots
         assert set() == {task for task in asyncio.all_tasks() if task.get_name().startswith("stream ")}
-
-    async def test_a_task_that_catches_its_cancellation(self) -> None:
-        """It is cancelled once more."""
-        caught = []
-
-        async def stubborn() -> None:
-            while True:
-                try:
-                    await asyncio.sleep(60)
-                except asyncio.CancelledError:
-                    caught.append(1)
-                    if len(caught) == 2:
-                        raise
-
-        task = asyncio.create_task(stubborn())
-        await asyncio.sleep(0)
-        await cancelled(task)
-
-        assert task.cancelled()
 
 
 class TestLooking:
