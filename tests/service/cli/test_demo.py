@@ -63,6 +63,7 @@ def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
         once=True,
         json_file=tmp_path / json_file,
         crash=False,
+        upgrade=False,
         rate=0,
         port=0,
         folder=tmp_path / "demo",
