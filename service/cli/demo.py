@@ -59,7 +59,7 @@ LATER = 0.2
 """Share of all items, 3s and 7s included, that come after the clusters were named."""
 
 _MARKER = ".firstseen-demo"
-_START_S = 60.0
+_START_S = 180.0
 _CRASH_AT = 0.6
 
 
@@ -183,7 +183,9 @@ async def _name(
             found["after an upgrade"] = {label: _accuracy(answers, stream)[label] for label in HOLD_OUT}
     screen.print("", accuracy_table(found))
     if config.upgrade:
-        kept = f"clusters {changed} CHANGED" if changed else "all clusters have the id, name and class they had"
+        kept = (
+            f"clusters {changed} CHANGED" if changed else "all clusters have the id, name and class they had"
+        )
         screen.print(Text(f"Moved to a bundle that was trained on what was named: {kept}."))
     return found, changed
 

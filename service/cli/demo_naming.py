@@ -116,6 +116,7 @@ def accuracy_table(found: Mapping[str, Mapping[str, Accuracy]]) -> Table:
     for label in found[moments[0]]:
         cells = [found[moment].get(label) for moment in moments]
         table.add_row(
-            f"{label}s", *("-" if one is None else f"{one.right} of {one.items}, {one.share:.1%}" for one in cells)
+            f"{label}s",
+            *("-" if one is None else f"{one.right} of {one.items}, {one.share:.1%}" for one in cells),
         )
     return table

@@ -121,7 +121,9 @@ def _check_replaceable(out: Path, *, force: bool) -> None:
     if not force:
         raise CannotWrite(f"{out} is there already; give another --out, or --force to replace an export.")
     if any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise CannotWrite(f"{out} holds something else than an export, which --force would lose; give another --out.")
+        raise CannotWrite(
+            f"{out} holds something else than an export, which --force would lose; give another --out."
+        )
 
 
 def _what(listed: str) -> Sequence[str]:

@@ -459,7 +459,8 @@ def demo(
 ) -> None:
     """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.
 
-    Exits 0 only when both classes were found.
+    Then a person, played by the data set, names what was found, and later 3s and 7s are known. With --upgrade, also to
+    a net that was taught them. Exits 0 only when both classes were found, and nothing was lost on the way.
     """
     from service.cli.demo import DemoConfig, run_demo
 

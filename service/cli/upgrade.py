@@ -144,8 +144,8 @@ def upgrade(
     if as_json:
         typer.echo(json.dumps({**asdict(done.diff), "is_done": done.is_done, "bytes": done.size}, indent=2))
     elif done.is_done:
-        said = f" stream {done.diff.stream} is of bundle {done.diff.after} now; serve it: {_command('serve', to, *where)}"
-        screen.print(Text.assemble(("✓", "green"), said), soft_wrap=True)
+        said = f" stream {done.diff.stream} is of bundle {done.diff.after} now; serve it: "
+        screen.print(Text.assemble(("✓", "green"), said, _command("serve", to, *where)), soft_wrap=True)
         if not back:
             said = f"  One step back: {_command('upgrade', to, bundle, '--back', *where)}"
             screen.print(Text(said), soft_wrap=True)
