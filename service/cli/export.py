@@ -143,7 +143,7 @@ def _tell(done: "Exported", out: Path, *, as_json: bool) -> None:
     if as_json:
         told = {"stream": done.stream, "bundle": done.bundle_id, "seq": done.seq, "folder": str(out)}
         told |= {"rows": rows, "labelled": counts.labelled}
-        told |= {"strangers": counts.strangers, "unreadable": counts.unreadable}
+        told |= {"strangers": counts.strangers, "repeated": counts.repeated, "unreadable": counts.unreadable}
         typer.echo(json.dumps(told, indent=2))
         return
     shown = ", ".join(f"{n:,} {name}" for name, n in rows.items())
@@ -155,6 +155,8 @@ def _tell(done: "Exported", out: Path, *, as_json: bool) -> None:
         notes = [f"{counts.labelled:,} of {rows['items']:,} items are of a class as of now"]
         if counts.strangers:
             notes.append(f"{counts.strangers:,} items were left out: no verdict of their id is kept")
+        if counts.repeated:
+            notes.append(f"{counts.repeated:,} items were left out: their id came before")
         if counts.unreadable:
             notes.append(f"{counts.unreadable:,} were left out: they are none for this bundle")
         notes += list(counts.told)

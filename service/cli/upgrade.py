@@ -151,6 +151,10 @@ def upgrade(
             screen.print(Text(said), soft_wrap=True)
     else:
         screen.print(Text("nothing was changed"), soft_wrap=True)
+    if not done.is_done and not dry_run:
+        if not as_json:
+            screen.print(Text("Give --yes where nobody can be asked."), soft_wrap=True)
+        raise typer.Exit(1)
 
 
 def _command(*words: str | Path) -> str:

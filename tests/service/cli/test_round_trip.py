@@ -111,6 +111,9 @@ async def test_what_people_found_is_known_to_the_next_bundle(
     shown = await ask("upgrade", old, new, "--items", items, "--dry-run", *place)
     assert (["3", "7"], [], False) == (sorted(shown["gained"]), shown["lost"], shown["is_done"])
     assert all(fate["is_kept"] for fate in shown["fates"])
+    move = ["upgrade", str(old), str(new), "--items", str(items), *place]
+    unwanted = await asyncio.to_thread(runner.invoke, cli.app, move, input="n\n")
+    assert (1, True) == (unwanted.exit_code, "nothing was changed" in unwanted.stderr)
     done = await ask("upgrade", old, new, "--items", items, "--yes", *place)
     assert done["is_done"]
     assert (await ask("state", "verify", new, *place))["ok"]
