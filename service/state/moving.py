@@ -5,10 +5,10 @@
                               be, the ids with their verdicts, and a copy of all else that the stream has
     move                      one Function: names as they should be, the stream's bundle, and the note `kept`
 
-The state that there was stays where it is, under the old bundle's id, and is what one step back goes to. All else leaves
-from there in the same Function, and so does what an earlier move had kept: what a person wants forgotten later, a payload
-say, is in one place. Killed before it, a move leaves names with a `+`, which are no stream, and which the
-next one clears; killed after it, it is done. Its reply lost, it can be made again.
+The state that there was stays where it is, under the old bundle's id, and is what one step back goes to. All else
+leaves from there in the same Function, and so does what an earlier move had kept: what a person wants forgotten
+later, such as a payload, is in one place. Killed before it, a move leaves names with a `+`, which are no stream, and
+which the next one clears; killed after it, it is done. Its reply lost, it can be made again.
 
 The log begins anew at the place where the stream stands, and the sequence of places goes on. Ids keep their verdicts:
 a verdict names classes by their number among a bundle's, so the numbers are changed, and a class that the other bundle
