@@ -152,6 +152,8 @@ async def _name(
 ) -> tuple[dict[str, dict[str, Accuracy]], list[int]]:
     """Name what was discovered, send what is left, and ask again after a kill -9 and after an upgrade.
 
+    After the upgrade only what was unseen is asked about: the retrained net may have been fitted on later known digits.
+
     Returns:
         Accuracy by moment and class, and the clusters that the upgrade changed.
     """
