@@ -125,12 +125,12 @@ def upgrade(
                 net = net_of(wanted, settings)
                 return await move(place, found, wanted, params, embeds=net.embed, items=brought, asks=asks)
 
-    where = [
-        word
-        for name, value in (("--data-dir", data_dir), ("--redis-url", redis_url), ("--stream", stream))
-        if value is not None
-        for word in (name, value)
-    ]
+    given: dict[str, Path | str | None] = {
+        "--data-dir": data_dir,
+        "--redis-url": redis_url,
+        "--stream": stream,
+    }
+    where = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     found, wanted = read(bundle), read(to)
     try:
         done = asyncio.run(run(found, wanted))
