@@ -5,6 +5,7 @@
     stream: digits the net knows; then 3s and 7s mixed with more of them ─► WS /stream
     watch:  verdicts by kind, clusters as they emerge ─► a table, honest about what was missed
     name:   each cluster as what most of its exemplars are ─► later 3s and 7s are known (demo_naming.py)
+    upgrade, where asked: export, retrain, move the stream ─► they still are (demo_upgrade.py)
 
 No digit of the stream was used for fitting or calibration. With `crash`, the service is killed (SIGKILL) in
 mid-stream and started again, then the *whole* stream is sent again: every id must get the verdict it had.
@@ -39,6 +40,7 @@ from model.datasets.split import split
 from model.export import run as train_bundle
 from service.cli.demo_naming import Accuracy, accuracy_of, accuracy_table, name_clusters, show_commands
 from service.cli.demo_screen import DemoScreen, results_table
+from service.cli.demo_upgrade import BUNDLE, RETRAINED, export_named, move_to_retrained
 from service.cli.progress import ReportsProgress, stages
 from service.cli.writable import check_writable
 from service.client import AsyncClient, StreamClient
@@ -57,7 +59,7 @@ LATER = 0.2
 """Share of all items, 3s and 7s included, that come after the clusters were named."""
 
 _MARKER = ".firstseen-demo"
-_START_S = 60.0
+_START_S = 180.0
 _CRASH_AT = 0.6
 
 
@@ -76,6 +78,7 @@ class DemoConfig:
     port: int
     folder: Path
     seed: int
+    upgrade: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +91,14 @@ class DemoStream:
 
 
 def run_demo(config: DemoConfig, screen: Console) -> int:
-    """Show it; 0 when both classes were found (and, with crash, nothing was lost).
+    """Show it; 0 when both classes were found (and, with crash or upgrade, nothing was lost).
 
     Training is done here, in the main thread and outside of asyncio, so that Ctrl-C ends it at once.
 
     Raises:
         DemoFailed: The folder or the service cannot be used; the message says what to do.
         CannotWrite: Nor the JSON file.
+        StepFailed: A command of the upgrade failed.
     """
     folder = _fresh_folder(config.folder)
     if config.json_file is not None:
@@ -105,7 +109,7 @@ def run_demo(config: DemoConfig, screen: Console) -> int:
         train_bundle(
             train_config,
             data_dir=None,
-            out=folder / "bundle",
+            out=folder / BUNDLE,
             progress=progress,
             created=datetime.now(UTC),
         )
@@ -124,8 +128,10 @@ async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_erro
         verdicts, announced, exemplars, lost = await _stream(config, service, stream, screen)
         result = score(stream.truth, HOLD_OUT, verdicts, announced, exemplars)
         screen.print("", results_table(result, known_error_rate=known_error_rate))
-        accuracy = await _name(service, stream, screen)
+        accuracy, changed = await _name(config, service, stream, screen, folder)
         table = table_of(result, seed=config.seed, crash=config.crash, lost=lost, accuracy=accuracy)
+        if config.upgrade:
+            table["clusters_changed_by_upgrade"] = changed
         if config.json_file is not None:
             config.json_file.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
         if config.crash:
@@ -133,7 +139,7 @@ async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_erro
                 "every id has the verdict it had" if not lost else f"{len(lost)} verdicts CHANGED: {lost[:5]}"
             )
             screen.print(Text(f"Killed in mid-stream, started again, all sent again: {kept}."))
-        found_all = result.clusters_found == len(HOLD_OUT) and not lost
+        found_all = result.clusters_found == len(HOLD_OUT) and not lost and not changed
         if not config.once:
             await _leave_up(service, screen, folder)
         return 0 if found_all else 1
@@ -141,22 +147,49 @@ async def _show(config: DemoConfig, screen: Console, folder: Path, *, known_erro
         await service.stop()
 
 
-async def _name(service: "_Service", stream: DemoStream, screen: Console) -> dict[str, dict[str, Accuracy]]:
-    """Name what was discovered, send what is left, and ask again after a kill -9; accuracy by moment and class."""
+async def _name(
+    config: DemoConfig, service: "_Service", stream: DemoStream, screen: Console, folder: Path
+) -> tuple[dict[str, dict[str, Accuracy]], list[int]]:
+    """Name what was discovered, send what is left, and ask again after a kill -9 and after an upgrade.
+
+    After the upgrade only what was unseen is asked about: the retrained net may have been fitted on later known digits.
+
+    Returns:
+        Accuracy by moment and class, and the clusters that the upgrade changed.
+    """
     _heading(
         screen, "4 Name", "each cluster as what most of its exemplars are; from then on it is a known class\n"
     )
     found: dict[str, dict[str, Accuracy]] = {}
+    changed: list[int] = []
     async with AsyncClient(service.url) as client:
         shown = (await client.clusters()).clusters
         known = sorted({*stream.truth.values()} - {*HOLD_OUT})
         show_commands(screen, await name_clusters(client, shown, stream.truth, known))
+        if config.upgrade:
+            await export_named(folder, screen)
         found["as they came"] = _accuracy(await client.classify(stream.later), stream)
         service.kill()
         await service.start()
         found["after a kill -9"] = _accuracy(await client.classify(stream.later, learn=False), stream)
+        if config.upgrade:
+            _heading(screen, "5 Upgrade", "to a net that has learnt what was named")
+            before = {c.id: (c.name, c.label) for c in (await client.clusters()).clusters}
+            await service.stop()
+            await move_to_retrained(folder, screen, dataset=DATASET, seed=config.seed)
+            service.bundle = folder / RETRAINED
+            await service.start()
+            after = {c.id: (c.name, c.label) for c in (await client.clusters()).clusters}
+            changed = [id for id, called in before.items() if after.get(id) != called]
+            answers = await client.classify(stream.later, learn=False)
+            found["after an upgrade"] = {label: _accuracy(answers, stream)[label] for label in HOLD_OUT}
     screen.print("", accuracy_table(found))
-    return found
+    if config.upgrade:
+        kept = (
+            f"clusters {changed} CHANGED" if changed else "all clusters have the id, name and class they had"
+        )
+        screen.print(Text(f"Moved to a bundle that was trained on what was named: {kept}."))
+    return found, changed
 
 
 def _accuracy(answers: Sequence[Any], stream: DemoStream) -> dict[str, Accuracy]:
@@ -307,7 +340,7 @@ async def _watch(service: "_Service", shown: DemoScreen) -> None:
 
 async def _leave_up(service: "_Service", screen: Console, folder: Path) -> None:
     """Tell what can be done now, and wait for Ctrl-C."""
-    again = shlex.join(["firstseen", "serve", str(folder / "bundle"), "--data-dir", str(folder / "data")])
+    again = shlex.join(["firstseen", "serve", str(service.bundle), "--data-dir", str(folder / "data")])
     screen.print(
         Text.assemble(
             ("\nThe service is still running at ", "bold green"),
@@ -348,6 +381,7 @@ class _Service:
         self._folder = folder
         self._port = _free_port(port)
         self._process: asyncio.subprocess.Process | None = None
+        self.bundle = folder / BUNDLE
         self.url = f"http://127.0.0.1:{self._port}"
         self.ws_url = f"ws://127.0.0.1:{self._port}"
 
@@ -355,7 +389,7 @@ class _Service:
         """Start it and wait until it is ready."""
         with (self._folder / "service.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "service.cli.main", "serve", str(self._folder / "bundle")),
+                *(sys.executable, "-m", "service.cli.main", "serve", str(self.bundle)),
                 *("--port", str(self._port), "--data-dir", str(self._folder / "data")),
                 stdout=log,
                 stderr=log,

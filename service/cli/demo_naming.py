@@ -107,13 +107,16 @@ def show_commands(screen: Console, commands: Iterable[str]) -> None:
 
 
 def accuracy_table(found: Mapping[str, Mapping[str, Accuracy]]) -> Table:
-    """By moment, then by class."""
+    """By moment, then by class; a moment may be of some classes only."""
     table = Table(title="Known by now", title_justify="left", min_width=64)
     table.add_column("of the later")
     moments = list(found)
     for moment in moments:
         table.add_column(moment, justify="right")
     for label in found[moments[0]]:
-        cells = [found[moment][label] for moment in moments]
-        table.add_row(f"{label}s", *(f"{one.right} of {one.items}, {one.share:.1%}" for one in cells))
+        cells = [found[moment].get(label) for moment in moments]
+        table.add_row(
+            f"{label}s",
+            *("-" if one is None else f"{one.right} of {one.items}, {one.share:.1%}" for one in cells),
+        )
     return table

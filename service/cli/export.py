@@ -14,7 +14,7 @@ from rich.text import Text
 
 from service.cli.opening import connected, read, reader_of, settings_of
 from service.cli.progress import stages
-from service.cli.writable import check_writable, folder_written_at_once
+from service.cli.writable import CannotWrite, check_writable, folder_written_at_once
 from service.errors import ClientError
 from service.lines.parsing import Columns
 
@@ -72,7 +72,7 @@ def export(
         str | None, typer.Option(help="Use this Redis instead of the embedded store.")
     ] = None,
     stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the folder if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in that folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a stream's items, verdicts, clusters and decisions as tables: jsonl, CSV, Parquet, or a dataset folder.
@@ -91,6 +91,7 @@ def export(
     settings = settings_of(data_dir, redis_url, stream)
     wanted = _what(what)
     check_writable(out.absolute(), "--out", is_folder=True)
+    _check_replaceable(out, force=force)
     brought = sent(items, Columns(id=id_column, text=text_column)) if items else None
 
     async def run(found: "Bundle") -> "Exported":
@@ -111,6 +112,20 @@ def export(
     _tell(done, out, as_json=as_json)
 
 
+def _check_replaceable(out: Path, *, force: bool) -> None:
+    """A folder that is there has to be an export, or empty: what else is in it would be gone."""
+    from service.roundtrip.exporting import MANIFEST
+
+    if not out.is_dir():
+        return
+    if not force:
+        raise CannotWrite(f"{out} is there already; give another --out, or --force to replace an export.")
+    if any(out.iterdir()) and not (out / MANIFEST).is_file():
+        raise CannotWrite(
+            f"{out} holds something else than an export, which --force would lose; give another --out."
+        )
+
+
 def _what(listed: str) -> Sequence[str]:
     from service.roundtrip.exporting import WHAT
 
@@ -128,7 +143,7 @@ def _tell(done: "Exported", out: Path, *, as_json: bool) -> None:
     if as_json:
         told = {"stream": done.stream, "bundle": done.bundle_id, "seq": done.seq, "folder": str(out)}
         told |= {"rows": rows, "labelled": counts.labelled}
-        told |= {"strangers": counts.strangers, "unreadable": counts.unreadable}
+        told |= {"strangers": counts.strangers, "repeated": counts.repeated, "unreadable": counts.unreadable}
         typer.echo(json.dumps(told, indent=2))
         return
     shown = ", ".join(f"{n:,} {name}" for name, n in rows.items())
@@ -140,6 +155,8 @@ def _tell(done: "Exported", out: Path, *, as_json: bool) -> None:
         notes = [f"{counts.labelled:,} of {rows['items']:,} items are of a class as of now"]
         if counts.strangers:
             notes.append(f"{counts.strangers:,} items were left out: no verdict of their id is kept")
+        if counts.repeated:
+            notes.append(f"{counts.repeated:,} items were left out: their id came before")
         if counts.unreadable:
             notes.append(f"{counts.unreadable:,} were left out: they are none for this bundle")
         notes += list(counts.told)

@@ -441,6 +441,10 @@ def demo(
         bool,
         typer.Option("--crash", help="kill -9 the service in mid-stream, and check that nothing is lost."),
     ] = False,
+    upgrade: Annotated[
+        bool,
+        typer.Option("--upgrade", help="At the end retrain on what was named, and move the stream to that."),
+    ] = False,
     rate: Annotated[float, typer.Option(min=0, help="Items a second; 0 is as fast as it goes.")] = 60.0,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the service; 0 takes a free one.")
@@ -455,12 +459,20 @@ def demo(
 ) -> None:
     """See it work: train on handwritten digits without 3 and 7, serve, stream, and watch both be discovered.
 
-    Exits 0 only when both classes were found.
+    Then a person, played by the data set, names what was found, and later 3s and 7s are known. With --upgrade, also to
+    a net that was taught them. Exits 0 only when both classes were found, and nothing was lost on the way.
     """
     from service.cli.demo import DemoConfig, run_demo
 
     config = DemoConfig(
-        once=once, json_file=json_file, crash=crash, rate=rate, port=port, folder=folder, seed=seed
+        once=once,
+        json_file=json_file,
+        crash=crash,
+        upgrade=upgrade,
+        rate=rate,
+        port=port,
+        folder=folder,
+        seed=seed,
     )
     raise SystemExit(run_demo(config, screen))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from service.errors import InvalidSetting
 from service.settings import PREFIX, Settings
-from service.state.errors import DataFolderInUse, StoreError
+from service.state.errors import BundleMismatch, DataFolderInUse, StoreError
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -119,8 +119,11 @@ async def reader_of(
             + (f"There is: {listed}; choose with --stream." if found else "There is none at all.")
         )
     if stored is not None and stored != bundle.manifest.bundle_id.encode():
-        raise StoreError(
-            f"Stream {stream} is of bundle {stored.decode('utf-8', 'backslashreplace')}, and this is bundle "
-            f"{bundle.manifest.bundle_id}: give the bundle that it was served with, or another --stream."
+        of = stored.decode("utf-8", "backslashreplace")
+        raise BundleMismatch(
+            f"Stream {stream} is of bundle {of}, and this is bundle {bundle.manifest.bundle_id}: give the bundle that "
+            "it was served with, or another --stream.",
+            stored=of,
+            offered=bundle.manifest.bundle_id,
         )
     yield reader

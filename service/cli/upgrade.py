@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 import socket
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.cli.asking import confirmed
 from service.cli.export import IdColumn, Sent, TextColumn
 from service.cli.opening import client_of, net_of, read, reader_of, settings_of
-from service.cli.progress import stages
+from service.cli.progress import StagesBetweenQuestions
 from service.lines.parsing import Columns
 
 if TYPE_CHECKING:
@@ -70,20 +73,23 @@ def upgrade(
     """
     from service.pipeline.starting import starting_params
     from service.roundtrip.sent import sent
-    from service.roundtrip.upgrading import Place, step_back
+    from service.roundtrip.upgrading import NotUpgraded, Place, step_back
     from service.roundtrip.upgrading import upgrade as move
+    from service.state.errors import BundleMismatch
     from service.state.store import StreamStore
     from service.state.wire import Wire
 
     settings = settings_of(data_dir, redis_url, stream)
     brought = sent(items, Columns(id=id_column, text=text_column)) if items else None
+    progress = StagesBetweenQuestions(screen)
 
     async def asks(diff: "Diff") -> bool:
+        progress.put_away()
         if not as_json:
             show(diff, screen)
         if dry_run or yes:
             return yes and not dry_run
-        return await asyncio.to_thread(typer.confirm, "Shall it be so?", default=False, err=True)
+        return await confirmed("Shall it be so?", sys.stdin)
 
     async def run(found: "Bundle", wanted: "Bundle") -> "Upgraded":
         calibration = wanted.manifest.calibration
@@ -105,7 +111,7 @@ def upgrade(
                 durability=settings.promised(),
             )
             await store.open()
-            with stages(screen) as progress:
+            with progress:
                 place = Place(
                     wire=Wire(client),
                     store=store,
@@ -119,19 +125,40 @@ def upgrade(
                 net = net_of(wanted, settings)
                 return await move(place, found, wanted, params, embeds=net.embed, items=brought, asks=asks)
 
-    done = asyncio.run(run(read(bundle), read(to)))
+    given: dict[str, Path | str | None] = {
+        "--data-dir": data_dir,
+        "--redis-url": redis_url,
+        "--stream": stream,
+    }
+    where = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    found, wanted = read(bundle), read(to)
+    try:
+        done = asyncio.run(run(found, wanted))
+    except BundleMismatch as mismatch:
+        if mismatch.stored != wanted.manifest.bundle_id:
+            raise
+        raise NotUpgraded(
+            f"Stream {settings.stream} is of bundle {mismatch.stored} already: nothing is left to be done. Serve it: "
+            f"{_command('serve', to, *where)}"
+        ) from None
     if as_json:
         typer.echo(json.dumps({**asdict(done.diff), "is_done": done.is_done, "bytes": done.size}, indent=2))
     elif done.is_done:
-        said = (
-            f" stream {done.diff.stream} is of bundle {done.diff.after} now; serve it: firstseen serve {to}"
-        )
-        screen.print(Text.assemble(("✓", "green"), said), soft_wrap=True)
+        said = f" stream {done.diff.stream} is of bundle {done.diff.after} now; serve it: "
+        screen.print(Text.assemble(("✓", "green"), said, _command("serve", to, *where)), soft_wrap=True)
         if not back:
-            said = f"  One step back: firstseen upgrade {to} {bundle} --back"
+            said = f"  One step back: {_command('upgrade', to, bundle, '--back', *where)}"
             screen.print(Text(said), soft_wrap=True)
     else:
         screen.print(Text("nothing was changed"), soft_wrap=True)
+    if not done.is_done and not dry_run:
+        if not as_json:
+            screen.print(Text("Give --yes where nobody can be asked."), soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _command(*words: str | Path) -> str:
+    return shlex.join(("firstseen", *map(str, words)))
 
 
 def show(diff: "Diff", console: Console) -> None:
@@ -173,3 +200,12 @@ def show(diff: "Diff", console: Console) -> None:
             becomes,
         )
     console.print(table)
+    if ending := sum(not fate.is_kept for fate in diff.fates):
+        console.print(
+            Text.assemble(
+                ("!", "yellow"),
+                f" {ending:,} of {len(diff.fates):,} clusters end. Bring the items that were sent with --items FILE, "
+                "and those of which one is a member are kept",
+            ),
+            soft_wrap=True,
+        )

@@ -71,12 +71,14 @@ class Counts:
 
     Attributes:
         strangers: Items whose id has no verdict that is kept.
+        repeated: Items whose id came before; the first counts, as it did in the stream.
         unreadable: Items that the bundle's input does not take.
         told: The first of these, in words.
         labelled: Items that are of a class as of now.
     """
 
     strangers: int = 0
+    repeated: int = 0
     unreadable: int = 0
     labelled: int = 0
     told: list[str] = field(default_factory=list)
@@ -279,13 +281,18 @@ class _Export:
     async def _item_rows(self, now: AsOfNow) -> AsyncIterator[Row]:
         """The sender's, then those kept by the stream that the sender did not bring."""
         kept = {id: x async for id, x in kept_items(self._reader, self._bundle.manifest.input)}
+        places = set[int]()  # of the items that came; as many as ids are remembered
         for page in _paged(() if self._items is None else self._items()):
             for id, _ in page:
                 kept.pop(id or "", None)
             verdicts = await self._verdicts_of([id for id, _ in page])
             for (id, x), verdict in zip(page, verdicts, strict=True):
+                if verdict is not None and verdict.seq in places:
+                    self._counts.repeated += 1
+                    continue
                 holds = None if verdict is None else now.of(verdict)
                 if (row := self._item_row(id, x, verdict, holds)) is not None:
+                    places.update([] if verdict is None else [verdict.seq])
                     yield row
         for page in _paged(kept.items()):
             verdicts = await self._verdicts_of([id for id, _ in page])

@@ -5,9 +5,10 @@
                               be, the ids with their verdicts, and a copy of all else that the stream has
     move                      one Function: names as they should be, the stream's bundle, and the note `kept`
 
-What there was stays where it is, under the old bundle's id, and is what one step back goes to; what an earlier move had
-kept leaves in the same Function. Killed before it, a move leaves names with a `+`, which are no stream, and which the
-next one clears; killed after it, it is done. Its reply lost, it can be made again.
+The state that there was stays where it is, under the old bundle's id, and is what one step back goes to. All else
+leaves from there in the same Function, and so does what an earlier move had kept: what a person wants forgotten
+later, such as a payload, is in one place. Killed before it, a move leaves names with a `+`, which are no stream, and
+which the next one clears; killed after it, it is done. Its reply lost, it can be made again.
 
 The log begins anew at the place where the stream stands, and the sequence of places goes on. Ids keep their verdicts:
 a verdict names classes by their number among a bundle's, so the numbers are changed, and a class that the other bundle
@@ -92,6 +93,7 @@ class Moving:
         self._token = token
         self._kept = kept
         self._written: dict[str, str] = {}
+        self._copied: list[str] = []
         self.is_done = False
 
     async def clear(self) -> None:
@@ -108,6 +110,7 @@ class Moving:
             if old.generation_of_ids(key) is None and old.place_of_chunk(key) is None:
                 name = self._new.own + key.removeprefix(old.own)
                 await self._wire.command("COPY", key, self._stage(name), "REPLACE")
+                self._copied.append(key)
 
     async def write_ids(
         self,
@@ -173,6 +176,7 @@ class Moving:
             or (self._kept is not None and key.startswith(f"{new.shared}{self._kept.bundle_id}:"))
         ]
         note = Kept(bundle_id=old.bundle_id, seq=head.seq).format()
+        leaving += self._copied
         names = [old.epoch, old.bundle, old.kept, old.head, *self._written.values(), *self._written, *leaving]
         try:
             await store.move(names, old.bundle_id, new.bundle_id, note, len(self._written), head.seq)

@@ -75,8 +75,9 @@ def variant() -> Bundle:
 
 @functools.cache
 def stream_items() -> tuple[dict[str, Any], ...]:
-    """About 720 items: known digits first, then 3s and 7s among them. Ids are unique."""
-    return make_stream(0).items
+    """About 720 items: known digits first, then 3s and 7s among them, to the end. Ids are unique."""
+    stream = make_stream(0)
+    return (*stream.items, *stream.later)
 
 
 def raw(n: int = 0) -> list[float]:

@@ -63,6 +63,7 @@ def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
         once=True,
         json_file=tmp_path / json_file,
         crash=False,
+        upgrade=False,
         rate=0,
         port=0,
         folder=tmp_path / "demo",
@@ -106,10 +107,14 @@ def test_interrupted_training(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_crash(tmp_path: Path) -> None:
-    """Killed in mid-stream and sent again: no verdict changes, both new classes are found, no process is left."""
+    """Killed in mid-stream and sent again: no verdict changes, both new classes are found, no process is left.
+
+    What was named is known: as the later items come, after a kill, and to a net that was taught it.
+    """
     table = tmp_path / "table.json"
     ended = _demo(
-        *("--crash", "--rate", "0", "--port", "0", "--json", str(table), "--folder", str(tmp_path / "demo"))
+        *("--crash", "--upgrade", "--rate", "0", "--port", "0"),
+        *("--json", str(table), "--folder", str(tmp_path / "demo")),
     )
     found = json.loads(table.read_text())
 
@@ -117,8 +122,11 @@ def test_crash(tmp_path: Path) -> None:
     assert [] == found["verdicts_changed_by_crash"]
     assert 2 == found["clusters_found"]
     assert found["known_accuracy"] > 0.9
+    assert ["as they came", "after a kill -9", "after an upgrade"] == [*found["named"]]
     for by_class in found["named"].values():
-        assert min(by_class[label]["share"] for label in HOLD_OUT) >= 0.95
+        named = [by_class[label] for label in HOLD_OUT]
+        assert sum(one["right"] for one in named) >= 0.95 * sum(one["items"] for one in named)
+    assert [] == found["clusters_changed_by_upgrade"]
     assert "every id has the verdict it had" in " ".join(ended.stderr.split())
 
 

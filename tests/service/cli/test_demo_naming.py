@@ -1,12 +1,14 @@
 """A person names what was discovered: by what is shown of it, and by nothing else."""
 
+import io
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from service.cli.demo_naming import accuracy_of, kind_of, name_clusters
+from service.cli.demo_naming import Accuracy, accuracy_of, accuracy_table, kind_of, name_clusters
 from service.client import Verdict
 from service.client.answers import SplitPart, SplitPreview
 
@@ -102,3 +104,14 @@ def test_accuracy() -> None:
     )
 
     assert {"a": (2, 1, 0.5), "b": (1, 0, 0.0)} == {k: (v.items, v.right, v.share) for k, v in found.items()}
+
+
+def test_a_moment_may_be_of_some_classes_only() -> None:
+    """What was not asked of a moment has no figure there."""
+    of_both = Accuracy(items=4, right=3)
+    screen = Console(file=io.StringIO(), width=100)
+    screen.print(accuracy_table({"now": {"a": of_both, "b": of_both}, "later": {"a": of_both}}))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]  # a StringIO
+
+    assert 2 == next(line for line in lines if "as" in line.split()).count("75.0%")
+    assert 1 == next(line for line in lines if "bs" in line.split()).count("75.0%")

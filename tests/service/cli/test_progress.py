@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from service.cli.progress import stages
+from service.cli.progress import StagesBetweenQuestions, stages
 
 
 def test_stages() -> None:
@@ -30,3 +30,20 @@ def test_notes_are_text_not_markup() -> None:
         progress("write", 1, 1, "out/[/x] [bold]y")
 
     assert "out/[/x] [bold]y" in paper.getvalue()
+
+
+def test_nothing_is_drawn_over_a_question() -> None:
+    """Put away, bars stand where they are; the next step begins new ones."""
+    paper = io.StringIO()
+    with StagesBetweenQuestions(Console(file=paper, width=100)) as progress:
+        progress("embed", 3, 3, "members")
+        progress.put_away()
+        before = paper.getvalue()
+        progress.put_away()
+
+        assert "members" in before
+        assert before == paper.getvalue()
+        progress("ids", 1, 1, "ids")
+
+    assert "ids" in paper.getvalue().removeprefix(before)
+    assert "members" not in paper.getvalue().removeprefix(before)

@@ -111,9 +111,14 @@ async def test_what_people_found_is_known_to_the_next_bundle(
     shown = await ask("upgrade", old, new, "--items", items, "--dry-run", *place)
     assert (["3", "7"], [], False) == (sorted(shown["gained"]), shown["lost"], shown["is_done"])
     assert all(fate["is_kept"] for fate in shown["fates"])
+    move = ["upgrade", str(old), str(new), "--items", str(items), *place]
+    unwanted = await asyncio.to_thread(runner.invoke, cli.app, move, input="n\n")
+    assert (1, True) == (unwanted.exit_code, "nothing was changed" in unwanted.stderr)
     done = await ask("upgrade", old, new, "--items", items, "--yes", *place)
     assert done["is_done"]
     assert (await ask("state", "verify", new, *place))["ok"]
+    again = await asyncio.to_thread(runner.invoke, cli.app, ["upgrade", str(old), str(new), "--yes", *place])
+    assert "already: nothing is left to be done" in str(again.exception)
 
     # What stays
     await ask("export", new, "--out", after, "--items", items, *place)
@@ -185,14 +190,17 @@ async def test_a_backtest_tells_what_would_differ(
         (["export", "BUNDLE", "--out", "OUT", "--what", "verdict"], "--what takes"),
         (["export", "BUNDLE", "--out", "OUT", "--items", "nowhere.jsonl"], "no file nowhere.jsonl"),
         (["export", "BUNDLE", "--out", "OUT/deeper/still"], "Cannot write"),
+        (["export", "BUNDLE", "--out", "MINE"], "is there already"),
+        (["export", "BUNDLE", "--out", "MINE", "--force"], "something else than an export"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_read(words: list[str], said: str, tmp_path: Path) -> None:
     """In one line."""
-    filled = [
-        word.replace("BUNDLE", str(digits.bundle_dir())).replace("OUT", str(tmp_path / "out"))
-        for word in words
-    ]
-    answer = runner.invoke(cli.app, filled)
+    places = {"BUNDLE": digits.bundle_dir(), "OUT": tmp_path / "out", "MINE": tmp_path}
+    (tmp_path / "thesis.txt").write_text("mine")
+    for name, path in places.items():
+        words = [word.replace(name, str(path)) for word in words]
+    answer = runner.invoke(cli.app, words)
 
     assert said in str(answer.exception)
+    assert [tmp_path / "thesis.txt"] == list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,23 @@ async def test_items_are_joined_by_id(client: "Redis", stream: str, sending: Sen
     assert all(brought[id] == found[id]["x"] for id in known)
     assert len(digits.stream_items()) - len(known) == done.counts.strangers
     assert sum(row["label_now"] is not None for row in found.values()) == done.counts.labelled
+
+
+async def test_an_item_that_comes_twice_counts_once(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """Who retries has it twice in the file; the first is the one that was answered."""
+
+    def twice() -> Iterator[tuple[str | None, object]]:
+        yield from sent()
+        yield from ((id, [0] * 64) for id, _ in sent())
+
+    once = await exported(client, stream, tmp_path / "once", what=("items",))
+    again = await exported(client, stream, tmp_path / "again", items=twice, what=("items",))
+
+    assert sending.engine.seq
+    assert once.tables[0].sha256 == again.tables[0].sha256
+    assert (0, once.tables[0].rows) == (once.counts.repeated, again.counts.repeated)
 
 
 async def test_an_item_that_is_none_is_left_out_and_told(

@@ -251,12 +251,17 @@ async def test_without_payloads_clusters_end_and_it_is_told(rig: Rig, sending: S
 
 
 async def test_what_the_stream_has_beside_its_state_goes_along(rig: Rig, sending: Sending) -> None:
-    """What is set aside, say: under the new bundle, and still under the old."""
+    """What is set aside, say: under the new bundle, and only there, so that what is forgotten later is gone."""
     old, new = (Keys(rig.stream, bundle.manifest.bundle_id) for bundle in (OLD(), NEW()))
     await rig.client.hset(old.dead_letters, "bad", b"letter")
+    await rig.client.hset(old.payloads, "a", b"payload")
     await rig.up()
 
-    assert [b"letter"] * 2 == [await rig.client.hget(keys.dead_letters, "bad") for keys in (old, new)]
+    assert [None, b"letter"] == [await rig.client.hget(keys.dead_letters, "bad") for keys in (old, new)]
+    assert [None, b"payload"] == [await rig.client.hget(keys.payloads, "a") for keys in (old, new)]
+    await rig.back()
+    assert [b"letter", None] == [await rig.client.hget(keys.dead_letters, "bad") for keys in (old, new)]
+    assert {} == faults(await rig.verified(OLD()))
     assert sending.engine.seq
 
 
