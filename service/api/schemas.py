@@ -136,7 +136,7 @@ class ExplanationOut(BaseModel):
     )
     threshold: float = Field(description="What p must be above for the item to be known.")
     margin: float = Field(
-        description="p - threshold: above 0 for a known item, unless it is known since it lies in `by_cluster`."
+        description="p - threshold: above 0 for a known item, unless the cluster in which it lies has the word."
     )
     reasons: list[ReasonOut]
     scores: list[ScorePartOut]

@@ -196,6 +196,7 @@ class Explainer:
                         nearest=nearest,
                         clusters=near,
                         by_cluster=by_cluster,
+                        taken=int(batch.taken[m]),
                     ),
                 )
             )

@@ -132,8 +132,9 @@ class Explanation:
         p: Share of known items that are as strange, all reasons together; of the members of a class that people made,
             where that took the item.
         threshold: What p must be above for the item to be known.
-        margin: p - threshold: above 0 exactly when the item is known; below it also where it is known because it lies
-            in a cluster that is part of a class.
+        margin: p - threshold: above 0 exactly when the item is known, but where it lies has the word: it is below 0
+            for one in a cluster that is part of a class, and above 0 for one that a class that people made would have,
+            in another cluster.
         reasons: Those that count.
         scores: The parts of the item's own reason.
         classes: The nearest, nearest first: the first is the one that the gate names.
@@ -169,8 +170,9 @@ def sentence_of(
     nearest: str,
     clusters: tuple[NearCluster, ...],
     by_cluster: int | None = None,
+    taken: int = NO_CLUSTER,
 ) -> str:
-    """One or two sentences that say the verdict and what decided it."""
+    """One or two sentences that say the verdict and what decided it; `taken` by the class of which cluster."""
     if by_cluster is not None and p > threshold:
         return (
             f"It is taken for {nearest!r}, of which cluster {by_cluster} is part: {_percent(p)} of its members are as "
@@ -178,6 +180,11 @@ def sentence_of(
         )
     if by_cluster is not None:
         return f"It is taken for {nearest!r}: it lies in cluster {by_cluster}, which is part of that."
+    if taken != NO_CLUSTER:
+        return (
+            f"It goes to cluster {cluster}, in which it lies. It looks like {nearest!r} as well, of which cluster {taken} "
+            f"is part: {_percent(p)} of its members are as strange."
+        )
     share = f"{_percent(p)} of known items are as strange, and the limit is {_percent(threshold)}"
     if kind is VerdictKind.KNOWN:
         return f"It is taken for {nearest!r}: {share}."

@@ -48,7 +48,9 @@ def made_near(promoted: Promoted, z: Float32s, labels: Sequence[str], most: int)
     return found
 
 
-def merged(own: Sequence[NearClass], made: Sequence[NearClass], taken: int, most: int) -> tuple[NearClass, ...]:
+def merged(
+    own: Sequence[NearClass], made: Sequence[NearClass], taken: int, most: int
+) -> tuple[NearClass, ...]:
     """Both together, each class once.
 
     Args:

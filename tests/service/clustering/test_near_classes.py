@@ -60,4 +60,6 @@ def test_nobody_made_a_class() -> None:
     """None is told."""
     own = Promoted(overlapping().known, engine().gate, engine().space)
 
-    assert [[], []] == made_near(own, overlapping().items(np.random.default_rng(0), np.zeros(2, int)), LABELS, 5)
+    assert [[], []] == made_near(
+        own, overlapping().items(np.random.default_rng(0), np.zeros(2, int)), LABELS, 5
+    )
