@@ -182,8 +182,8 @@ def sentence_of(
         return f"It is taken for {nearest!r}: it lies in cluster {by_cluster}, which is part of that."
     if taken != NO_CLUSTER:
         return (
-            f"It goes to cluster {cluster}, in which it lies. It looks like {nearest!r} as well, of which cluster {taken} "
-            f"is part: {_percent(p)} of its members are as strange."
+            f"It goes to cluster {cluster}, in which it lies. It looks like {nearest!r} as well, of which cluster "
+            f"{taken} is part: {_percent(p)} of its members are as strange."
         )
     share = f"{_percent(p)} of known items are as strange, and the limit is {_percent(threshold)}"
     if kind is VerdictKind.KNOWN:

@@ -1,4 +1,4 @@
-"""Any order of what clients, operators and bad luck can do: the oracle holds after every step, and at rest.
+"""Any order of what clients, people and bad luck can do: the oracle holds after every step, and at rest.
 
 The simulation draws its faults from a seed; here hypothesis draws them, and makes what fails short.
 """
@@ -72,6 +72,19 @@ class Durable(RuleBasedStateMachine):
         items = [item for _, item in (*sender.answered[-5:], *sender.unanswered.values())]
         seed.shuffle(items)  # type: ignore[attr-defined]
         self.running.request(sender, items)
+
+    @rule(client=st.integers(0, 1), kind=st.sampled_from((2, 3)))
+    def crowd(self, client: int, kind: int) -> None:
+        """So many items of a class that nobody knows that there is something to decide about."""
+        sender = self.running.clients[client]
+        for _ in range(12):
+            self.running.make(sender, kind)
+        self.running.request(sender, [item for _, item in sender.unanswered.values()])
+
+    @rule()
+    def curate(self) -> None:
+        """A person names, promotes, links, merges, splits, dismisses or undoes what comes to mind."""
+        self.running.decide()
 
     @rule(seconds=st.sampled_from((0.005, 0.02, 0.1, 0.5, 3.0)))
     def wait(self, seconds: float) -> None:

@@ -20,7 +20,7 @@ def test_the_gate_s_order_stays_and_others_go_between() -> None:
     """Before the first that lies farther away, but never before the one that the gates name."""
     made = [near("new", 1.0, 7), near("far", 9.0, 8), near("mid", 3.5, 9)]
 
-    assert list("a") + ["new", "mid", "b", "c"] == [one.label for one in merged(OWN, made, NO_CLUSTER, 5)]
+    assert ["a", "new", "mid", "b", "c"] == [one.label for one in merged(OWN, made, NO_CLUSTER, 5)]
 
 
 def test_who_took_the_item_is_first() -> None:
