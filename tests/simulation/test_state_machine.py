@@ -34,9 +34,14 @@ class Durable(RuleBasedStateMachine):
     variant = Variant()
 
     @initialize(
-        seed=st.integers(0, 7), processes=st.integers(1, 2), is_gated=st.booleans(), often=st.booleans()
+        seed=st.integers(0, 7),
+        processes=st.integers(1, 2),
+        is_gated=st.booleans(),
+        often=st.booleans(),
+        is_new=st.booleans(),
     )
-    def begin(self, seed: int, processes: int, is_gated: bool, often: bool) -> None:
+    def begin(self, seed: int, processes: int, is_gated: bool, often: bool, is_new: bool) -> None:
+        """A stream that is new, or one with clusters, about which people can decide from the first step on."""
         plan = replace(
             draw(seed),
             episodes=(),
@@ -49,6 +54,10 @@ class Durable(RuleBasedStateMachine):
         )
         self.world = World(plan, self.variant)
         self.world.__enter__()
+        if not is_new:
+            self.world.run_for(3.0)
+            self.crowd(0, 2)
+            self.crowd(1, 3)
 
     @property
     def running(self) -> World:
@@ -80,11 +89,13 @@ class Durable(RuleBasedStateMachine):
         for _ in range(12):
             self.running.make(sender, kind)
         self.running.request(sender, [item for _, item in sender.unanswered.values()])
+        self.running.run_for(0.5)
 
     @rule()
     def curate(self) -> None:
         """A person names, promotes, links, merges, splits, dismisses or undoes what comes to mind."""
         self.running.decide()
+        self.running.run_for(0.05)
 
     @rule(seconds=st.sampled_from((0.005, 0.02, 0.1, 0.5, 3.0)))
     def wait(self, seconds: float) -> None:
