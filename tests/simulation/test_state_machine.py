@@ -26,6 +26,9 @@ from tests.simulation.world import Variant, World
 _shares = st.floats(0, 1, exclude_max=True, width=16)
 _OTHERS = sorted({*get_args(Kind)} - {"kill", "pause", "restart", "configure", "fail_over", "away"})
 
+_MOST_WAITING = 40
+"""Items that a client has unanswered: with more, the queue of a process is too short for its requests."""
+
 
 class Durable(RuleBasedStateMachine):
     """One world under hypothesis' hands."""
@@ -68,10 +71,8 @@ class Durable(RuleBasedStateMachine):
     def send(self, client: int, items: int) -> None:
         """New items, and all that is unanswered."""
         sender = self.running.clients[client]
-        sender.to_make += items
-        for _ in range(items):
+        for _ in range(min(items, _MOST_WAITING - len(sender.unanswered))):
             self.running.make(sender)
-        sender.to_make = 0
         self.running.request(sender, [item for _, item in sender.unanswered.values()])
 
     @rule(client=st.integers(0, 1), seed=st.randoms(use_true_random=False))
@@ -86,7 +87,7 @@ class Durable(RuleBasedStateMachine):
     def crowd(self, client: int, kind: int) -> None:
         """So many items of a class that nobody knows that there is something to decide about."""
         sender = self.running.clients[client]
-        for _ in range(12):
+        for _ in range(min(12, _MOST_WAITING - len(sender.unanswered))):
             self.running.make(sender, kind)
         self.running.request(sender, [item for _, item in sender.unanswered.values()])
         self.running.run_for(0.5)
