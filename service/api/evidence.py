@@ -7,7 +7,7 @@ are PNG made here. Whoever shows it shows it as text.
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from service.access.rights import Scope
@@ -24,6 +24,90 @@ _NOT_THERE: dict[int | str, dict[str, Any]] = {
 }
 
 ClusterId = Annotated[int, Path(description="Permanent; a cluster that was merged says into which.")]
+
+
+EXAMPLE_EVIDENCE: dict[str, Any] = {
+    "seq": 574,
+    "cluster": {
+        "id": 3,
+        "state": "established",
+        "name": None,
+        "label": None,
+        "dismissed": False,
+        "items": 142,
+        "items_to_emerge": 20,
+        "weight": 303.59,
+        "micro_clusters": 7,
+        "born_seq": 242,
+        "emerged_seq": 285,
+        "last_seq": 573,
+        "first_t": 1795708674.4,
+        "last_t": 1795708731.9,
+        "nearest": "card_lost",
+        "nearest_distance": 1.94,
+        "exemplars": ["m-1432", "m-1009"],
+        "parent_id": None,
+        "merged_into": None,
+        "variant_of": None,
+        "missing": None,
+        "evidence": {
+            "trials": 43,
+            "hits": 7,
+            "repeats": 0,
+            "p0": 0.0174,
+            "log10_e": 3.23,
+            "log10_threshold": 3.17,
+            "unexplained": None,
+            "cohesion": 1.32,
+            "usual_cohesion": [0.77, 1.21],
+            "separation": 2.22,
+            "usual_separation": [2.91, 3.21],
+        },
+    },
+    "suggested_name": "refund, delayed",
+    "verdict": {
+        "answer": "new",
+        "of": None,
+        "nearest": "card_lost",
+        "distance": 1.94,
+        "reason": (
+            "No known class is missing items since it came; the nearest, 'card_lost', lies 1.9 class radii away."
+        ),
+    },
+    "budget": {"alpha": 0.01, "own": 0.00068, "spent": 0.0097, "tested": 17},
+    "lineage": {"parent_id": None, "merged_into": None, "children": [], "took_in": [1]},
+    "members": 128,
+    "payloads": 128,
+    "rate": 341.0,
+    "growth": 4.4,
+    "span": 250,
+    "arrivals": [7, 80, 55],
+    "exemplars": [
+        {
+            "role": "medoid",
+            "id": "m-803",
+            "seq": 435,
+            "t": 1795708710.2,
+            "distance": 0.0,
+            "kept": True,
+            "payload": "my refund is still not there",
+            "picture": None,
+        },
+        {
+            "role": "boundary",
+            "id": "m-1009",
+            "seq": 573,
+            "t": 1795708731.9,
+            "distance": 1.67,
+            "kept": False,
+            "payload": None,
+            "picture": None,
+        },
+    ],
+    "terms": [{"term": "refund", "z": 9.1, "share": 0.83, "elsewhere": 0.01}],
+    "features": [],
+    "average": None,
+}
 
 
 class ClusterVerdictOut(BaseModel):
@@ -94,6 +178,8 @@ class FeatureOut(BaseModel):
 
 class ClusterEvidenceOut(BaseModel):
     """All that speaks for a cluster, and shows what it is."""
+
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_EVIDENCE})
 
     seq: int = Field(description="Where the stream stands.")
     cluster: ClusterOut = Field(description="With its e-value and what that had to reach.")

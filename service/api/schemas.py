@@ -92,9 +92,10 @@ class NearClassOut(BaseModel):
     """A known class near the item."""
 
     label: str
-    p: float = Field(description="Share of its held-out items that are as strange for it.")
-    score: float
+    p: float = Field(description="Share of its held-out items, or members, that are as strange for it.")
+    score: float | None = Field(description="Large is strange; null for a class that people made.")
     distance: float = Field(description="Mahalanobis distance to its prototype, in standard deviations.")
+    by_cluster: int | None = Field(description="The cluster that people made this of; null: the bundle's.")
 
 
 class NearReferenceOut(BaseModel):
@@ -126,10 +127,17 @@ class ExplanationOut(BaseModel):
     verdict: Literal["known", "cluster", "outlier"]
     label: str | None
     cluster_id: int | None
+    by_cluster: int | None = Field(
+        description="The cluster by which the item is known, since people made it part of a class."
+    )
     novelty: float
-    p: float = Field(description="Share of known items that are as strange, all reasons together.")
+    p: float = Field(
+        description="Share of known items that are as strange, all reasons together; or of members of `by_cluster`."
+    )
     threshold: float = Field(description="What p must be above for the item to be known.")
-    margin: float = Field(description="p - threshold: above 0 exactly when the item is known.")
+    margin: float = Field(
+        description="p - threshold: above 0 for a known item, unless the cluster in which it lies has the word."
+    )
     reasons: list[ReasonOut]
     scores: list[ScorePartOut]
     classes: list[NearClassOut] = Field(description="Nearest first.")

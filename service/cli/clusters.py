@@ -40,7 +40,7 @@ REFUSED = 1
 ASKED_WRONGLY = 2
 SERVICE_AWAY = 3
 
-_NO_RIGHT = frozenset({401, 403, 421})
+_WRONG = frozenset({400, 401, 403, 421, 422})
 _EPILOG = """
 Exit status: 0 done; 1 the service refuses it as things stand, or nobody said yes; 2 asked wrongly, or with a key that
 may not; 3 the service was away for too long; 130 Ctrl-C.
@@ -104,7 +104,7 @@ def listed(
         Console().print(clusters_table(wanted))
     else:
         typer.echo("There is no such cluster." if state or name or dismissed else "There is no cluster yet.")
-    if hidden := len(found.clusters) - len(wanted):
+    if (hidden := len(found.clusters) - len(wanted)) and not dismissed:
         say(
             screen,
             f"{hidden} more {'is' if hidden == 1 else 'are'} not shown; --all shows what was dismissed.",
@@ -326,7 +326,10 @@ def dismiss(
 
     Example: [bold]firstseen clusters dismiss 4 --until 3d --why "the lamp is being replaced"[/bold]
     """
-    when = None if until is None else until_when(until, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    when = None if until is None else until_when(until, now=now)
+    if when is not None and when <= now:
+        raise typer.BadParameter(f"--until {until!r}: that is over; give a time to come")
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
     with _asking(service) as client:
         _tell(client.dismiss(cluster, until_rate=until_rate, until=when, why=because), service)
@@ -372,7 +375,7 @@ def _asking(service: Service) -> "Iterator[Client]":
             yield client
     except Refused as error:
         status = None if error.problem is None else error.problem.status
-        raise ended(screen, why(error), ASKED_WRONGLY if status in _NO_RIGHT else REFUSED) from None
+        raise ended(screen, why(error), ASKED_WRONGLY if status in _WRONG else REFUSED) from None
     except ValueError as error:
         raise ended(screen, str(error), ASKED_WRONGLY) from None
     except GaveUp as error:

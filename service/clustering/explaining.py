@@ -30,6 +30,7 @@ from service.clustering.explanation import (
     ScorePart,
     sentence_of,
 )
+from service.clustering.near_classes import made_near, merged
 from service.clustering.stream_gate.records import Looked
 from service.clustering.trial import as_at_next, homes, one_of, say
 from service.records import NO_CLUSTER, ClusterState, Float32s, Float64s, Int64s, Observed, VerdictKind
@@ -55,6 +56,7 @@ class Seen:
         parts: float64 (P, B) scores of the nearest class.
         distances: float64 (B, n) to the n nearest classes.
         references: int64 (B, m) the nearest reference items; `away` their distances.
+        made: B times the nearest of the classes that people made, which change with decisions alone.
     """
 
     batch: Observed
@@ -68,6 +70,7 @@ class Seen:
     distances: Float64s
     references: Int64s
     away: Float64s
+    made: list[list[NearClass]]
 
 
 class Explainer:
@@ -124,6 +127,7 @@ class Explainer:
             distances=distances,
             references=references,
             away=away,
+            made=made_near(gates.promoted, z, engine.labels, MOST_NEAR),
         )
 
     def _nearest_references(self, white: Float64s) -> tuple[Int64s, Float64s]:
@@ -150,8 +154,10 @@ class Explainer:
             zip(rows.tolist(), at.tolist(), said, clusters, strict=True)
         ):
             p, threshold = ready.gates.weighed(float(seen.p[n]), cluster)
-            if batch.taken[m] != NO_CLUSTER:  # a class that people made has the word
+            by = cluster if m in named else int(batch.taken[m])
+            if by != NO_CLUSTER and m not in named:  # a class that people made has the word
                 p, threshold = 1.0 - float(batch.novelty[m]), ready.params.known_error_rate
+            by_cluster = (by or None) if kind is VerdictKind.KNOWN else None
             reasons = _reasons(
                 seen.looked, n, float(seen.score[n, seen.order[n, 0]]), whole, ready.gates.limit(cluster)
             )
@@ -162,13 +168,16 @@ class Explainer:
                     verdict=kind,
                     label=nearest if kind is VerdictKind.KNOWN else None,
                     cluster_id=of or None,
+                    by_cluster=by_cluster,
                     novelty=novelty,
                     p=p,
                     threshold=threshold,
                     margin=p - threshold,
                     reasons=reasons,
                     scores=self._scores(seen, n, ready.gates.limit(cluster)),
-                    classes=_near_classes(seen, n, ready.labels),
+                    classes=merged(
+                        _near_classes(seen, n, ready.labels), seen.made[n], int(batch.taken[m]), MOST_NEAR
+                    ),
                     references=tuple(
                         NearReference(
                             label=ready.labels[int(self._reference_labels[place])], place=place, distance=away
@@ -179,7 +188,15 @@ class Explainer:
                     ),
                     clusters=near,
                     sentence=sentence_of(
-                        kind, of, p=p, threshold=threshold, reasons=reasons, nearest=nearest, clusters=near
+                        kind,
+                        of,
+                        p=p,
+                        threshold=threshold,
+                        reasons=reasons,
+                        nearest=nearest,
+                        clusters=near,
+                        by_cluster=by_cluster,
+                        taken=int(batch.taken[m]),
                     ),
                 )
             )

@@ -67,15 +67,17 @@ class NearClass:
 
     Attributes:
         label: Its name.
-        p: Share of its held-out items that are as strange for it.
-        score: The combined score; the larger, the stranger.
+        p: Share of its held-out items that are as strange for it; of a class that people made, of its members.
+        score: The combined score; the larger, the stranger. None for a class that people made, which has none.
         distance: Mahalanobis distance to its prototype, in standard deviations.
+        by_cluster: The cluster that people made this, or made part of it; None: the class is the bundle's.
     """
 
     label: str
     p: float
-    score: float
+    score: float | None
     distance: float
+    by_cluster: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,10 +127,14 @@ class Explanation:
         verdict: What is said there.
         label: The class when known, else None.
         cluster_id: The cluster when in one, else None.
+        by_cluster: The cluster by which the item is known, since people made that a class, or part of one; else None.
         novelty: As in a verdict.
-        p: Share of known items that are as strange, all reasons together.
+        p: Share of known items that are as strange, all reasons together; of the members of a class that people made,
+            where that took the item.
         threshold: What p must be above for the item to be known.
-        margin: p - threshold: above 0 exactly when the item is known.
+        margin: p - threshold: above 0 exactly when the item is known, but where it lies has the word: it is below 0
+            for one in a cluster that is part of a class, and above 0 for one that a class that people made would have,
+            in another cluster.
         reasons: Those that count.
         scores: The parts of the item's own reason.
         classes: The nearest, nearest first: the first is the one that the gate names.
@@ -141,6 +147,7 @@ class Explanation:
     verdict: VerdictKind
     label: str | None
     cluster_id: int | None
+    by_cluster: int | None
     novelty: float
     p: float
     threshold: float
@@ -162,8 +169,22 @@ def sentence_of(
     reasons: tuple[Reason, ...],
     nearest: str,
     clusters: tuple[NearCluster, ...],
+    by_cluster: int | None = None,
+    taken: int = NO_CLUSTER,
 ) -> str:
-    """One or two sentences that say the verdict and what decided it."""
+    """One or two sentences that say the verdict and what decided it; `taken` by the class of which cluster."""
+    if by_cluster is not None and p > threshold:
+        return (
+            f"It is taken for {nearest!r}, of which cluster {by_cluster} is part: {_percent(p)} of its members are as "
+            f"strange, and the limit is {_percent(threshold)}."
+        )
+    if by_cluster is not None:
+        return f"It is taken for {nearest!r}: it lies in cluster {by_cluster}, which is part of that."
+    if taken != NO_CLUSTER:
+        return (
+            f"It goes to cluster {cluster}, in which it lies. It looks like {nearest!r} as well, of which cluster "
+            f"{taken} is part: {_percent(p)} of its members are as strange."
+        )
     share = f"{_percent(p)} of known items are as strange, and the limit is {_percent(threshold)}"
     if kind is VerdictKind.KNOWN:
         return f"It is taken for {nearest!r}: {share}."

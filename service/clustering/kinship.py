@@ -194,7 +194,9 @@ def _hand_children_over(lives: Lives, life: Life, into: Life) -> None:
 
 
 def forget(lives: Lives, cluster: int) -> None:
-    """It never was; what split from it came from nothing."""
+    """It never was; what split from it came from nothing, and what it stayed apart from may meet anybody."""
+    for other in lives[cluster].apart:
+        let_meet(lives, cluster, other)
     del lives[cluster]
     for life in lives.values():
         if life.parent_id == cluster:

@@ -201,14 +201,36 @@ class Promoted:
         known = (_squares(white[asked], rule.known) * rule.known_weight).min(axis=1)
         is_its = is_refused.copy()
         is_its[asked] = away[asked, best[asked]] < known
-        for n, (members, scores) in enumerate(zip(rule.members, rule.scores, strict=True)):
+        for n in np.unique(best[is_its]).tolist():
             own = np.flatnonzero(is_its & (best == n))
-            score = nearest_of(self._space.project(z[own]), members)
-            p = (len(scores) - np.searchsorted(scores, score, side="left")) / (len(scores) + 1)
+            p = self.p_of(z[own], n)
             own, p = own[p > rate], p[p > rate]
             found.cluster[own], found.label[own], found.p[own] = rule.clusters[n], rule.labels[n], p
             found.distance[own] = self._gate.away(z[own], rule.centres[n])
         return found
+
+    def p_of(self, z: Float32s, n: int) -> Float64s:
+        """float64 (B,): the p-value of each item of float32 (B, D), were it of prototype `n` in their order."""
+        rule = self._rule()
+        scores = rule.scores[n]
+        score = nearest_of(self._space.project(z), rule.members[n])
+        p: Float64s = (len(scores) - np.searchsorted(scores, score, side="left")) / (len(scores) + 1)
+        return p
+
+    def away(self, z: Float32s) -> tuple[Float64s, Float64s]:
+        """How far items are from each prototype, in their order; there is one at least.
+
+        Args:
+            z: float32 (B, D) embeddings, finite.
+
+        Returns:
+            float64 (B, P) by d, which says of which an item is; and float64 (B, P) Mahalanobis distances to centres, as
+            told in a verdict.
+        """
+        rule = self._rule()
+        white = row_by_row(z.astype(np.float64), rule.axes)
+        away = _squares(white, rule.prototypes) * rule.prototype_weight
+        return away, np.stack([self._gate.away(z, centre) for centre in rule.centres], axis=1)
 
     def _rule(self) -> _Rule:
         """Made anew where the prototypes have changed."""

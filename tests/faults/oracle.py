@@ -29,7 +29,9 @@ from redis.asyncio import Redis
 
 from model.bundle import Bundle
 from service.clustering import snapshot
+from service.clustering.curation import Curation
 from service.clustering.engine import Engine
+from service.decisions import Action
 from service.pipeline.recovery import replay_entry
 from service.pipeline.starting import starting_params
 from service.records import Observed, Verdict
@@ -116,7 +118,7 @@ async def _read_once(client: "Redis", keys: Keys, bundle: Bundle) -> State:
     trimmed, seq = int(head[b"trimmed"]), int(head[b"seq"])
     whole = Loaded(snapshot=None, snapshot_seq=trimmed, next_seq=seq)
     records = [record async for record in store.replay(whole)]
-    labels = bundle.manifest.labels
+    labels = _labels(bundle, snapshots[0][1] if snapshots else None, records)
     verdicts = {
         id.decode(): unpack_verdict(data, id=id.decode(), labels=labels) for id, data in stored.items()
     }
@@ -130,6 +132,18 @@ async def _read_once(client: "Redis", keys: Keys, bundle: Bundle) -> State:
         events=list(page.events),
         payloads=frozenset(await store.payloads.sizes()),
     )
+
+
+def _labels(bundle: Bundle, older: bytes | None, records: list[LogRecord]) -> tuple[str, ...]:
+    """Of the bundle's classes and of those that people made, in the order in which they did."""
+    known = bundle.manifest.labels
+    labels = known if older is None else snapshot.load(older, bundle.known, known).labels
+    for record in records:
+        entry = unpack_entry(record.payload, first_seq=record.first_seq)
+        if isinstance(entry, Curation) and entry.decision.action is Action.PROMOTE:
+            label = str(entry.decision.label)
+            labels = labels if label in labels else (*labels, label)
+    return labels
 
 
 def replayed(bundle: Bundle, state: State, start: tuple[int, bytes] | None) -> Engine:

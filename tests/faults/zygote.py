@@ -140,7 +140,7 @@ class Zygote:
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
-        self._process.wait(10)
+        self._process.wait(60)  # a busy machine does not end it at once
 
 
 def set_clock(file: Path, shift_s: float) -> None:

@@ -67,8 +67,8 @@ def as_text(summary: Summary, first: int) -> str:
         f"{summary.runs} runs from seed {first}, {len(summary.failures)} failed; {per_minute(summary):.0f} a minute of "
         f"one core ({60 * summary.runs / max(summary.wall_s, 1e-9):.0f} by the clock on the wall)\n"
         f"{summary.items} items in {summary.entries} entries, {summary.snapshots} snapshots, {summary.clusters} "
-        f"clusters; {summary.requests} requests, of which {summary.hurt_requests} fared ill; "
-        f"{summary.virtual_s / 3600:.1f} simulated hours\nfaults: {faults}"
+        f"clusters, {summary.decisions} decisions; {summary.requests} requests, of which {summary.hurt_requests} fared "
+        f"ill; {summary.virtual_s / 3600:.1f} simulated hours\nfaults: {faults}"
     )
 
 

@@ -49,6 +49,7 @@ class Summary:
     hurt_requests: int = 0
     snapshots: int = 0
     clusters: int = 0
+    decisions: int = 0
     virtual_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -63,6 +64,7 @@ class Summary:
         self.hurt_requests += world.network.hurt
         self.snapshots += counts.snapshots
         self.clusters += counts.clusters
+        self.decisions += counts.decisions
         self.virtual_s += world.loop.time()
         self.faults += counts.faults
 

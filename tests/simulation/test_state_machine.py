@@ -1,4 +1,4 @@
-"""Any order of what clients, operators and bad luck can do: the oracle holds after every step, and at rest.
+"""Any order of what clients, people and bad luck can do: the oracle holds after every step, and at rest.
 
 The simulation draws its faults from a seed; here hypothesis draws them, and makes what fails short.
 """
@@ -26,6 +26,9 @@ from tests.simulation.world import Variant, World
 _shares = st.floats(0, 1, exclude_max=True, width=16)
 _OTHERS = sorted({*get_args(Kind)} - {"kill", "pause", "restart", "configure", "fail_over", "away"})
 
+_MOST_WAITING = 40
+"""Items that a client has unanswered: with more, the queue of a process is too short for its requests."""
+
 
 class Durable(RuleBasedStateMachine):
     """One world under hypothesis' hands."""
@@ -34,9 +37,14 @@ class Durable(RuleBasedStateMachine):
     variant = Variant()
 
     @initialize(
-        seed=st.integers(0, 7), processes=st.integers(1, 2), is_gated=st.booleans(), often=st.booleans()
+        seed=st.integers(0, 7),
+        processes=st.integers(1, 2),
+        is_gated=st.booleans(),
+        often=st.booleans(),
+        is_new=st.booleans(),
     )
-    def begin(self, seed: int, processes: int, is_gated: bool, often: bool) -> None:
+    def begin(self, seed: int, processes: int, is_gated: bool, often: bool, is_new: bool) -> None:
+        """A stream that is new, or one with clusters, about which people can decide from the first step on."""
         plan = replace(
             draw(seed),
             episodes=(),
@@ -49,6 +57,10 @@ class Durable(RuleBasedStateMachine):
         )
         self.world = World(plan, self.variant)
         self.world.__enter__()
+        if not is_new:
+            self.world.run_for(3.0)
+            self.crowd(0, 2)
+            self.crowd(1, 3)
 
     @property
     def running(self) -> World:
@@ -59,10 +71,8 @@ class Durable(RuleBasedStateMachine):
     def send(self, client: int, items: int) -> None:
         """New items, and all that is unanswered."""
         sender = self.running.clients[client]
-        sender.to_make += items
-        for _ in range(items):
+        for _ in range(min(items, _MOST_WAITING - len(sender.unanswered))):
             self.running.make(sender)
-        sender.to_make = 0
         self.running.request(sender, [item for _, item in sender.unanswered.values()])
 
     @rule(client=st.integers(0, 1), seed=st.randoms(use_true_random=False))
@@ -72,6 +82,21 @@ class Durable(RuleBasedStateMachine):
         items = [item for _, item in (*sender.answered[-5:], *sender.unanswered.values())]
         seed.shuffle(items)  # type: ignore[attr-defined]
         self.running.request(sender, items)
+
+    @rule(client=st.integers(0, 1), kind=st.sampled_from((2, 3)))
+    def crowd(self, client: int, kind: int) -> None:
+        """So many items of a class that nobody knows that there is something to decide about."""
+        sender = self.running.clients[client]
+        for _ in range(min(12, _MOST_WAITING - len(sender.unanswered))):
+            self.running.make(sender, kind)
+        self.running.request(sender, [item for _, item in sender.unanswered.values()])
+        self.running.run_for(0.5)
+
+    @rule()
+    def curate(self) -> None:
+        """A person names, promotes, links, merges, splits, dismisses or undoes what comes to mind."""
+        self.running.decide()
+        self.running.run_for(0.05)
 
     @rule(seconds=st.sampled_from((0.005, 0.02, 0.1, 0.5, 3.0)))
     def wait(self, seconds: float) -> None:

@@ -101,6 +101,7 @@ class World:
         self.lagging: SimulatedServer | None = None
         self.faults = Faults(self)
         self._made = 0
+        self._deciding: list[asyncio.Task[None]] = []
         self._started = 0
         self.skew_s = self.store_skew_s = 0.0
         self.is_over = False
@@ -222,13 +223,14 @@ class World:
 
     # Clients
 
-    def make(self, client: Client) -> None:
-        """A new item of a client's."""
+    def make(self, client: Client, kind: int | None = None) -> None:
+        """A new item of a client's, of a class that is given or drawn."""
         rng, plan = self.rng, self.plan
         known = 1 - plan.share_unseen
-        kind = rng.choices(
-            _CLASSES, (known / 2, known / 2, plan.share_unseen * 0.7, plan.share_unseen * 0.3)
-        )[0]
+        if kind is None:
+            kind = rng.choices(
+                _CLASSES, (known / 2, known / 2, plan.share_unseen * 0.7, plan.share_unseen * 0.3)
+            )[0]
         id = f"{client.name}-{self._made}"
         client.unanswered[id] = (self._made, small.item(id, kind, rng.randrange(small.OF_CLASS)))
         self._made += 1
@@ -302,10 +304,13 @@ class World:
         """Think of a decision now and then, and send it, always the same, until it is answered or refused."""
         for n in range(6 * self.plan.decisions):
             await asyncio.sleep(pause_s * self.rng.uniform(0.05, 0.3))
-            process = self.ready()
-            decision = None if process is None else await self._thought(process, f"d{n}")
-            while decision is not None and not await self._decided(decision):  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(self.rng.uniform(0.05, 0.4))
+            await self._decide(f"d{n}")
+
+    async def _decide(self, key: str) -> None:
+        process = self.ready()
+        decision = None if process is None else await self._thought(process, key)
+        while decision is not None and not await self._decided(decision):  # noqa: ASYNC110 - no event tells
+            await asyncio.sleep(self.rng.uniform(0.05, 0.4))
 
     async def _thought(self, process: Process, key: str) -> Decision | None:
         try:
@@ -383,13 +388,18 @@ class World:
         """Begin to send a request, and do not wait for its answer."""
         self.loop.create_task(self.send(client, items))
 
+    def decide(self) -> None:
+        """Let a person begin to decide something, and do not wait for the answer."""
+        self._deciding.append(self.loop.create_task(self._decide(f"p{len(self._deciding)}")))
+
     def finish(self, *, new_items: int = 0) -> Counts:
         """No more faults; new items of each client, and what is unanswered until it is answered; then judge."""
         for client in self.clients:
             client.to_make += new_items
 
         async def finish() -> None:
-            await self.settle([asyncio.create_task(self._client(client, 0.1)) for client in self.clients])
+            clients = [asyncio.create_task(self._client(client, 0.1)) for client in self.clients]
+            await self.settle([*clients, *self._deciding])
 
         self.loop.run_until_complete(finish())
         return self.counts

@@ -16,6 +16,7 @@ from PIL import Image
 from model.bundle import Bundle, read_bundle
 from model.configs import starting_config
 from model.export import run
+from service.api.evidence import EXAMPLE_EVIDENCE, ClusterEvidenceOut
 from service.describing.evidence import ClusterEvidence
 from service.settings import Settings
 from tests.service import digits, texts
@@ -250,3 +251,14 @@ def test_it_is_the_same_after_a_restart(tmp_path: Path) -> None:
         one.pop("seq")  # the settings of the second start take a place
 
     assert found[0] == found[1]
+
+
+def test_the_example_is_one() -> None:
+    """That of the schema has every field, and that of the docs is the same."""
+    shown = ClusterEvidenceOut.model_validate(EXAMPLE_EVIDENCE)
+    text = (Path(__file__).parents[3] / "docs/evidence.md").read_text(encoding="utf-8")
+    block = json.loads(text.partition("```json\n")[2].partition("```")[0])
+
+    assert EXAMPLE_EVIDENCE.keys() == set(ClusterEvidence.__dataclass_fields__)
+    assert EXAMPLE_EVIDENCE["cluster"].keys() == shown.cluster.model_dump().keys()
+    assert {**block, "cluster": EXAMPLE_EVIDENCE["cluster"]} == EXAMPLE_EVIDENCE

@@ -228,12 +228,20 @@ class TestWhatGoesWrong:
             ("list", "--all", "--dismissed"),
             ("dismiss", "1", "--until", "soon"),
             ("dismiss", "1", "--until-rate", "0.5"),
+            ("dismiss", "1", "--until", "2020-01-01"),
             ("show", "1", "--url", "x"),
         ],
     )
     def test_asked_wrongly(self, arguments: tuple[str, ...]) -> None:
         """Exit status 2."""
         assert 2 == Ended(*arguments).status
+
+    def test_what_the_service_calls_wrong(self, url: str) -> None:
+        """Exit status 2 as well: it is wrong as it was asked, and not as things stand."""
+        ended = Ended("name", str(largest(url)), "two\nlines", "--url", url)
+
+        assert 2 == ended.status
+        assert "one line of text" in ended.err
 
     def test_nobody_there(self) -> None:
         """Exit status 3."""

@@ -13,10 +13,11 @@ from service.clustering.explaining import MOST_NEAR, Explainer
 from service.clustering.explanation import Explanation
 from service.clustering.params import EngineParams
 from service.clustering.trial import one_of, would_say
+from service.decisions import Action, Decision
 from service.records import ClusterState, Float32s, VerdictKind
 from tests.service.clustering.conftest import World
 from tests.service.clustering.overlapping import overlapping
-from tests.service.clustering.tried import cases, small
+from tests.service.clustering.tried import asked_of_large, cases, large, small
 
 
 def explained(engine: Engine, z: Float32s) -> list[Explanation]:
@@ -166,3 +167,28 @@ def test_nothing_asked_nothing_explained(world: World) -> None:
     """Of no items."""
     for engine, asked in cases(world):
         assert [] == explained(engine, asked(0, 0))
+
+
+def test_classes_that_people_made_are_explained() -> None:
+    """The class that took an item is the first of those near, with its distance; others are told where they are near;
+    the sentence names the cluster, and who is known because of where it lies is told so.
+    """
+    engine, asked = snapshot.copy_of(large()), asked_of_large(21, 200)
+    cluster = next(c.id for c in engine.clusters() if c.state is ClusterState.ESTABLISHED)
+    made = Decision(key="k", action=Action.PROMOTE, cluster=cluster, t=0.0, who="me", label="new")
+    engine.carry_out(engine.prepared(made))
+    dry = would_say(engine, asked, tuple(f"i{n}" for n in range(200)), np.zeros(200))
+    found = explained(engine, asked)
+    its = [why for why in found if why.by_cluster is not None]
+    for verdict, why in zip(dry, found, strict=True):
+        assert (verdict.label, verdict.novelty) == (why.label, why.novelty)
+        assert (verdict.nearest, verdict.distance) == (why.classes[0].label, why.classes[0].distance)
+        assert len({one.label for one in why.classes}) == len(why.classes) <= MOST_NEAR
+        assert (why.label == "new") == (why.by_cluster == cluster)
+        assert (why.margin > 0.0) or why.label in (None, "new")
+
+    assert len(its) > 20
+    assert any("new" in [one.label for one in why.classes] for why in found if why.label != "new")
+    for why in its:
+        assert f"cluster {cluster}" in why.sentence
+        assert "It is taken for 'new'" in why.sentence

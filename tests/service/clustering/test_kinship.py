@@ -81,11 +81,11 @@ def test_children_follow_the_heir() -> None:
 
 
 def test_what_is_forgotten_leaves_no_trace() -> None:
-    """Its children came from nothing."""
-    lives = lives_of(life(1), life(2, parent_id=1))
+    """Its children came from nothing, and nobody stays apart from it."""
+    lives = lives_of(life(1, apart=[2, 3]), life(2, parent_id=1, apart=[1, 3]), life(3, apart=[1, 2]))
     forget(lives, 1)
 
-    assert [(2, None)] == [(one.id, one.parent_id) for one in lives.values()]
+    assert [(2, None, [3]), (3, None, [2])] == [(one.id, one.parent_id, one.apart) for one in lives.values()]
 
 
 def test_the_oldest_that_ended_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

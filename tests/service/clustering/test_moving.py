@@ -252,6 +252,37 @@ def test_a_merge_cannot_be_undone_after_a_move() -> None:
     assert snapshot.load(snapshot.dump(after), KNOWN, LABELS)
 
 
+@pytest.mark.parametrize("is_parted", [False, True], ids=["merged", "split"])
+def test_what_people_merged_or_split_stays_so(is_parted: bool) -> None:
+    """Must-link and cannot-link outlive the move, other parameters that would part or join, a snapshot, and items."""
+    driven, embedded = lived()
+    one, other = of(driven, APART), of(driven, FAR)
+    decide(driven.engine, Action.MERGE, other, into=one)
+    child, seq = 0, 0
+    if is_parted:
+        parts = driven.engine.splits(one).parts
+        seq = decide(driven.engine, Action.SPLIT, one, parts=tuple(part.births for part in parts[1:]))
+        (child, *_) = driven.engine.decisions[-1].created
+    after = move(driven, embedded).engine
+    loose = {"clustering_threshold": 6.0, "intersection_factor": 0.01}
+    after.configure(after.params.with_changes(**(loose if is_parted else {"intersection_factor": 0.9})))
+    after = snapshot.load(snapshot.dump(after), KNOWN, LABELS)
+    for new_class in (APART, FAR, APART):
+        said_of(after, new_class)
+    shown = {life.id for life in after.lives.values() if life.state in ANNOUNCED}
+
+    assert {one, child} - {0} <= shown
+    assert other not in shown
+    if is_parted:
+        decide(after, Action.UNDO, one, undoes=seq)
+        assert one == after.lives[child].merged_into
+    else:
+        z = overlapping().items(np.random.default_rng(8), np.array([APART, FAR] * 30)) @ TURN
+        said = after.step(z.astype(np.float32), tuple(f"g{k}" for k in range(60)), np.zeros(60)).verdicts
+        assert [v.cluster_id for v in said].count(one) > 45
+    assert snapshot.load(snapshot.dump(after), KNOWN, LABELS)
+
+
 def test_a_class_of_which_nothing_is_at_hand_ends_with_its_cluster() -> None:
     """Its decision stays listed, and the state is sound."""
     driven, embedded = lived()
