@@ -1,7 +1,7 @@
 """Who may import whom, and who may read the clock: the rules that keep the core pure and the halves apart.
 
-Read with the standard library's `ast`, so nothing is imported and a lazy import inside a function counts too. One test a
-rule, which names every file that breaks it: a test for each file and rule takes ten times as long.
+Read with the standard library's `ast`, so nothing is imported and a lazy import inside a function counts too. One
+test a rule, which names every file that breaks it: a test for each file and rule takes far longer.
 """
 
 import ast
