@@ -318,7 +318,7 @@ def test_no_redis_at_the_start(forked: Forked, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(180)
 def test_memory(tmp_path: Path) -> None:
-    """After 100,000 items the service and its store together have less than 600 MB resident."""
+    """After 100,000 items the service and its store together have less than 650 MB resident."""
     bodies = [
         json.dumps({"items": [{"id": f"{n}-{k}", "x": digits.raw(n + k)} for k in range(4000)]}).encode()
         for n in range(25)
@@ -330,5 +330,5 @@ def test_memory(tmp_path: Path) -> None:
         assert 100_001 == service.get("/info")["seq"]
         resident = [process.memory_info().rss / 1e6 for process in service.family()]
 
-        assert sum(resident) < 600, resident
+        assert sum(resident) < 650, resident
         print("MB resident, service and store:", resident)  # noqa: T201 - for whoever asks with -s

@@ -34,7 +34,10 @@ from tests.service.waiting import until
 OPEN = {"/livez", "/readyz", "/problems/{name}"}
 """Routes that anybody may ask."""
 
-NOT_IN_SCHEMA = {"/", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static-offline-docs"}
+PAGES = {"/", "/dashboard/{path:path}"}
+"""Files of the dashboard, which are no secret; what it shows it asks for as everybody does."""
+
+NOT_IN_SCHEMA = PAGES | {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static-offline-docs"}
 """... and those of the documentation."""
 
 SIFTED = {"/streams"}

@@ -93,8 +93,8 @@ class TestDocs:
         assert "cdn." not in page
 
     def test_root(self, http: httpx.Client) -> None:
-        """A person who opens the address sees the documentation."""
-        assert "/docs" == http.get("/").headers["location"]
+        """A person who opens the address sees the dashboard."""
+        assert "<title>" in http.get("/").raise_for_status().text
 
     def test_examples(self, http: httpx.Client) -> None:
         """The description of /classify shows an example that can be sent, and one that comes back."""

@@ -27,7 +27,7 @@ def service() -> Iterator[Inside]:
         yield inside
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright holds the thread's event loop: no later test may find it running
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine (Debian: apt install chromium)")

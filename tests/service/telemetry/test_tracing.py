@@ -195,7 +195,7 @@ def test_from_end_to_end(drawn: Drawn, served: str) -> None:
 
     assert context_of(request).trace_id == int(PARENT.split("-")[1], 16)
     assert [context_of(request).span_id] == [link.context.span_id for link in batch.links]
-    for stage in ("lookup", "embed", "step", "commit"):
+    for stage in ("embed", "step", "commit"):
         (span,) = drawn.named(stage)
         assert span.parent is not None
         assert context_of(batch).span_id == span.parent.span_id
