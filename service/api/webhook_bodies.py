@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from service.errors import InvalidBody, InvalidParameter
 from service.events import EventKind
 from service.webhooks.addresses import BadTarget, check_url
-from service.webhooks.hooks import Delivery, Hook, stamp
+from service.webhooks.hooks import Delivery, Hook, held_in, stamp
 from service.webhooks.rules import Rule
 from service.webhooks.signing import key_of
 
@@ -102,7 +102,7 @@ def _given(value: T | msgspec.UnsetType, before: T) -> T:
 
 def shown(hook: Hook, *, waiting: int, with_secret: bool = False) -> dict[str, Any]:
     """A webhook, for people."""
-    rule, tally = hook.rule, hook.tally
+    rule = hook.rule
     told = {
         "id": hook.id,
         "url": hook.url,
@@ -119,12 +119,7 @@ def shown(hook: Hook, *, waiting: int, with_secret: bool = False) -> dict[str, A
         "waiting": waiting,
         "failing_since": _when(hook.failing_since),
         "last_ok": _when(hook.last_ok),
-        "held_back": {
-            "debounced": tally.debounced,
-            "over_budget": tally.over_budget,
-            "missed": tally.missed,
-            "clusters": tally.held,
-        },
+        "held_back": held_in(hook.tally),
         "secrets": [{"until": _when(secret.until)} for secret in hook.secrets],
     }
     return {**told, "secret": hook.secrets[0].text} if with_secret else told
@@ -154,7 +149,7 @@ def _when(t: float | None) -> str | None:
 
 
 class HeldBackOut(BaseModel):
-    """What was not told since the last message; the next one says so."""
+    """What was not told since the last message; the next one says so, or one of its own when the window ends."""
 
     debounced: int = Field(description="Since their cluster had just been told.")
     over_budget: int = Field(description="Since the messages of the day were used up.")

@@ -24,6 +24,9 @@ MOST_PENDING: Final = 1000
 
 MOST_SECRETS: Final = 2
 
+HELD_BACK: Final = "webhook.held_back"
+"""The `type` of a message about what no message was sent of."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Secret:
@@ -185,12 +188,6 @@ def message_id(stream: str, bundle: str, event: str) -> str:
 
 def message_of(stream: str, event: StoredEvent, kind: str, t: float, tally: Tally) -> bytes:
     """The body of a message: the event, and what was held back before it."""
-    held = {
-        "debounced": tally.debounced,
-        "over_budget": tally.over_budget,
-        "missed": tally.missed,
-        "clusters": tally.held,
-    }
     return msgspec.json.encode(
         {
             "type": f"cluster.{kind}",
@@ -198,9 +195,33 @@ def message_of(stream: str, event: StoredEvent, kind: str, t: float, tally: Tall
             "stream": stream,
             "event": event.id,
             "data": msgspec.Raw(event.data),
-            "held_back": held,
+            "held_back": held_in(tally),
         }
     )
+
+
+def held_message_of(stream: str, event: str, t: float, tally: Tally) -> bytes:
+    """The body of a message that tells nothing but what was held back, up to this event."""
+    return msgspec.json.encode(
+        {
+            "type": HELD_BACK,
+            "timestamp": stamp(t),
+            "stream": stream,
+            "event": event,
+            "data": {},
+            "held_back": held_in(tally),
+        }
+    )
+
+
+def held_in(tally: Tally) -> dict[str, object]:
+    """What was held back, as messages and people are told."""
+    return {
+        "debounced": tally.debounced,
+        "over_budget": tally.over_budget,
+        "missed": tally.missed,
+        "clusters": tally.held,
+    }
 
 
 def stamp(t: float) -> str:

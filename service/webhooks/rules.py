@@ -6,8 +6,11 @@
 
 **Debounce**: a cluster that fades and comes back and fades is told once in `debounce_s`.
 **Budget**: no more than `per_day` messages in a UTC day, whatever happens: the most false alarms that people can be
-bothered with, each alarm being one until somebody has looked. What was held back is told, as a number and as clusters,
-in the next message.
+bothered with, each alarm being one until somebody has looked.
+**Held back** is not unsaid: how many events, and of which clusters, is in the next message; where none comes, in one of
+its own when the window ends: the last debounce of those held, or the day whose budget was used up. One after a debounce
+counts for the day as any other; one after a day does not, since a budget of 1 would then never tell an event. So a day
+has at most `per_day` messages and that one.
 
 Thresholds look at the cluster as the event tells it: a hook that wants 100 items does not hear of one that emerges with
 8, but hears that it was `established` later, should it have 100 by then.
@@ -58,6 +61,7 @@ class Tally:
         over_budget: ... and since the day's budget was used up.
         held: The clusters of both, at most MOST_NAMED.
         missed: Events that left the outbox before they could be told, since the last message.
+        ends: When the window of what is held back ends, seconds since 1970 (UTC).
     """
 
     told_at: tuple[tuple[int, float], ...] = ()
@@ -67,6 +71,7 @@ class Tally:
     over_budget: int = 0
     held: tuple[int, ...] = ()
     missed: int = 0
+    ends: float = 0.0
 
 
 class Ruling(StrEnum):
@@ -101,12 +106,31 @@ def rule_on(rule: Rule, tally: Tally, about: About, now: float) -> tuple[Ruling,
     cluster = about.cluster.id
     last = next((t for id, t in tally.told_at if id == cluster), None)
     if last is not None and now < last + rule.debounce_s:
-        return Ruling.DEBOUNCED, replace(_held(tally, cluster), debounced=tally.debounced + 1)
+        ends = tally.ends if tally.over_budget else max(tally.ends, last + rule.debounce_s)
+        return Ruling.DEBOUNCED, replace(_held(tally, cluster), debounced=tally.debounced + 1, ends=ends)
     if rule.per_day is not None and tally.today >= rule.per_day:
-        return Ruling.OVER_BUDGET, replace(_held(tally, cluster), over_budget=tally.over_budget + 1)
+        ends = float((day + 1) * DAY_S)
+        return Ruling.OVER_BUDGET, replace(
+            _held(tally, cluster), over_budget=tally.over_budget + 1, ends=ends
+        )
     others = [(id, t) for id, t in tally.told_at if id != cluster and now < t + rule.debounce_s]
     told_at = (*others, (cluster, now))[-MOST_TOLD:] if rule.debounce_s > 0 else ()
     return Ruling.TOLD, Tally(told_at=told_at, day=day, today=tally.today + 1)
+
+
+def held_is_due(rule: Rule, tally: Tally, now: float) -> bool:
+    """Whether what is held back is to be told now, by itself: no message has come that told it."""
+    if not (tally.debounced or tally.over_budget) or now < tally.ends:
+        return False
+    is_used_up = rule.per_day is not None and tally.today >= rule.per_day
+    return not is_used_up or int(now // DAY_S) > tally.day
+
+
+def held_told(tally: Tally, now: float) -> Tally:
+    """The tally once what was held back is told by itself."""
+    day = int(now // DAY_S)
+    today = (tally.today if day == tally.day else 0) + (0 if tally.over_budget else 1)
+    return Tally(told_at=tally.told_at, day=day, today=today)
 
 
 def _held(tally: Tally, cluster: int) -> Tally:

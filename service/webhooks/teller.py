@@ -30,18 +30,20 @@ from service.state.errors import Fenced, StoreError, StoreUnavailable
 from service.state.events import FIRST, EventPage, StoredEvent
 from service.telemetry.webhook_metrics import WebhookMetrics
 from service.webhooks.hooks import (
+    HELD_BACK,
     MOST_PENDING,
     Delivery,
     Hook,
     Outcome,
     Pending,
     Reply,
+    held_message_of,
     message_id,
     message_of,
     stamp,
 )
 from service.webhooks.register import Register
-from service.webhooks.rules import Ruling, rule_on
+from service.webhooks.rules import Ruling, held_is_due, held_told, rule_on
 from service.webhooks.schedule import next_try
 from service.webhooks.signing import headers_of
 
@@ -155,6 +157,7 @@ class Teller:
                 hook = replace(hook, bundle=self._bundle, cursor=FIRST, number=0)
             page = await self._outbox.after(hook.cursor, limit=min(_PAGE, room))
             if not page.events:
+                await self._tell_held(hook)
                 return
             told: dict[str, Pending] = {}
             for event in page.events:
@@ -162,6 +165,18 @@ class Teller:
                 if message is not None:
                     told[message.name] = message
             await self._register.record(hooks={id: hook}, pending=told)
+
+    async def _tell_held(self, hook: Hook) -> None:
+        """Tell what was held back where its window has ended and no message came; looked at every _LOOK_S at least."""
+        now = self._now()
+        if not held_is_due(hook.rule, hook.tally, now):
+            return
+        # One a cursor: nothing is held back but by an event, which moves it.
+        name = message_id(self._stream, hook.bundle, f"held-{hook.cursor}")
+        body = held_message_of(self._stream, hook.cursor, now, hook.tally)
+        message = Pending(hook=hook.id, id=name, type=HELD_BACK, body=body, due=now, since=now)
+        hook = replace(hook, tally=held_told(hook.tally, now))
+        await self._register.record(hooks={hook.id: hook}, pending={message.name: message})
 
     def _rule(self, hook: Hook, event: StoredEvent) -> tuple[Hook, Pending | None]:
         """What one event is to one hook, which has come to it then."""

@@ -1,4 +1,4 @@
-"""What people decide, over every way in: one life of a stream's clusters, by HTTP, client and command line.
+"""What people decide, over every way in: one life of a stream's clusters, by HTTP, client, command line and page.
 
 Each way has a stream of its own, with the same items, and makes the same decisions; what is then told of the clusters
 and of the decisions is the same, but for times and for whom the ways call themselves.
@@ -19,8 +19,11 @@ from typer.testing import CliRunner
 
 from service.cli import main as cli
 from service.client import Client
+from service.dashboard.fetch import missing
 from service.settings import Settings
 from tests.service import digits
+from tests.service.dashboard.browser import DESKTOP, chromium, needs_chromium
+from tests.service.dashboard.by_page import ByPage
 from tests.service.inside import Inside, running
 
 Json = dict[str, Any]
@@ -171,8 +174,8 @@ class Life:
 def live(service: Inside, way: Way, stream: str) -> Life:
     """Everything that can be decided, and most of it taken back, with items between the decisions."""
     items = list(digits.stream_items())
-    verdicts: list[Json] = classify(service, stream, items[:600])
-    rest = iter(range(600, len(items), 10))
+    verdicts: list[Json] = classify(service, stream, items[:450])
+    rest = iter(range(450, len(items), 10))
 
     def decide(action: str, cluster: int, **what: Any) -> Json:
         made = way.decide(action, cluster, **what)
@@ -228,6 +231,27 @@ class TestTheSameByEveryWay:
     def test_verdicts(self, lives: dict[str, Life], way: str) -> None:
         """Of every item after every decision."""
         assert lives["http"].verdicts == lives[way].verdicts
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.skipif(
+    bool(missing()), reason="no libraries of the dashboard: python -m service.dashboard.fetch"
+)
+def test_the_same_by_the_page(service: Inside, lives: dict[str, Life]) -> None:
+    """In a browser, by keys and dialogs. A button that undoes asks for no reason, so undoing has none."""
+    classify(service, "page", [])
+
+    def unsaid(made: list[Json]) -> list[Json]:
+        return [timeless(one) | ({"why": ""} if one["action"] == "undo" else {}) for one in made]
+
+    with chromium() as browser:
+        page = browser.new_page(viewport=DESKTOP, reduced_motion="reduce")
+        found = live(service, ByPage(page, service.url, "page"), "page")
+
+    assert [timeless(c) for c in lives["http"].clusters] == [timeless(c) for c in found.clusters]
+    assert unsaid(lives["http"].decisions) == unsaid(found.decisions)
+    assert lives["http"].verdicts == found.verdicts
 
 
 def test_a_restart_changes_nothing() -> None:

@@ -72,7 +72,7 @@ class Fake:
     """What the page is told.
 
     clusters: by id; points: how many there are; labels: known classes; input: of GET /info;
-    payload, picture: of exemplars; absent: paths that are not there.
+    payload, picture: of exemplars; streams: their names; absent: paths that are not there.
     """
 
     clusters: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -84,6 +84,7 @@ class Fake:
     suggested: str = "seven"
     terms: list[dict[str, Any]] = field(default_factory=list)
     features: list[dict[str, Any]] = field(default_factory=list)
+    streams: list[str] = field(default_factory=lambda: ["default"])
     absent: set[str] = field(default_factory=set)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     posts: list[tuple[str, dict[str, Any], dict[str, str]]] = field(default_factory=list)
@@ -137,7 +138,7 @@ class Fake:
                     "input": self.input,
                 }
             case ["streams"]:
-                return {"streams": [{"name": "default"}], "next": None}
+                return {"streams": [{"name": name} for name in self.streams], "next": None}
             case ["clusters"]:
                 return {"seq": self.seq, "stale": False, "clusters": list(self.clusters.values())}
             case ["clusters", id]:
@@ -145,7 +146,10 @@ class Fake:
             case ["clusters", id, "evidence"]:
                 return self._evidence(int(id))
             case ["clusters", id, "split"]:
-                parts = [{"births": [k], "items": 9 + k, "exemplars": [f"part-{k}"]} for k in range(3)]
+                parts = [
+                    {"births": [k], "items": 9 + k, "exemplars": [f"part-{k}", f"digit-{id}-{k}"]}
+                    for k in range(3)
+                ]
                 return {"cluster": int(id), "parts": parts}
             case ["decisions"]:
                 mine = [d for d in self.decisions if d["cluster"] == int(query.get("cluster", d["cluster"]))]

@@ -18,7 +18,7 @@ PAN = """async () => {
     drawnMs.length = 0;
     const frames = [];
     let last = performance.now();
-    for (let k = 0; k < 120; k++) {
+    for (let k = 0; k < 60; k++) {
         keys.dispatchEvent(new WheelEvent("wheel", { deltaY: k % 40 < 20 ? -30 : 30, clientX: 500, clientY: 300 }));
         await new Promise((go) => requestAnimationFrame(go));
         const now = performance.now();
@@ -35,7 +35,7 @@ PAN = """async () => {
 
 
 def test_200_clusters_and_50_000_points(open_page: Open, capsys: pytest.CaptureFixture[str]) -> None:
-    """All are there; the times of 120 frames of zooming, on whatever draws here, are written beside the pictures."""
+    """All are there; the times of 60 frames of zooming, on whatever draws here, are written beside the pictures."""
     page = open_page(lively(200, points=50_000))
     expect(page.locator("#list .row")).to_have_count(200)
     expect(page.locator("#map-count")).to_have_text("50,000 recent items")

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.state.events import About, AboutCluster
-from service.webhooks.rules import DAY_S, MOST_NAMED, MOST_TOLD, Rule, Ruling, Tally, rule_on, wants
+from service.webhooks.rules import (
+    DAY_S,
+    MOST_NAMED,
+    MOST_TOLD,
+    Rule,
+    Ruling,
+    Tally,
+    held_is_due,
+    held_told,
+    rule_on,
+    wants,
+)
 
 
 def about(cluster: int = 1, *, event: str = "emerged", items: int = 10, hours: float = 1.0) -> About:
@@ -120,3 +131,43 @@ def test_what_left_the_outbox_is_told_once() -> None:
     _, tally = rule_on(Rule(), replace(Tally(), missed=4), about(), 0.0)
 
     assert 0 == tally.missed
+
+
+def test_what_was_held_back_is_due_when_its_window_ends() -> None:
+    """After the last debounce of those held back, not after the first, and not before."""
+    rule = Rule(debounce_s=60)
+    _, tally = run(rule, [(0, 1), (20, 2), (30, 1), (40, 2)])
+
+    assert not held_is_due(rule, tally, 79.9)
+    assert held_is_due(rule, tally, 80)
+    assert not held_is_due(rule, held_told(tally, 80), 1e9)
+
+
+def test_a_used_up_budget_is_told_of_the_day_after() -> None:
+    """Also where a debounce ends before that; and the new day keeps its whole budget."""
+    rule = Rule(per_day=1, debounce_s=60)
+    _, tally = run(rule, [(0, 1), (30, 1), (70, 1)])
+
+    assert not held_is_due(rule, tally, DAY_S - 1)
+    assert held_is_due(rule, tally, DAY_S)
+    assert Ruling.TOLD is rule_on(rule, held_told(tally, DAY_S), about(2), DAY_S + 1)[0]
+
+
+def test_what_a_debounce_held_back_waits_for_the_budget() -> None:
+    """A day never has more messages than it may: the last one of its budget leaves none for what was held back."""
+    rule = Rule(per_day=1, debounce_s=60)
+    _, tally = run(rule, [(0, 1), (30, 1)])
+
+    assert not held_is_due(rule, tally, 61)
+    assert held_is_due(rule, tally, DAY_S)
+    assert 1 == held_told(tally, DAY_S).today
+
+
+def test_it_counts_for_its_day() -> None:
+    """As any other message, where a debounce held back; a cluster that was told lately is still not told."""
+    rule = Rule(per_day=9, debounce_s=60)
+    _, tally = run(rule, [(0, 1), (30, 1)])
+    after = held_told(tally, 60)
+
+    assert (2, tally.told_at) == (after.today, after.told_at)
+    assert (0, 0, ()) == (after.debounced, after.over_budget, after.held)

@@ -271,6 +271,52 @@ async def test_what_was_held_back_is_told_with_the_next(rig: Rig) -> None:
     assert 2.0 == rig.value("webhook_held_back_total", reason="over_budget")
 
 
+async def test_what_was_held_back_is_told_by_itself(rig: Rig) -> None:
+    """Once, when its window has ended and no message came; and it survives a change of owners in between."""
+    async with rig.owner() as webhooks:
+        hook = await webhooks.add(url=URL, rule=Rule(debounce_s=60))
+        for _ in range(3):
+            rig.outbox.put(7)
+        webhooks.wake()
+        await soon(lambda: webhooks.get(hook.id).tally.debounced == 2, "two are held back")
+        await settled(rig, 1)
+    rig.now += 61
+    async with rig.owner() as webhooks:
+        await settled(rig, 2)
+        rig.now += 1000
+        webhooks.wake()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        (delivery, _) = await webhooks.deliveries(hook.id, limit=9)
+    message = json.loads(rig.told[1][2])
+
+    assert 2 == len(rig.told)
+    assert ("webhook.held_back", "s:b1:held-20-1") == (delivery.type, delivery.id)
+    assert ("webhook.held_back", {}) == (message["type"], message["data"])
+    assert {"debounced": 2, "over_budget": 0, "missed": 0, "clusters": [7]} == message["held_back"]
+
+
+async def test_nobody_is_told_while_it_is_disabled(rig: Rig) -> None:
+    """What was held back waits with the rest, until it is enabled."""
+    async with rig.owner() as webhooks:
+        hook = await webhooks.add(url=URL, rule=Rule(debounce_s=60))
+        rig.outbox.put(7)
+        rig.outbox.put(7)
+        webhooks.wake()
+        await soon(lambda: webhooks.get(hook.id).tally.debounced == 1, "one is held back")
+        await settled(rig, 1)
+        await webhooks.disable(hook.id)
+        rig.now += 61
+        webhooks.wake()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        before = len(rig.told)
+        await webhooks.enable(hook.id)
+        await settled(rig, 2)
+
+    assert 1 == before
+
+
 async def test_another_bundle(rig: Rig) -> None:
     """Its outbox begins anew: all of it is told, under other ids."""
     async with rig.owner() as webhooks:

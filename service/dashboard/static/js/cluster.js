@@ -99,7 +99,8 @@ const others = new Map();
 
 /** One that is in no list: a candidate, or gone. @param {number} id */
 function fetched(id) {
-  if (!others.has(id)) others.set(id, get(`/clusters/${id}`).catch(() => null));
+  const forget = () => (others.delete(id), null); // asked again: it may have been the key, or the service, that was missing
+  if (!others.has(id)) others.set(id, get(`/clusters/${id}`).catch(forget));
   if (others.size > 50) others.delete(/** @type {number} */ (others.keys().next().value));
   return /** @type {Promise<any>} */ (others.get(id));
 }

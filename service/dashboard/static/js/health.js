@@ -11,7 +11,7 @@ export function startHealth() {
     panel.hidden = Boolean(state.absent.health) || state.health.length === 0;
     if (panel.hidden) return;
     const odd = state.health.filter((one) => isOdd(one));
-    setText(byId("health-note"), odd.length === 0 ? "all as usual" : `${odd.length} of ${state.health.length} not as usual`);
+    setText(byId("health-note"), state.health.every((one) => one.status === "too few") ? "too few items to tell" : odd.length === 0 ? "all as usual" : `${odd.length} of ${state.health.length} not as usual`);
     const top = Math.max(1e-9, ...state.health.map((one) => Math.max(one.share ?? 0, one.usual_share ?? 0)));
     const sorted = [...state.health].sort((a, b) => Number(isOdd(b)) - Number(isOdd(a)));
     replace(

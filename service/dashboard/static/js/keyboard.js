@@ -7,6 +7,7 @@
 import { isAsking, tell } from "./dialogs.js";
 import { byId, h } from "./dom.js";
 import { listed } from "./list.js";
+import { showTab } from "./tabs.js";
 import { state, update } from "./store.js";
 import { ACTIONS, decide, undoLast } from "./triage.js";
 
@@ -59,7 +60,7 @@ function move(by, openCluster) {
     openCluster(next);
     return;
   }
-  document.body.dataset.tab = "clusters";
+  showTab("clusters");
   const row = /** @type {HTMLElement | null} */ (document.querySelector(`#list [data-id="${next}"]`));
   row?.focus();
   row?.scrollIntoView({ block: "nearest" });

@@ -12,6 +12,7 @@ import { startKeyboard } from "./keyboard.js";
 import { startList } from "./list.js";
 import { startMap } from "./map/map.js";
 import { on, state, update } from "./store.js";
+import { showTab } from "./tabs.js";
 import { startTheme } from "./theme.js";
 import { startEvents, startTimeline } from "./timeline.js";
 import { watch } from "./watch.js";
@@ -40,20 +41,11 @@ function route() {
   requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById("cluster-title")?.focus()));
 }
 
-/** On a narrow screen one part is seen at a time. @param {string} tab */
-function showTab(tab) {
-  document.body.dataset.tab = tab;
-  for (const button of document.querySelectorAll("#tabs button")) {
-    if (/** @type {HTMLElement} */ (button).dataset.tab === tab) button.setAttribute("aria-current", "true");
-    else button.removeAttribute("aria-current");
-  }
-}
-
 function askForKey() {
-  if (state.link === "locked") return;
+  // Beside another question: the next answer asks again.
+  if (state.link === "locked" || isAsking()) return;
   const isWrong = hasKey();
   update({ link: "locked" });
-  if (isAsking()) return;
   ask({
     title: "A key is needed",
     intro: isWrong ? "The key that was given is not valid, or not any more." : "This service answers to who has a key with the scope `read`; with `curate`, decisions can be made as well. It is kept until this tab is closed.",
@@ -67,6 +59,7 @@ function askForKey() {
     }
     update({ link: "connecting" });
     refresh();
+    listStreams();
   });
 }
 
@@ -78,7 +71,6 @@ async function listStreams() {
     const select = byId("stream");
     select.hidden = names.length < 2;
     replace(select, names.map((/** @type {string} */ name) => h("option", { value: name, selected: name === now }, name)));
-    select.addEventListener("change", () => location.assign(`/?stream=${encodeURIComponent(select.value)}`));
   } catch {
     // a key may be for one stream alone
   }
@@ -108,6 +100,7 @@ on(["absent"], () => {
   byId("map-panel").hidden = Boolean(state.absent.map);
 });
 
+byId("stream").addEventListener("change", () => location.assign(`/?stream=${encodeURIComponent(byId("stream").value)}`));
 byId("search").addEventListener("input", () => update({ query: byId("search").value }));
 byId("search").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
   if (event.key === "Enter") /** @type {HTMLElement | null} */ (document.querySelector("#list .row"))?.focus();

@@ -34,6 +34,7 @@ export function startTimeline() {
 /** @param {HTMLElement} box */
 function draw(box) {
   const timeline = state.timeline;
+  if (timeline !== null && timeline.bins.length === 0) setText(byId("timeline-note"), "nothing has come yet");
   if (timeline === null || timeline.bins.length === 0 || box.clientWidth === 0) return;
   const total = timeline.bins.reduce((/** @type {number} */ sum, /** @type {any} */ bin) => sum + bin.known + bin.cluster + bin.outlier, 0);
   const known = timeline.bins.reduce((/** @type {number} */ sum, /** @type {any} */ bin) => sum + bin.known, 0);

@@ -8,6 +8,7 @@ import { ask } from "./dialogs.js";
 import { h } from "./dom.js";
 import { evidenceOf } from "./evidence.js";
 import { refresh } from "./feed.js";
+import { thumbnail } from "./payload.js";
 import { called, clean, count } from "./format.js";
 import { state, touch, update } from "./store.js";
 import { toast } from "./toasts.js";
@@ -179,6 +180,9 @@ async function splitQuestion(cluster, who) {
     toast(`Cluster ${cluster.id} is of one piece: there is nothing to split.`, null, "failed");
     return null;
   }
+  const evidence = await evidenceOf(cluster.id, sizeOf(cluster));
+  /** @type {Map<string, any>} */
+  const known = new Map((evidence?.exemplars ?? []).filter((/** @type {any} */ one) => one.kept).map((/** @type {any} */ one) => [one.id, one]));
   return {
     title: `Split ${who}`,
     intro: h("p", {}, `It would fall into ${preview.parts.length} parts. Those that are ticked leave, each as a cluster of its own, and stay apart.`),
@@ -190,7 +194,7 @@ async function splitQuestion(cluster, who) {
         type: "checks",
         options: preview.parts.map((/** @type {any} */ part, /** @type {number} */ k) => ({
           value: String(k),
-          text: `${count(part.items)} items, like ${part.exemplars.slice(0, 3).map((/** @type {string} */ e) => clean(e, 30)).join(", ")}`,
+          text: looksOf(part, known),
           checked: k > 0,
         })),
       },
@@ -201,9 +205,19 @@ async function splitQuestion(cluster, who) {
   };
 }
 
+/** A part in words, and those of its items that were kept. @param {any} part @param {Map<string, any>} known by id */
+function looksOf(part, known) {
+  const thumbs = part.exemplars.flatMap((/** @type {string} */ id) => (known.has(id) ? [thumbnail(known.get(id))] : [])).filter((/** @type {any} */ one) => one !== null);
+  const like = part.exemplars.slice(-3).map((/** @type {string} */ e) => clean(e, 30)).join(", ");
+  return h("span", { class: "part" }, `${count(part.items)} items, like ${like}`, h("span", { class: "thumbs", "aria-hidden": "true" }, thumbs.slice(0, 6)));
+}
+
+/** @param {Cluster} cluster */
+const sizeOf = (cluster) => Math.floor(Math.log(cluster.items + 1) / Math.log(1.5));
+
 /** @param {Cluster} cluster */
 async function suggestionFor(cluster) {
-  const found = await evidenceOf(cluster.id, Math.floor(Math.log(cluster.items + 1) / Math.log(1.5)));
+  const found = await evidenceOf(cluster.id, sizeOf(cluster));
   return found?.suggested_name ?? null;
 }
 

@@ -1,6 +1,7 @@
 /**
  * What lies over the points: known classes as dashed circles with their names, clusters as rings in their colours. Names
- * that would cover one another are left out: the cluster at hand first, then clusters by size, then classes.
+ * that would cover one another, or the middle of a ring, are put elsewhere about their own, or left out: the cluster at
+ * hand first, then classes, which everything else is told by, then clusters with a name, then those with most items.
  */
 
 import { clusterColor, css, kindColor, themeName } from "../colors.js";
@@ -8,6 +9,7 @@ import { brief, clean } from "../format.js";
 import { toScreen } from "./camera.js";
 
 const LEAST_RADIUS = 7;
+const WIDEST = 150;
 
 /**
  * @param {CanvasRenderingContext2D} context
@@ -23,6 +25,8 @@ export function drawMarks(context, camera, view, state) {
   const ink = isDark ? "#e6edf5" : "#172230";
   const paper = isDark ? "rgb(15 20 27 / .78)" : "rgb(255 255 255 / .82)";
   const labels = [];
+  /** @type {[number, number, number, number][]} the middles of rings */
+  const rings = [];
 
   context.setLineDash([4, 4]);
   context.lineWidth = 1.25;
@@ -34,7 +38,7 @@ export function drawMarks(context, camera, view, state) {
     circle(context, sx, sy, r);
     context.strokeStyle = css(kindColor("known"), 0.9);
     context.stroke();
-    labels.push({ text: clean(label, 22), x: sx, y: sy, r: 0, rank: 1, ink: css(kindColor("known")), weight: 600 });
+    labels.push({ text: clean(label, 22), x: sx, y: sy, r: null, rank: 1e11, ink: css(kindColor("known")), weight: 600 });
   }
   context.setLineDash([]);
 
@@ -55,23 +59,27 @@ export function drawMarks(context, camera, view, state) {
     context.lineWidth = isHere ? 3 : place.state === "established" ? 2 : 1.4;
     context.strokeStyle = css(color, place.state === "fading" ? 0.55 : 1);
     context.stroke();
+    rings.push([sx - 4, sy - 4, sx + 4, sy + 4]);
     const cluster = state.clusters.get(place.id);
     const name = cluster?.label ?? cluster?.name;
     labels.push({
       text: name ? `${place.id} · ${clean(name, 22)}` : `${place.id} · ${brief(place.items)}`,
       x: sx,
-      y: sy - r - 10,
+      y: sy,
       r,
-      rank: isHere ? 1e12 : 2 + place.items,
+      rank: isHere ? 1e12 : place.items + (name ? 1e10 : 0),
       ink,
       weight: isHere ? 700 : 600,
     });
   }
-  drawLabels(context, labels, paper, width, height);
+  drawLabels(context, labels, rings, paper, width, height);
 }
 
-/** @param {CanvasRenderingContext2D} context @param {any[]} labels @param {string} paper @param {number} width @param {number} height */
-function drawLabels(context, labels, paper, width, height) {
+/**
+ * @param {CanvasRenderingContext2D} context @param {any[]} labels @param {[number, number, number, number][]} rings
+ * @param {string} paper @param {number} width @param {number} height
+ */
+function drawLabels(context, labels, rings, paper, width, height) {
   labels.sort((a, b) => b.rank - a.rank);
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -79,19 +87,36 @@ function drawLabels(context, labels, paper, width, height) {
   const taken = [];
   for (const label of labels) {
     context.font = `${label.weight} 12px system-ui, sans-serif`;
-    const w = context.measureText(label.text).width + 10;
-    const x = Math.min(width - w / 2 - 2, Math.max(w / 2 + 2, label.x));
-    const y = Math.min(height - 10, Math.max(10, label.y));
-    const box = /** @type {[number, number, number, number]} */ ([x - w / 2, y - 9, x + w / 2, y + 9]);
-    if (taken.some((t) => t[0] < box[2] && box[0] < t[2] && t[1] < box[3] && box[1] < t[3])) continue;
-    taken.push(box);
-    context.fillStyle = paper;
-    context.beginPath();
-    context.roundRect(box[0], box[1], w, 18, 5);
-    context.fill();
-    context.fillStyle = label.ink;
-    context.fillText(label.text, x, y + 0.5);
+    const text = fitted(context, label.text);
+    const w = context.measureText(text).width + 10;
+    const [side, over] = label.r === null ? [0, 0] : [label.r + w / 2 + 2, label.r + 10];
+    const about = label.r === null ? [[0, 0]] : [[0, -over], [0, over], [side, 0], [-side, 0]];
+    for (const [dx, dy] of about) {
+      const x = Math.min(width - w / 2 - 2, Math.max(w / 2 + 2, label.x + dx));
+      const y = Math.min(height - 10, Math.max(10, label.y + dy));
+      const box = /** @type {[number, number, number, number]} */ ([x - w / 2, y - 9, x + w / 2, y + 9]);
+      if (taken.some((t) => meet(t, box)) || (label.r !== null && label.rank < 1e12 && rings.some((t) => meet(t, box)))) continue;
+      taken.push(box);
+      context.fillStyle = paper;
+      context.beginPath();
+      context.roundRect(box[0], box[1], w, 18, 5);
+      context.fill();
+      context.fillStyle = label.ink;
+      context.fillText(text, x, y + 0.5);
+      break;
+    }
   }
+}
+
+/** @param {[number, number, number, number]} a @param {[number, number, number, number]} b */
+const meet = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+
+/** As much of a text as is no wider than a name may be. @param {CanvasRenderingContext2D} context @param {string} text */
+function fitted(context, text) {
+  if (context.measureText(text).width <= WIDEST) return text;
+  const characters = [...text.replace(/…$/, "")];
+  while (characters.length > 1 && context.measureText(`${characters.join("")}…`).width > WIDEST) characters.pop();
+  return `${characters.join("")}…`;
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} r */
