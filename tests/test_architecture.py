@@ -1,11 +1,13 @@
 """Who may import whom, and who may read the clock: the rules that keep the core pure and the halves apart.
 
-Read with the standard library's `ast`, so nothing is imported and a lazy import inside a function counts too.
+Read with the standard library's `ast`, so nothing is imported and a lazy import inside a function counts too. One
+test a rule, which names every file that breaks it: a test for each file and rule takes far longer.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,6 +95,7 @@ class Import:
     line: int
 
 
+@cache
 def tree_of(name: str) -> ast.Module:
     return ast.parse((ROOT / name).read_text(encoding="utf-8"), filename=name)
 
@@ -108,6 +111,7 @@ def imports_of(tree: ast.Module) -> Iterator[Import]:
             yield Import(node.module or "", names, node.lineno)
 
 
+@cache
 def targets(imported: Import) -> set[str]:
     """The modules an import reaches: `from a import b` reaches a.b where that is a file, else a."""
     found = set()
@@ -116,6 +120,21 @@ def targets(imported: Import) -> set[str]:
         path = ROOT / dotted.replace(".", "/")
         found.add(dotted if path.with_suffix(".py").exists() or path.is_dir() else imported.module)
     return found or {imported.module}
+
+
+@cache
+def imports_in(name: str) -> tuple[Import, ...]:
+    return tuple(imports_of(tree_of(name)))
+
+
+def reached_by(name: str, packages: set[str] | None = None) -> set[str]:
+    """The modules that a file's imports reach; of these packages alone, where some are given."""
+    return {t for i in imports_in(name) if packages is None or within(i.module, packages) for t in targets(i)}
+
+
+def beyond(names: list[str], breach: Callable[[str], Set[str]]) -> dict[str, Set[str]]:
+    """What each file does against a rule; files that keep it are left out."""
+    return {name: found for name in names if (found := breach(name))}
 
 
 def within(module: str, allowed: set[str]) -> bool:
@@ -135,9 +154,9 @@ def attributes_of(tree: ast.Module) -> Iterator[tuple[str, str, int]]:
         yield from ((imported.module, name, imported.line) for name in imported.names)
 
 
-def breaches(source: str) -> set[str]:
+@cache
+def breaches(tree: ast.Module) -> frozenset[str]:
     """Which of the rules about clocks, environment, randomness and code from data this source breaks."""
-    tree = ast.parse(source)
     found = set()
     for owner, attribute, _ in attributes_of(tree):
         if attribute in CLOCKS.get(owner, ()) or (owner == "date" and attribute == "today"):
@@ -160,32 +179,37 @@ def breaches(source: str) -> set[str]:
             and node.func.id in {"eval", "exec", "compile", "__import__"}
         ):
             found.add("code from data")
-    return found
+    return frozenset(found)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_module_opens_with_a_docstring(name: str) -> None:
+def test_every_module_opens_with_a_docstring() -> None:
     """A reader learns the idea of a file from its first lines."""
-    docstring = ast.get_docstring(tree_of(name))
+    without = [
+        name for name in NAMES if not (ast.get_docstring(tree_of(name)) or "").partition("\n")[0].strip()
+    ]
 
-    assert docstring, f"{name} has no docstring"
-    assert docstring.splitlines()[0].strip()
+    assert without == []
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("model/")])
-def test_the_trainer_never_imports_the_service(name: str) -> None:
+def test_the_trainer_never_imports_the_service() -> None:
     """The trainer writes a bundle and knows nothing of who reads it."""
-    found = {i.module for i in imports_of(tree_of(name)) if within(i.module, {"service"})}
+    trainer = [name for name in NAMES if name.startswith("model/")]
 
-    assert found == set()
+    assert (
+        beyond(trainer, lambda name: {i.module for i in imports_in(name) if within(i.module, {"service"})})
+        == {}
+    )
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("service/") and n not in COMPOSITION])
-def test_the_service_knows_the_trainer_by_its_contract_alone(name: str) -> None:
+def test_the_service_knows_the_trainer_by_its_contract_alone() -> None:
     """Bundle, inputs, networks and scores are what the two halves share; the composition files may know more."""
-    reached = {t for i in imports_of(tree_of(name)) if within(i.module, {"model"}) for t in targets(i)}
+    service = [name for name in NAMES if name.startswith("service/") and name not in COMPOSITION]
 
-    assert {module for module in reached if not within(module, CONTRACT | BESIDES.get(name, set()))} == set()
+    def uncontracted(name: str) -> set[str]:
+        allowed = CONTRACT | BESIDES.get(name, set())
+        return {module for module in reached_by(name, {"model"}) if not within(module, allowed)}
+
+    assert beyond(service, uncontracted) == {}
 
 
 def test_the_composition_files_that_may_know_more_are_there() -> None:
@@ -193,57 +217,48 @@ def test_the_composition_files_that_may_know_more_are_there() -> None:
     assert set(NAMES) >= COMPOSITION | BESIDES.keys()
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("service/clustering/")])
-def test_the_core_imports_nothing_that_could_wait_look_or_roll_dice(name: str) -> None:
-    """The engine is a pure function: no torch, no Redis, no asyncio, no clock, no files, no randomness."""
-    reached = {target for imported in imports_of(tree_of(name)) for target in targets(imported)}
+@pytest.mark.parametrize(
+    ("folder", "allowed"),
+    [
+        # The engine is a pure function: no torch, no Redis, no asyncio, no clock, no files, no randomness.
+        ("service/clustering/", PURE_MODULES | PURE_OWN),
+        # What people are shown: arrays in, arrays out; and the core, which may not import it, never asks for it.
+        ("service/overview/", PURE_MODULES | PURE_OWN | {"functools", "service.overview"}),
+        # Scores that the core computes with know the manifest, which says which scores there are.
+        ("model/scores/", PURE_MODULES | {"model.manifest", "model.scores"}),
+    ],
+)
+def test_what_is_pure_imports_nothing_that_could_wait_look_or_roll_dice(
+    folder: str, allowed: set[str]
+) -> None:
+    """Each folder has a list of all that it may import."""
+    pure = [name for name in NAMES if name.startswith(folder)]
 
-    allowed = PURE_MODULES | PURE_OWN
-    assert {module for module in reached if not within(module, allowed)} == set()
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("service/overview/")])
-def test_what_people_are_shown_is_worked_out_as_purely(name: str) -> None:
-    """Arrays in, arrays out; and the core, which may not import it, never asks for it."""
-    reached = {target for imported in imports_of(tree_of(name)) for target in targets(imported)}
-
-    allowed = PURE_MODULES | PURE_OWN | {"functools", "service.overview"}
-    assert {module for module in reached if not within(module, allowed)} == set()
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith("model/scores/")])
-def test_scores_that_the_core_computes_with_are_as_pure(name: str) -> None:
-    """They know the manifest, which says which scores there are, and beyond that no more than the core may."""
-    reached = {target for imported in imports_of(tree_of(name)) for target in targets(imported)}
-
-    allowed = PURE_MODULES | {"model.manifest", "model.scores"}
-    assert {module for module in reached if not within(module, allowed)} == set()
+    assert pure
+    assert beyond(pure, lambda name: {m for m in reached_by(name) if not within(m, allowed)}) == {}
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n.startswith(("service/clustering/", "model/scores/"))])
-def test_the_core_opens_no_file(name: str) -> None:
+def test_the_core_opens_no_file() -> None:
     """Not even by a built-in."""
-    calls = {
-        node.func.id
-        for node in ast.walk(tree_of(name))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+    core = [name for name in NAMES if name.startswith(("service/clustering/", "model/scores/"))]
 
-    assert calls & {"open", "print", "input"} == set()
+    def opened(name: str) -> set[str]:
+        calls = (node.func for node in ast.walk(tree_of(name)) if isinstance(node, ast.Call))
+        return {f.id for f in calls if isinstance(f, ast.Name)} & {"open", "print", "input"}
+
+    assert beyond(core, opened) == {}
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in COMPOSITION])
-def test_only_the_composition_root_reads_clock_environment_or_luck(name: str) -> None:
+def test_only_the_composition_root_reads_clock_environment_or_luck() -> None:
     """Time, settings and seeds are passed in, so that every run can be made again."""
-    found = breaches((ROOT / name).read_text(encoding="utf-8"))
+    others = [name for name in NAMES if name not in COMPOSITION]
 
-    assert found - {"code from data"} == set()
+    assert beyond(others, lambda name: breaches(tree_of(name)) - {"code from data"}) == {}
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_code_is_ever_made_from_data(name: str) -> None:
+def test_no_code_is_ever_made_from_data() -> None:
     """No pickle, no torch.load, no eval: a bundle or a log can at worst fail to be read."""
-    assert "code from data" not in breaches((ROOT / name).read_text(encoding="utf-8"))
+    assert beyond(NAMES, lambda name: breaches(tree_of(name)) & {"code from data"}) == {}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +282,7 @@ def test_no_code_is_ever_made_from_data(name: str) -> None:
 )
 def test_the_rules_see_what_they_forbid(source: str, expected: set[str]) -> None:
     """Each way to break a rule is noticed, and what only looks like one is not."""
-    assert expected == breaches(source)
+    assert expected == breaches(ast.parse(source))
 
 
 @pytest.mark.parametrize("package", ["model", "service"])

@@ -5,8 +5,6 @@
 
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 LARGEST_LINES = 500
 
@@ -108,19 +106,17 @@ def mirrored(source: str) -> str:
     return (Path("tests") / path.parent / f"test_{path.stem}.py").as_posix()
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_every_source_has_its_test_in_the_mirrored_place(source: str) -> None:
+def test_every_source_has_its_test_in_the_mirrored_place() -> None:
     """Or a line above that says where else it is tested."""
-    place = TESTED_ELSEWHERE.get(source, mirrored(source))
+    places = {source: TESTED_ELSEWHERE.get(source, mirrored(source)) for source in SOURCES}
 
-    assert (ROOT / place).exists(), f"{source} has no {place}"
+    assert {source: place for source, place in places.items() if not (ROOT / place).exists()} == {}
 
 
-@pytest.mark.parametrize("source", sorted(TESTED_ELSEWHERE))
-def test_every_exception_is_still_one(source: str) -> None:
-    """A line that is not needed any more is taken out."""
-    assert (ROOT / source).exists(), "the source is gone: take its line out"
-    assert not (ROOT / mirrored(source)).exists(), "it has a test file of its own now: take its line out"
+def test_every_exception_is_still_one() -> None:
+    """A line that is not needed any more is taken out: of a source that is gone, or has a test file of its own now."""
+    assert [source for source in TESTED_ELSEWHERE if not (ROOT / source).exists()] == []
+    assert [source for source in TESTED_ELSEWHERE if (ROOT / mirrored(source)).exists()] == []
 
 
 def test_every_test_file_mirrors_something() -> None:
@@ -154,9 +150,8 @@ def test_there_is_no_init_file_under_tests() -> None:
     assert [path for path in ALL_FILES if path.startswith("tests/") and path.endswith("__init__.py")] == []
 
 
-@pytest.mark.parametrize("path", ALL_FILES)
-def test_no_file_is_too_long(path: str) -> None:
-    """One idea a file."""
-    lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
+def test_no_file_is_too_long() -> None:
+    """A longer one has more than one idea."""
+    lines = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in ALL_FILES}
 
-    assert lines <= LARGEST_LINES, f"{path} has {lines} lines: it has more than one idea"
+    assert {path: count for path, count in lines.items() if count > LARGEST_LINES} == {}

@@ -31,17 +31,13 @@ from tests.service.inside import Inside, running
 from tests.service.keyed import in_store, key_of, put
 from tests.service.waiting import until
 
-OPEN = {"/livez", "/readyz", "/problems/{name}"}
-"""Routes that anybody may ask."""
+OPEN = {"/livez", "/readyz", "/problems/{name}"}  # routes that anybody may ask
 
-PAGES = {"/", "/dashboard/{path:path}"}
-"""Files of the dashboard, which are no secret; what it shows it asks for as everybody does."""
+PAGES = {"/", "/dashboard/{path:path}"}  # no secret: what they show they ask for as everybody does
 
 NOT_IN_SCHEMA = PAGES | {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static-offline-docs"}
-"""... and those of the documentation."""
 
-SIFTED = {"/streams"}
-"""Routes that tell each key what it may know."""
+SIFTED = {"/streams"}  # routes that tell each key what it may know
 
 SOCKETS = {"/stream": Scope.INGEST, "/watch": Scope.READ}
 

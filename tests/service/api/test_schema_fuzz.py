@@ -93,7 +93,7 @@ def test_every_answer_is_in_the_schema(fuzzed: Inside, mode: GenerationMode) -> 
     for operation in operations:
 
         @hypothesis.settings(
-            max_examples=60 if operation.path == "/classify" else 10,
+            max_examples=40 if operation.path == "/classify" else 6,
             deadline=None,
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),

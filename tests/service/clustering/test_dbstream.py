@@ -309,7 +309,7 @@ def some(times: list[float] | None, part: slice) -> list[float] | None:
     return None if times is None else times[part]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(timed_streams(), st.lists(st.integers(0, 99), max_size=4))
 def test_a_batch_gives_what_its_items_give(drawn: Timed, cuts: list[int]) -> None:
     """Bit for bit, labels and events included, wherever the stream is cut into batches."""
@@ -391,7 +391,7 @@ def test_labels_stay_with_their_topics() -> None:
 # Durability
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(timed_streams(), st.integers(0, 100))
 def test_restore_and_continue_is_bit_identical(drawn: Timed, cut: int) -> None:
     """Stored and restored in mid-stream, what follows is as if nothing had happened: labels, events, bytes."""

@@ -238,7 +238,7 @@ def test_events_without_a_time_are_refused() -> None:
 # As streams lead to it
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     streams(max_items=120, max_dim=8), st.sampled_from([0.0, 1.0, 4.0, 15.0, 40.0]), st.booleans(), st.data()
 )

@@ -22,7 +22,7 @@ from tests.service.clustering.literal_dbstream import LiteralDBSTREAM
 from tests.service.clustering.stream_strategies import Stream, event_times, streams
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(streams(), st.data())
 def test_it_is_the_papers_algorithm(stream: Stream, data: st.DataObject) -> None:
     """Centres, weights, densities, links, partition and assignments are the literal implementation's, throughout."""
@@ -38,7 +38,7 @@ def test_it_is_the_papers_algorithm(stream: Stream, data: st.DataObject) -> None
         assert_equal(fast, slow, x[::7].copy())
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(streams(max_items=100), st.data())
 def test_it_is_the_papers_algorithm_in_event_time(stream: Stream, data: st.DataObject) -> None:
     """With bursts, pauses of many clean-up intervals and late items, too."""
@@ -55,7 +55,7 @@ def test_it_is_the_papers_algorithm_in_event_time(stream: Stream, data: st.DataO
 # River's mode
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(streams(max_dim=16))
 def test_in_rivers_mode_the_online_phase_is_rivers_to_the_bit(stream: Stream) -> None:
     """Centres, weights, times and shared densities, after every item; but for what river keeps of the dead."""

@@ -46,7 +46,7 @@ def sound(params: ClustererParams = PARAMS) -> Arrays:
     return {name: array.copy() for name, array in state.items()}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(streams(max_items=80, max_dim=8), st.booleans(), st.data())
 def test_what_a_stream_leads_to_passes(stream: Stream, river_online: bool, data: st.DataObject) -> None:
     """Any stream, any parameters, with times or without, in river's mode or not."""
@@ -229,7 +229,7 @@ def test_dimensions_are_those_of_the_stream() -> None:
         check_state(sound(), 3, PARAMS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_what_passes_can_be_worked_with(data: st.DataObject) -> None:
     """Numbers changed at random: refused, or learnt on from without a crash or an item lost."""
@@ -388,7 +388,7 @@ def test_rivers_cap_and_dimensions_hold() -> None:
         check_river_state(rivers(), 3, RIVERS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_what_passes_river_can_work_with(data: st.DataObject) -> None:
     """Numbers changed at random: refused, or learnt on from without a crash."""

@@ -60,14 +60,14 @@ async def test_every_form_gives_the_same_items(name: str) -> None:
         assert all(isinstance(one, Item) for one in found), told(found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(body=st.binary(max_size=300), form=forms, name=specs, dtype=st.sampled_from(["uint8", "float32", "x"]))
 async def test_any_bytes_are_read_or_refused(body: bytes, form: str, name: str, dtype: str) -> None:
     """Nothing that comes is a fault of ours."""
     await read_or_refused(body, form, SPECS[name], firstseen_dtype=dtype)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32), name=specs, which=st.integers(0, 20))
 async def test_good_bodies_with_bytes_changed(seed: int, name: str, which: int) -> None:
     """A few bytes changed, cut, doubled or put in get further into a decoder than random ones."""
