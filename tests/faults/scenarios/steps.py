@@ -20,10 +20,11 @@ START = (
     *("INFO", "CONFIG GET", "FUNCTION LIST", "FUNCTION LOAD", "GET"),  # look at the server, load the library
     *("acquire", "abandon_snapshot", "HGETALL", "MGET", "XRANGE"),  # take the stream, read it
     *("HKEYS", "set_hand"),  # what is in quarantine, and that nobody left in order
+    *("HSCAN", "EXEC"),  # which ids have a verdict, and who is to be told of what
 )
 STREAM = ("lookup", "commit", "begin_snapshot", "put_chunk", "flip_snapshot", "trim")
 OTHER = ("renew", "release")
-MAYBE = frozenset({"PING", "CLIENT SETINFO", "CLIENT SETNAME", "SELECT", "WAITAOF", "WAIT"})
+MAYBE = frozenset({"PING", "MULTI", "CLIENT SETINFO", "CLIENT SETNAME", "SELECT", "WAITAOF", "WAIT"})
 """Of the connection, or only in some set-ups: nothing of ours is between them and the next step."""
 
 POINTS = tuple(
@@ -55,10 +56,12 @@ def crash_point(rig: Rig, point: str) -> Service:
     if kind == "release":
         service.process.send_signal(signal.SIGTERM)
     senders = [sender]
+    known = rig.items(40)  # sent again and again: ids that are known to be new are not looked up
 
     def over() -> bool:
         if kind in STREAM and senders[-1].is_done:  # the step has to come
-            senders.append(rig.http(front, rig.items(40), chunk=10))
+            items = known if kind == "lookup" else rig.items(40)
+            senders.append(rig.http(front, items, chunk=10))
         return died.is_set() or service.process.poll() is not None
 
     until(over, f"it is killed at {point}")
