@@ -127,7 +127,8 @@ async def test_reads(service: Inside) -> None:
 
 async def test_watch(service: Inside) -> None:
     """The clusters as they are, then what happens to them while a stream goes on."""
-    async with asyncio.timeout(60), AsyncClient(service.url) as client:
+    async with asyncio.timeout(60), AsyncClient(service.url, stream="watched") as client:
+        await client.classify_one(digits.raw())
         watch = client.watch()
         seen: list[Clusters | Event] = [await anext(watch)]
         async for _ in client.stream(digits.many("async-watch", 1500)):

@@ -30,6 +30,7 @@ WHY = Explanation(
     classes=(),
     references=(),
     clusters=(),
+    by_cluster=None,
     sentence="It is taken for '8'.",
 )
 
