@@ -289,6 +289,7 @@ class Pipeline:
         engine, self._saving.seq = await self._restoring.restore(confirmed=self._durable_seq, era=self.epoch)
         self._engine, self._durable_seq = engine, engine.seq
         self._unsynced.restored(engine.seq)
+        self._metrics.seq.set(engine.seq)
         self._view = self._look(engine)
         self._fanout.end()  # who came meanwhile has an old hello: they come back for a fresh one
 
