@@ -4,48 +4,13 @@ import numpy as np
 
 from service.overview.map_view import discs, heirs, known_discs, owners, sparklines
 from service.overview.ring import CLUSTER, KNOWN, OUTLIER, POINT, Points
-from service.records import Cluster, ClusterState, Evidence
-
-EVIDENCE = Evidence(
-    trials=1,
-    hits=1,
-    repeats=0,
-    p0=0.1,
-    log10_e=1.0,
-    log10_threshold=1.0,
-    unexplained=None,
-    cohesion=None,
-    usual_cohesion=None,
-    separation=None,
-    usual_separation=None,
-)
+from service.records import Cluster, ClusterState
+from tests.service import told
 
 
 def cluster(id: int, *, merged_into: int | None = None, variant_of: str | None = None) -> Cluster:
-    return Cluster(
-        id=id,
-        state=ClusterState.GONE if merged_into else ClusterState.ESTABLISHED,
-        name=None,
-        items=1,
-        items_to_emerge=1,
-        weight=1.0,
-        micro_clusters=1,
-        born_seq=0,
-        emerged_seq=0,
-        last_seq=0,
-        first_t=0.0,
-        last_t=0.0,
-        nearest=None,
-        nearest_distance=None,
-        exemplars=(),
-        parent_id=None,
-        merged_into=merged_into,
-        variant_of=variant_of,
-        missing=None,
-        label=None,
-        dismissed=False,
-        evidence=EVIDENCE,
-    )
+    state = ClusterState.GONE if merged_into else ClusterState.ESTABLISHED
+    return told.cluster(id=id, state=state, merged_into=merged_into, variant_of=variant_of)
 
 
 def points(*rows: tuple[int, int, float]) -> Points:

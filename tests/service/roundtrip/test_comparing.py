@@ -2,22 +2,9 @@
 
 from dataclasses import replace
 
-from service.records import Cluster, ClusterState, Evidence, Verdict, VerdictKind
+from service.records import Cluster, ClusterState, Verdict, VerdictKind
 from service.roundtrip.comparing import EXAMPLES, Comparison
-
-EVIDENCE = Evidence(
-    trials=1,
-    hits=1,
-    repeats=0,
-    p0=0.5,
-    log10_e=0.0,
-    log10_threshold=2.0,
-    unexplained=None,
-    cohesion=None,
-    usual_cohesion=None,
-    separation=None,
-    usual_separation=None,
-)
+from tests.service import told
 
 
 def verdict(n: int, *, label: str | None = None, cluster: int | None = None) -> Verdict:
@@ -35,16 +22,7 @@ def verdict(n: int, *, label: str | None = None, cluster: int | None = None) -> 
 
 
 def cluster(id: int, emerged: int | None) -> Cluster:
-    fields: dict[str, object] = dict.fromkeys(Cluster.__dataclass_fields__)
-    fields |= {
-        "id": id,
-        "state": ClusterState.ESTABLISHED,
-        "name": f"name {id}",
-        "emerged_seq": emerged,
-        "exemplars": (),
-        "evidence": EVIDENCE,
-    }
-    return Cluster(**fields)  # type: ignore[arg-type]  # what is not looked at is None
+    return told.cluster(id=id, state=ClusterState.ESTABLISHED, name=f"name {id}", emerged_seq=emerged)
 
 
 def test_the_same_answers_are_no_change() -> None:
