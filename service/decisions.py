@@ -8,7 +8,7 @@ every one of them can be undone by another.
     promote   the cluster is a known class from the next item on, under a new label
     link      the cluster is part of a class that is known already
     merge     the cluster goes into another one, and stays there (must-link)
-    split     the cluster becomes two or more, and they stay apart (cannot-link)
+    split     the cluster becomes two or more, by its members, and they stay apart (cannot-link)
     dismiss   nobody wants to hear of the cluster, until it has grown so much faster, or until a date
     undo      an earlier decision is taken back
 """
@@ -29,6 +29,13 @@ class Action(StrEnum):
     UNDO = "undo"
 
 
+MOST_PARTS = 16
+"""Parts of one split: what is more is split again."""
+
+MOST_NAMED = 128
+"""Members that are named of a part."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """What somebody decided, as it was asked for.
@@ -42,7 +49,8 @@ class Decision:
         why: What the person says of it, or "".
         label: The name (name; "" takes it away), or the class (promote, link); else None.
         into: The cluster that takes it in (merge); else None.
-        parts: For a split, the births of the micro-clusters of each part that leaves, as the preview showed them.
+        parts: For a split, places in the stream of members of each part, as the preview shows them; the first part
+            keeps the id, and members that are in none go with the nearest.
         until_rate: For a dismissal, it is heard of again when it gets so many times its rate of now; else None.
         until_t: For a dismissal, it is heard of again from then on, seconds since 1970 (UTC); else None.
         undoes: For an undo, the place in the stream of the decision that is taken back; else None.
@@ -73,7 +81,8 @@ class Decided:
     Attributes:
         decision: What was asked for.
         seq: Its place in the stream, which is its permanent number.
-        created: Clusters that came of it (split), in the order of `parts`; for an undo, those that are back.
+        created: Clusters that came of it (split), in the order of `parts` from the second on; for an undo, those that
+            are back.
         label: The class that the cluster is part of by it (promote, link), or was part of until an undo; else None.
         undone_by: The place in the stream of the undo that took it back, or None.
     """
@@ -90,14 +99,12 @@ class Part:
     """A part that a cluster could be split into.
 
     Attributes:
-        births: Births of its micro-clusters: what a decision says of the parts that leave.
-        items: Items that these hold.
-        exemplars: Ids of its latest members, newest last.
+        members: Places in the stream of its members: what a decision says of it.
+        items: Items that its micro-clusters would hold; of one that makes room for several, by its members.
     """
 
-    births: tuple[int, ...]
+    members: tuple[int, ...]
     items: int
-    exemplars: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +114,7 @@ class SplitPreview:
     Attributes:
         cluster: The cluster.
         seq: As of which place in the stream.
-        parts: The heaviest first, which would keep the id; one only where nothing can be parted.
+        parts: The one with most members first, which would keep the id; one only where nothing can be parted.
     """
 
     cluster: int

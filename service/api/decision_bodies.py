@@ -4,7 +4,7 @@
     promote   {"label": "3"}                         the label of the class that it becomes
     link      {"label": "8"}                         the class that it is part of
     merge     {"into": 2}                            the cluster that takes it in
-    split     {"parts": [[12, 40], [57]]}            births, as GET /clusters/{id}/split shows them
+    split     {"parts": [[12, 40], [57]]}            members, as GET /clusters/{id}/split shows them
     dismiss   {"until_rate": 5, "until": "2026-12-24T00:00:00Z"}
     undo      {"decision": 812}                      left out: the latest about this cluster that stands
 
@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from service.decisions import Action, Decided, Decision
+from service.decisions import MOST_NAMED, MOST_PARTS, Action, Decided, Decision
 from service.errors import CannotDecide, InvalidBody
 
 MOST_LABEL: Final = 100
@@ -75,13 +75,17 @@ class MergeIn(Body, frozen=True):
 
 
 class SplitIn(Body, frozen=True):
-    """What leaves a cluster."""
+    """What a cluster falls into."""
 
     parts: Annotated[
-        list[Annotated[list[_Place], msgspec.Meta(min_length=1)]],
+        list[Annotated[list[_Place], msgspec.Meta(min_length=1, max_length=MOST_NAMED)]],
         msgspec.Meta(
-            min_length=1,
-            description="The births of each part that leaves, as `GET /clusters/{cluster_id}/split` shows them.",
+            min_length=2,
+            max_length=MOST_PARTS,
+            description=(
+                "Members of each part, by their `seq`, as `GET /clusters/{cluster_id}/split` shows them; the first part "
+                "keeps the id."
+            ),
         ),
     ]
 

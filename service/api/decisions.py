@@ -22,6 +22,7 @@ from service.api.access import Caller, admit, needs
 from service.api.bodies import receive_body
 from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.decision_bodies import FORMS, decision_of, is_about, read
+from service.api.evidence import SplitPreviewOut
 from service.api.formats.answers import JSON
 from service.api.formats.head import Head
 from service.api.idempotency import KEY_HEADER, key_of
@@ -32,7 +33,6 @@ from service.api.schemas import (
     DecisionOut,
     DecisionsOut,
     ProblemOut,
-    SplitPreviewOut,
 )
 from service.decisions import Action, Decided
 from service.errors import KeyReused, OutcomeUnknown, UnsupportedMediaType
@@ -63,8 +63,8 @@ _ABOUT: Final[dict[Action, tuple[str, str]]] = {
     ),
     Action.SPLIT: (
         "Split a cluster",
-        "Look first: `GET` shows parts. Those that are sent leave, each under an id of its own (`created`), and stay "
-        "apart.",
+        "Look first: `GET` shows parts. Of those that are sent the first keeps the id, the others leave, each under an id "
+        "of its own (`created`), and they stay apart. A few members of each are enough: the others go with the nearest.",
     ),
     Action.DISMISS: (
         "Dismiss a cluster",
@@ -201,8 +201,8 @@ async def _body(request: Request, head: Head, context: Context) -> bytearray:
     "/clusters/{cluster_id}/split",
     summary="What a split would make of a cluster",
     description=(
-        "Its parts, by a clustering of its micro-clusters; nothing changes. Send the `births` of those that shall "
-        "leave to `POST`, as `parts`."
+        "Its parts, by a clustering of its members, and members of each to look at; nothing changes. Send the `members` "
+        "of each to `POST`, as `parts`: the first keeps the id, the others leave."
     ),
     response_model=SplitPreviewOut,
     responses={key: _PROBLEMS[key] for key in (404, 409, 422, 503)},
@@ -214,7 +214,7 @@ async def split_preview(request: Request, cluster_id: int) -> Response:
     await admit(request, context, Scope.READ, stream_name(request, context))
     stream = await stream_of(request, context)
     with stream.in_use():
-        return json_response(await stream.pipeline.splits(cluster_id))
+        return json_response(await stream.pipeline.exhibits.split(cluster_id))
 
 
 @router.get(

@@ -201,6 +201,24 @@ class ClusterEvidenceOut(BaseModel):
     average: str | None = Field(description="PNG in base64 of the mean of its pictures, or null.")
 
 
+class SplitPartOut(BaseModel):
+    """A part that a cluster could be split into."""
+
+    members: list[int] = Field(description="The `seq` of each of its members: what a decision says of it.")
+    items: int = Field(description="About how many of the cluster's items it has.")
+    exemplars: list[ExemplarOut] = Field(description="Members to look at.")
+
+
+class SplitPreviewOut(BaseModel):
+    """What a split would make of a cluster."""
+
+    cluster: int
+    seq: int = Field(description="As of which place in the stream.")
+    parts: list[SplitPartOut] = Field(
+        description="The largest first, which would keep the id; one only where nothing can be parted."
+    )
+
+
 class ForgottenOut(BaseModel):
     """How many payloads were forgotten."""
 

@@ -252,26 +252,6 @@ class ClustersOut(BaseModel):
     clusters: list[ClusterOut]
 
 
-class SplitPartOut(BaseModel):
-    """A part of a cluster that could leave it."""
-
-    births: list[int] = Field(
-        description="Of its micro-clusters: what a decision says of the parts that leave."
-    )
-    items: int
-    exemplars: list[str] = Field(description="Ids of its latest members, newest last.")
-
-
-class SplitPreviewOut(BaseModel):
-    """What a split would make of a cluster."""
-
-    cluster: int
-    seq: int = Field(description="As of which place in the stream.")
-    parts: list[SplitPartOut] = Field(
-        description="The heaviest first, which would keep the id; one only where nothing can be parted."
-    )
-
-
 class DecisionOut(BaseModel):
     """What somebody decided."""
 

@@ -12,36 +12,36 @@ from service.cli.telling import tame
 if TYPE_CHECKING:
     from service.client import Cluster, Decision, SplitPreview
 
-_NUMBERS = frozenset({"id", "items", "decision", "part", "micro-clusters"})
+_NUMBERS = frozenset({"id", "items", "decision", "part", "members", "distance"})
 
 
 def clusters_table(clusters: Iterable["Cluster"]) -> Table:
     """A line a cluster, those with most items first."""
-    table = _table("id", "state", "name", "class", "items", "last item (UTC)", "near", "evidence")
+    found = table("id", "state", "name", "class", "items", "last item (UTC)", "near", "evidence")
     for one in sorted(clusters, key=lambda one: -one.items):
-        _add(
-            table,
+        add(
+            found,
             str(one.id),
             one.state + (", dismissed" if one.dismissed else ""),
             one.name or "",
             one.label or "",
             f"{one.items:,}",
-            _when(one.last_t),
+            moment(one.last_t),
             _near(one),
             f"10^{one.evidence.log10_e:.1f} : 1",
         )
-    return table
+    return found
 
 
 def about(one: "Cluster") -> Table:
     """All there is to know of a cluster, a line each."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    facts = Table(box=None, pad_edge=False, show_header=False)
     evidence = one.evidence
     rows = [
         ("cluster", f"{one.id}{'' if one.name is None else f' {one.name!r}'}"),
         ("state", one.state + (", dismissed" if one.dismissed else "")),
         ("class", one.label or ""),
-        ("items", f"{one.items:,}, the first {_when(one.first_t)}, the last {_when(one.last_t)} UTC"),
+        ("items", f"{one.items:,}, the first {moment(one.first_t)}, the last {moment(one.last_t)} UTC"),
         ("near", _near(one)),
         ("drift of", one.variant_of or ""),
         ("went into", "" if one.merged_into is None else f"cluster {one.merged_into}"),
@@ -54,33 +54,33 @@ def about(one: "Cluster") -> Table:
     ]
     for name, what in rows:
         if what:
-            _add(table, name, what)
-    return table
+            add(facts, name, what)
+    return facts
 
 
 def parts_table(preview: "SplitPreview", leaves: Sequence[int]) -> Table:
     """A line a part: which leave, and what is in them."""
-    table = _table("part", "", "items", "micro-clusters", "some of its items")
+    parts = table("part", "", "items", "members", "some of them")
     for n, part in enumerate(preview.parts, start=1):
-        _add(
-            table,
+        add(
+            parts,
             str(n),
             "leaves" if n in leaves else "stays",
             f"{part.items:,}",
-            f"{len(part.births):,}",
-            ", ".join(part.exemplars),
+            f"{len(part.members):,}",
+            ", ".join(one.id for one in part.exemplars),
         )
-    return table
+    return parts
 
 
 def decisions_table(made: Iterable["Decision"]) -> Table:
     """A line a decision."""
-    table = _table("decision", "when (UTC)", "who", "what", "why")
+    found = table("decision", "when (UTC)", "who", "what", "why")
     for one in made:
         undone = "" if one.undone_by is None else f", taken back by {one.undone_by}"
         when = one.time[:19].replace("T", " ")
-        _add(table, str(one.decision), when, one.who, _what(one) + undone, one.why)
-    return table
+        add(found, str(one.decision), when, one.who, _what(one) + undone, one.why)
+    return found
 
 
 def decided(one: "Decision") -> str:
@@ -134,22 +134,25 @@ def _near(one: "Cluster") -> str:
     return f"{one.nearest} at {one.nearest_distance:.1f}"
 
 
-def _when(t: float) -> str:
+def moment(t: float) -> str:
+    """Seconds since 1970 as people write it."""
     return datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False)
+def table(*names: str) -> Table:
+    """An empty one with these columns."""
+    empty = Table(box=None, pad_edge=False)
     for name in names:
         is_number = name in _NUMBERS
-        table.add_column(
+        empty.add_column(
             name,
             justify="right" if is_number else "left",
             overflow="fold",
             no_wrap=is_number or "UTC" in name,
         )
-    return table
+    return empty
 
 
-def _add(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(tame(cell)) for cell in cells))
+def add(to: Table, *cells: str) -> None:
+    """A line of text."""
+    to.add_row(*(Text(tame(cell)) for cell in cells))

@@ -5,23 +5,21 @@ answer was lost is sent again, and made once. Exits 0 when it was done, 1 when t
 nobody said yes, 2 when it was asked wrongly or with a key that may not, and 3 when the service was away for too long.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from service.cli.cluster_tables import about, clusters_table, decided, decisions_table, parts_table, shown
+from service.cli.calling import EPILOG, REFUSED, Call, calls, screen
+from service.cli.cluster_tables import about, clusters_table, decided, decisions_table, shown
+from service.cli.evidence_tables import evidence_of, parts_of
 from service.cli.keys import seconds
-from service.cli.options import DEFAULT_URL, ApiKey, StreamName, Url
-from service.cli.telling import ended, say, why
+from service.cli.telling import ended, say
 
 if TYPE_CHECKING:
-    from service.client import Client, Decision
+    from service.client import Decision
 
 app = typer.Typer(
     name="clusters",
@@ -34,42 +32,18 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-screen = Console(stderr=True, highlight=False)
-
-REFUSED = 1
-ASKED_WRONGLY = 2
-SERVICE_AWAY = 3
-
-_WRONG = frozenset({400, 401, 403, 421, 422})
-_EPILOG = """
-Exit status: 0 done; 1 the service refuses it as things stand, or nobody said yes; 2 asked wrongly, or with a key that
-may not; 3 the service was away for too long; 130 Ctrl-C.
-"""
-
 Id = Annotated[int, typer.Argument(help="The cluster, as `firstseen clusters list` shows it.", min=1)]
 
 Because = Annotated[str, typer.Option("--why", help="Why; it is kept with the decision.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a service that is away.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """Where to ask, and how to tell."""
-
-    url: str
-    stream: str | None
-    api_key: str | None
-    patience: float
-    as_json: bool
-
 
 # Look
 
 
-@app.command("list", epilog=_EPILOG)
+@app.command("list", epilog=EPILOG)
+@calls
 def listed(
+    call: Call,
     state: Annotated[
         str | None,
         typer.Option(
@@ -79,11 +53,6 @@ def listed(
     name: Annotated[str | None, typer.Option(help="Only those whose name or class has this in it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Those that were dismissed, too.")] = False,
     dismissed: Annotated[bool, typer.Option("--dismissed", help="Only those that were dismissed.")] = False,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Show the clusters there are: what they are called, how large they are, and what known class they are near.
 
@@ -93,12 +62,10 @@ def listed(
     """
     if everything and dismissed:
         raise typer.BadParameter("give --all or --dismissed")
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        found = client.clusters(state, name=name)
+    found = call.client.clusters(state, name=name)
     wanted = [c for c in found.clusters if everything or c.dismissed is dismissed]
-    if as_json:
-        _json({"seq": found.seq, "stale": found.stale, "clusters": wanted})
+    if call.as_json:
+        call.print_json({"seq": found.seq, "stale": found.stale, "clusters": wanted})
         return
     if wanted:
         Console().print(clusters_table(wanted))
@@ -111,40 +78,37 @@ def listed(
         )
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def show(
+    call: Call,
     cluster: Id,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
-    """Show a cluster, with what it was announced for and what was decided about it.
+    """Show a cluster with its evidence: what it is, what sets it apart, members to look at, and what was decided about it.
 
     Example: [bold]firstseen clusters show 3[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        found = client.cluster(cluster)
-        made = [] if as_json else list(islice(client.decisions(cluster), 10))
-    if as_json:
-        _json(found)
+    import msgspec
+
+    from service.client import Cluster
+
+    found = call.client.evidence(cluster)
+    if call.as_json:
+        call.print_json(found)
         return
-    Console().print(about(found))
-    if made:
-        Console().print(decisions_table(made))
+    out = Console()
+    out.print(about(msgspec.convert(found["cluster"], Cluster)))
+    out.print(evidence_of(found))
+    if made := list(islice(call.client.decisions(cluster), 10)):
+        out.print("", decisions_table(made))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def history(
+    call: Call,
     cluster: Annotated[int | None, typer.Argument(help=r"Of this cluster \[default: of all].", min=1)] = None,
     most: Annotated[int, typer.Option(min=1, help="How many, at most.")] = 50,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Show what was decided: by which key, when, and why; newest first.
 
@@ -152,11 +116,9 @@ def history(
 
     For the record: [bold]firstseen clusters history --json --most 10000 > decisions.json[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        made = list(islice(client.decisions(cluster), most))
-    if as_json:
-        _json({"decisions": made})
+    made = list(islice(call.client.decisions(cluster), most))
+    if call.as_json:
+        call.print_json({"decisions": made})
     elif made:
         Console().print(decisions_table(made))
     else:
@@ -166,37 +128,29 @@ def history(
 # Decide
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def name(
+    call: Call,
     cluster: Id,
     label: Annotated[str, typer.Argument(help='What to call it; "" takes the name away.')],
     because: Because = "",
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Call a cluster something. It stays a cluster, and its verdicts are as before.
 
     Example: [bold]firstseen clusters name 3 "scratched" --why "seen on line 3"[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        _tell(client.name(cluster, label, why=because), service)
+    _tell(call, call.client.name(cluster, label, why=because))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def promote(
+    call: Call,
     cluster: Id,
     label: Annotated[str, typer.Argument(help="The label of the new class.")],
     because: Because = "",
     yes: Yes = False,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Make a cluster a known class: from the next item on, its items get the verdict `known` with this label.
 
@@ -204,60 +158,50 @@ def promote(
 
     Example: [bold]firstseen clusters promote 3 "7"[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        _ask(client, cluster, f"Make it the known class {label!r}?", yes=yes)
-        _tell(client.promote(cluster, label, why=because), service)
+    _ask(call, cluster, f"Make it the known class {label!r}?", yes=yes)
+    _tell(call, call.client.promote(cluster, label, why=because))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def link(
+    call: Call,
     cluster: Id,
     label: Annotated[str, typer.Argument(help="The label of a known class.")],
     because: Because = "",
     yes: Yes = False,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Make a cluster part of a class that is known already: another form of it.
 
     Example: [bold]firstseen clusters link 5 "8" --why "an 8 with a gap"[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        _ask(client, cluster, f"Make it part of the known class {label!r}?", yes=yes)
-        _tell(client.link(cluster, label, why=because), service)
+    _ask(call, cluster, f"Make it part of the known class {label!r}?", yes=yes)
+    _tell(call, call.client.link(cluster, label, why=because))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def merge(
+    call: Call,
     cluster: Id,
     into: Annotated[int, typer.Argument(help="The cluster that takes it in.", min=1)],
     because: Because = "",
     yes: Yes = False,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Let a cluster go into another one. Its id goes on, and says into which; they stay one whatever the stream brings.
 
     Example: [bold]firstseen clusters merge 5 3[/bold] makes 5 a part of 3
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        if not yes:
-            say(screen, f"The one that stays: {shown(client.cluster(into))}")
-        _ask(client, cluster, f"Let it go into cluster {into}?", yes=yes)
-        _tell(client.merge(cluster, into, why=because), service)
+    if not yes:
+        say(screen, f"The one that stays: {shown(call.client.cluster(into))}")
+    _ask(call, cluster, f"Let it go into cluster {into}?", yes=yes)
+    _tell(call, call.client.merge(cluster, into, why=because))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def split(
+    call: Call,
     cluster: Id,
     part: Annotated[
         list[int] | None,
@@ -270,38 +214,35 @@ def split(
     because: Because = "",
     preview: Annotated[bool, typer.Option("--preview", help="Only show the parts.")] = False,
     yes: Yes = False,
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Split a cluster: shows its parts first, and asks. Each part that leaves gets an id of its own, and stays apart.
 
     Example: [bold]firstseen clusters split 3 --preview[/bold], then [bold]firstseen clusters split 3 --part 2[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        found = client.split_preview(cluster)
-        if preview and as_json:
-            _json(found)
-            return
-        leaves = sorted(set(part or range(2, len(found.parts) + 1)))
-        if not yes or preview:
-            (Console() if preview else screen).print(parts_table(found, leaves))
-        if preview:
-            return
-        if any(n > len(found.parts) for n in leaves) or not leaves or len(leaves) == len(found.parts):
-            raise typer.BadParameter(
-                f"cluster {cluster} has parts 1 to {len(found.parts)}; one at least leaves, and one at least stays"
-            )
-        numbers = ", ".join(map(str, leaves))
-        _ask(client, cluster, f"Let part{'s' if len(leaves) > 1 else ''} {numbers} leave?", yes=yes)
-        _tell(client.split(cluster, [found.parts[n - 1].births for n in leaves], why=because), service)
+    found = call.client.split_preview(cluster)
+    if preview and call.as_json:
+        call.print_json(found)
+        return
+    leaves = sorted(set(part or range(2, len(found.parts) + 1)))
+    if not yes or preview:
+        (Console() if preview else screen).print(parts_of(found, leaves))
+    if preview:
+        return
+    if any(n > len(found.parts) for n in leaves) or not leaves or len(leaves) == len(found.parts):
+        raise typer.BadParameter(
+            f"cluster {cluster} has parts 1 to {len(found.parts)}; one at least leaves, and one at least stays"
+        )
+    numbers = ", ".join(map(str, leaves))
+    _ask(call, cluster, f"Let part{'s' if len(leaves) > 1 else ''} {numbers} leave?", yes=yes)
+    stays = [seq for n, one in enumerate(found.parts, start=1) if n not in leaves for seq in one.members]
+    parts = [stays, *(found.parts[n - 1].members for n in leaves)]
+    _tell(call, call.client.split(cluster, parts, why=because))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def dismiss(
+    call: Call,
     cluster: Id,
     until: Annotated[
         str | None,
@@ -316,11 +257,6 @@ def dismiss(
         ),
     ] = None,
     because: Because = "",
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Hear no more of a cluster, until it comes so much more often, or until a date: whichever is first.
 
@@ -330,13 +266,13 @@ def dismiss(
     when = None if until is None else until_when(until, now=now)
     if when is not None and when <= now:
         raise typer.BadParameter(f"--until {until!r}: that is over; give a time to come")
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        _tell(client.dismiss(cluster, until_rate=until_rate, until=when, why=because), service)
+    _tell(call, call.client.dismiss(cluster, until_rate=until_rate, until=when, why=because))
 
 
-@app.command(epilog=_EPILOG)
+@app.command(epilog=EPILOG)
+@calls
 def undo(
+    call: Call,
     cluster: Id,
     decision: Annotated[
         int | None,
@@ -345,48 +281,22 @@ def undo(
         ),
     ] = None,
     because: Because = "",
-    as_json: AsJson = False,
-    url: Url = DEFAULT_URL,
-    stream: StreamName = None,
-    api_key: ApiKey = None,
-    patience: Patience = 60.0,
 ) -> None:
     """Take a decision about a cluster back: the latest that stands, or one by its number.
 
     Example: [bold]firstseen clusters undo 3[/bold]
     """
-    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
-        _tell(client.undo(cluster, decision, why=because), service)
+    _tell(call, call.client.undo(cluster, decision, why=because))
 
 
 # What the commands have in common
 
 
-@contextmanager
-def _asking(service: Service) -> "Iterator[Client]":
-    """A client; what goes wrong ends the command with one line, and its exit status."""
-    from service.client import Client, GaveUp, Refused
-
-    try:
-        with Client(
-            service.url, api_key=service.api_key, stream=service.stream, patience_s=service.patience
-        ) as client:
-            yield client
-    except Refused as error:
-        status = None if error.problem is None else error.problem.status
-        raise ended(screen, why(error), ASKED_WRONGLY if status in _WRONG else REFUSED) from None
-    except ValueError as error:
-        raise ended(screen, str(error), ASKED_WRONGLY) from None
-    except GaveUp as error:
-        raise ended(screen, f"{error}.", SERVICE_AWAY) from None
-
-
-def _ask(client: "Client", cluster: int, question: str, *, yes: bool) -> None:
+def _ask(call: Call, cluster: int, question: str, *, yes: bool) -> None:
     """Show the cluster and wait for a yes; without one the command ends."""
     if yes:
         return
-    say(screen, shown(client.cluster(cluster)))
+    say(screen, shown(call.client.cluster(cluster)))
     try:
         is_yes = typer.confirm(question, err=True)
     except typer.Abort:  # there is nobody, or nobody wants to
@@ -395,17 +305,11 @@ def _ask(client: "Client", cluster: int, question: str, *, yes: bool) -> None:
         raise ended(screen, "Nothing was decided. Give --yes where nobody can be asked.", REFUSED)
 
 
-def _tell(made: "Decision", service: Service) -> None:
-    if service.as_json:
-        _json(made)
+def _tell(call: Call, made: "Decision") -> None:
+    if call.as_json:
+        call.print_json(made)
     else:
         say(Console(highlight=False), decided(made))
-
-
-def _json(value: Any) -> None:  # noqa: ANN401 - anything msgspec encodes
-    import msgspec
-
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def until_when(text: str, *, now: datetime) -> datetime:

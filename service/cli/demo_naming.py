@@ -7,7 +7,7 @@ The person is played by the data set's labels of the exemplars, and by nothing e
 most of the items are that the service shows of it. Each decision is shown as the command that does the same.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -68,23 +68,25 @@ async def name_clusters(
     Returns:
         The same at the command line.
     """
-    classes, done = set(known), []
-    for cluster in clusters:
-        shown = [exemplar["id"] for exemplar in (await client.evidence(cluster.id))["exemplars"]]
-        kinds = {cluster.id: kind_of(shown, truth)}
-        if kinds[cluster.id] is None:
-            parts = (await client.split_preview(cluster.id)).parts
-            of_parts = [kind_of(part.exemplars, truth) for part in parts]
-            if len(parts) > 1 and None not in of_parts and len({*of_parts}) > 1:
-                split = await client.split(cluster.id, [part.births for part in parts[1:]], why=TWO_KINDS)
-                done.append(f"firstseen clusters split {cluster.id}")
-                kinds = dict(zip((cluster.id, *split.created), of_parts, strict=True))
-        for id, label in kinds.items():
-            if label is not None:
-                is_new = label not in classes
-                await (client.promote if is_new else client.link)(id, label, why=ONE_KIND)
-                done.append(f"firstseen clusters {'promote' if is_new else 'link'} {id} {label}")
-                classes.add(label)
+    classes, done = set(known), list[str]()
+    to_see = deque(cluster.id for cluster in clusters)
+    while to_see:
+        id = to_see.popleft()
+        shown = [exemplar["id"] for exemplar in (await client.evidence(id))["exemplars"]]
+        label = kind_of(shown, truth)
+        if label is None or len({truth[one] for one in shown if one in truth}) > 1:
+            parts = (await client.split_preview(id)).parts
+            kinds = {kind_of((one.id for one in part.exemplars), truth) for part in parts} - {None}
+            if len(kinds) > 1:
+                split = await client.split(id, [part.members for part in parts], why=TWO_KINDS)
+                done.append(f"firstseen clusters split {id}")
+                to_see.extendleft(reversed((id, *split.created)))
+                continue
+        if label is not None:
+            is_new = label not in classes
+            await (client.promote if is_new else client.link)(id, label, why=ONE_KIND)
+            done.append(f"firstseen clusters {'promote' if is_new else 'link'} {id} {label}")
+            classes.add(label)
     return done
 
 

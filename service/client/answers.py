@@ -167,7 +167,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         why: What was said of it, or "".
         label: The name, or the class that it is part of by this; of an undo, was part of.
         into: The cluster that took it in.
-        parts: Of a split, the births of each part that left.
+        parts: Of a split, members of each part, by their `seq`; the first kept the id.
         until_rate: Dismissed until it comes so many times as often.
         until: Dismissed until then (RFC 3339).
         undoes: The decision that it takes back.
@@ -190,16 +190,38 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     undone_by: int | None = None
 
 
-class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a cluster that could leave it: the births of its micro-clusters name it."""
+class Exemplar(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of a cluster to look at.
 
-    births: tuple[int, ...]
+    Attributes:
+        role: medoid: what it is; newest: what it is now; diverse: how different its items are; boundary: nearest to a
+            known class.
+        distance: To the medoid; a known class has a radius of about 1.
+        kept: Whether its payload is kept.
+        payload: As it was sent: text, numbers or a row; else None.
+        picture: PNG in base64, of an image; else None.
+    """
+
+    role: str
+    id: str
+    seq: int
+    t: float
+    distance: float
+    kept: bool = False
+    payload: Any = None
+    picture: str | None = None
+
+
+class SplitPart(msgspec.Struct, frozen=True, kw_only=True):
+    """A part that a cluster could be split into: the `seq` of each of its members names it."""
+
+    members: tuple[int, ...]
     items: int
-    exemplars: tuple[str, ...] = ()
+    exemplars: tuple[Exemplar, ...] = ()
 
 
 class SplitPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a split would make of a cluster; nothing has changed. The first part is the heaviest, and keeps the id."""
+    """What a split would make of a cluster; nothing has changed. The first part is the largest, and keeps the id."""
 
     cluster: int
     seq: int

@@ -81,7 +81,10 @@ class Curating:
     async def split(
         self, id: int, parts: Iterable[Iterable[int]], *, why: str = "", key: str | None = None
     ) -> Decision:
-        """Let parts leave a cluster, and stay apart from it: the `births` of each, as `split_preview` showed them."""
+        """Split a cluster into parts that stay apart: the `members` of each, as `split_preview` shows them.
+
+        The first part keeps the id. A few members of each are enough, by their `seq`: the others go with the nearest.
+        """
         return await self._decide("split", id, why, key, parts=[list(part) for part in parts])
 
     async def dismiss(

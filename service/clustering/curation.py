@@ -21,11 +21,12 @@ import numpy as np
 from service.clustering.arrivals import Arrivals
 from service.clustering.audit import Found, clusters_of
 from service.clustering.dismissal import Dismissal, recent
+from service.clustering.dividing import Division, divide, division, fault_of_division
 from service.clustering.joining import part_off
 from service.clustering.kinship import Life, heir, keep_apart
 from service.clustering.promoted import FEWEST_MEMBERS, MOST_LABELS, MOST_PROTOTYPES, Prototype
 from service.clustering.undoing import check_undo, give_back, undo
-from service.decisions import Action, Decided, Decision
+from service.decisions import MOST_NAMED, MOST_PARTS, Action, Decided, Decision
 from service.errors import CannotDecide, InvalidDecision, UnknownCluster
 from service.events import ClusterEvent, EventKind
 from service.records import ANNOUNCED, NO_CLUSTER, SHOWN, ClusterState
@@ -51,11 +52,13 @@ class Curation:
         decision: What was asked for.
         prototype: Of the cluster, where it becomes part of a class.
         births: Micro-clusters that go back to the cluster, where a merge is undone.
+        division: Of the cluster, where it is split.
     """
 
     decision: Decision
     prototype: Prototype | None = None
     births: tuple[int, ...] = ()
+    division: Division | None = None
 
 
 def prepared(engine: "Engine", decision: Decision) -> Curation:
@@ -73,6 +76,9 @@ def prepared(engine: "Engine", decision: Decision) -> Curation:
                 f"class: wait until there are {FEWEST_MEMBERS}."
             )
         return Curation(decision=decision, prototype=engine.gates.promoted.made_of(z))
+    if decision.action is Action.SPLIT:
+        made = division(engine, engine.lives[decision.cluster], decision.parts)
+        return Curation(decision=decision, division=made)
     if decision.action is Action.UNDO:
         return Curation(decision=decision, births=give_back(engine, decision))
     return Curation(decision=decision)
@@ -86,13 +92,8 @@ def carried_out(engine: "Engine", curation: Curation) -> list[ClusterEvent]:
     """
     decision = curation.decision
     _check(engine, decision)
-    wants_prototype = decision.action in (Action.PROMOTE, Action.LINK)
-    if wants_prototype != (curation.prototype is not None):
-        raise InvalidDecision(f"A decision to {decision.action} with or without a prototype.")
-    if curation.prototype is not None:
-        fault = engine.gates.promoted.fault_of(curation.prototype)
-        if fault is not None:
-            raise InvalidDecision(f"The prototype of cluster {decision.cluster} cannot be one: {fault}")
+    if (fault := _fault_of(engine, curation)) is not None:
+        raise InvalidDecision(f"What was computed for a decision to {decision.action} cannot be it: {fault}")
     match decision.action:
         case Action.NAME:
             return _name(engine, decision)
@@ -102,11 +103,27 @@ def carried_out(engine: "Engine", curation: Curation) -> list[ClusterEvent]:
         case Action.MERGE:
             return _merge(engine, decision)
         case Action.SPLIT:
-            return _split(engine, decision)
+            assert curation.division is not None
+            return _split(engine, decision, curation.division)
         case Action.DISMISS:
             return _dismiss(engine, decision)
         case Action.UNDO:
             return undo(engine, decision, curation.births)
+
+
+def _fault_of(engine: "Engine", curation: Curation) -> str | None:
+    """What is wrong with what was computed for a decision, which may come from elsewhere; None where nothing is."""
+    decision, prototype, made = curation.decision, curation.prototype, curation.division
+    if (decision.action in (Action.PROMOTE, Action.LINK)) != (prototype is not None):
+        return "with or without a prototype."
+    if (decision.action is Action.SPLIT) != (made is not None):
+        return "with or without a division."
+    if prototype is not None:
+        return engine.gates.promoted.fault_of(prototype)
+    if made is not None:
+        parts = len(decision.parts)
+        return fault_of_division(engine, engine.lives[decision.cluster], made, parts=parts)
+    return None
 
 
 # What can be decided
@@ -234,12 +251,13 @@ def _check_split(engine: "Engine", decision: Decision, life: Life) -> None:
         raise CannotDecide(
             f"Cluster {life.id} is {life.state.value}: only one that is announced can be split."
         )
-    db = engine.clusterer
-    there = set(db.births(db.rows_of(life.id)).tolist())
-    asked = [birth for part in decision.parts for birth in part]
-    if len(set(asked)) < len(asked) or not all(decision.parts):
-        raise InvalidDecision("Each part of a split needs micro-clusters of its own.")
-    if any(there.isdisjoint(part) for part in decision.parts) or there <= set(asked):
+    asked = [seq for part in decision.parts for seq in part]
+    if len(decision.parts) < 2 or len(set(asked)) < len(asked) or not all(decision.parts):
+        raise InvalidDecision("A split needs two parts or more, and each has members of its own.")
+    if len(decision.parts) > MOST_PARTS or max(map(len, decision.parts)) > MOST_NAMED:
+        raise InvalidDecision(f"A split has {MOST_PARTS} parts at the most, and names {MOST_NAMED} members of each.")
+    there = {member.seq for member in life.members}
+    if any(there.isdisjoint(part) for part in decision.parts):
         raise CannotDecide(
             f"Cluster {life.id} has changed since its split was shown: look at it again, and decide then."
         )
@@ -315,20 +333,19 @@ def _merge(engine: "Engine", decision: Decision) -> list[ClusterEvent]:
     return [replace(event, t=decision.t, decision=engine.seq) for event in events]
 
 
-def _split(engine: "Engine", decision: Decision) -> list[ClusterEvent]:
-    """Each part that leaves is a cluster of its own, announced at once; none of them, nor what stays, are ever one."""
+def _split(engine: "Engine", decision: Decision, made: Division) -> list[ClusterEvent]:
+    """Each part that leaves is a cluster of its own, announced at once; each is one, and none of them are ever one."""
     life = engine.lives[decision.cluster]
     found = Found(was_united=life.is_united, was_bound=life.is_bound)
     first = engine.next_cluster_id
-    created = tuple(range(first, first + len(decision.parts)))
+    created = tuple(range(first, first + len(made.parts) - 1))
     _decided(engine, decision, found, created=created)
-    children = []
-    for births in decision.parts:
-        child = part_off(engine, life, np.array(births, dtype=np.int64))
-        child.is_united = life.is_united
-        children.append(child)
+    divide(engine, life, made)
+    children = [part_off(engine, life, np.array(births, dtype=np.int64)) for births in made.parts[1:]]
     family = [life, *children]
     for n, one in enumerate(family):
+        one.is_united = True
+        one.exemplars = list(one.members.ids[-engine.params.exemplars :])
         for other in family[n + 1 :]:
             keep_apart(engine.lives, one.id, other.id)
     return [replace(_event(engine, EventKind.SPLIT, child, decision), other_id=life.id) for child in children]

@@ -118,6 +118,11 @@ class Members(msgspec.Struct):
             self._become([member for member in self if member.birth not in away])
         return leave
 
+    def go_to(self, births: Int64s) -> None:
+        """Their micro-clusters are others now: int64 (n,), in order of the stream."""
+        of = {member.seq: birth for member, birth in zip(self, births.tolist(), strict=True)}
+        self._become([msgspec.structs.replace(member, birth=of[member.seq]) for member in self])
+
     def _become(self, members: Iterable[Member]) -> None:
         by_seq = sorted(members, key=lambda member: member.seq)
         at = max(0, len(by_seq) - NEWEST)

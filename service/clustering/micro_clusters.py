@@ -36,6 +36,7 @@ from service.clustering import lineage
 from service.clustering.kernels import entries
 from service.clustering.kernels import state as at
 from service.clustering.params import ClustererParams
+from service.clustering.refounding import refounded
 from service.records import NO_CLUSTER, Bools, Float64s, Int64s
 
 _FIRST_ROWS = 128
@@ -165,6 +166,11 @@ class MicroClusters:
         if self._whole[at.NEXT_BIRTH] == 1:
             return None
         return bool(self._whole[at.HAS_TIME])
+
+    @property
+    def next_birth(self) -> int:
+        """The birth of the one that is founded next."""
+        return int(self._whole[at.NEXT_BIRTH])
 
     @property
     def nbytes(self) -> int:
@@ -361,6 +367,11 @@ class MicroClusters:
     def part(self, births: Int64s, of: int, into: int) -> None:
         """Give those micro-clusters of a cluster that have these births to another, a new one."""
         self._ids[2, (self._ids[2] == of) & (self._ids[0] > 0) & np.isin(self._ids[0], births)] = into
+
+    def refound(self, of: Int64s, centers: Float64s, counts: Int64s) -> None:
+        """Found others in the place of some, of the same clusters: see refounding.py; there has to be room."""
+        arrays = refounded(self.state(), of, centers, counts)
+        self.__dict__.update(MicroClusters.from_state(arrays, self._params).__dict__)
 
     def retune(self, params: ClustererParams) -> tuple[tuple[int, int], ...]:
         """Work with other parameters from now on; what is learnt stays.

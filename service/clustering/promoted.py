@@ -217,6 +217,10 @@ class Promoted:
         p: Float64s = (len(scores) - np.searchsorted(scores, score, side="left")) / (len(scores) + 1)
         return p
 
+    def rounded(self, z: Float32s) -> Float64s:
+        """float32 (B, D) to float64 (B, D): coordinates in which S is the identity, and classes are about round."""
+        return row_by_row(z.astype(np.float64), self._rule().axes)
+
     def away(self, z: Float32s) -> tuple[Float64s, Float64s]:
         """How far items are from each prototype, in their order; there is one at least.
 

@@ -1,20 +1,27 @@
-"""What a cluster could be split into: a partition of its micro-clusters, shown before anybody decides.
+"""What a cluster could be split into: a clustering of its members, shown before anybody decides.
 
-Ward's method on the centres of the strong micro-clusters, weighted (Ward 1963, "Hierarchical grouping to optimize an
-objective function", JASA 58): two groups of weight a and b, whose means are d apart, cost a b / (a + b) d^2 to merge,
-and the cheapest are merged until one is left. A cluster that is really k has a jump in what that costs between k and
-k - 1 groups; of 2 to MOST_PARTS the k with the largest jump is shown. A weak micro-cluster goes with the nearest.
+Ward's method (Ward 1963, "Hierarchical grouping to optimize an objective function", JASA 58) on the members that are
+remembered, in coordinates in which the classes there are are round (promoted.py): what parts those, parts the new ones
+best. Of 2 to MOST_SHOWN parts those are shown whose silhouette (Rousseeuw 1987, J. Comput. Appl. Math. 20) is the largest:
+
+    s_i = (b_i - a_i) / max(a_i, b_i)       a: mean distance to its own part, b: to the nearest other; their mean counts
+
+and where it can be without a part too small to be a class of its own.
 
 A person decides whether there is anything to it, by looking at the members of each part; so the best partition is shown
-even where it is a poor one.
+even where it is a poor one. No number of it does: silhouettes of one class and of two overlap.
 """
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist, squareform
 
-from service.clustering.kinship import Life, heir
+from service.clustering.dividing import division, items_of
+from service.clustering.kinship import heir
 from service.clustering.micro_clusters import MicroClusters
+from service.clustering.promoted import FEWEST_MEMBERS
 from service.decisions import Part, SplitPreview
 from service.errors import CannotDecide, UnknownCluster
 from service.records import ANNOUNCED, NO_CLUSTER, Float64s, Int64s
@@ -22,18 +29,12 @@ from service.records import ANNOUNCED, NO_CLUSTER, Float64s, Int64s
 if TYPE_CHECKING:
     from service.clustering.engine import Engine
 
-MOST_PARTS = 4
+MOST_SHOWN = 4
 """Parts that a cluster is shown in."""
-
-MOST_EXEMPLARS = 8
-"""Members that are told of each part."""
-
-_MOST_GROUPED = 96
-"""Micro-clusters that are grouped, the heaviest; the others go with the nearest of these."""
 
 
 def preview(engine: "Engine", cluster: int) -> SplitPreview:
-    """What a cluster could be split into; one part where it has but one micro-cluster. Changes nothing.
+    """What a cluster could be split into; one part where all its members are alike. Changes nothing.
 
     Raises:
         UnknownCluster, CannotDecide: It cannot be split.
@@ -50,67 +51,53 @@ def preview(engine: "Engine", cluster: int) -> SplitPreview:
     db = engine.clusterer
     if not isinstance(db, MicroClusters):
         raise CannotDecide("The clusters of this stream are river's, which lets nobody split them.")
-    rows = db.rows_of(cluster)
-    if not len(rows):
+    if not len(life.members):
         return SplitPreview(cluster=cluster, seq=engine.seq, parts=())
-    births, centers, weights = db.births(rows), db.centers(rows), db.weights(rows)
-    heavy = np.flatnonzero(db.strong(rows)) if db.strong(rows).any() else np.arange(len(rows))
-    heavy = np.sort(heavy[np.argsort(-weights[heavy], kind="stable")[:_MOST_GROUPED]])
-    of = np.zeros(len(rows), dtype=np.int64)
-    grouped = parted(centers[heavy], weights[heavy])
-    for row in range(len(rows)):
-        of[row] = grouped[int(np.square(centers[heavy] - centers[row]).sum(axis=1).argmin())]
-    mass = np.bincount(of, weights)
-    order = np.argsort(-mass, kind="stable").tolist()
-    counts = dict(zip(births.tolist(), db.counts(rows).tolist(), strict=True))
+    of = parted(engine.gates.promoted.rounded(life.members.z))
+    seqs = np.array([member.seq for member in life.members], dtype=np.int64)
+    parts = [tuple(seqs[of == part].tolist()) for part in np.argsort(-np.bincount(of), kind="stable").tolist()]
+    items = items_of(engine, division(engine, life, parts))
     return SplitPreview(
         cluster=cluster,
         seq=engine.seq,
-        parts=tuple(_part(life, births[of == part].tolist(), counts) for part in order),
+        parts=tuple(Part(members=own, items=n) for own, n in zip(parts, items, strict=True)),
     )
 
 
-def _part(life: Life, births: list[int], counts: dict[int, int]) -> Part:
-    own = set(births)
-    ids = [member.id for member in life.members if member.birth in own]
-    return Part(
-        births=tuple(births),
-        items=sum(counts[birth] for birth in births),
-        exemplars=tuple(ids[-MOST_EXEMPLARS:]),
-    )
-
-
-def parted(centers: Float64s, weights: Float64s) -> Int64s:
-    """int64 (m,): which group each centre is in, numbered in order of the first one in it.
+def parted(x: Float64s) -> Int64s:
+    """int64 (n,): which part each member is in, numbered in order of the first one in it.
 
     Args:
-        centers: float64 (m, C), m at least 1.
-        weights: float64 (m,), positive.
+        x: float64 (n, d), n at least 1.
     """
-    m = len(centers)
-    means, mass = centers.copy(), weights.copy()
-    of = np.arange(m)
-    alive = np.ones(m, dtype=np.bool_)
-    kept: dict[int, Int64s] = {}
-    costs: dict[int, float] = {}  # of merging k groups to k - 1
-    for k in range(m, 1, -1):
-        if k <= MOST_PARTS:
-            kept[k] = of.copy()
-        here = np.flatnonzero(alive)
-        apart = np.square(means[here, None, :] - means[None, here, :]).sum(axis=-1)
-        cost = apart * (mass[here, None] * mass[None, here]) / (mass[here, None] + mass[None, here])
-        cost[np.tril_indices(len(here))] = np.inf
-        i, j = divmod(int(cost.argmin()), len(here))
-        costs[k] = float(cost[i, j])
-        one, other = int(here[i]), int(here[j])
-        total = mass[one] + mass[other]
-        means[one] = (mass[one] * means[one] + mass[other] * means[other]) / total
-        mass[one] = total
-        alive[other] = False
-        of[of == other] = one
-    if not kept:
-        return np.zeros(m, dtype=np.int64)
-    best = max(kept, key=lambda k: (costs[k] / max(costs.get(k + 1, costs[k]), 1e-12), -k))
-    _, first, place = np.unique(kept[best], return_index=True, return_inverse=True)
+    apart = pdist(x)
+    if len(x) < 2 or not apart.any():  # noqa: PLR2004 - of one there are no two
+        return np.zeros(len(x), dtype=np.int64)
+    tree, distances = linkage(x, "ward"), squareform(apart)
+    best, found = (False, -1.0), np.zeros(len(x), dtype=np.int64)
+    for k in range(2, MOST_SHOWN + 1):
+        of = (fcluster(tree, k, "maxclust") - 1).astype(np.int64)
+        value = (int(np.bincount(of).min()) >= FEWEST_MEMBERS, silhouette(distances, of))
+        if of.any() and value > best:
+            best, found = value, of
+    _, first, place = np.unique(found, return_index=True, return_inverse=True)
     parts: Int64s = np.argsort(np.argsort(first))[place].astype(np.int64)
     return parts
+
+
+def silhouette(distances: Float64s, of: Int64s) -> float:
+    """How clearly a partition into two parts or more parts its members, -1 to 1; one that is alone counts 0.
+
+    Args:
+        distances: float64 (n, n).
+        of: int64 (n,) the part of each, 0, 1, ...
+    """
+    sizes = np.bincount(of)
+    total = np.stack([distances[:, of == part].sum(axis=1) for part in range(len(sizes))], axis=1)
+    rows = np.arange(len(of))
+    own = total[rows, of] / np.maximum(sizes[of] - 1, 1)
+    others = total / sizes
+    others[rows, of] = np.inf
+    nearest = others.min(axis=1)
+    widths = (nearest - own) / np.maximum(np.maximum(own, nearest), np.finfo(np.float64).tiny)
+    return float(np.where(sizes[of] > 1, widths, 0.0).mean())

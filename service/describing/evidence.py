@@ -254,7 +254,7 @@ def describe(
         growth=growth(counts),
         span=SPAN,
         arrivals=seen.arrivals,
-        exemplars=tuple(_shown(one, seen.members[one.row], payloads, bundle) for one in seen.chosen),
+        exemplars=tuple(shown(one, seen.members[one.row], payloads, bundle) for one in seen.chosen),
         terms=terms,
         features=features,
         average=average,
@@ -303,7 +303,8 @@ def _budget(engine: Engine, life: Life) -> Budget:
     return Budget(alpha=alpha, own=own, spent=round(spent, 12), tested=engine.candidates_tested)
 
 
-def _shown(one: Exemplar, member: Member, payloads: Mapping[str, Payload], bundle: Bundle) -> Shown:
+def shown(one: Exemplar, member: Member, payloads: Mapping[str, Payload], bundle: Bundle) -> Shown:
+    """A member as it is shown, with its payload where that is there."""
     x, spec = payloads.get(member.id), bundle.manifest.input
     payload: pydantic.JsonValue = None
     picture: str | None = None

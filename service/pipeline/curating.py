@@ -17,7 +17,7 @@ import structlog
 
 from service.clustering.curation import Curation
 from service.clustering.engine import StepResult
-from service.decisions import Decided, Decision, SplitPreview
+from service.decisions import Decided, Decision
 from service.errors import ClientError, InternalError, NotReady
 from service.pipeline.asking import Asking
 from service.pipeline.batching import Job
@@ -129,9 +129,3 @@ class Curating:
         )
         await self._ask(lambda: self._store.append(record))
         return result
-
-    async def splits(self, cluster: int) -> SplitPreview:
-        """What a cluster could be split into, as of now. Raises as `Engine.splits`."""
-        async with self._memory.at_rest:
-            engine = self._memory.engine()
-            return await self._memory.in_worker(lambda: engine.splits(cluster))

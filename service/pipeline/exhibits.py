@@ -16,6 +16,7 @@ from typing import Final
 from model.bundle import Bundle
 from service.clustering.engine import Engine
 from service.describing.evidence import ClusterEvidence, Looked, describe, look
+from service.describing.parts import ShownSplit, describe_parts, look_at_parts
 from service.describing.terms import fitted_shares
 from service.errors import NotReady, UnknownCluster
 from service.pipeline.asking import now_or_never
@@ -58,6 +59,19 @@ class Exhibits:
             seen = await self._look(cluster)
             there = await now_or_never(self._box.get(seen.wanted))
             return await asyncio.to_thread(lambda: describe(seen, there, self._bundle, self._fitted))
+
+    async def split(self, cluster: int) -> ShownSplit:
+        """What a cluster could be split into, with members of each part to look at.
+
+        Raises:
+            UnknownCluster, CannotDecide: It cannot be split.
+            NotReady, StoreAway: Not now.
+        """
+        async with self._room:
+            async with self._resting() as engine:
+                seen = await self._memory.in_worker(lambda: look_at_parts(engine, cluster, self._bundle))
+            there = await now_or_never(self._box.get(seen.wanted))
+            return await asyncio.to_thread(lambda: describe_parts(seen, there, self._bundle))
 
     async def forget(self, cluster: int) -> int:
         """Forget the payloads of a cluster's members, for good; how many there were. What comes later is kept.

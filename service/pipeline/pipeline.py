@@ -34,7 +34,7 @@ from service.clustering.clusterer import BackendChanged
 from service.clustering.engine import Engine, StepResult
 from service.clustering.params import EngineParams
 from service.clustering.snapshot import SnapshotUnreadable
-from service.decisions import Decided, Decision, SplitPreview
+from service.decisions import Decided, Decision
 from service.errors import EngineFails, FirstseenError, InternalError, NotReady, TooManyQuarantined
 from service.pipeline.asking import RETRY_S, Asking
 from service.pipeline.batching import Answer, Job, Queue, Slice
@@ -463,17 +463,6 @@ class Pipeline:
         await job.done
         assert job.decided is not None
         return job.decided
-
-    async def splits(self, cluster: int) -> SplitPreview:
-        """What a cluster could be split into.
-
-        Raises:
-            DecisionRefused: It cannot be.
-            NotReady: The stream is not served now.
-        """
-        if self._engine is None:
-            raise NotReady(f"There is no state to show yet: {self.reason}.")
-        return await self._curating.splits(cluster)
 
     async def view(self, *, with_hash: bool = False) -> StreamView:
         """The durable state now; the last one seen when the store keeps us waiting.

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.clustering.curation import Curation
+from service.clustering.dividing import Division
 from service.clustering.params import EngineParams
 from service.clustering.promoted import Prototype
 from service.clustering.stream_gate import StreamFit
@@ -73,10 +74,19 @@ class _Configure(msgspec.Struct, tag="configure", array_like=True, forbid_unknow
     params: EngineParams
 
 
+class _Division(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    parts: tuple[tuple[int, ...], ...]
+    of: bytes
+    centers: bytes
+    counts: bytes
+    members: bytes
+
+
 class _Curate(msgspec.Struct, tag="curate", array_like=True, forbid_unknown_fields=True):
     decision: Decision
     prototype: tuple[bytes, bytes] | None
     births: tuple[int, ...]
+    division: _Division | None = None
 
 
 _Natural = Annotated[int, msgspec.Meta(ge=0)]
@@ -156,7 +166,29 @@ def pack_curate(curation: Curation) -> bytes:
             if own is None
             else (own.members.astype("<f4").tobytes(), own.scores.astype("<f4").tobytes()),
             births=curation.births,
+            division=None if curation.division is None else _packed(curation.division),
         )
+    )
+
+
+def _packed(made: Division) -> _Division:
+    return _Division(
+        parts=made.parts,
+        of=made.of.astype("<i8").tobytes(),
+        centers=made.centers.astype("<f8").tobytes(),
+        counts=made.counts.astype("<i8").tobytes(),
+        members=made.members.astype("<i8").tobytes(),
+    )
+
+
+def _division(packed: _Division) -> Division:
+    of, centers = np.frombuffer(packed.of, dtype="<i8"), np.frombuffer(packed.centers, dtype="<f8")
+    return Division(
+        parts=packed.parts,
+        of=of,
+        centers=centers.reshape(len(of), -1) if len(of) else centers.reshape(0, 0),
+        counts=np.frombuffer(packed.counts, dtype="<i8"),
+        members=np.frombuffer(packed.members, dtype="<i8"),
     )
 
 
@@ -167,7 +199,8 @@ def _unpack_curate(entry: _Curate) -> Curation:
         prototype = Prototype(
             members=members.reshape(len(scores), -1) if len(scores) else members, scores=scores
         )
-    return Curation(decision=entry.decision, prototype=prototype, births=entry.births)
+    division = None if entry.division is None else _division(entry.division)
+    return Curation(decision=entry.decision, prototype=prototype, births=entry.births, division=division)
 
 
 def _unpack_refit(entry: _Refit) -> StreamFit:

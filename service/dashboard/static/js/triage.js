@@ -180,9 +180,6 @@ async function splitQuestion(cluster, who) {
     toast(`Cluster ${cluster.id} is of one piece: there is nothing to split.`, null, "failed");
     return null;
   }
-  const evidence = await evidenceOf(cluster.id, sizeOf(cluster));
-  /** @type {Map<string, any>} */
-  const known = new Map((evidence?.exemplars ?? []).filter((/** @type {any} */ one) => one.kept).map((/** @type {any} */ one) => [one.id, one]));
   return {
     title: `Split ${who}`,
     intro: h("p", {}, `It would fall into ${preview.parts.length} parts. Those that are ticked leave, each as a cluster of its own, and stay apart.`),
@@ -194,21 +191,28 @@ async function splitQuestion(cluster, who) {
         type: "checks",
         options: preview.parts.map((/** @type {any} */ part, /** @type {number} */ k) => ({
           value: String(k),
-          text: looksOf(part, known),
+          text: looksOf(part),
           checked: k > 0,
         })),
       },
       WHY,
     ]),
-    body: (/** @type {any} */ { parts, why }) => ({ parts: parts.map((/** @type {string} */ k) => preview.parts[Number(k)].births), why }),
+    body: (/** @type {any} */ { parts, why }) => ({ parts: divided(preview.parts, parts), why }),
     done: (/** @type {any} */ _values, /** @type {any} */ made) => `Cluster ${cluster.id} is split: ${made.created.join(", ")} came of it.`,
   };
 }
 
-/** A part in words, and those of its items that were kept. @param {any} part @param {Map<string, any>} known by id */
-function looksOf(part, known) {
-  const thumbs = part.exemplars.flatMap((/** @type {string} */ id) => (known.has(id) ? [thumbnail(known.get(id))] : [])).filter((/** @type {any} */ one) => one !== null);
-  const like = part.exemplars.slice(-3).map((/** @type {string} */ e) => clean(e, 30)).join(", ");
+/** What stays, in one part, and those that leave: by their members. @param {any[]} parts @param {string[]} leaving */
+function divided(parts, leaving) {
+  const leaves = (/** @type {number} */ k) => leaving.includes(String(k));
+  const stays = parts.filter((_, k) => !leaves(k)).flatMap((part) => part.members);
+  return [stays, ...parts.filter((_, k) => leaves(k)).map((part) => part.members)];
+}
+
+/** A part in words, and those of its items that were kept. @param {any} part */
+function looksOf(part) {
+  const thumbs = part.exemplars.filter((/** @type {any} */ one) => one.kept).map(thumbnail).filter((/** @type {any} */ one) => one !== null);
+  const like = part.exemplars.slice(0, 3).map((/** @type {any} */ one) => clean(one.id, 30)).join(", ");
   return h("span", { class: "part" }, `${count(part.items)} items, like ${like}`, h("span", { class: "thumbs", "aria-hidden": "true" }, thumbs.slice(0, 6)));
 }
 
