@@ -72,7 +72,10 @@ def _facts(told: Mapping[str, Any]) -> Table:
         ("looks like", told["suggested_name"]),
         ("verdict", f"{verdict['answer']}. {verdict['reason']}"),
         ("rate", f"{told['rate']:.0f} of 1,000 items{growth}  {_sparkline(told['arrivals'])}"),
-        ("budget", f"{budget['own']:.2g} of {budget['alpha']:g} for this cluster, {budget['spent']:.2g} for all so far"),
+        (
+            "budget",
+            f"{budget['own']:.2g} of {budget['alpha']:g} for this cluster, {budget['spent']:.2g} for all so far",
+        ),
         *((what, ", ".join(f"cluster {id}" for id in ids)) for what, ids in family),
         ("members", f"{told['members']}, of {told['payloads']} of these the payload is kept"),
     ]

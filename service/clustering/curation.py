@@ -255,7 +255,9 @@ def _check_split(engine: "Engine", decision: Decision, life: Life) -> None:
     if len(decision.parts) < 2 or len(set(asked)) < len(asked) or not all(decision.parts):
         raise InvalidDecision("A split needs two parts or more, and each has members of its own.")
     if len(decision.parts) > MOST_PARTS or max(map(len, decision.parts)) > MOST_NAMED:
-        raise InvalidDecision(f"A split has {MOST_PARTS} parts at the most, and names {MOST_NAMED} members of each.")
+        raise InvalidDecision(
+            f"A split has {MOST_PARTS} parts at the most, and names {MOST_NAMED} members of each."
+        )
     there = {member.seq for member in life.members}
     if any(there.isdisjoint(part) for part in decision.parts):
         raise CannotDecide(

@@ -121,11 +121,11 @@ def fault_of_division(engine: "Engine", life: Life, made: Division, *, parts: in
     """What is wrong with a division from elsewhere into so many parts; None where nothing is."""
     db, f = _ours(engine), len(made.of)
     there = set(db.births(db.rows_of(life.id)).tolist())
-    if made.counts.shape != (f,) or f and made.centers.shape != (f, engine.space.dim):
+    if made.counts.shape != (f,) or (f and made.centers.shape != (f, engine.space.dim)):
         return "its arrays have other shapes than this stream's."
     if not np.isfinite(made.centers).all() or not (made.counts >= 1).all():
         return "it has numbers that are none."
-    if not set(made.of.tolist()) <= there or f and bool((np.diff(made.of) < 0).any()):
+    if not set(made.of.tolist()) <= there or (f and bool((np.diff(made.of) < 0).any())):
         return "it founds micro-clusters in the place of none."
     born = set(range(db.next_birth, db.next_birth + f))
     after = (there - set(made.of.tolist())) | born

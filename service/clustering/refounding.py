@@ -55,7 +55,11 @@ def _pairs(arrays: dict[str, NDArray[Any]], source: Int64s) -> dict[str, NDArray
     is_same = ~np.isin(ends, several).any(axis=0)
     now = np.full(len(weights), -1, dtype=np.int64)
     now[source] = np.arange(len(source))
-    more = [(a, b, float(weights[old]), int(strong[old])) for old in several for a, b in combinations(rows[old], 2)]
+    more = [
+        (a, b, float(weights[old]), int(strong[old]))
+        for old in several
+        for a, b in combinations(rows[old], 2)
+    ]
     for n in np.flatnonzero(~is_same).tolist():
         one, other = ends[:, n].tolist()
         more += [(a, b, float(shared[n]), int(linked[n])) for a in rows[one] for b in rows[other]]

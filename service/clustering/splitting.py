@@ -6,7 +6,7 @@ best. Of 2 to MOST_SHOWN parts those are shown whose silhouette (Rousseeuw 1987,
 
     s_i = (b_i - a_i) / max(a_i, b_i)       a: mean distance to its own part, b: to the nearest other; their mean counts
 
-and where it can be without a part too small to be a class of its own.
+A group too small to be a class of its own is no part: it goes with the nearest that is.
 
 A person decides whether there is anything to it, by looking at the members of each part; so the best partition is shown
 even where it is a poor one. No number of it does: silhouettes of one class and of two overlap.
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MOST_SHOWN = 4
 """Parts that a cluster is shown in."""
 
+_MOST_GROUPS = 12
+"""Groups that the tree is cut into: parts, and a few that are too small to be any."""
+
 
 def preview(engine: "Engine", cluster: int) -> SplitPreview:
     """What a cluster could be split into; one part where all its members are alike. Changes nothing.
@@ -55,7 +58,9 @@ def preview(engine: "Engine", cluster: int) -> SplitPreview:
         return SplitPreview(cluster=cluster, seq=engine.seq, parts=())
     of = parted(engine.gates.promoted.rounded(life.members.z))
     seqs = np.array([member.seq for member in life.members], dtype=np.int64)
-    parts = [tuple(seqs[of == part].tolist()) for part in np.argsort(-np.bincount(of), kind="stable").tolist()]
+    parts = [
+        tuple(seqs[of == part].tolist()) for part in np.argsort(-np.bincount(of), kind="stable").tolist()
+    ]
     items = items_of(engine, division(engine, life, parts))
     return SplitPreview(
         cluster=cluster,
@@ -71,18 +76,30 @@ def parted(x: Float64s) -> Int64s:
         x: float64 (n, d), n at least 1.
     """
     apart = pdist(x)
-    if len(x) < 2 or not apart.any():  # noqa: PLR2004 - of one there are no two
+    if len(x) < 2 or not apart.any():
         return np.zeros(len(x), dtype=np.int64)
     tree, distances = linkage(x, "ward"), squareform(apart)
-    best, found = (False, -1.0), np.zeros(len(x), dtype=np.int64)
-    for k in range(2, MOST_SHOWN + 1):
-        of = (fcluster(tree, k, "maxclust") - 1).astype(np.int64)
-        value = (int(np.bincount(of).min()) >= FEWEST_MEMBERS, silhouette(distances, of))
-        if of.any() and value > best:
+    best, found = -np.inf, np.zeros(len(x), dtype=np.int64)
+    for k in range(2, min(_MOST_GROUPS, len(x)) + 1):
+        of = _without_small(distances, fcluster(tree, k, "maxclust") - 1)
+        if 1 < len(np.unique(of)) <= MOST_SHOWN and (value := silhouette(distances, of)) > best:
             best, found = value, of
     _, first, place = np.unique(found, return_index=True, return_inverse=True)
     parts: Int64s = np.argsort(np.argsort(first))[place].astype(np.int64)
     return parts
+
+
+def _without_small(distances: Float64s, of: Int64s) -> Int64s:
+    """Groups 0, 1, ... with those left out that are too small; each of their members goes with the nearest other."""
+    is_part = np.bincount(of) >= FEWEST_MEMBERS
+    stays = np.flatnonzero(is_part[of])
+    if not len(stays):
+        return np.zeros(len(of), dtype=np.int64)
+    nearest = stays[distances[:, stays].argmin(axis=1)]
+    settled: Int64s = np.unique(np.where(is_part[of], of, of[nearest]), return_inverse=True)[1].astype(
+        np.int64
+    )
+    return settled
 
 
 def silhouette(distances: Float64s, of: Int64s) -> float:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from service.client import Exemplar
 from service.records import Cluster, ClusterState, Evidence
 
 EVIDENCE = Evidence(
@@ -48,3 +49,9 @@ _CLUSTER = Cluster(
 def cluster(**changes: Any) -> Cluster:
     """A small announced cluster, with other fields."""
     return replace(_CLUSTER, **changes)
+
+
+def exemplar(id: str, **changes: Any) -> Exemplar:
+    """A member to look at, as the client has it."""
+    given: dict[str, Any] = {"role": "medoid", "id": id, "seq": 1, "t": 0.0, "distance": 0.0}
+    return Exemplar(**(given | changes))

@@ -42,11 +42,11 @@ async def thought_of(rng: random.Random, process: "Process", key: str) -> Decisi
 
 async def _split(process: "Process", given: dict[str, object]) -> Decision | None:
     try:
-        shown = await process.pipeline.splits(given["cluster"])  # type: ignore[arg-type]
+        shown = await process.pipeline.exhibits.split(given["cluster"])  # type: ignore[arg-type]
     except ClientError:
         return None
-    parts = tuple(part.births for part in shown.parts[1:])
-    return Decision(**given, action=Action.SPLIT, parts=parts) if parts else None  # type: ignore[arg-type]
+    parts = tuple(part.members for part in shown.parts)
+    return Decision(**given, action=Action.SPLIT, parts=parts) if len(parts) > 1 else None  # type: ignore[arg-type]
 
 
 def _undo(rng: random.Random, view: StreamView, key: str) -> Decision | None:

@@ -69,7 +69,7 @@ class ByHttp:
         return made
 
     def parts(self, cluster: int) -> list[list[int]]:
-        return [part["births"] for part in self._http.get(f"/clusters/{cluster}/split").json()["parts"]]
+        return [part["members"] for part in self._http.get(f"/clusters/{cluster}/split").json()["parts"]]
 
     def clusters(self, **asked: Any) -> list[Json]:
         found: list[Json] = self._http.get("/clusters", params=asked).json()["clusters"]
@@ -95,7 +95,7 @@ class ByClient:
         return made
 
     def parts(self, cluster: int) -> list[list[int]]:
-        return [list(part.births) for part in self._client.split_preview(cluster).parts]
+        return [list(part.members) for part in self._client.split_preview(cluster).parts]
 
     def clusters(self, **asked: Any) -> list[Json]:
         return [plain(one) for one in self._client.clusters(**asked).clusters]
@@ -123,7 +123,7 @@ class ByCommand:
         given = [str(what.pop(name)) for name in ("label", "into") if name in what]
         if parts := what.pop("parts", None):
             there = self.parts(cluster)
-            given += [word for part in parts for word in ("--part", str(there.index(part) + 1))]
+            given += [word for part in parts[1:] for word in ("--part", str(there.index(part) + 1))]
         for name, value in what.items():
             given += [f"--{name.replace('_', '-')}", str(value)]
         asks = ["--yes"] if action in ("promote", "link", "merge", "split") else []
@@ -131,7 +131,7 @@ class ByCommand:
         return made
 
     def parts(self, cluster: int) -> list[list[int]]:
-        return [part["births"] for part in self._run("split", str(cluster), "--preview")["parts"]]
+        return [part["members"] for part in self._run("split", str(cluster), "--preview")["parts"]]
 
     def clusters(self, **asked: Any) -> list[Json]:
         given = [word for name, value in asked.items() for word in (f"--{name}", str(value))]
@@ -190,7 +190,7 @@ def live(service: Inside, way: Way, stream: str) -> Life:
     decide("undo", b)
     parts = way.parts(a)
     if len(parts) > 1:
-        split = decide("split", a, parts=parts[1:])
+        split = decide("split", a, parts=parts)
         assert len(parts) - 1 == len(split["created"])
         decide("undo", a)
     decide("merge", b, into=a)

@@ -121,9 +121,13 @@ class TestAnswers:
 
         assert before == http.get("/info").json()["state_hash"]
         assert cluster == shown["cluster"]
-        assert shown["parts"] == sorted(shown["parts"], key=lambda part: -part["items"])
-        births = [birth for part in shown["parts"] for birth in part["births"]]
-        assert len(births) == len(set(births)) > 0
+        assert shown["parts"] == sorted(shown["parts"], key=lambda part: -len(part["members"]))
+        members = [seq for part in shown["parts"] for seq in part["members"]]
+        assert len(members) == len(set(members)) > 0
+        for part in shown["parts"]:
+            assert part["exemplars"][0]["role"] == "medoid"
+            assert {one["seq"] for one in part["exemplars"]} <= set(part["members"])
+            assert all(one["picture"] or one["payload"] for one in part["exemplars"])
 
 
 class TestRefusals:
@@ -132,7 +136,7 @@ class TestRefusals:
         """404, whatever was to be done with it."""
         bodies: dict[Action, Json] = {
             Action.MERGE: {"into": 1},
-            Action.SPLIT: {"parts": [[1]]},
+            Action.SPLIT: {"parts": [[1], [2]]},
             Action.DISMISS: {},
             Action.UNDO: {"decision": 0},
         }
@@ -183,7 +187,7 @@ class TestRefusals:
             ("merge", {"into": cluster}),
             ("promote", {"label": "8"}),
             ("link", {"label": "no such class"}),
-            ("split", {"parts": [[2**40]]}),
+            ("split", {"parts": [[2**40], [2**41]]}),
         ):
             before = http.get("/info").json()["state_hash"]
             answer = http.post(f"/clusters/{cluster}/{path}", json=body)

@@ -11,6 +11,7 @@ from rich.console import Console
 from service.cli.demo_naming import Accuracy, accuracy_of, accuracy_table, kind_of, name_clusters
 from service.client import Verdict
 from service.client.answers import SplitPart, SplitPreview
+from tests.service.told import exemplar
 
 TRUTH = {**{f"a{n}": "a" for n in range(9)}, **{f"b{n}": "b" for n in range(9)}}
 
@@ -20,14 +21,15 @@ class Said:
 
     def __init__(self, shown: Sequence[Sequence[str]], parts: Sequence[Sequence[str]] = ()) -> None:
         self.clusters: Any = [SimpleNamespace(id=n) for n, _ in enumerate(shown, start=1)]
-        self._shown = shown
+        self._shown: dict[int, Sequence[str]] = dict(enumerate(shown, start=1))
         self.decided: list[tuple[Any, ...]] = []
         self._parts = tuple(
-            SplitPart(births=(n,), items=1, exemplars=tuple(ids)) for n, ids in enumerate(parts)
+            SplitPart(members=(n,), items=1, exemplars=tuple(map(exemplar, ids)))
+            for n, ids in enumerate(parts)
         )
 
     async def evidence(self, id: int) -> dict[str, Any]:
-        return {"exemplars": [{"id": shown} for shown in self._shown[id - 1]]}
+        return {"exemplars": [{"id": shown} for shown in self._shown[id]]}
 
     async def split_preview(self, id: int) -> SplitPreview:
         return SplitPreview(cluster=id, seq=1, parts=self._parts)
@@ -36,7 +38,13 @@ class Said:
         assert why
         left = [tuple(part) for part in parts]
         self.decided.append(("split", id, left))
-        return SimpleNamespace(created=tuple(90 + n for n in range(len(left))))
+        self._shown[id] = [one.id for one in self._parts[0].exemplars]
+        created = tuple(90 + n for n in range(len(left) - 1))
+        self._shown |= {
+            new: [one.id for one in part.exemplars]
+            for new, part in zip(created, self._parts[1:], strict=True)
+        }
+        return SimpleNamespace(created=created)
 
     async def promote(self, id: int, label: str, *, why: str) -> None:
         assert why
@@ -70,7 +78,7 @@ async def test_two_kinds_are_split() -> None:
     said = Said([["a1", "b1"]], parts=[["a1", "a2"], ["b1"]])
     await name_clusters(said, said.clusters, TRUTH, known=[])  # type: ignore[arg-type]
 
-    assert [("split", 1, [(1,)]), ("promote", 1, "a"), ("promote", 90, "b")] == said.decided
+    assert [("split", 1, [(0,), (1,)]), ("promote", 1, "a"), ("promote", 90, "b")] == said.decided
 
 
 @pytest.mark.parametrize("parts", [[["a1", "b1"]], [["a1", "b1"], ["a2", "b2"]], [["a1"], ["a2"]]])

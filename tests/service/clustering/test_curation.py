@@ -13,7 +13,7 @@ from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.stream_gate import StreamFit
 from service.clustering.trial import would_say
-from service.decisions import Action, Decided, Decision
+from service.decisions import MOST_NAMED, MOST_PARTS, Action, Decided, Decision
 from service.errors import CannotDecide, DecisionRefused, InvalidDecision, UnknownCluster, UnknownDecision
 from service.events import EventKind
 from service.pipeline.recovery import replay_entry
@@ -55,7 +55,7 @@ def curate(driven: Driven, action: Action, cluster: int, **changes: Any) -> Deci
 def split(driven: Driven, cluster: int) -> Decided:
     """Split a cluster as it is shown."""
     shown = driven.engine.splits(cluster)
-    return curate(driven, Action.SPLIT, cluster, parts=tuple(part.births for part in shown.parts[1:]))
+    return curate(driven, Action.SPLIT, cluster, parts=tuple(part.members for part in shown.parts))
 
 
 def items(driven: Driven, which: int, n: int = 60, seed: int = 5, **changes: Any) -> list[Verdict]:
@@ -219,15 +219,17 @@ def test_what_people_split_stays_apart(two: tuple[Driven, int, int]) -> None:
 
 
 def test_a_split_that_is_out_of_date_is_refused(two: tuple[Driven, int, int]) -> None:
-    """Micro-clusters that are not there, all of them, or one in two parts."""
+    """A part of nobody who is a member, one part alone, a member in two, or too many of anything."""
     driven, old, _ = two
-    births = driven.engine.clusterer.births(driven.engine.clusterer.rows_of(old)).tolist()
+    seqs = [member.seq for member in driven.engine.lives[old].members]
     for parts, error in (
-        (((10**9,),), CannotDecide),
-        ((tuple(births),), CannotDecide),
-        (((births[0],), (births[0],)), InvalidDecision),
-        (((),), InvalidDecision),
+        ((tuple(seqs), (10**9,)), CannotDecide),
+        ((tuple(seqs),), InvalidDecision),
+        (((seqs[0],), (seqs[0],)), InvalidDecision),
+        (((seqs[0],), ()), InvalidDecision),
         ((), InvalidDecision),
+        (tuple((n,) for n in range(MOST_PARTS + 1)), InvalidDecision),
+        (((seqs[0],), tuple(range(10**6, 10**6 + MOST_NAMED + 1))), InvalidDecision),
     ):
         with pytest.raises(error):
             curate(driven, Action.SPLIT, old, parts=parts)
@@ -289,7 +291,7 @@ def test_river_s_clusters_are_neither_merged_nor_split() -> None:
     assert share(items(driven, FAR), label="new") > 0.9
     for wanted in (
         decision(Action.MERGE, cluster, into=cluster),
-        decision(Action.SPLIT, cluster, parts=((1,),)),
+        decision(Action.SPLIT, cluster, parts=((1,), (2,))),
     ):
         with pytest.raises(CannotDecide, match="river"):
             driven.engine.curate(wanted)
@@ -338,8 +340,8 @@ def a_decision(one: Engine, rng: np.random.Generator) -> Decision | None:
         case Action.MERGE:
             changes["into"] = int(rng.choice(shown))
         case Action.SPLIT:
-            births = one.clusterer.births(one.clusterer.rows_of(cluster)).tolist()
-            changes["parts"] = (tuple(births[len(births) // 2 :]),) if len(births) > 1 else ((1,),)
+            seqs = rng.permutation([member.seq for member in one.lives[cluster].members]).tolist()
+            changes["parts"] = (tuple(seqs[: len(seqs) // 3]), tuple(seqs[len(seqs) // 2 :]))
         case Action.DISMISS:
             changes["until_rate"] = 1.5
         case Action.UNDO:

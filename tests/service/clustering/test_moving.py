@@ -261,7 +261,7 @@ def test_what_people_merged_or_split_stays_so(is_parted: bool) -> None:
     child, seq = 0, 0
     if is_parted:
         parts = driven.engine.splits(one).parts
-        seq = decide(driven.engine, Action.SPLIT, one, parts=tuple(part.births for part in parts[1:]))
+        seq = decide(driven.engine, Action.SPLIT, one, parts=tuple(part.members for part in parts))
         (child, *_) = driven.engine.decisions[-1].created
     after = move(driven, embedded).engine
     loose = {"clustering_threshold": 6.0, "intersection_factor": 0.01}

@@ -62,7 +62,7 @@ class ByPage:
             dialog = self._ask("split", cluster)
         self._page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
-        return [part["births"] for part in told.value.json()["parts"]]
+        return [part["members"] for part in told.value.json()["parts"]]
 
     def _get(self, path: str, **asked: Any) -> Json:
         found: Json = self._page.request.get(

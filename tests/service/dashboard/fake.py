@@ -147,7 +147,11 @@ class Fake:
                 return self._evidence(int(id))
             case ["clusters", id, "split"]:
                 parts = [
-                    {"births": [k], "items": 9 + k, "exemplars": [f"part-{k}", f"digit-{id}-{k}"]}
+                    {
+                        "members": [k],
+                        "items": 9 + k,
+                        "exemplars": self._evidence(int(id))["exemplars"][k : k + 1],
+                    }
                     for k in range(3)
                 ]
                 return {"cluster": int(id), "parts": parts}

@@ -119,7 +119,7 @@ class TestTriage:
             ("l", {"label": "4"}, ("link", {"label": "4", "why": "because"})),
             ("m", {"into": "2"}, ("merge", {"into": 2, "why": "because"})),
             ("d", {"rate": "3"}, ("dismiss", {"until_rate": 3, "until": None, "why": "because"})),
-            ("s", {}, ("split", {"parts": [[1], [2]], "why": "because"})),
+            ("s", {}, ("split", {"parts": [[0], [1], [2]], "why": "because"})),
         ],
     )
     def test_every_action(

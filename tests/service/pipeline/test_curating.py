@@ -193,17 +193,6 @@ async def test_a_step_of_another_kind_is_not_asked_for(rig: Rig) -> None:
     assert () == result.verdicts
 
 
-async def test_a_split_is_shown_before(rig: Rig) -> None:
-    """As of now; a cluster that is not there is refused."""
-    cluster = await with_cluster(rig)
-    shown = await rig.pipeline.splits(cluster)
-
-    assert cluster == shown.cluster
-    assert 1 <= len(shown.parts)
-    with pytest.raises(UnknownCluster):
-        await rig.pipeline.splits(77)
-
-
 async def test_each_is_counted_and_logged_once(rig: Rig) -> None:
     """Also one that is sent again; a refused one is neither. What people wrote is not in the log."""
     cluster = await with_cluster(rig)

@@ -37,11 +37,25 @@ async def test_it_is_of_a_durable_state(monkeypatch: pytest.MonkeyPatch) -> None
         assert "n-held" in {one.id for one in (await asked).exemplars}
 
 
+async def test_a_split_is_shown_before() -> None:
+    """Every member in one part, and of each part some to look at, with their payloads."""
+    async with Rig(FakeStore(Shared())).open() as rig:
+        cluster = await fill(rig)
+        shown = await rig.pipeline.exhibits.split(cluster)
+        seqs = sorted(seq for part in shown.parts for seq in part.members)
+
+        assert seqs == [member.seq for member in rig.pipeline._present().lives[cluster].members]
+        for part in shown.parts:
+            assert {one.seq for one in part.exemplars} <= set(part.members)
+            assert all(one.kept for one in part.exemplars)
+
+
 async def test_it_changes_nothing() -> None:
     """However often it is asked for, at once."""
     async with Rig(FakeStore(Shared())).open() as rig:
         cluster = await fill(rig)
         before = await rig.hash()
+        await rig.pipeline.exhibits.split(cluster)
         found = await asyncio.gather(*(rig.pipeline.exhibits.show(cluster) for _ in range(5)))
 
         assert all(one == found[0] for one in found)
@@ -69,6 +83,6 @@ async def test_no_cluster_no_evidence() -> None:
     with pytest.raises(NotReady):
         await rig.pipeline.exhibits.show(1)
     async with rig.open():
-        for asked in (rig.pipeline.exhibits.show, rig.pipeline.exhibits.forget):
+        for asked in (rig.pipeline.exhibits.show, rig.pipeline.exhibits.split, rig.pipeline.exhibits.forget):
             with pytest.raises(UnknownCluster):
                 await asked(77)
