@@ -83,8 +83,8 @@ class SplitIn(Body, frozen=True):
             min_length=2,
             max_length=MOST_PARTS,
             description=(
-                "Members of each part, by their `seq`, as `GET /clusters/{cluster_id}/split` shows them; the first part "
-                "keeps the id."
+                "Members of each part, by their `seq`, as `GET /clusters/{cluster_id}/split` shows them; the first "
+                "part keeps the id."
             ),
         ),
     ]

@@ -63,8 +63,9 @@ _ABOUT: Final[dict[Action, tuple[str, str]]] = {
     ),
     Action.SPLIT: (
         "Split a cluster",
-        "Look first: `GET` shows parts. Of those that are sent the first keeps the id, the others leave, each under an id "
-        "of its own (`created`), and they stay apart. A few members of each are enough: the others go with the nearest.",
+        "Look first: `GET` shows parts. Of those that are sent the first keeps the id, the others leave, each under an "
+        "id of its own (`created`), and they stay apart. A few members of each are enough: the others go with the "
+        "nearest.",
     ),
     Action.DISMISS: (
         "Dismiss a cluster",
@@ -201,8 +202,8 @@ async def _body(request: Request, head: Head, context: Context) -> bytearray:
     "/clusters/{cluster_id}/split",
     summary="What a split would make of a cluster",
     description=(
-        "Its parts, by a clustering of its members, and members of each to look at; nothing changes. Send the `members` "
-        "of each to `POST`, as `parts`: the first keeps the id, the others leave."
+        "Its parts, by a clustering of its members, and members of each to look at; nothing changes. Send the "
+        "`members` of each to `POST`, as `parts`: the first keeps the id, the others leave."
     ),
     response_model=SplitPreviewOut,
     responses={key: _PROBLEMS[key] for key in (404, 409, 422, 503)},

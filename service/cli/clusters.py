@@ -84,7 +84,7 @@ def show(
     call: Call,
     cluster: Id,
 ) -> None:
-    """Show a cluster with its evidence: what it is, what sets it apart, members to look at, and what was decided about it.
+    """Show a cluster: what it is and what sets it apart, members to look at, and what was decided about it.
 
     Example: [bold]firstseen clusters show 3[/bold]
     """

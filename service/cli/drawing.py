@@ -1,7 +1,7 @@
 """A picture on a terminal: two pixels a character, the upper half block in the colour of one on that of the other.
 
-Pictures come as PNG in base64, from the service that drew them. Where the terminal has no colours there is nothing to be
-seen of one.
+Pictures come as PNG in base64, from the service that drew them. Where the terminal has no colours there is nothing to
+be seen of one.
 """
 
 import base64

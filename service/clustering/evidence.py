@@ -11,11 +11,11 @@ import numpy as np
 from service.clustering.emergence import log_e_detector, log_threshold, rounded
 from service.clustering.kinship import Life
 from service.clustering.shape import Usual
-from service.records import Evidence, Float32s, Float64s
+from service.records import Evidence, Float64s
 
 
 def evidence_of(
-    life: Life, seq: int, *, budget: float, prototypes: Float64s, usual: Usual, shares: Float32s | None
+    life: Life, seq: int, *, budget: float, prototypes: Float64s, usual: Usual, explained: float | None
 ) -> Evidence:
     """The evidence as it stands, trials being the items up to and with the one at `seq`.
 
@@ -25,7 +25,8 @@ def evidence_of(
         budget: the operator's, for all candidates for ever.
         prototypes: float64 (K, C) of the known classes in cluster space.
         usual: the known classes' shapes.
-        shares: float32 (K,) of the known classes in the stream, if there is a fit that tells.
+        explained: Share of the recent stream that known classes explain, those that people made among them; None where
+            no fit tells.
     """
     test = log_e_detector(life.starts, seq, life.p0)
     cohesion, separation = life.shape.cohesion(), None
@@ -38,7 +39,7 @@ def evidence_of(
         p0=life.p0,
         log10_e=rounded(max(test.log_e, -1e6) / math.log(10.0)),
         log10_threshold=rounded(log_threshold(life.ordinal, budget) / math.log(10.0)),
-        unexplained=None if shares is None else rounded(max(0.0, 1.0 - math.fsum(shares.tolist()))),
+        unexplained=None if explained is None else rounded(max(0.0, 1.0 - explained)),
         cohesion=None if cohesion is None else rounded(cohesion),
         usual_cohesion=usual.cohesion,
         separation=None if separation is None else rounded(separation),

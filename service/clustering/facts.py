@@ -1,5 +1,6 @@
 """What the engine knows of one cluster now: the facts that decide over its life (lifecycle.py), and the evidence."""
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,20 +36,34 @@ def p0_of(engine: "Engine", life: Life) -> float:
 
 def evidence(engine: "Engine", life: Life) -> Evidence:
     """Why it is, or is not, announced."""
+    return _evidence(engine, life, explained(engine))
+
+
+def _evidence(engine: "Engine", life: Life, explained: float | None) -> Evidence:
     return evidence_of(
         life,
         engine.seq,
         budget=engine.params.false_alarm_rate,
         prototypes=engine.prototypes,
         usual=engine.usual,
-        shares=engine.stream.shares,
+        explained=explained,
     )
+
+
+def explained(engine: "Engine") -> float | None:
+    """Share of the recent stream that known classes explain, those that people made of clusters among them."""
+    shares, db = engine.stream.shares, engine.clusterer
+    if shares is None:
+        return None
+    births = [db.births(db.rows_of(cluster)) for cluster in engine.gates.promoted.classes]
+    made = engine.stream.share_of(np.concatenate(births)) if births else 0.0
+    return math.fsum(shares.tolist()) + made
 
 
 def facts(engine: "Engine", life: Life, *, had_item: bool) -> Facts:
     """What decides over its next state."""
     is_asked = had_item and life.state is ClusterState.CANDIDATE
-    found = evidence(engine, life) if is_asked else None
+    found = _evidence(engine, life, None) if is_asked else None  # what is explained decides nothing
     in_micro_clusters = engine.clusterer.items_of(life.id)
     # What people made part of a class does not turn out to be a drift of another.
     is_judged = had_item and life.state in JUDGED and life.label is None

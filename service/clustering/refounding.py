@@ -1,14 +1,14 @@
-"""Micro-clusters that hold items of two parts of a cluster: each is let go, and one is founded for each part.
+r"""Micro-clusters that hold items of two parts of a cluster: each is let go, and one is founded for each part.
 
 A micro-cluster is a ball, and knows nothing of what lies where in it. So where a cluster is split through the middle of
 a ball, the part that an item is of could not be told by it any more. The ball makes room for one a part, each about the
 mean of that part's members in it; an item goes by the nearest centre, as ever.
 
     before            after             the new ones
-      .-----.          .-----..          are born now, in the order that is given,
-     / a a b \\        / a*a : b*\\        weigh as much as the old one: what lay in its ball lies in theirs,
-     \\ a * b /        \\ a   : b /        share with others what that shared, and with each other all,
-      '-----'          '-----''          and share its items among them
+      .-----.          .-----.           are born now, in the order that is given,
+     / a a b \        / a*a:b*\          weigh as much as the old one: what lay in its ball lies in theirs,
+     \ a * b /        \ a  :b /          share with others what that shared, and with each other all,
+      '-----'          '-----'           and share its items among them
 """
 
 from itertools import combinations

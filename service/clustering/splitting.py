@@ -2,7 +2,8 @@
 
 Ward's method (Ward 1963, "Hierarchical grouping to optimize an objective function", JASA 58) on the members that are
 remembered, in coordinates in which the classes there are are round (promoted.py): what parts those, parts the new ones
-best. Of 2 to MOST_SHOWN parts those are shown whose silhouette (Rousseeuw 1987, J. Comput. Appl. Math. 20) is the largest:
+best. Of 2 to MOST_SHOWN parts those are shown whose silhouette is the largest (Rousseeuw 1987, J. Comput. Appl. Math.
+20):
 
     s_i = (b_i - a_i) / max(a_i, b_i)       a: mean distance to its own part, b: to the nearest other; their mean counts
 
@@ -79,11 +80,14 @@ def parted(x: Float64s) -> Int64s:
     if len(x) < 2 or not apart.any():
         return np.zeros(len(x), dtype=np.int64)
     tree, distances = linkage(x, "ward"), squareform(apart)
-    best, found = -np.inf, np.zeros(len(x), dtype=np.int64)
+    cuts: dict[int, Int64s] = {}  # by number of parts: the coarsest with so many
     for k in range(2, min(_MOST_GROUPS, len(x)) + 1):
         of = _without_small(distances, fcluster(tree, k, "maxclust") - 1)
-        if 1 < len(np.unique(of)) <= MOST_SHOWN and (value := silhouette(distances, of)) > best:
-            best, found = value, of
+        cuts.setdefault(int(of.max()) + 1, of)
+    shown = [of for parts, of in cuts.items() if 1 < parts <= MOST_SHOWN]
+    if not shown:
+        return np.zeros(len(x), dtype=np.int64)
+    found = max(shown, key=lambda of: silhouette(distances, of))
     _, first, place = np.unique(found, return_index=True, return_inverse=True)
     parts: Int64s = np.argsort(np.argsort(first))[place].astype(np.int64)
     return parts

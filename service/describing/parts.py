@@ -1,4 +1,4 @@
-"""The parts that a cluster could be split into, as people are shown them before they decide: members of each to look at.
+"""The parts that a cluster could be split into, as people are shown them before they decide: with members of each.
 
 As with the evidence (evidence.py), the engine is looked at between two steps, and payloads are put to it beside.
 """

@@ -262,7 +262,7 @@ class Decider:
                     record = Append(
                         first_seq=observed.first_seq,
                         count=len(observed),
-                        payload=pack_items(observed, result.verdicts),
+                        payload=pack_items(observed, result.verdicts, engine.labels),
                         verdicts=[
                             (v.id, pack_verdict(v, engine.labels))
                             for v, item in zip(result.verdicts, new, strict=True)

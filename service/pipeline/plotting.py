@@ -159,11 +159,11 @@ class Plotter:
             self._waiting.append(seen)
 
     def replayed(self, batch: Observed, clusters: Int64s) -> None:
-        """A batch of the log. Of an item that no cluster has, the log keeps what the gates said.
+        """A batch of the log. Of an item of no cluster, that none made known either, the log keeps what the gates said.
 
         Args:
             batch: What they said.
-            clusters: int64 (B,) the cluster each item got, NO_CLUSTER for none.
+            clusters: int64 (B,) the cluster each item got, as the log has it (`Entry`).
         """
         if not self._room or not len(batch):
             return
@@ -174,9 +174,11 @@ class Plotter:
         elif len(batch.z_fed):
             xy = self.landmarks.place(self.landmarks.features(batch.z_fed))
             rows["x"][batch.fed], rows["y"][batch.fed] = xy[:, 0], xy[:, 1]
-        is_clustered = clusters != NO_CLUSTER
-        rows["kind"] = np.where(is_clustered, CLUSTER, np.where(batch.accepted, KNOWN, OUTLIER))
-        rows["of"] = np.where(is_clustered, clusters, np.where(batch.accepted, batch.nearest, 0))
+        is_clustered, is_named = clusters > NO_CLUSTER, clusters < NO_CLUSTER
+        is_known = (batch.accepted | is_named) & ~is_clustered
+        rows["kind"] = np.where(is_clustered, CLUSTER, np.where(is_known, KNOWN, OUTLIER))
+        known_as = np.where(is_named, -1 - clusters, batch.nearest)
+        rows["of"] = np.where(is_clustered, clusters, np.where(is_known, known_as, 0))
         rows["near"] = batch.nearest
         with self._lock:
             self._flush()

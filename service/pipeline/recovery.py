@@ -10,17 +10,19 @@ Where a joined batch does not fit, its entries are gone through one by one, so t
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import Misfit, StreamFit
 from service.errors import DecisionRefused
-from service.records import Int64s, Observed
+from service.records import NO_CLUSTER, Int64s, Observed
 from service.state.batches import LogRecord
 from service.state.packing import Entry, EntryUnreadable, unpack_entries, unpack_entry
 
 Told = Callable[[Observed, Int64s], None]
-"""Called with each batch and the cluster each of its items got."""
+"""Called with each batch and the cluster each of its items got, as the log has it (`Entry`)."""
 
 
 class ReplayMismatch(Exception):
@@ -84,7 +86,7 @@ def _learn(engine: Engine, entry: Entry) -> None:
     if isinstance(entry, Curation):
         engine.carry_out(entry)
         return
-    batch, clusters = entry
+    batch, clusters = entry[0], np.maximum(entry[1], NO_CLUSTER)
     again = engine.relearn(batch)
     if again.tolist() != clusters.tolist():
         first = next(n for n, (one, other) in enumerate(zip(again, clusters, strict=True)) if one != other)

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import numpy as np
+
 from model.bundle import KnownArrays
 from service.clustering import snapshot
 from service.clustering.engine import Engine
@@ -143,7 +145,7 @@ def step(engine: Engine, entry: Entry, told: Told) -> None:
     if not isinstance(entry, tuple):
         replay_entry(engine, entry)
         return
-    batch, clusters = entry
+    batch, clusters = entry[0], np.maximum(entry[1], NO_CLUSTER)
     verdicts = engine.apply(batch).verdicts
     if [verdict.cluster_id or NO_CLUSTER for verdict in verdicts] != clusters.tolist():
         raise ReplayMismatch(

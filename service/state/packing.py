@@ -105,15 +105,18 @@ class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 _decode = msgspec.msgpack.Decoder(_Items | _Configure | _Refit | _Curate).decode
 
 Entry = tuple[Observed, Int64s] | EngineParams | StreamFit | Curation
-"""A batch with the cluster each item got (int64 (B,), NO_CLUSTER for none), parameters, a fit, or a decision."""
+"""A batch with the cluster each item got, parameters, a fit, or a decision.
+
+Of clusters, int64 (B,): NO_CLUSTER for none; -1 - k for an item that its cluster alone made known, of class k.
+"""
 
 
 class EntryUnreadable(ValueError):
     """An entry of the log, or a stored verdict, that this version of firstseen cannot read."""
 
 
-def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
-    """An `items` entry."""
+def pack_items(batch: Observed, verdicts: Sequence[Verdict], labels: Sequence[str] = ()) -> bytes:
+    """An `items` entry; of the classes `labels` it says which an item is known as by its cluster alone."""
     t = batch.t.astype("<f8")
     is_shared = len(t) > 0 and t.tobytes() == t[:1].tobytes() * len(t)
     return msgspec.msgpack.encode(
@@ -131,10 +134,23 @@ def pack_items(batch: Observed, verdicts: Sequence[Verdict]) -> bytes:
             width=batch.features.shape[1],
             z_fed=batch.z_fed.astype("<f4").tobytes(),
             dim=batch.z_fed.shape[1],
-            clusters=[v.cluster_id or NO_CLUSTER for v in verdicts],
+            clusters=[v.cluster_id or NO_CLUSTER for v in verdicts]
+            if not labels
+            else _given(batch, verdicts, labels),
             taken=batch.taken.tolist() if batch.taken.any() else [],
         )
     )
+
+
+def _given(batch: Observed, verdicts: Sequence[Verdict], labels: Sequence[str]) -> list[int]:
+    return [
+        -1 - labels.index(v.label)
+        if v.label is not None and not (is_accepted and v.label == labels[nearest])
+        else v.cluster_id or NO_CLUSTER
+        for v, is_accepted, nearest in zip(
+            verdicts, batch.accepted.tolist(), batch.nearest.tolist(), strict=True
+        )
+    ]
 
 
 def pack_configure(params: EngineParams) -> bytes:

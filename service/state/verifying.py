@@ -19,6 +19,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from model.bundle import KnownArrays
 from service.records import NO_CLUSTER, Int64s, Observed, Verdict, VerdictKind, auto_id
 from service.state.batches import Append, LogRecord, checksums, id_field
@@ -266,7 +268,7 @@ class _Audit:
             generation = (record.first_seq + record.count - 1) // head.horizon
             if not isinstance(entry, tuple) or generation not in stored:
                 continue
-            batch, clusters = entry
+            batch, clusters = entry[0], np.maximum(entry[1], NO_CLUSTER)
             at = [n for n, id in enumerate(batch.ids) if id != auto_id(batch.first_seq + n)]
             verdicts = [(batch.ids[n], stored[generation][k] or b"") for k, n in enumerate(at)]
             first_seq, count = record.first_seq, record.count

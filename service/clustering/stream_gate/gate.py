@@ -179,6 +179,10 @@ class StreamGate:
         """float32 (K,) of the known classes as the latest fit found them; None before the first."""
         return self._shares
 
+    def share_of(self, births: Int64s) -> float:
+        """Of the recent items, those in micro-clusters of these births that count for no known class."""
+        return self._window.share_of(births)
+
     # The window, and fits to it
 
     def observe(self, features: Float16s, cores: Int32s, births: Int64s) -> None:

@@ -64,8 +64,17 @@ class Window:
 
     def recent(self) -> Recent:
         """What is in it."""
-        order = (self._at - self._held + np.arange(self._held)) % len(self._cores)
+        order = self._order()
         return Recent(features=self._features[order], cores=self._cores[order], births=self._births[order])
+
+    def share_of(self, births: Int64s) -> float:
+        """Of its items, those that went to micro-clusters of these births and lie in no core; 0 of none."""
+        order = self._order()
+        is_its = np.isin(self._births[order], births) & (self._cores[order] < 0)
+        return float(is_its.sum()) / max(1, self._held)
+
+    def _order(self) -> Int64s:
+        return (self._at - self._held + np.arange(self._held)) % len(self._cores)
 
     def fill(self, recent: Recent) -> None:
         """Take these in place of what is in it; at most WINDOW."""

@@ -107,10 +107,10 @@ class TestLooking:
         ended = Ended("show", one, "--url", url)
 
         assert 0 == ended.status
-        for part in (f"{one} 'scratched'", "10^", "seen on line 3", "open"):
+        for part in (f"{one} 'scratched'", "10^", "seen on line 3", "open", "medoid", "(a picture)", "new. "):
             assert part in ended.out
         assert (
-            httpx.get(f"{url}/clusters/{one}", trust_env=False).json()
+            httpx.get(f"{url}/clusters/{one}/evidence", trust_env=False).json()
             == Ended("show", one, "--json", "--url", url).json
         )
 

@@ -9,14 +9,14 @@ from service.clustering.emergence import Start, log_threshold
 from service.clustering.evidence import evidence_of
 from service.clustering.kinship import Life
 from service.clustering.shape import Usual
-from service.records import Evidence, Float32s
+from service.records import Evidence
 
 USUAL = Usual(cohesion=(0.5, 1.5), separation=(2.0, 4.0))
 PROTOTYPES = np.array([[0.0, 0.0], [10.0, 0.0]])
 
 
-def evidence(life: Life, shares: Float32s | None = None) -> Evidence:
-    return evidence_of(life, 60, budget=0.05, prototypes=PROTOTYPES, usual=USUAL, shares=shares)
+def evidence(life: Life, explained: float | None = None) -> Evidence:
+    return evidence_of(life, 60, budget=0.05, prototypes=PROTOTYPES, usual=USUAL, explained=explained)
 
 
 def candidate(*, starts: list[Start]) -> Life:
@@ -49,9 +49,9 @@ def test_its_shape_beside_the_usual() -> None:
 
 
 def test_what_known_classes_leave_of_the_stream() -> None:
-    """One less their shares, never below nothing; unknown without a fit."""
+    """Never below nothing; unknown without a fit."""
     life = candidate(starts=[])
 
     assert evidence(life).unexplained is None
-    assert evidence(life, np.array([0.5, 0.25], dtype=np.float32)).unexplained == pytest.approx(0.25)
-    assert evidence(life, np.array([0.75, 0.5], dtype=np.float32)).unexplained == 0.0
+    assert evidence(life, 0.75).unexplained == pytest.approx(0.25)
+    assert evidence(life, 1.25).unexplained == 0.0

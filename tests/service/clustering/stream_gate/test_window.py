@@ -54,3 +54,14 @@ def test_what_is_read_is_a_copy() -> None:
 
     assert [[1], [1], [1]] == before.features.tolist()
     assert [0, 0, 0] == before.births.tolist()
+
+
+def test_the_share_of_some_micro_clusters() -> None:
+    """Of the items that are in it; those in a known class's core are that class's."""
+    window = Window(1)
+    assert 0.0 == window.share_of(np.array([1]))
+    births, cores = np.array([0, 1, 1, 2, 3, 0, 0, 0]), np.array([-1, -1, 4, -1, -1, 0, 0, 0], np.int32)
+    window.take(np.zeros((8, 1), np.float16), cores, births)
+
+    assert 2 / 8 == window.share_of(np.array([1, 2]))
+    assert 0.0 == window.share_of(np.empty(0, dtype=np.int64))
