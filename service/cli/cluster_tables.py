@@ -59,8 +59,8 @@ def about(one: "Cluster") -> Table:
 
 
 def parts_table(preview: "SplitPreview", leaves: Sequence[int]) -> Table:
-    """A line a part: which leave, and what is in them."""
-    parts = table("part", "", "items", "members", "some of them")
+    """A line a part: which leave, and how large they are."""
+    parts = table("part", "", "items", "members")
     for n, part in enumerate(preview.parts, start=1):
         add(
             parts,
@@ -68,7 +68,6 @@ def parts_table(preview: "SplitPreview", leaves: Sequence[int]) -> Table:
             "leaves" if n in leaves else "stays",
             f"{part.items:,}",
             f"{len(part.members):,}",
-            ", ".join(one.id for one in part.exemplars),
         )
     return parts
 

@@ -28,7 +28,7 @@ def evidence_of(told: Mapping[str, Any]) -> Group:
     from service.client import Exemplar
 
     shown = msgspec.convert(told["exemplars"], tuple[Exemplar, ...])
-    return Group(*filter(None, (_facts(told), _apart(told), exemplars_of(shown))))
+    return Group(*filter(None, (_facts(told), _apart(told), exemplars_of(shown, told["average"]))))
 
 
 def parts_of(preview: "SplitPreview", leaves: Sequence[int]) -> Group:
@@ -40,14 +40,15 @@ def parts_of(preview: "SplitPreview", leaves: Sequence[int]) -> Group:
     return Group(*shown)
 
 
-def exemplars_of(shown: "Sequence[Exemplar]") -> RenderableType | None:
-    """Members to look at, a line each; of pictures the pictures, where there are colours. None of none."""
+def exemplars_of(shown: "Sequence[Exemplar]", average: str | None = None) -> RenderableType | None:
+    """Members to look at, a line each; of pictures the pictures and their average, where there are colours."""
     if not shown:
         return None
     lines = table("shown for", "item", "when (UTC)", "distance", "looks like")
     for one in shown:
         add(lines, one.role, one.id, moment(one.t), f"{one.distance:.2f}", _looks(one))
-    pictures = [(one.picture, one.role) for one in shown if one.picture is not None]
+    pictures = [] if average is None else [(average, "average")]
+    pictures += [(one.picture, one.role) for one in shown if one.picture is not None]
     return Group("", lines, _Pictures(pictures)) if pictures else Group("", lines)
 
 

@@ -44,7 +44,7 @@ class Way(Protocol):
         """Make a decision."""
 
     def parts(self, cluster: int) -> list[list[int]]:
-        """The births of each part that a split would make."""
+        """The members of each part that a split would make."""
 
     def clusters(self, **asked: Any) -> list[Json]:
         """Those announced, and of them those that were asked for."""
@@ -273,6 +273,39 @@ def test_a_restart_changes_nothing() -> None:
     assert told[0] == told[1]
     labels = {one["label"] for one in told[1][3]["results"]}
     assert {"new a", "new b"} <= labels
+
+
+def test_all_can_be_taken_back_after_a_restart() -> None:
+    """At the command line, the latest first; and an old id leads to its heir, over a restart and until its undo."""
+    with tempfile.TemporaryDirectory(prefix="fs-") as folder:
+        settings = Settings.read({}, data_dir=Path(folder), log_level="warning")
+        with running(settings, digits.bundle()) as inside, closing(ByHttp(inside.url, "default")) as way:
+            live(inside, way, "default")
+            a, b = (c["id"] for c in sorted(way.clusters(), key=lambda c: c["label"]) if c["label"])
+        with running(settings, digits.bundle()) as inside, closing(ByCommand(inside.url, "default")) as way:
+            made = [*way.decisions(a), *way.decisions(b)]
+            standing = {d["decision"]: d for d in made if d["undone_by"] is None and d["action"] != "undo"}
+            for number in sorted(standing, reverse=True):
+                way.decide("undo", standing[number]["cluster"], decision=number)
+            assert [(None, None)] * 2 == [
+                (c["name"], c["label"]) for c in way.clusters() if c["id"] in (a, b)
+            ]
+            way.decide("merge", b, into=a)
+        with running(settings, digits.bundle()) as inside, closing(ByCommand(inside.url, "default")) as way:
+            old = httpx.get(f"{inside.url}/clusters/{b}", trust_env=False).json()
+            heir = httpx.get(f"{inside.url}/clusters/{b}?follow=true", trust_env=False)
+            assert (a, a, f"./{a}") == (
+                old["merged_into"],
+                heir.json()["id"],
+                heir.headers["content-location"],
+            )
+            parts = way.parts(a)
+            created = way.decide("split", a, parts=parts)["created"]
+            assert set(created) < {c["id"] for c in way.clusters()}
+            way.decide("undo", a)
+            assert set(created).isdisjoint(c["id"] for c in way.clusters())
+            assert [b] == way.decide("undo", b)["created"]
+            assert {a, b} <= {c["id"] for c in way.clusters()}
 
 
 def timeless(told: Json) -> Json:

@@ -11,7 +11,6 @@ from service.cli.cluster_tables import about, clusters_table, decided, decisions
 from service.client import Cluster, Decision, SplitPart, SplitPreview
 from service.decisions import Action
 from tests.service.told import cluster as cluster_as_told
-from tests.service.told import exemplar
 
 EVIL = "\x1b[31m[red]evil[/red]\n"
 
@@ -98,7 +97,13 @@ def test_clusters_the_largest_first() -> None:
 
 def test_parts() -> None:
     """Which stay and which leave."""
-    parts = tuple(SplitPart(members=(n,), items=9 - n, exemplars=(exemplar("a"),)) for n in range(3))
+    parts = tuple(
+        SplitPart(
+            members=(n,),
+            items=9 - n,
+        )
+        for n in range(3)
+    )
     lines = drawn(parts_table(SplitPreview(cluster=1, seq=0, parts=parts), [2])).splitlines()
 
     assert ["stays", "leaves", "stays"] == [line.split()[1] for line in lines[1:]]
@@ -110,12 +115,6 @@ def test_parts() -> None:
         clusters_table([cluster(name=EVIL, label=EVIL, nearest=EVIL, nearest_distance=1.0)]),
         about(cluster(name=EVIL, exemplars=(EVIL,), variant_of=EVIL)),
         decisions_table([decision("name", label=EVIL, why=EVIL, who=EVIL, time=EVIL), decision(EVIL)]),
-        parts_table(
-            SplitPreview(
-                cluster=1, seq=0, parts=(SplitPart(members=(1,), items=1, exemplars=(exemplar(EVIL),)),)
-            ),
-            [],
-        ),
     ],
 )
 def test_others_text(what: Any) -> None:

@@ -98,7 +98,10 @@ def test_others_text_is_text() -> None:
         "terms": [{"term": EVIL, "z": 1.0, "share": 0.5, "elsewhere": 0.1}],
         "exemplars": [EXAMPLE_EVIDENCE["exemplars"][0] | {"id": EVIL, "payload": [EVIL]}],
     }
-    told = drawn(evidence_of(evil))
+    parts = SplitPreview(
+        cluster=1, seq=0, parts=(SplitPart(members=(1,), items=1, exemplars=(exemplar(EVIL, kept=True),)),)
+    )
+    told = drawn(evidence_of(evil)) + drawn(parts_of(parts, []))
 
     assert "\x1b" not in told
-    assert 4 == told.count("[red]evil[/red]")
+    assert 5 == told.count("[red]evil[/red]")

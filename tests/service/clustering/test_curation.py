@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.clustering import snapshot
+from service.clustering import facts, snapshot
 from service.clustering.engine import Engine
+from service.clustering.promoted import MOST_LABELS, MOST_PROTOTYPES
 from service.clustering.stream_gate import StreamFit
 from service.clustering.trial import would_say
 from service.decisions import MOST_NAMED, MOST_PARTS, Action, Decided, Decision
@@ -235,6 +236,23 @@ def test_a_split_that_is_out_of_date_is_refused(two: tuple[Driven, int, int]) ->
             curate(driven, Action.SPLIT, old, parts=parts)
 
 
+def test_what_people_made_known_is_not_unexplained(two: tuple[Driven, int, int]) -> None:
+    """Its share of the recent stream counts for the known classes, until it is undone."""
+    driven, old, _ = two
+    assert facts.explained(driven.engine) is None
+    z, which = overlapping().stream(np.random.default_rng(7), 700, new=APART, at=0.3)
+    driven.feed(z)
+    before = facts.explained(driven.engine)
+    made = curate(driven, Action.PROMOTE, old, label="new")
+    promoted = facts.explained(driven.engine)
+    curate(driven, Action.UNDO, old, undoes=made.seq)
+
+    assert before is not None
+    assert promoted is not None
+    assert promoted - before > 0.7 * (which == APART).mean()
+    assert before == facts.explained(driven.engine)
+
+
 # Dismiss
 
 
@@ -256,6 +274,41 @@ def test_a_dismissed_cluster_is_heard_of_again_when_it_grows(two: tuple[Driven, 
 
 
 # What is refused
+
+
+def test_when_no_more_prototypes_fit_clusters_stay_what_they_are(two: tuple[Driven, int, int]) -> None:
+    """Nobody can promote or link another until one is undone; the state is still one that can be stored."""
+    driven, old, young = two
+    one = driven.engine
+    made = curate(driven, Action.PROMOTE, young, label="full")
+    label, prototype = one.gates.promoted.prototypes[young]
+    for cluster in range(10_000, 10_000 + MOST_PROTOTYPES - 1):
+        one.gates.promoted.put(cluster, label, prototype)
+    restored(driven)
+
+    for action, label_of in ((Action.PROMOTE, "another"), (Action.LINK, "full")):
+        with pytest.raises(CannotDecide, match=f"{MOST_PROTOTYPES} clusters are part of classes"):
+            curate(driven, action, old, label=label_of)
+    assert share(items(driven, APART), cluster_id=old) > 0.9
+    curate(driven, Action.UNDO, young, undoes=made.seq)
+    curate(driven, Action.PROMOTE, old, label="another")
+    assert share(items(driven, APART), verdict="known", label="another") > 0.9
+
+
+def test_when_no_more_labels_fit_clusters_can_be_linked_alone(two: tuple[Driven, int, int]) -> None:
+    """Labels stay when their classes are undone, for stored verdicts hold their places: they count for ever."""
+    driven, old, young = two
+    for n in range(MOST_LABELS):
+        driven.engine.class_of(f"class {n}")
+    restored(driven)
+
+    with pytest.raises(CannotDecide, match=f"{MOST_LABELS} classes were made in this stream"):
+        curate(driven, Action.PROMOTE, old, label="one more")
+    curate(driven, Action.LINK, old, label=LABELS[0])
+    curate(driven, Action.PROMOTE, young, label="class 7")  # which there was
+    restored(driven)
+    assert share(items(driven, FAR), verdict="known", label="class 7") > 0.9
+    assert MOST_LABELS + len(LABELS) == len(driven.engine.labels)
 
 
 def test_what_cannot_be_decided_is_refused_and_changes_nothing(two: tuple[Driven, int, int]) -> None:
