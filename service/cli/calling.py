@@ -78,8 +78,9 @@ def calls(command: Callable[Concatenate[Call, P], None]) -> Callable[P, None]:
         _call(asked, lambda call: command(call, *args, **given))
 
     by_name = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
-    called.__signature__ = inspect.Signature([*by_name, *common.values()])  # type: ignore[attr-defined]
-    called.__annotations__ = {name: one.annotation for name, one in called.__signature__.parameters.items()}
+    signature = inspect.Signature([*by_name, *common.values()])
+    called.__signature__ = signature  # type: ignore[attr-defined]
+    called.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
     return called
 
 

@@ -28,7 +28,8 @@ def evidence_of(told: Mapping[str, Any]) -> Group:
     from service.client import Exemplar
 
     shown = msgspec.convert(told["exemplars"], tuple[Exemplar, ...])
-    return Group(*filter(None, (_facts(told), _apart(told), exemplars_of(shown, told["average"]))))
+    found = (_facts(told), _apart(told), exemplars_of(shown, told["average"]))
+    return Group(*(part for part in found if part is not None))
 
 
 def parts_of(preview: "SplitPreview", leaves: Sequence[int]) -> Group:

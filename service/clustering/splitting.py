@@ -82,7 +82,7 @@ def parted(x: Float64s) -> Int64s:
     tree, distances = linkage(x, "ward"), squareform(apart)
     cuts: dict[int, Int64s] = {}  # by number of parts: the coarsest with so many
     for k in range(2, min(_MOST_GROUPS, len(x)) + 1):
-        of = _without_small(distances, fcluster(tree, k, "maxclust") - 1)
+        of = _without_small(distances, fcluster(tree, k, "maxclust").astype(np.int64) - 1)
         cuts.setdefault(int(of.max()) + 1, of)
     shown = [of for parts, of in cuts.items() if 1 < parts <= MOST_SHOWN]
     if not shown:

@@ -30,7 +30,7 @@ def test_its_own_options_and_the_common_ones() -> None:
 
     assert (0, '{\n  "said": [\n    "hello"\n  ],\n  "json": true\n}\n') == (ended.exit_code, ended.stdout)
     assert "Say a word." in helped
-    for option in ("WORD", "--often", "--json", "--url", "--stream", "--api-key", "--patience"):
+    for option in ("A word.", "--often", "--json", "--url", "--stream", "--api-key", "--patience"):
         assert option in helped
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from model.inputs import decode_item
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.describing.parts import describe_parts, look_at_parts
@@ -19,8 +20,8 @@ def test_members_of_each_part_are_shown() -> None:
     run(engine, z, tuple(f"i{n}" for n in range(len(z))), batch=16)
     cluster = next(life for life in engine.lives.values() if life.state in ANNOUNCED)
     seen = look_at_parts(engine, cluster.id, bundle)
-    shape = bundle.golden.items[0].shape  # type: ignore[union-attr]
-    there = {id: np.zeros(shape, dtype=np.float32) for id in seen.wanted[1:]}
+    looks = decode_item(bundle.golden.items[0], bundle.manifest.input)
+    there = dict.fromkeys(seen.wanted[1:], looks)
     shown = describe_parts(seen, there, bundle)
     seq_of = {member.id: member.seq for member in cluster.members}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from service.decisions import Action, Decision
 from service.overview.landmarks import Landmarks
 from service.overview.ring import CLUSTER, KNOWN, OUTLIER
 from service.pipeline.plotting import Plotted, Plotter
-from service.records import ANNOUNCED, NO_CLUSTER, Float32s, Observed, VerdictKind
+from service.records import NO_CLUSTER, Float32s, Observed, VerdictKind
 from service.state.packing import pack_items, unpack_entry
 from tests.service import digits
 from tests.service.fake_store import FakeStore, Shared
@@ -133,28 +134,24 @@ def test_a_replay_gives_the_places_that_it_had_live(landmarks: Landmarks) -> Non
 
 
 def test_what_a_cluster_made_known_is_known_again(landmarks: Landmarks) -> None:
-    """A replay gives it the class that it was known as, though the gates took it for none."""
+    """A replay gives it the class that it was known as, also where the gates took it for none."""
     stream = Stream(landmarks)
     stream.learn(strange(150))
-    (cluster,) = [c.id for c in stream.engine.clusters() if c.state in ANNOUNCED]
+    cluster = max(stream.engine.clusters(), key=lambda c: c.items).id
     stream.engine.curate(
         Decision(key="k", action=Action.PROMOTE, cluster=cluster, t=1.0, who="me", label="strange")
     )
     observed, result = stream.learn(strange(60))
-    by_cluster = [
-        v.verdict is VerdictKind.KNOWN and not accepted
-        for v, accepted in zip(result.verdicts, observed.accepted.tolist(), strict=True)
-    ]
+    refused = replace(observed, accepted=np.zeros(60, dtype=np.bool_))
+    payload = pack_items(refused, result.verdicts, stream.engine.labels)
+    entry = unpack_entry(payload, first_seq=observed.first_seq)
     again = Plotter(landmarks, 1000)
     again.begin(2, next_seq=stream.engine.seq)
-    entry = unpack_entry(
-        pack_items(observed, result.verdicts, stream.engine.labels), first_seq=observed.first_seq
-    )
     assert isinstance(entry, tuple)
     again.replayed(*entry)
     live, replayed = stream.plotter.read().points[-60:], again.read().points
 
-    assert any(by_cluster)
+    assert "strange" in {verdict.label for verdict in result.verdicts}
     for column in ("kind", "of"):
         assert live[column].tolist() == replayed[column].tolist()
 
