@@ -28,6 +28,14 @@ class CudaDevice:
         """Wait until all that was asked for is done."""
         torch.cuda.synchronize()
 
+    def is_lost(self) -> bool:
+        """Whether it answers nothing any more. After a fault of a kernel, or of the card, that is for good."""
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError:
+            return True
+        return False
+
     @contextmanager
     def half(self, dtype: torch.dtype | None) -> Iterator[None]:
         """Compute in `dtype` where that is safe, as torch's autocast knows; None: float32 throughout.

@@ -30,6 +30,7 @@ from model.bundle import Bundle, BundleError, check_golden
 from model.inputs import Payload
 from model.networks import Embedder as Net
 from model.networks import embed_items, load_embedder
+from service.embedding.backend import DeviceLost
 from service.embedding.cuda_device import CudaDevice
 from service.records import Float32s
 
@@ -50,6 +51,7 @@ class Device(Protocol):
     def place(self) -> torch.device: ...  # noqa: D102
     def pinned(self, *shape: int) -> Tensor: ...  # noqa: D102
     def finish(self) -> None: ...  # noqa: D102
+    def is_lost(self) -> bool: ...  # noqa: D102
     def half(self, dtype: torch.dtype | None) -> AbstractContextManager[object]: ...  # noqa: D102
     def captured(self, call: Callable[[], None]) -> Callable[[], None]: ...  # noqa: D102
 
@@ -112,9 +114,18 @@ class TorchCuda:
                 return
 
     def embed(self, items: Sequence[Payload]) -> Float32s:
-        """Embed B payloads -> float32 (B, D)."""
+        """Embed B payloads -> float32 (B, D).
+
+        Raises:
+            DeviceLost: The GPU is gone.
+        """
         with self._one_at_a_time:
-            return self._embed(items)
+            try:
+                return self._embed(items)
+            except RuntimeError as error:
+                if self._device.is_lost():
+                    raise DeviceLost(_first_line(error)) from error
+                raise
 
     def _embed(self, items: Sequence[Payload]) -> Float32s:
         if self._shape is None:
@@ -156,9 +167,13 @@ class TorchCuda:
         try:
             captured = self._device.captured(run)
         except RuntimeError as error:  # an operation that no graph can hold
-            log.warning("not_captured", size=size, reason=str(error).splitlines()[0][:200])
+            log.warning("not_captured", size=size, reason=_first_line(error))
             return _Prepared(x=here, z=back, run=run, is_captured=False)
         return _Prepared(x=here, z=back, run=captured, is_captured=True)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{error}".partition("\n")[0][:200]
 
 
 def _payload_shape(bundle: Bundle) -> tuple[int, ...]:

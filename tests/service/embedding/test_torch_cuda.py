@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from model.bundle import Bundle, BundleError, Golden, check_golden
+from service.embedding.backend import DeviceLost
 from service.embedding.torch_cpu import TorchCpu
 from service.embedding.torch_cuda import TorchCuda
 from tests.service import digits, texts
@@ -26,6 +27,7 @@ class FakeGpu:
         self.captures: list[Callable[[], None]] = []
         self.runs = 0
         self.asked: list[torch.dtype | None] = []
+        self.is_broken = self.is_gone = False
         self._wrong = wrong
         self._captures = captures
         self._off = 0.0
@@ -35,7 +37,11 @@ class FakeGpu:
         return torch.zeros(shape)
 
     def finish(self) -> None:
-        pass
+        if self.is_broken:
+            raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
+
+    def is_lost(self) -> bool:
+        return self.is_gone
 
     @contextmanager
     def half(self, dtype: torch.dtype | None) -> Iterator[None]:
@@ -61,6 +67,19 @@ class FakeGpu:
 
 def items(n: int) -> list[np.ndarray]:
     return [digits.decoded(k) for k in range(n)]
+
+
+def test_a_lost_gpu_says_so(digits_bundle: Bundle) -> None:
+    """Whoever holds it can go on elsewhere; an error of one batch stays what it was."""
+    device = FakeGpu()
+    backend = TorchCuda(digits_bundle, device=device, shapes=(4,))
+    device.is_broken = True
+    with pytest.raises(RuntimeError, match="launch failure"):
+        backend.embed(items(2))
+    device.is_gone = True
+
+    with pytest.raises(DeviceLost, match=r"^CUDA error: unspecified launch failure$"):
+        backend.embed(items(2))
 
 
 def test_padding_changes_no_embedding(digits_bundle: Bundle) -> None:
