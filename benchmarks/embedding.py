@@ -141,8 +141,11 @@ def measured(bundle: Bundle, *, sizes: Sequence[int], runs: int, compiled: bool)
     peer: dict[int, float] = {}
     for name, embed in runtimes(bundle, compiled=compiled).items():
         off = float(np.abs(embed(golden) - bundle.golden.embeddings).max())
+        seconds = 0.0
         for size in sizes if name != "compiled" else [size for size in sizes if size in _COMPILED]:
             items = [golden[n % len(golden)] for n in range(size)]
+            if seconds > _SECONDS:
+                break  # a larger one would take longer still, to tell the same
             seconds = _median_s(embed, items, runs)
             if name == "as one would write":
                 peer[size] = size / seconds
