@@ -42,6 +42,18 @@ def test_memory_does_not_grow_with_what_is_embedded(digits_bundle: Bundle) -> No
     assert held == torch.cuda.memory_reserved()
 
 
+@needs_gpu
+def test_what_is_captured_disturbs_nothing_else(digits_bundle: Bundle) -> None:
+    """A graph writes to where its tensors were when it was made; nobody else may have been given that memory since."""
+    first, second = TorchCuda(digits_bundle), TorchCuda(digits_bundle)
+    others = [torch.zeros(n, device="cuda") for n in range(64, 8192, 64)]
+    for n in range(1, 600, 40):
+        first.embed([digits.decoded(k) for k in range(n)])
+
+    assert check_golden(digits_bundle, second.embed) < 1e-3
+    assert not any(other.any().item() for other in others)
+
+
 _LOSES_IT = """
 import sys
 from pathlib import Path
