@@ -35,14 +35,14 @@ async def thought_of(rng: random.Random, process: "Process", key: str) -> Decisi
         case Action.DISMISS:
             return Decision(**given, action=action, until_rate=rng.choice((None, 1.1, 3.0)))  # type: ignore[arg-type]
         case Action.SPLIT:
-            return await _split(process, given)
+            return _split(process, given)
         case Action.UNDO:
             return _undo(rng, view, key)
 
 
-async def _split(process: "Process", given: dict[str, object]) -> Decision | None:
+def _split(process: "Process", given: dict[str, object]) -> Decision | None:
     try:
-        shown = await process.pipeline.exhibits.split(given["cluster"])  # type: ignore[arg-type]
+        shown = process.pipeline._present().splits(given["cluster"])  # type: ignore[arg-type]
     except ClientError:
         return None
     parts = tuple(part.members for part in shown.parts)
