@@ -7,6 +7,8 @@ the same state. A state is bytes that equal states share (`service.clustering.sn
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from model.bundle import KnownArrays
 from service.clustering import snapshot
 from service.clustering.curation import Curation
@@ -48,7 +50,7 @@ class Shadow:
                 return self.engine.refit(entry)
             if isinstance(entry, Curation):
                 return self.engine.carry_out(entry)
-            batch, clusters = entry
+            batch, clusters = entry[0], np.maximum(entry[1], NO_CLUSTER)
             result = self.engine.apply(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, this log does not lead to its head
             self.is_lost = True

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from redis.asyncio import Redis
 
 from model.bundle import Bundle
@@ -34,7 +35,7 @@ from service.clustering.engine import Engine
 from service.decisions import Action
 from service.pipeline.recovery import replay_entry
 from service.pipeline.starting import starting_params
-from service.records import Observed, Verdict
+from service.records import NO_CLUSTER, Observed, Verdict
 from service.settings import Settings
 from service.state.errors import StoreError
 from service.state.events import StoredEvent, pack_events, place_of
@@ -220,7 +221,7 @@ def _flaws_of_log(state: State, of_seq: dict[int, Verdict]) -> list[str]:
             if record.first_seq in of_seq:
                 found.append(f"{of_seq[record.first_seq].id} has the seq of an entry that is no item")
             continue
-        batch, clusters = entry
+        batch, clusters = entry[0], np.maximum(entry[1], NO_CLUSTER)
         assert isinstance(batch, Observed)
         for n, (id, cluster) in enumerate(zip(batch.ids, clusters.tolist(), strict=True)):
             stored = of_seq.get(record.first_seq + n)

@@ -1,5 +1,7 @@
 """A step of the log made again, for what it says of clusters: a replay in the product does without the events."""
 
+import numpy as np
+
 from service.clustering.curation import Curation
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
@@ -18,7 +20,7 @@ def retell(engine: Engine, entry: Entry) -> tuple[ClusterEvent, ...]:
         return engine.refit(entry).events
     if isinstance(entry, Curation):
         return engine.carry_out(entry).events
-    batch, clusters = entry
+    batch, clusters = entry[0], np.maximum(entry[1], NO_CLUSTER)
     result = engine.apply(batch)
     assert [v.cluster_id or NO_CLUSTER for v in result.verdicts] == clusters.tolist(), "another cluster"
     return result.events
