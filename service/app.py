@@ -73,9 +73,11 @@ from service.state.store import StreamStore, connect
 from service.state.wire import Wire
 from service.streams.stream import Stream
 from service.streams.streams import Streams
+from service.streams.visits import Visits
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
+from service.webhooks.addresses import read_networks
 from service.webhooks.posting import Poster
 from service.webhooks.webhooks import Webhooks
 
@@ -170,7 +172,7 @@ def create_app(
                 return
             await stack.enter_async_context(_running(access.keyring.run()))
             poster = await stack.enter_async_context(
-                Poster(may_be_private=settings.webhooks_private, clock=time.monotonic)
+                Poster(allowed=read_networks(settings.webhooks_private or ""), clock=time.monotonic)
             )
             workers = Workers()
             stack.callback(workers.close)
@@ -233,11 +235,12 @@ def create_app(
                     metrics=counted,
                 )
 
+            names = StreamNames(client, bundle.manifest.bundle_id)
             served = Streams(
                 default=settings.stream,
                 most=settings.max_streams,
                 make=make,
-                names=StreamNames(client, bundle.manifest.bundle_id),
+                names=names,
                 metrics=metrics,
                 prepare=prepare,
                 on_fatal=on_fatal,
@@ -256,6 +259,7 @@ def create_app(
                 usual=Usual(bundle.known, params.known_error_rate),
             )
             served.begin()
+            await stack.enter_async_context(_running(Visits(served, names, now=time.time).run()))
             yield
             await drain(app)
             await served.close(within_s=STOP_S + _AFTER_STOP_S, grace_s=_AFTER_STOP_S)

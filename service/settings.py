@@ -22,6 +22,7 @@ from service.errors import InvalidSetting
 from service.pipeline.payload_limits import PayloadLimits
 from service.state.durability import Durability, Tier
 from service.state.keys import STREAM_PATTERN
+from service.webhooks.addresses import read_networks
 
 PREFIX = "FIRSTSEEN_"
 
@@ -207,9 +208,12 @@ class Settings(BaseSettings):
             "where the bundle has enough of them), or both."
         ),
     )
-    webhooks_private: bool = Field(
-        default=False,
-        description="Webhooks may go to private addresses, and by http; else to public ones by https alone.",
+    webhooks_private: str | None = Field(
+        None,
+        description=(
+            "Networks that webhooks may go to, also by http, beside public addresses by https: 10.20.0.0/16, fd00::/8, "
+            "between commas; true: all."
+        ),
     )
     dashboard: bool = Field(
         default=True,
@@ -242,6 +246,12 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts(cls, listed: str | None) -> str | None:
         read_hosts(listed or "")
+        return listed
+
+    @pydantic.field_validator("webhooks_private")
+    @classmethod
+    def _networks(cls, listed: str | None) -> str | None:
+        read_networks(listed or "")
         return listed
 
     @classmethod

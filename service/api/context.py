@@ -18,6 +18,7 @@ from service.settings import Settings
 from service.streams.stream import Stream
 from service.streams.streams import Streams
 from service.telemetry.metrics import Metrics
+from service.webhooks.addresses import Networks, read_networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,11 @@ class Context:
             max_items=self.settings.max_items,
             max_pixels=self.settings.max_pixels,
         )
+
+    @cached_property
+    def webhook_networks(self) -> Networks:
+        """Where webhooks may go beside public addresses."""
+        return read_networks(self.settings.webhooks_private or "")
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
