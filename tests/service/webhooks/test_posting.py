@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.webhooks.posting import EXCERPT_BYTES, Poster, resolve
+from service.webhooks.addresses import EVERYWHERE, read_networks
+from service.webhooks.posting import EXCERPT_BYTES, LONGEST_REST_S, Poster, resolve
 from tests.service.waiting import soon
 from tests.service.webhooks.receiver import OK, Receiver, endless, hang, status
 from tests.service.webhooks.tls import certificate
@@ -18,7 +19,7 @@ BODY = b'{"type":"webhook.test"}'
 
 
 def poster(**changes: object) -> Poster:
-    given: dict[str, object] = {"may_be_private": True, "clock": time.monotonic, **changes}
+    given: dict[str, object] = {"allowed": EVERYWHERE, "clock": time.monotonic, **changes}
     return Poster(**given)  # type: ignore[arg-type]  # values by name
 
 
@@ -66,6 +67,53 @@ async def test_a_redirect_is_not_followed(code: int) -> None:
         reply = await post.post(receiver.url, {}, BODY)
 
     assert (code, False, []) == (reply.status, reply.is_ok, elsewhere.told)
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "asked_s"),
+    [
+        (429, "120", 120.0),
+        (503, "0", 0.0),
+        (429, "999999999", LONGEST_REST_S),
+        (429, "Fri, 31 Dec 1999 23:59:59 GMT", None),
+        (429, "-5", None),
+        (500, "120", None),
+    ],
+)
+async def test_a_receiver_that_asks_for_time(code: int, said: str, asked_s: float | None) -> None:
+    """In seconds, a day at most, with a status that means it."""
+    async with Receiver([status(code, f"retry-after: {said}")]) as receiver, poster() as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (code, asked_s) == (reply.status, reply.retry_after_s)
+
+
+async def test_a_body_that_trickles() -> None:
+    """What was answered counts, though its body never ends; it takes no longer than a try may."""
+
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\na")
+        await hang(writer)
+
+    async with Receiver([trickle]) as receiver, poster(try_s=0.3) as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (200, True, "a") == (reply.status, reply.is_ok, reply.excerpt)
+
+
+async def test_headers_without_an_end() -> None:
+    """Are not collected for ever."""
+
+    async def chatter(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while not writer.is_closing():
+            writer.write(b"x-more: " + b"x" * 10_000 + b"\r\n")
+            await writer.drain()
+
+    async with Receiver([chatter]) as receiver, poster() as post:
+        reply = await post.post(receiver.url, {}, BODY)
+
+    assert (None, False) == (reply.status, reply.is_ok)
 
 
 async def test_one_that_hangs() -> None:
@@ -125,11 +173,22 @@ async def test_a_name_is_resolved_once_and_the_connection_goes_there() -> None:
 )
 async def test_a_name_that_leads_inside_is_not_gone_to(found: list[str]) -> None:
     """Nothing is connected to, and the reason says what an operator may do."""
-    async with Receiver() as receiver, poster(may_be_private=False, resolve=answering(found)) as post:
+    async with Receiver() as receiver, poster(allowed=(), resolve=answering(found)) as post:
         reply = await post.post(f"https://hooks.invalid:{receiver.port}/x", {}, BODY)
 
     assert (None, 0) == (reply.status, receiver.connections)
     assert "FIRSTSEEN_WEBHOOKS_PRIVATE" in (reply.error or "")
+
+
+async def test_a_network_that_an_operator_has_named() -> None:
+    """Is gone to, also by http; a name that leads elsewhere is not."""
+    async with Receiver() as receiver:
+        for networks, code in (("127.0.0.0/8", 200), ("10.0.0.0/8", None)):
+            async with poster(allowed=read_networks(networks), resolve=answering(["127.0.0.1"])) as post:
+                reply = await post.post(f"http://hooks.invalid:{receiver.port}/x", {}, BODY)
+            assert code == reply.status
+
+    assert 1 == receiver.connections
 
 
 async def test_a_name_that_changes_its_mind() -> None:
@@ -139,7 +198,7 @@ async def test_a_name_that_changes_its_mind() -> None:
     async def rebinding(host: str, port: int) -> list[str]:
         return [["192.0.2.1"], ["127.0.0.1"]][next(calls) % 2] if host and port else []
 
-    async with Receiver() as receiver, poster(may_be_private=False, resolve=rebinding, try_s=0.3) as post:
+    async with Receiver() as receiver, poster(allowed=(), resolve=rebinding, try_s=0.3) as post:
         for _ in range(4):
             await post.post(f"https://hooks.invalid:{receiver.port}/x", {}, BODY)
 
@@ -178,7 +237,7 @@ async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_a_url_that_has_become_wrong() -> None:
     """An operator may have taken back what was allowed."""
-    async with poster(may_be_private=False) as post:
+    async with poster(allowed=()) as post:
         reply = await post.post("http://example.com/x", {}, BODY)
 
     assert "https://" in (reply.error or "")
