@@ -83,11 +83,10 @@ class Visits:
             log.info("visit_put_off", stream=name, reason=str(error))
             return
         use, clock = stream.used, asyncio.get_running_loop().time
-        end = clock() + VISIT_S
+        due, end = 0.0, clock() + VISIT_S
         with stream.in_use():
-            while True:
-                due = stream.webhooks.due()
-                if due > self._now() + EVERY_S or clock() >= end:
+            while self._streams.peek(name) is stream and clock() < end:
+                if (due := stream.webhooks.due()) > self._now() + EVERY_S:
                     break
                 await asyncio.sleep(_LOOK_S)
         epoch = stream.pipeline.epoch

@@ -5,10 +5,11 @@
 
 No redirects are followed (each could lead anywhere), no proxy of the environment is used (it would resolve the name
 again), no connection is kept (the next could be for another name behind the same address). The whole try has a time
-limit, however slowly the answer trickles in.
+limit, however slowly the answer trickles in; once the status is there, its body has one second.
 """
 
 import asyncio
+import contextlib
 import re
 import socket
 import ssl
@@ -26,6 +27,9 @@ TRY_S: Final = 15.0
 
 EXCERPT_BYTES: Final = 1024
 """Of an answer's body that are read, and kept as text."""
+
+EXCERPT_S: Final = 1.0
+"""How long that may take: the status is known, and others want the place."""
 
 LONGEST_REST_S: Final = 86_400.0
 """That a receiver gets when he asks for time."""
@@ -50,8 +54,9 @@ class Poster:
         allowed: Networks to go to, also by http, beside public addresses.
         clock: Seconds, to measure with.
         resolve: How names are resolved.
-        verify: How receivers prove who they are; None: as usual on the web.
-        try_s: How long a try may take.
+        verify: How receivers prove who they are; None: to authorities that the web trusts, or this system does.
+        try_s: How long a try may take ...
+        excerpt_s: ... and, of that, the body of its answer.
     """
 
     def __init__(
@@ -62,14 +67,16 @@ class Poster:
         resolve: Resolve = resolve,
         verify: ssl.SSLContext | None = None,
         try_s: float = TRY_S,
+        excerpt_s: float = EXCERPT_S,
     ) -> None:
         self._allowed = allowed
         self._clock = clock
         self._resolve = resolve
         self._try_s = try_s
+        self._excerpt_s = excerpt_s
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
         self._client = httpx.AsyncClient(
-            verify=True if verify is None else verify,
+            verify=verify or _trusting(),
             trust_env=False,
             follow_redirects=False,
             timeout=try_s,
@@ -84,22 +91,30 @@ class Poster:
     ) -> None:
         await self._client.aclose()
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Try once. Never raises but when it is cancelled."""
+    async def post(self, url: str, signed: Callable[[], Mapping[str, str]], body: bytes) -> Reply:
+        """Try once. Never raises but when it is cancelled.
+
+        Args:
+            url: Of the receiver.
+            signed: Gives the headers, with the time of the try in them: asked when there is a place.
+            body: What is told.
+        """
         async with self._places:
             started, status, excerpt, error = self._clock(), None, bytearray(), None
             retry_after_s: float | None = None
             try:
                 async with asyncio.timeout(self._try_s):
-                    request = await self._request(url, headers, body)
+                    request = await self._request(url, signed(), body)
                     answer = await self._client.send(request, stream=True)
                     try:
                         status = answer.status_code
                         retry_after_s = _asked_for(status, answer.headers.get("retry-after", ""))
-                        async for part in answer.aiter_raw():
-                            excerpt += part
-                            if len(excerpt) >= EXCERPT_BYTES:
-                                break
+                        with contextlib.suppress(TimeoutError):  # what was said by then will do
+                            async with asyncio.timeout(self._excerpt_s):
+                                async for part in answer.aiter_raw():
+                                    excerpt += part
+                                    if len(excerpt) >= EXCERPT_BYTES:
+                                        break
                     finally:
                         await answer.aclose()
             except BadTarget as bad:
@@ -126,6 +141,13 @@ class Poster:
             content=body,
             extensions={"sni_hostname": host} if parts.scheme == "https" else {},
         )
+
+
+def _trusting() -> ssl.SSLContext:
+    """Authorities that httpx brings, and the system's, to which an operator adds his own (`SSL_CERT_FILE`)."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
 
 
 def _asked_for(status: int, retry_after: str) -> float | None:

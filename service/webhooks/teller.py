@@ -72,8 +72,8 @@ class Outbox(Protocol):
         """The newest event."""
 
 
-Post = Callable[[str, Mapping[str, str], bytes], Awaitable[Reply]]
-"""URL, headers and body of one try -> what came of it (`service.webhooks.posting.Poster.post`)."""
+Post = Callable[[str, Callable[[], Mapping[str, str]], bytes], Awaitable[Reply]]
+"""URL, what gives headers, and body of one try -> what came of it (`service.webhooks.posting.Poster.post`)."""
 
 
 class Teller:
@@ -257,10 +257,13 @@ class Teller:
 
     async def tried(self, hook: Hook, id: str, body: bytes) -> Reply:
         """Try once."""
-        now = self._now()
-        headers = headers_of(hook.signs_with(now), id=id, t=now, body=body)
         about = {"content-type": "application/json", "user-agent": self._agent}
-        return await self._post(hook.url, {**about, **headers}, body)
+
+        def signed() -> Mapping[str, str]:
+            now = self._now()
+            return about | headers_of(hook.signs_with(now), id=id, t=now, body=body)
+
+        return await self._post(hook.url, signed, body)
 
     async def _note(self, message: Pending, reply: Reply) -> None:
         """Write down how a try went, and what follows from it."""

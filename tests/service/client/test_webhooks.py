@@ -1,6 +1,7 @@
 """Webhooks by the client: what is asked, what comes back, and that a lost reply makes no second secret."""
 
 import asyncio
+import json
 
 import httpx
 import msgspec
@@ -20,10 +21,10 @@ def test_the_nouns_are_those_of_the_service() -> None:
     tried = Tried(
         hook="wh_a", id="a", type="b", t=0.0, tries=1, outcome=Outcome.GONE, reply=Reply(status=410, ms=1.0)
     )
-    hook = shown(HOOK, waiting=2, with_secret=True)
+    said = [json.dumps(shown(HOOK, waiting=2, with_secret=True)), json.dumps(shown_delivery(tried))]
+    understood = [msgspec.json.decode(said[0], type=Webhook), msgspec.json.decode(said[1], type=Delivery)]
 
-    assert hook == msgspec.to_builtins(msgspec.convert(hook, Webhook)) | {"events": hook["events"]}
-    assert shown_delivery(tried) == msgspec.to_builtins(msgspec.convert(shown_delivery(tried), Delivery))
+    assert [json.loads(one) for one in said] == [json.loads(msgspec.json.encode(one)) for one in understood]
 
 
 def test_every_call_is_there_without_a_loop_as_well() -> None:
@@ -46,7 +47,7 @@ def test_webhooks_of_a_service(service: Inside) -> None:
         tries = client.deliveries(added.id)
         for hook in client.webhooks():
             client.remove_webhook(hook.id)
-        with pytest.raises(Refused, match="no webhook"):
+        with pytest.raises(Refused, match=r"no webhook|not here"):
             client.webhook("../keys")
 
     assert (added.id, added.secret) == (same.id, same.secret)

@@ -341,3 +341,18 @@ async def test_killed_at_any_command_it_is_of_the_one_or_of_the_other(
             break
     assert not died or is_reply_lost
     assert seen == {False, True}
+
+
+@pytest.mark.usefixtures("sending")
+async def test_the_history_goes_along(rig: Rig) -> None:
+    """Both ways, with ids and numbers: whoever has read to an event goes on behind it, and is told nothing twice."""
+    keys = Keys(rig.stream, OLD().manifest.bundle_id)
+    await rig.client.xadd(keys.events, {"e": b"{}", "k": 7}, id="5-1")
+    await rig.client.hset(keys.head, "events", "7")
+    before = await rig.store(OLD()).events.after(limit=1000)
+    await rig.up()
+    moved = await rig.store(NEW()).events.after(limit=1000)
+    await rig.back()
+
+    assert ("5-1", 7) == (before.events[0].id, before.total)
+    assert before == moved == await rig.store(OLD()).events.after(limit=1000)
