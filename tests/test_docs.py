@@ -238,7 +238,7 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     wrong = []
     for name, text in TEXT.items():
         for line in re.findall(
-            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch"
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch|events"
             r"|(?:state|dlq|keys|webhooks|clusters) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
             text,
         ):

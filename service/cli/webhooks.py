@@ -70,7 +70,7 @@ def add(
     with asking(service, screen) as client:
         hook = client.add_webhook(
             target,
-            events=[kind.strip() for kind in events.split(",") if kind.strip()],
+            events=_kinds(events),
             min_items=min_items,
             min_per_hour=min_per_hour,
             debounce_s=debounce_s,
@@ -118,6 +118,53 @@ def show(
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience)
     with asking(service, screen) as client:
         show_json(client.webhook(id))
+
+
+@app.command(epilog=_EPILOG)
+def change(
+    id: Id,
+    target: Annotated[str | None, typer.Option("--to", help="Where messages go.")] = None,
+    events: Annotated[str | None, typer.Option(help="Kinds of events, between commas; or all.")] = None,
+    min_items: Annotated[int | None, typer.Option(min=0, help="Only of clusters with so many items.")] = None,
+    min_per_hour: Annotated[float | None, typer.Option(min=0, help="... and so many an hour.")] = None,
+    debounce: Annotated[
+        str | None, typer.Option(help="A cluster is not told again for so long, e.g. 10m, 1h.")
+    ] = None,
+    per_day: Annotated[
+        int | None, typer.Option(min=0, help="Most messages in a UTC day; 0 is any number.")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="Whose it is, or what for.")] = None,
+    disable: Annotated[bool, typer.Option("--disable", help="Send nothing until it is enabled.")] = False,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    stream: StreamName = None,
+    api_key: ApiKey = None,
+    patience: Patience = 60.0,
+) -> None:
+    """Change what is given; the rest stays as it is.
+
+    Example: [bold]firstseen webhooks change wh_3f2a9c0d11e4b7a5 --events all --per-day 50[/bold]
+    """
+    from msgspec import UNSET
+
+    debounce_s = None if debounce is None else _seconds(debounce)
+    service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
+    with asking(service, screen) as client:
+        hook = client.change_webhook(
+            id,
+            url=target,
+            events=None if events is None else _kinds(events),
+            min_items=min_items,
+            min_per_hour=min_per_hour,
+            debounce_s=debounce_s,
+            per_day=UNSET if per_day is None else per_day or None,
+            note=note,
+            enabled=False if disable else None,
+        )
+    if as_json:
+        show_json(hook)
+    else:
+        _say(f"{id} is changed" + ("." if hook.enabled else ", and disabled."))
 
 
 @app.command(epilog=_EPILOG)
@@ -230,6 +277,12 @@ def remove(
 
 
 # What the commands have in common
+
+
+def _kinds(listed: str) -> list[str]:
+    """Kinds of events, between commas; none, or `all`: all."""
+    kinds = [kind.strip() for kind in listed.split(",") if kind.strip()]
+    return [] if kinds == ["all"] else kinds
 
 
 def _seconds(text: str) -> float:

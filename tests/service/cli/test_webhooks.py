@@ -79,6 +79,23 @@ def test_what_it_wants(service: Inside) -> None:
     )
 
 
+def test_a_change(service: Inside) -> None:
+    """What is not given stays as it is."""
+    hook = added(service, "--events", "emerged", "--per-day", "3", "--note", "ops")
+    run(service, "change", hook["id"], "--min-items", "9", "--debounce", "1h", "--to", f"{URL}/2")
+    once = json.loads(run(service, "show", hook["id"]))
+    twice = json.loads(
+        run(service, "change", hook["id"], "--events", "all", "--per-day", "0", "--disable", "--json")
+    )
+
+    assert (["emerged"], 3, "ops", 9, 3600.0, f"{URL}/2", True) == tuple(
+        once[key] for key in ("events", "per_day", "note", "min_items", "debounce_s", "url", "enabled")
+    )
+    assert ([], None, "ops", 9, False) == tuple(
+        twice[key] for key in ("events", "per_day", "note", "min_items", "enabled")
+    )
+
+
 def test_a_list_for_people(service: Inside) -> None:
     """Others' text drives no terminal; and there may be none."""
     empty = run(service, "list")
@@ -106,7 +123,7 @@ def test_a_try_that_fails_fails(service: Inside) -> None:
 def test_enable_and_remove(service: Inside) -> None:
     """And what was removed is not there."""
     hook = added(service)
-    httpx.patch(f"{service.url}/webhooks/{hook['id']}", json={"enabled": False}).raise_for_status()
+    run(service, "change", hook["id"], "--disable")
     run(service, "enable", hook["id"], "--from-now")
     is_enabled = json.loads(run(service, "show", hook["id"]))["enabled"]
     run(service, "remove", hook["id"])
