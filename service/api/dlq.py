@@ -29,7 +29,8 @@ _RETRYING: Final = StreamRoutes(
 _DROPPING: Final = StreamRoutes(router, Scope.ADMIN, _NOT_THERE)
 
 
-@_LOOKING.get(
+@_LOOKING.route(
+    "GET",
     "/dlq",
     "Items in quarantine: they crashed the engine",
     DeadLettersOut,
@@ -44,7 +45,8 @@ async def listed(
         return json_response({"items": [_shown(letter) for letter in letters], "next": more})
 
 
-@_RETRYING.post(
+@_RETRYING.route(
+    "POST",
     "/dlq/retry",
     "Try an item in quarantine again",
     VerdictOut,
@@ -61,7 +63,8 @@ async def retry(request: Request, id: str) -> Response:
         return response_to(outcome, asked.context)
 
 
-@_DROPPING.delete(
+@_DROPPING.route(
+    "DELETE",
     "/dlq",
     "Forget an item in quarantine, or all",
     DroppedOut,

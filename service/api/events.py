@@ -24,7 +24,8 @@ _PAGE: Final = 100
 _ROUTES: Final = StreamRoutes(router, Scope.READ)
 
 
-@_ROUTES.get(
+@_ROUTES.route(
+    "GET",
     "/events",
     "What became of clusters",
     EventsOut,

@@ -2,7 +2,7 @@
 
 WEBHOOKS = StreamRoutes(router, Scope.ADMIN, PROBLEMS)
 
-@WEBHOOKS.get("/webhooks", "The webhooks of a stream", WebhooksOut)
+@WEBHOOKS.route("GET", "/webhooks", "The webhooks of a stream", WebhooksOut)
 async def webhooks(request: Request) -> Response:
     async with WEBHOOKS.asked(request) as asked:
         ...
@@ -11,8 +11,7 @@ async def webhooks(request: Request) -> Response:
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partialmethod
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -24,6 +23,8 @@ from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.formats.head import Head
 from service.api.schemas import STREAM, STREAM_PROBLEMS, ProblemOut
 from service.streams.stream import Stream
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +58,7 @@ class StreamRoutes:
     scope: Scope
     problems: Mapping[int, str] = field(default_factory=dict)
 
-    def _route(
+    def route(
         self,
         method: str,
         path: str,
@@ -68,10 +69,12 @@ class StreamRoutes:
         body: Mapping[str, Any] | None = None,
         header: Mapping[str, Any] | None = None,
         status: int = 200,
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    ) -> Callable[[Handler], Handler]:
         """Declare one: what it is for, and what it answers."""
         parameters = [*STREAM["parameters"], *([] if header is None else [header])]
-        described = {code: {"model": ProblemOut, "description": said} for code, said in self.problems.items()}
+        described: dict[int | str, dict[str, Any]] = {
+            code: {"model": ProblemOut, "description": said} for code, said in self.problems.items()
+        }
         return self.router.api_route(
             path,
             methods=[method],
@@ -84,11 +87,6 @@ class StreamRoutes:
                 self.scope, parameters=parameters, **({} if body is None else {"requestBody": dict(body)})
             ),
         )
-
-    get = partialmethod(_route, "GET")
-    post = partialmethod(_route, "POST")
-    patch = partialmethod(_route, "PATCH")
-    delete = partialmethod(_route, "DELETE")
 
     @asynccontextmanager
     async def asked(self, request: Request) -> AsyncIterator[Asked]:

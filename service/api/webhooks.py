@@ -61,14 +61,15 @@ _KEY: Final[dict[str, Any]] = {
 }
 
 
-@_ROUTES.get("/webhooks", "The webhooks of a stream", WebhooksOut)
+@_ROUTES.route("GET", "/webhooks", "The webhooks of a stream", WebhooksOut)
 async def webhooks(request: Request) -> Response:
     """List them."""
     async with _ROUTES.asked(request) as asked:
         return json_response({"webhooks": [_shown(asked, hook) for hook in asked.stream.webhooks.all()]})
 
 
-@_ROUTES.post(
+@_ROUTES.route(
+    "POST",
     "/webhooks",
     "Tell an address what becomes of clusters",
     WebhookOut,
@@ -93,14 +94,15 @@ async def add(request: Request) -> Response:
         return json_response(_shown(asked, hook, with_secret=True), 201)
 
 
-@_ROUTES.get("/webhooks/{webhook_id}", "One webhook", WebhookOut)
+@_ROUTES.route("GET", "/webhooks/{webhook_id}", "One webhook", WebhookOut)
 async def webhook(request: Request, webhook_id: str) -> Response:
     """Show one."""
     async with _ROUTES.asked(request) as asked:
         return json_response(_shown(asked, asked.stream.webhooks.get(webhook_id)))
 
 
-@_ROUTES.patch(
+@_ROUTES.route(
+    "PATCH",
     "/webhooks/{webhook_id}",
     "Change a webhook",
     WebhookOut,
@@ -127,7 +129,8 @@ async def change(request: Request, webhook_id: str) -> Response:
         return json_response(_shown(asked, hook))
 
 
-@_ROUTES.delete(
+@_ROUTES.route(
+    "DELETE",
     "/webhooks/{webhook_id}",
     "Remove a webhook",
     RemovedOut,
@@ -140,7 +143,8 @@ async def remove(request: Request, webhook_id: str) -> Response:
         return json_response({"removed": webhook_id})
 
 
-@_ROUTES.post(
+@_ROUTES.route(
+    "POST",
     "/webhooks/{webhook_id}/rotate",
     "Make a new secret",
     WebhookOut,
@@ -156,7 +160,8 @@ async def rotate(request: Request, webhook_id: str) -> Response:
         return json_response(_shown(asked, hook, with_secret=True))
 
 
-@_ROUTES.post(
+@_ROUTES.route(
+    "POST",
     "/webhooks/{webhook_id}/test",
     "Send a message that means nothing, now",
     DeliveryOut,
@@ -168,7 +173,8 @@ async def test(request: Request, webhook_id: str) -> Response:
         return json_response(shown_delivery(await asked.stream.webhooks.test(webhook_id)))
 
 
-@_ROUTES.get(
+@_ROUTES.route(
+    "GET",
     "/webhooks/{webhook_id}/deliveries",
     "The latest tries",
     DeliveriesOut,
@@ -183,7 +189,8 @@ async def deliveries(
         return json_response({"deliveries": [shown_delivery(one) for one in tries]})
 
 
-@_ROUTES.post(
+@_ROUTES.route(
+    "POST",
     "/webhooks/{webhook_id}/enable",
     "Send again",
     WebhookOut,
