@@ -17,6 +17,7 @@ class CudaDevice:
 
     def __init__(self) -> None:
         self._pool: object | None = None
+        self._captures: torch.cuda.Stream | None = None
 
     @property
     def place(self) -> torch.device:
@@ -65,6 +66,8 @@ class CudaDevice:
         graph = torch.cuda.CUDAGraph()
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
-        with torch.cuda.graph(graph, pool=self._pool):  # type: ignore[arg-type]
+            # Our own: what libraries keep for a stream, such as cuBLAS its workspace, is then part of our memory, too.
+            self._captures = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._captures):  # type: ignore[arg-type]
             call()
         return graph.replay

@@ -154,7 +154,7 @@ class TorchCuda:
         prepared = self._ready(next(size for size in self._sizes if size >= n), shape)
         x = prepared.x.numpy()
         if n:
-            np.stack(items, out=x[:n])  # type: ignore[arg-type]  # payloads of this kind are arrays
+            np.stack(items, out=x[:n])
         x[n:] = 0.0
         prepared.run()
         self._device.finish()
