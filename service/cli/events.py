@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from service.cli.calling import Patience, Service, asking
 from service.cli.options import DEFAULT_URL, ApiKey, StreamName, Url
@@ -58,4 +59,4 @@ def events(
             if as_json:
                 typer.echo(msgspec.json.encode(event))
             else:
-                console.print(event_line(event))
+                console.print(Text.assemble(event_line(event), (f" ({event.id})", "dim")))

@@ -122,8 +122,8 @@ def choose(url: SplitResult, found: Iterable[str], *, allowed: Networks) -> str:
         raise BadTarget(f"{url.hostname} has no address")
     if url.scheme == "http":
         raise BadTarget(
-            f"{url.hostname} is in none of the networks that http may be used to (FIRSTSEEN_WEBHOOKS_PRIVATE); send a "
-            "URL that begins with https://"
+            f"{url.hostname} is in none of the networks that the operator names in FIRSTSEEN_WEBHOOKS_PRIVATE; to "
+            "others send one that begins with https://"
         )
     raise BadTarget(
         f"{url.hostname} is a private address, or resolves to one; webhooks go to public ones, and to networks that "

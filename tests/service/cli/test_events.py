@@ -44,6 +44,7 @@ def test_a_line_an_event(service: Inside) -> None:
     assert all(event.items() <= one.items() for event, one in zip(history, told, strict=True))
     for event, line in zip(history, shown, strict=True):
         assert f"cluster {event['cluster']['id']} {event['event']}" in line
+        assert line.endswith(f"({event['id']})")
 
 
 def test_some_of_them(service: Inside) -> None:
