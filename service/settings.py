@@ -147,9 +147,7 @@ class Settings(BaseSettings):
         description="How long items of a socket should wait at most: a slow engine grants fewer at once.",
     )
     ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
-    ws_connections: int = Field(
-        1000, ge=1, description="Most WebSockets and streams of lines at once."
-    )
+    ws_connections: int = Field(1000, ge=1, description="Most WebSockets and streams of lines at once.")
     ws_ping_s: float = Field(
         20.0, gt=0, description="Time between pings of a WebSocket, and how long one may take to be answered."
     )

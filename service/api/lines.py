@@ -13,9 +13,9 @@ that does not, large batches.
 Everything is bounded. `window` items may be on their way (`FIRSTSEEN_QUEUE_ITEMS` / 4); then the body is not read, and
 TCP slows the sender down. A client that does not read its results is waited for `FIRSTSEEN_SEND_TIMEOUT_S`, and then
 cut off; so one that sends everything before it reads anything must send no more than the window and the buffers of
-its sockets hold, or read meanwhile, as curl does. A line has at most `FIRSTSEEN_MAX_BODY_BYTES`, and must have come as a
-whole `FIRSTSEEN_REQUEST_TIMEOUT_S` after the one before, as a body must; an empty one does, for who has nothing to send.
-The body as a whole has no limit; so the request counts as a connection of its key and of all
+its sockets hold, or read meanwhile, as curl does. A line has at most `FIRSTSEEN_MAX_BODY_BYTES`, and must have come as
+a whole `FIRSTSEEN_REQUEST_TIMEOUT_S` after the one before, as a body must; an empty one does, for who has nothing to
+send. The body as a whole has no limit; so the request counts as a connection of its key and of all
 (`FIRSTSEEN_WS_CONNECTIONS`), like a WebSocket, and ends with the key: the last line is then a problem,
 `/problems/unauthorized`.
 

@@ -44,6 +44,8 @@ ROUTES = [(method, path) for path, methods in SCHEMA["paths"].items() for method
 GUARDED = [(method, path) for method, path in ROUTES if SCHEMA["paths"][path][method].get("security")]
 
 QUERY = {"/dlq/retry": {"id": "none"}, "/tickets": {"scope": "ingest"}}
+
+
 def scope_of(method: str, path: str) -> Scope | None:
     """As the schema declares it."""
     for declared in SCHEMA["paths"][path][method]["security"]:

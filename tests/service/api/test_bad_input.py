@@ -191,6 +191,7 @@ class TestRequests:
             ("GET", "/clusters/seven", 422, "cluster_id"),
             ("GET", "/clusters?state=happy", 422, "state"),
             ("GET", "/nowhere", 404, "/docs"),
+            ("POST", "/classify/", 404, "/docs"),
             ("GET", "/classify", 405, "POST"),
             ("POST", "/clusters", 405, "GET"),
         ],

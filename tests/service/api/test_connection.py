@@ -219,7 +219,12 @@ class TestSlowReaders:
         timers, transport = Timers(), Transport()
         config = uvicorn.Config(lambda: None, lifespan="off", log_config=None)
         made = BoundedHttp(
-            head_s=1, send_s=self.SEND_S, config=config, server_state=ServerState(), app_state={}, _loop=timers
+            head_s=1,
+            send_s=self.SEND_S,
+            config=config,
+            server_state=ServerState(),
+            app_state={},
+            _loop=timers,
         )
         made.connection_made(transport)
         transport.write(bytes(200_000))

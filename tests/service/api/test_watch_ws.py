@@ -74,7 +74,8 @@ async def test_one_bound_on_all_that_stays_open(tmp_path: Path) -> None:
                     async with connect(f"{service.ws_url}{other}", proxy=None) as refused:
                         await refused.wait_closed()
                         assert 1013 == refused.close_code
-                answer = httpx.post(f"{service.url}/classify", content=b"\n", headers=LINES, trust_env=False)
+                async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+                    answer = await http.post(f"{service.url}/classify", content=b"\n", headers=LINES)
                 assert (503, "/problems/overloaded") == (answer.status_code, answer.json()["type"])
             await soon(lambda: not used.used, "the place is free again")
         with create_connection(("127.0.0.1", service.port), timeout=20) as raw:
