@@ -149,6 +149,21 @@ def test_an_answer_that_is_not_read(hasty: Inside) -> None:
     until(lambda: not connections(hasty), "its connection is gone")
 
 
+def test_results_of_lines_that_are_not_read(hasty: Inside) -> None:
+    """Who sends lines and reads no result is read from no more, and then cut off; nothing is held for him."""
+    head = POST.replace(b"application/json", b"application/x-ndjson")
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(20)
+        raw.connect(("127.0.0.1", hasty.port))
+        raw.sendall(head.replace(b"Transfer-Encoding: chunked", b"Content-Length: 1000000000"))
+        raw.settimeout(0.01)
+        line = b'{"id": "%s", "x": 0}\n' % (b"x" * 250)
+        until(lambda: is_closed(raw, 100 * line), "he is cut off")
+    until(lambda: not connections(hasty), "his connection is gone")
+    assert 0 == hasty.app.state.context.bodies.used == hasty.app.state.context.sockets.used
+
+
 def test_a_line_that_trickles_in(hasty: Inside) -> None:
     """Bytes alone are no progress: who sends a line byte by byte holds what there is of it no longer than a body."""
     with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
