@@ -48,6 +48,7 @@ from service.api.context import Context
 from service.api.direct import Direct
 from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
+from service.api.nowhere import nowhere
 from service.api.openapi import complete
 from service.api.seen import Seen
 from service.cancelling import cancelled
@@ -271,7 +272,9 @@ def create_app(
             "yet, or an outlier. For streams use the WebSocket `/stream`; `/watch` tells when clusters emerge."
         ),
         lifespan=lifespan,
+        redirect_slashes=False,  # behind a proxy that ends TLS it could lead to http, and a key with it
     )
+    app.router.default = nowhere(app.router.default)
     modules = (
         *(classify, clusters, evidence, decisions, rest, overview, dashboard, streams),
         *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),

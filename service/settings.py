@@ -148,14 +148,12 @@ class Settings(BaseSettings):
         description="How long items of a socket should wait at most: a slow engine grants fewer at once.",
     )
     ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
-    ws_connections: int = Field(
-        1000, ge=1, description="Most WebSockets at once, of /stream and /watch together."
-    )
+    ws_connections: int = Field(1000, ge=1, description="Most WebSockets and streams of lines at once.")
     ws_ping_s: float = Field(
         20.0, gt=0, description="Time between pings of a WebSocket, and how long one may take to be answered."
     )
     send_timeout_s: float = Field(
-        30.0, gt=0, description="A client of a WebSocket that does not read for so long is closed."
+        30.0, gt=0, description="Who reads too little of what waits for him for so long is cut off."
     )
     watch_queue: int = Field(
         256, ge=1, description="Events a slow watcher may be behind before it is cut off."

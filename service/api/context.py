@@ -74,9 +74,11 @@ class Context:
 
     @cached_property
     def sockets(self) -> Budget:
-        """Open WebSockets, of /stream and /watch together."""
+        """Open WebSockets and streams of lines: they may stay for days, and leave the rest to short requests."""
         most = self.settings.ws_connections
-        return Budget(most, when_full=f"{most} WebSockets are open; come back in a moment.")
+        return Budget(
+            most, when_full=f"{most} WebSockets and streams of lines are open; come back in a moment."
+        )
 
 
 def context_of(connection: HTTPConnection) -> Context:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import resource
 import socket
 import sys
@@ -13,7 +14,7 @@ from websockets.sync.client import connect
 
 from service.access.tokens import make_token
 from service.errors import InvalidSetting
-from service.server import _bound, allow_files, configure_logging
+from service.server import LibraryLines, _bound, allow_files, configure_logging
 from service.settings import Settings
 from tests.service import digits
 from tests.service.keyed import key_of, put
@@ -117,6 +118,25 @@ def test_logs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ["started", "failed"] == [line["event"] for line in lines]
     assert "ValueError: 18" in lines[1]["exception"]
+
+
+def test_lines_of_libraries_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are lines like all others, and no secret stays in message or traceback."""
+    _, key = key_of()
+    configure_logging(Settings.read({}, log_format="json"))
+    with pytest.raises(ValueError, match="fs_") as failed:
+        raise ValueError(key)
+    failure = (failed.type, failed.value, failed.tb)
+    LibraryLines().handle(
+        logging.LogRecord("uvicorn.error", logging.WARNING, __file__, 1, 'path "%s"', (f"/{key}",), failure)
+    )
+    shown = capsys.readouterr().err
+    line = json.loads(shown)
+
+    assert ("warning", "uvicorn.error") == (line["level"], line["logger"])
+    assert f'path "/{key[:12]}***"' == line["event"]
+    assert "ValueError: fs_" in line["exception"]
+    assert key[12:] not in shown
 
 
 def test_console_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:

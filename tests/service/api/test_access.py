@@ -5,11 +5,9 @@ does not ask.
 """
 
 import json
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,11 @@ from service.access.bucket import Rate
 from service.access.rights import Scope
 from service.access.tokens import make_token
 from service.api.access import API_KEY, BEARER, KEY_ENDED
-from service.api.decision_bodies import FORMS
 from service.app import create_app
 from service.settings import Settings
 from tests.service import digits
-from tests.service.inside import Inside, running
+from tests.service.api.keyed_service import Keyed, bearer, close_code, head_of, socket_to
+from tests.service.inside import running
 from tests.service.keyed import in_store, key_of, put
 from tests.service.waiting import until
 
@@ -46,10 +44,6 @@ ROUTES = [(method, path) for path, methods in SCHEMA["paths"].items() for method
 GUARDED = [(method, path) for method, path in ROUTES if SCHEMA["paths"][path][method].get("security")]
 
 QUERY = {"/dlq/retry": {"id": "none"}, "/tickets": {"scope": "ingest"}}
-BODIES = {action.value: dict(form.example) for action, form in FORMS.items()}
-"""By how a path ends."""
-
-IN_PATH = {"{cluster_id}": "0", "{webhook_id}": "wh_0", "{name}": "origin"}
 
 
 def scope_of(method: str, path: str) -> Scope | None:
@@ -58,29 +52,6 @@ def scope_of(method: str, path: str) -> Scope | None:
         if BEARER in declared:
             return Scope(declared[BEARER][0]) if declared[BEARER] else None
     raise AssertionError(f"{method} {path} does not say how a key is sent")
-
-
-@dataclass(frozen=True)
-class Keyed:
-    """A running service, and keys of every kind: their texts by name."""
-
-    inside: Inside
-    folder: Path
-    texts: dict[str, str]
-
-    def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, **query: str
-    ) -> httpx.Response:
-        for name, value in IN_PATH.items():
-            path = path.replace(name, value)
-        with httpx.Client(base_url=self.inside.url, trust_env=False, timeout=20) as http:
-            is_json = {"content-type": "application/json"}
-            body = {"items": []} if path == "/classify" else BODIES.get(path.rpartition("/")[2])
-            return http.request(method, path, json=body, params=query, headers=is_json | (headers or {}))
-
-
-def bearer(text: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {text}"}
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +161,20 @@ class TestEveryRoute:
             assert f'scope="{needed}"' in answer.headers["www-authenticate"]
             assert f"scope {needed}" in answer.json()["detail"]
 
+    def test_nonsense(self, keyed: Keyed, method: str, path: str) -> None:
+        """Who may not come in is told so, and not first what a parameter may be; who may is told that."""
+        declared = SCHEMA["paths"][path][method].get("parameters", ())
+        nonsense = {one["name"]: "~" for one in declared if one["in"] == "query"}
+        needed = scope_of(method, path)
+        wrong = min(set(Scope) - {needed, Scope.ADMIN}) if needed else "expired"
+        stranger, other, admin = (
+            keyed.ask(method, path.replace("{cluster_id}", "~"), headers, **nonsense)
+            for headers in ({}, bearer(keyed.texts[wrong]), bearer(keyed.texts["admin"]))
+        )
+
+        assert (401, 403 if needed else 401) == (stranger.status_code, other.status_code)
+        assert admin.status_code == 422 or not (nonsense or "{cluster_id}" in path)
+
     def test_another_stream(self, keyed: Keyed, method: str, path: str) -> None:
         """403, although it may do everything, elsewhere."""
         answer = keyed.ask(method, path, bearer(keyed.texts["other stream"]), **self.query(path))
@@ -292,21 +277,6 @@ class TestCreating:
         assert 404 == keyed.ask("get", "/clusters", bearer(keyed.texts["read"]), stream="none").status_code
 
 
-def close_code(keyed: Keyed, path: str, text: str | None = None, **headers: str) -> int | None:
-    """With what a socket is closed; None: it says something first."""
-    more = headers | (bearer(text) if text is not None else {})
-    with connect(f"{keyed.inside.ws_url}{path}", additional_headers=more, proxy=None) as socket:
-        try:
-            frame = socket.recv(timeout=20)
-            if '"error"' not in str(frame):
-                return None
-            socket.recv(timeout=20)
-        except ConnectionClosed:
-            assert socket.close_reason
-            return socket.close_code
-    raise AssertionError("it says an error and goes on")
-
-
 @pytest.mark.parametrize("path", SOCKETS)
 class TestSockets:
     def test_no_key(self, keyed: Keyed, path: str) -> None:
@@ -399,17 +369,6 @@ class TestQuota:
     def test_no_limit_no_fields(self, keyed: Keyed) -> None:
         """A key without a limit is told of none."""
         assert "ratelimit" not in keyed.ask("get", "/info", bearer(keyed.texts["admin"])).headers
-
-
-def head_of(headers: dict[str, str]) -> bytes:
-    """Of a request whose body comes in chunks."""
-    fields = {"host": "a", "transfer-encoding": "chunked", **headers}
-    lines = [f"{name}: {value}" for name, value in fields.items()]
-    return "\r\n".join(["POST /classify HTTP/1.1", *lines, "", ""]).encode()
-
-
-def socket_to(keyed: Keyed) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", keyed.inside.port), timeout=20)
 
 
 class TestLines:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 
 import httpx
@@ -14,6 +15,8 @@ from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.waiting import soon
+
+LINES = {"content-type": "application/x-ndjson"}
 
 
 async def test_events(tmp_path: Path) -> None:
@@ -59,17 +62,27 @@ async def test_foreign_origin(service: Inside, path: str) -> None:
         assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
 
 
-@pytest.mark.parametrize("first", ["/stream", "/watch"])
-@pytest.mark.parametrize("second", ["/stream", "/watch"])
-async def test_one_bound_on_all_sockets(tmp_path: Path, first: str, second: str) -> None:
-    """/stream and /watch share the bound: over it is 1013, and a socket that closes makes room."""
+async def test_one_bound_on_all_that_stays_open(tmp_path: Path) -> None:
+    """/stream, /watch and streams of lines share it: over it is 1013 or 503, and what closes makes room."""
     settings = Settings.read({}, data_dir=tmp_path, ws_connections=1)
     with running(settings, digits.bundle()) as service:
-        async with connect(f"{service.ws_url}{first}", proxy=None) as socket:
-            await socket.recv()
-            async with connect(f"{service.ws_url}{second}", proxy=None) as refused:
+        used = service.app.state.context.sockets
+        for path in ("/stream", "/watch"):
+            async with connect(f"{service.ws_url}{path}", proxy=None) as socket:
+                assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
+                for other in ("/stream", "/watch"):
+                    async with connect(f"{service.ws_url}{other}", proxy=None) as refused:
+                        await refused.wait_closed()
+                        assert 1013 == refused.close_code
+                async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+                    answer = await http.post(f"{service.url}/classify", content=b"\n", headers=LINES)
+                assert (503, "/problems/overloaded") == (answer.status_code, answer.json()["type"])
+            await soon(lambda: not used.used, "the place is free again")
+        with create_connection(("127.0.0.1", service.port), timeout=20) as raw:
+            head = "POST /classify HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+            raw.sendall(f"{head}content-type: {LINES['content-type']}\r\n\r\n".encode())
+            await soon(lambda: used.used, "the lines have the place")
+            async with connect(f"{service.ws_url}/stream", proxy=None) as refused:
                 await refused.wait_closed()
                 assert 1013 == refused.close_code
-        await soon(lambda: not service.app.state.context.sockets.used, "the place is free again")
-        async with connect(f"{service.ws_url}{second}", proxy=None) as socket:
-            assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
+        await soon(lambda: not used.used, "the place is free again")
