@@ -1,7 +1,7 @@
 """What holds of an item by today's decisions, though its verdict stays what it was.
 
-    known                        the class that was answered, by the bundle, or since people had made it; unless that
-                                 was undone
+    known                        the class that was answered, by the bundle, or since people had made it; where that
+                                 was undone, the cluster that it had been made of, if it was one ─► its class now
     cluster c                    c ─► its heir (merges redirect) ─► the class that was promoted or linked of it
     any, and among the members   that cluster ─► its heir ─► class: a split part, or an item of before it was announced
     that a cluster remembers
@@ -12,8 +12,9 @@ Read-only, and for exports alone: nothing is ever relabelled in the stream itsel
 from dataclasses import dataclass
 
 from service.clustering.engine import Engine
-from service.clustering.kinship import Life, heir
-from service.records import NO_CLUSTER, Verdict, VerdictKind
+from service.clustering.kinship import Life, elder, heir
+from service.decisions import Action
+from service.records import NO_CLUSTER, ClusterState, Verdict
 
 BY_VERDICT = "verdict"
 BY_DECISION = "decision"
@@ -48,16 +49,23 @@ class AsOfNow:
         self._by |= {
             label: BY_DECISION for k, label in enumerate(engine.labels) if k >= own and promoted.has_class(k)
         }
+        self._taken_back = {
+            label: clusters.pop() for label, clusters in _made_of(engine).items() if len(clusters) == 1
+        }
         self._of_cluster: dict[int, Now] = {}
         self._member = {
-            id: life.id for life in engine.lives.values() for id in members_of(life) if self._heir(life.id)
+            id: cluster
+            for life in engine.lives.values()
+            if self._heir(cluster := _announced(engine, life))
+            for id in members_of(life)
         }
 
     def of(self, verdict: Verdict) -> Now:
         """What holds of the item that got this verdict."""
-        if verdict.verdict is VerdictKind.KNOWN and verdict.label in self._by:
+        if verdict.label in self._by:
             return Now(label=verdict.label, by=self._by[verdict.label])
-        return self._now(self._member.get(verdict.id) or verdict.cluster_id or NO_CLUSTER)
+        said = verdict.cluster_id or self._taken_back.get(verdict.label or "") or NO_CLUSTER
+        return self._now(self._member.get(verdict.id) or said)
 
     def of_id(self, id: str) -> Now:
         """What holds of an item whose verdict is not kept any more."""
@@ -79,6 +87,20 @@ class AsOfNow:
 
     def _heir(self, cluster: int) -> int:
         return heir(self._lives, cluster)
+
+
+def _made_of(engine: Engine) -> dict[str, set[int]]:
+    """The clusters that people ever made part of each class, as they go by now."""
+    found: dict[str, set[int]] = {}
+    for decided in engine.decisions:
+        if decided.label is not None and decided.decision.action in (Action.PROMOTE, Action.LINK):
+            found.setdefault(decided.label, set()).add(heir(engine.lives, decided.decision.cluster))
+    return found
+
+
+def _announced(engine: Engine, life: Life) -> int:
+    """The cluster that people know its items by: of a candidate, which nobody has seen, the one that it splits from."""
+    return elder(engine.lives, life.id) if life.state is ClusterState.CANDIDATE else life.id
 
 
 def members_of(life: Life) -> list[str]:

@@ -9,7 +9,7 @@ its ids keep their verdicts, and numbers of clusters that were given since are g
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -243,13 +243,8 @@ async def _embedded(
         if life.state not in (ClusterState.CANDIDATE, ClusterState.GONE)
         for id in life.members.ids
     }
-    payloads = await place.store.payloads.get(sorted(wanted))
-    for id, x in () if items is None else items():
-        if id in wanted:
-            try:
-                payloads[str(id)] = decode_item(x, new.manifest.input)
-            except InvalidInput as error:
-                raise NotUpgraded(f"The item {id!r} is none for the new bundle: {error}") from None
+    payloads = {} if items is None else await asyncio.to_thread(_brought, items, wanted, new)
+    payloads |= await place.store.payloads.get(sorted(wanted - payloads.keys()))
     found: dict[str, Float32s] = {}
     ids = sorted(payloads)
     for start in range(0, len(ids), _BATCH):
@@ -257,6 +252,18 @@ async def _embedded(
         z = await asyncio.to_thread(embeds, [payloads[id] for id in part])
         found |= dict(zip(part, np.asarray(z, dtype=np.float32), strict=True))
         place.progress("embed", len(found), len(ids), "members")
+    return found
+
+
+def _brought(items: Items, wanted: Set[str], new: Bundle) -> dict[str, Payload]:
+    """Those of the sender's items that are wanted; of an id that comes twice the first, as in the stream."""
+    found: dict[str, Payload] = {}
+    for id, x in items():
+        if id in wanted and id not in found:
+            try:
+                found[str(id)] = decode_item(x, new.manifest.input)
+            except InvalidInput as error:
+                raise NotUpgraded(f"The item {id!r} is none for the new bundle: {error}") from None
     return found
 
 

@@ -241,6 +241,15 @@ async def test_a_stream_that_is_served_is_refused(rig: Rig, sending: Sending) ->
         await rig.up()
 
 
+async def test_of_an_item_that_is_brought_twice_the_first_counts(rig: Rig, sending: Sending) -> None:
+    """As it did in the stream; what the sender has of it later may be anything."""
+    twice = [*sent(), *((id, "no digit") for id, _ in sent())]
+    done = await rig.up(items=lambda: twice)
+
+    assert sending.engine.seq == done.diff.seq
+    assert all(fate.is_kept for fate in done.diff.fates)
+
+
 async def test_without_payloads_clusters_end_and_it_is_told(rig: Rig, sending: Sending) -> None:
     """Their ids stay listed."""
     shown = {c.id for c in sending.engine.clusters() if c.state in ANNOUNCED}
