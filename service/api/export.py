@@ -44,8 +44,8 @@ _AT_ONCE: Final = 1 << 18
     summary="The stream as a table: verdicts, items, clusters or decisions",
     description=(
         "As of one instant, in the columns of `firstseen export`: each verdict as it was given, and beside it what "
-        "holds now. Lines of JSON, or CSV that no spreadsheet takes for formulas. Items are those that the stream keeps. One "
-        "export at a time: 503 with Retry-After meanwhile."
+        "holds now. Lines of JSON, or CSV that no spreadsheet takes for formulas. Items are those that the stream "
+        "keeps. One export at a time: 503 with Retry-After meanwhile."
     ),
     response_class=Response,
     responses={

@@ -121,6 +121,26 @@ def test_a_member_belongs_to_its_cluster_though_it_was_an_outlier(world: World) 
     assert all(members[v.id] == now.of(v).cluster == now.of_id(v.id).cluster for v in early)
 
 
+def test_of_a_cluster_that_people_split_nothing_is_said_that_they_did_not_decide(world: World) -> None:
+    """A member is of its part; of another item nobody knows, until both parts are of one class."""
+    engine = world.engine
+    births = tuple(engine.clusterer.births(engine.clusterer.rows_of(2)).tolist())
+    world.decide(Action.MERGE, 2, into=1)
+    part = engine.next_cluster_id
+    world.decide(Action.SPLIT, 1, parts=(births,))
+    world.decide(Action.PROMOTE, 1, label="elk")
+    members = {id: life.id for life in engine.lives.values() for id in life.members.ids}
+    of_one = [v for v in world.verdicts if v.cluster_id in (1, 2)]
+    others = [v for v in of_one if v.id not in members]
+    now = AsOfNow(engine)
+
+    assert others
+    assert {(None, None, None, None)} == {now.of(v).as_row() for v in others}
+    assert all(members[v.id] == now.of(v).cluster for v in of_one if v.id in members)
+    world.decide(Action.LINK, part, label="elk")
+    assert {("elk", "decision")} == {AsOfNow(engine).of(v).as_row()[:2] for v in of_one}
+
+
 def test_a_candidate_is_nobodys_cluster(world: World) -> None:
     """Nobody has heard of it: its items are those of the cluster that it splits from, if it does, or of none."""
     candidates = {c.id for c in world.engine.clusters() if c.state is ClusterState.CANDIDATE}
