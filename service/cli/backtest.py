@@ -28,6 +28,7 @@ from service.cli.progress import stages
 if TYPE_CHECKING:
     from model.bundle import Bundle
     from service.roundtrip.backtesting import Tested
+    from service.roundtrip.comparing import Match
 
 app = typer.Typer()
 screen = Console(stderr=True)
@@ -175,7 +176,7 @@ def show(tested: "Tested", console: Console) -> None:
                 f"{match.was_items:,}",
                 f"{match.would_items:,}",
                 f"{match.shared:,}",
-                _when(match.delay),
+                _when(match),
             )
         console.print(table)
 
@@ -188,9 +189,11 @@ def _shown(cluster: int | None) -> str:
     return "-" if cluster is None else str(cluster)
 
 
-def _when(delay: int | None) -> str:
+def _when(match: "Match") -> str:
+    """Of the counterpart's announcement."""
+    delay = match.delay
     if delay is None:
-        return "-"
+        return "never" if match.would_emerged is None else f"at {match.would_emerged:,}, where none was"
     if delay == 0:
         return "as it was"
     return f"{abs(delay):,} items {'later' if delay > 0 else 'earlier'}"

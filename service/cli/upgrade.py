@@ -166,24 +166,19 @@ def _command(*words: str | Path) -> str:
 
 def show(diff: "Diff", others: Sequence[str], console: Console) -> None:
     """What would become of a stream, for people; `others` stay with the bundle that it has."""
-    console.print(
-        Text(f"stream {diff.stream} at seq {diff.seq}: from bundle {diff.before} to {diff.after}"),
-        soft_wrap=True,
-    )
+    lines = [f"stream {diff.stream} at seq {diff.seq}: from bundle {diff.before} to {diff.after}"]
     for what, labels in (("classes gained", diff.gained), ("classes lost", diff.lost)):
         if labels:
-            console.print(Text(f"  {what}: {', '.join(labels)}"), soft_wrap=True)
-    if diff.unlearnt:
-        console.print(
-            Text(
-                f"  {diff.unlearnt:,} places of the stream are unlearnt, decisions among them; verdicts stay"
-            ),
-            soft_wrap=True,
-        )
+            lines.append(f"  {what}: {', '.join(labels)}")
+    if diff.unlearnt is not None:
+        of_them = f"{diff.undecided:,} of them decisions"
+        lines.append(f"  {diff.unlearnt:,} places of the stream are unlearnt, {of_them}; verdicts stay")
+    if diff.unfound:
+        lines.append(f"  clusters that came since go: {', '.join(map(str, diff.unfound))}")
     if diff.dropped:
-        console.print(
-            Text(f"  {diff.dropped:,} candidates nobody has seen go; they form again"), soft_wrap=True
-        )
+        lines.append(f"  {diff.dropped:,} candidates nobody has seen go; they form again")
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
     if others:
         console.print(
             Text.assemble(
