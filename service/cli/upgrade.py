@@ -79,7 +79,7 @@ def upgrade(
     """
     from service.roundtrip.upgrading import NotUpgraded, Place, step_back
     from service.roundtrip.upgrading import upgrade as move
-    from service.state.errors import BundleMismatch
+    from service.state.errors import BundleMismatch, StoreError, StoreUnavailable
     from service.state.reading import streams
     from service.state.store import StreamStore
     from service.state.wire import Wire
@@ -143,6 +143,12 @@ def upgrade(
             f"Stream {settings.stream} is of bundle {mismatch.stored} already: nothing is left to be done. Serve it: "
             f"{_command('serve', to, *where)}"
         ) from None
+    except StoreUnavailable as away:
+        log = "" if settings.redis_url else f", as {settings.data_dir / 'server.log'} may say"
+        raise StoreError(
+            f"The store went away ({away}). The stream is as it was, or moved whole: `firstseen state verify` with "
+            f"either bundle tells which. See whether its disk has room{log}, and move it again."
+        ) from away
     if as_json:
         told = {**asdict(done.diff), "others": others, "is_done": done.is_done, "bytes": done.size}
         typer.echo(json.dumps(told, indent=2))
