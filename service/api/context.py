@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -14,6 +13,7 @@ from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
 from service.dashboard.files import File, read_files
+from service.embedding import Embedder
 from service.overview.health import Usual
 from service.settings import Settings
 from service.state.reading import StreamReader
@@ -34,8 +34,7 @@ class Context:
     metrics: Metrics
     access: Access
     version: str
-    device: str
-    runtime: Mapping[str, Any]
+    embedder: Embedder
     store: str
     now: Callable[[], float]
     usual: Usual
