@@ -78,10 +78,9 @@ async def export(
         stack.enter_context(closing(file))
         headers = {
             "content-type": MEDIA_TYPES[form],
-            "content-length": str(size),
             "content-disposition": f'attachment; filename="{stream.name}-{table}.{form}"',  # a name needs no escaping
         }
-        return _Sent(file, stack.pop_all(), headers, within_s=context.settings.send_timeout_s)
+        return _Sent(file, size, stack.pop_all(), headers, within_s=context.settings.send_timeout_s)
 
 
 async def _written(context: Context, stream: str, table: TableName, form: str) -> tuple[BinaryIO, int]:
@@ -130,13 +129,14 @@ def _write(
 
 
 class _Sent(Response):
-    """The answer. `held` is closed when it is sent, or its client has gone."""
+    """The answer. `held` is closed before its last piece leaves, so that its client may ask for another at once."""
 
     def __init__(
-        self, file: BinaryIO, held: AsyncExitStack, headers: dict[str, str], *, within_s: float
+        self, file: BinaryIO, size: int, held: AsyncExitStack, headers: dict[str, str], *, within_s: float
     ) -> None:
-        super().__init__(headers=headers)
+        super().__init__(headers={**headers, "content-length": str(size)})
         self._file = file
+        self._left = size
         self._held = held
         self._within_s = within_s
 
@@ -147,7 +147,9 @@ class _Sent(Response):
             more = True
             while more:
                 piece = await asyncio.to_thread(self._file.read, _AT_ONCE)
-                more = bool(piece)
+                self._left -= len(piece)
+                if not (more := self._left > 0):
+                    await self._held.aclose()
                 try:
                     async with asyncio.timeout(self._within_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": more})
