@@ -35,6 +35,7 @@ from service.api import (
     dlq,
     events,
     evidence,
+    export,
     ingest_ws,
     overview,
     rest,
@@ -69,7 +70,9 @@ from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
 from service.state.key_store import KeyStore
+from service.state.keys import Keys
 from service.state.names import StreamNames
+from service.state.reading import StreamReader
 from service.state.store import StreamStore, connect
 from service.state.wire import Wire
 from service.streams.stream import Stream
@@ -247,7 +250,7 @@ def create_app(
             )
             app.state.context = Context(
                 settings=settings,
-                manifest=bundle.manifest,
+                bundle=bundle,
                 streams=served,
                 metrics=metrics,
                 access=access,
@@ -256,6 +259,7 @@ def create_app(
                 store=kind,
                 now=time.time,
                 usual=Usual(bundle.known, params.known_error_rate),
+                reading=lambda name: _reading(url, Keys(name, bundle.manifest.bundle_id)),
             )
             served.begin()
             await stack.enter_async_context(_running(Visits(served, names, now=time.time).run()))
@@ -277,7 +281,7 @@ def create_app(
     app.router.default = nowhere(app.router.default)
     modules = (
         *(classify, clusters, evidence, decisions, rest, overview, dashboard, streams),
-        *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
+        *(events, export, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
     )
     for module in modules:
         app.include_router(module.router)
@@ -364,6 +368,16 @@ async def drain(app: FastAPI) -> None:
     context: Context | None = getattr(app.state, "context", None)
     if context is not None:  # else it could not even start
         await context.streams.drain(grace_s=STOP_S)
+
+
+@asynccontextmanager
+async def _reading(url: str, keys: Keys) -> AsyncIterator[StreamReader]:
+    """A reader of a stream, in whichever event loop asks for it."""
+    client = connect(url)
+    try:
+        yield StreamReader(Wire(client), keys)
+    finally:
+        await client.aclose()
 
 
 @asynccontextmanager

@@ -1,12 +1,13 @@
 """What the routes share: built once by the composition root, read from `request.app.state.context`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
 from starlette.requests import HTTPConnection
 
-from model.bundle import Manifest
+from model.bundle import Bundle, Manifest
 from service.api.access import Access, Caller
 from service.api.budget import Budget
 from service.api.formats.head import Limits
@@ -15,6 +16,7 @@ from service.dashboard.files import File, read_files
 from service.embedding import Embedder
 from service.overview.health import Usual
 from service.settings import Settings
+from service.state.reading import StreamReader
 from service.streams.stream import Stream
 from service.streams.streams import Streams
 from service.telemetry.metrics import Metrics
@@ -23,10 +25,12 @@ from service.webhooks.addresses import Networks, read_networks
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """One running service. `now`: seconds since 1970 (UTC)."""
+    """One running service. `now`: seconds since 1970 (UTC); `reading`: a reader of the stream of a name as it is
+    stored, with a client of its own.
+    """
 
     settings: Settings
-    manifest: Manifest
+    bundle: Bundle
     streams: Streams
     metrics: Metrics
     access: Access
@@ -35,6 +39,12 @@ class Context:
     store: str
     now: Callable[[], float]
     usual: Usual
+    reading: Callable[[str], AbstractAsyncContextManager[StreamReader]]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self.bundle.manifest
 
     @cached_property
     def bodies(self) -> Budget:
@@ -46,6 +56,13 @@ class Context:
                 f"Bodies of {self.settings.max_bodies_bytes} bytes are received at once at most. "
                 "Send the same again after the time in Retry-After."
             ),
+        )
+
+    @cached_property
+    def exports(self) -> Budget:
+        """Exports that are made or sent."""
+        return Budget(
+            1, when_full="Another export is under way, and one is made at a time; come back in a moment."
         )
 
     @cached_property
