@@ -14,6 +14,7 @@ import { state, touch, update } from "./store.js";
 
 const SLOWEST_MS = 30_000;
 const MOST_EVENTS = 200;
+const CLOCK_MS = 10_000; // "5 min ago" is told anew
 
 /** @type {Loop[]} */
 const loops = [];
@@ -64,6 +65,8 @@ class Loop {
 }
 
 let cursor = "";
+/** Where the stream stood in the last answer: while it stands there nothing is drawn. */
+let drawnSeq = -1;
 
 async function askMap() {
   const map = await get("/map", cursor === "" ? {} : { after: cursor });
@@ -71,10 +74,14 @@ async function askMap() {
   cursor = map.cursor;
   setHeirs(map.merged ?? {});
   addPoints(map.points, map.room);
-  state.places.clear();
-  for (const place of map.clusters) state.places.set(place.id, place);
-  update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
-  touch("places", "points");
+  if (map.seq !== drawnSeq) {
+    const now = performance.now() / 1000;
+    const isFirst = drawnSeq < 0;
+    drawnSeq = map.seq;
+    state.places = new Map(map.clusters.map((/** @type {any} */ place) => [place.id, { ...place, born: state.places.get(place.id)?.born ?? (isFirst ? -1e6 : now) }]));
+    update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
+    touch("places");
+  }
   return map.more;
 }
 
@@ -92,7 +99,9 @@ export function setClusters(clusters) {
 }
 
 async function askTimeline() {
-  const timeline = await get("/timeline");
+  const { span } = state;
+  const timeline = await get("/timeline", span === 0 ? {} : { by: "time", from: Math.floor(Date.now() / 1000) - span });
+  if (span !== state.span) return true; // another was chosen meanwhile
   update({ timeline });
   if (state.events.length === 0 && timeline.events.length > 0) update({ events: timeline.events.slice(-MOST_EVENTS).reverse() });
 }
@@ -124,6 +133,7 @@ export async function start() {
   );
   const info = new Loop("info", 60_000, async () => update({ info: await get("/info") }));
   loops.push(info);
+  setInterval(() => touch("clock"), CLOCK_MS);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh();
   });

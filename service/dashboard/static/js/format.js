@@ -28,6 +28,14 @@ export function ago(t, now) {
   return new Date(t * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 }
 
+/** Below an axis of times, its ticks `step` seconds apart: 14:05:30, 14:05, or 27 Nov. @param {number} t seconds since 1970 @param {number} step */
+export function tick(t, step) {
+  const at = new Date(t * 1000);
+  const isDay = step >= 86_400 || (at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0);
+  if (isDay) return at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  return at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined });
+}
+
 /** @param {number} t seconds since 1970 */
 export const moment = (t) => new Date(t * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
 

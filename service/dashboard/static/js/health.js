@@ -1,6 +1,6 @@
 /** How the known classes fare: the share of each in the recent stream beside its usual one, and what is out of the way. */
 
-import { byId, h, replace, setText } from "./dom.js";
+import { byId, h, setText, settle } from "./dom.js";
 import { clean, count, percent } from "./format.js";
 import { on, state } from "./store.js";
 
@@ -14,7 +14,7 @@ export function startHealth() {
     setText(byId("health-note"), state.health.every((one) => one.status === "too few") ? "too few items to tell" : odd.length === 0 ? "all as usual" : `${odd.length} of ${state.health.length} not as usual`);
     const top = Math.max(1e-9, ...state.health.map((one) => Math.max(one.share ?? 0, one.usual_share ?? 0)));
     const sorted = [...state.health].sort((a, b) => Number(isOdd(b)) - Number(isOdd(a)));
-    replace(
+    settle(
       box,
       h(
         "table",

@@ -53,8 +53,10 @@ function keys(openCluster) {
 function move(by, openCluster) {
   const ids = listed().map((cluster) => cluster.id);
   if (ids.length === 0) return;
-  const from = ids.indexOf(state.open ?? state.selected ?? -1);
-  const next = ids[Math.max(0, Math.min(ids.length - 1, from < 0 ? 0 : from + by))];
+  const at = state.open ?? state.selected ?? -1;
+  const from = ids.indexOf(at);
+  const beside = state.beside.of !== at ? null : by > 0 ? state.beside.next : state.beside.previous;
+  const next = beside !== null && ids.includes(beside) ? beside : ids[Math.max(0, Math.min(ids.length - 1, from < 0 ? 0 : from + by))];
   update({ selected: next });
   if (state.open !== null) {
     openCluster(next);

@@ -14,7 +14,7 @@ const WIDEST = 150;
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {import("./camera.js").Camera} camera
- * @param {{width: number, height: number, ratio: number}} view
+ * @param {{width: number, height: number, ratio: number, now: number, grow: number}} view
  * @param {typeof import("../store.js").state} state
  */
 export function drawMarks(context, camera, view, state) {
@@ -46,7 +46,8 @@ export function drawMarks(context, camera, view, state) {
   for (const place of state.places.values()) {
     if (place.x === null) continue;
     const [sx, sy] = toScreen(camera, place.x, place.y, width, height);
-    const r = Math.max(LEAST_RADIUS, place.radius * camera.scale);
+    const age = view.grow > 0 ? Math.max(0, Math.min(1, (view.now - place.born) / view.grow)) : 1;
+    const r = Math.max(LEAST_RADIUS, place.radius * camera.scale) * age ** 0.5;
     if (!isSeen(sx, sy, r, width, height)) continue;
     const color = clusterColor(place.id);
     const isHere = place.id === at;
