@@ -266,7 +266,8 @@ class TestParts:
             page.get_by_label("How far back").select_option("2 hours")
         page.locator("#timeline .u-over").hover()
 
-        expect(page.locator("#timeline-note")).to_contain_text(re.compile(r"\d+ known, \d+ in clusters"))
+        expect(page.locator("#timeline-note")).to_contain_text(re.compile(r"^\d+ items, \d+ May 2026, \d\d:\d\d$"))
+        expect(page.locator("#share-known")).to_have_text("8")
 
     def test_a_long_name_leaves_its_row_and_the_map_in_order(self, open_page: Open) -> None:
         """Some of it is read, beside its chip; and opening a cluster does not move the map."""

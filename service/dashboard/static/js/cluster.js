@@ -187,7 +187,7 @@ async function drawEvidence(cluster) {
   replace(
     exemplars,
     h("h3", {}, "Exemplars"),
-    groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one), h("span", { class: "id" }, clean(one.id, 40))))))),
+    h("div", { class: "groups" }, groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one), h("span", { class: "id" }, clean(one.id, 40)))))))),
   );
   replace(signs, signsOf(found, () => decide("name", id)));
   settle(parts.reason, h("p", { class: "note" }, clean(found.verdict.reason, 400)));

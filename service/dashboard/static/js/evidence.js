@@ -55,7 +55,7 @@ export function evidenceOf(cluster, mostMs = Infinity) {
 
 /** @param {number} id */
 async function ask(id) {
-  if (state.absent.evidence) return null;
+  if (state.absent.evidence || state.link === "locked") return null;
   if (running >= AT_ONCE) await new Promise((go) => waiting.push(() => go(undefined)));
   running += 1;
   try {

@@ -42,6 +42,7 @@ class Loop {
     try {
       isMore = (await this.ask()) === true;
       this.failures = 0;
+      state.asOf = Date.now() / 1000;
       if (state.trouble !== "") update({ trouble: "" });
     } catch (error) {
       this.failures += 1;

@@ -25,7 +25,8 @@ export function ago(t, now) {
   if (seconds < 90) return `${Math.round(seconds)} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h ago`;
-  return new Date(t * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  const [at, today] = [new Date(t * 1000), new Date(now * 1000)];
+  return at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: at.getFullYear() === today.getFullYear() ? undefined : "numeric" });
 }
 
 /** Below an axis of times, its ticks `step` seconds apart: 14:05:30, 14:05, or 27 Nov. @param {number} t seconds since 1970 @param {number} step */

@@ -20,7 +20,7 @@ export function startHealth() {
         "table",
         {},
         h("caption", { class: "hidden" }, "Known classes: recent share, usual share, state"),
-        h("thead", {}, h("tr", {}, ["Class", "Recent share (line: usual)", "Items", "State"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, ["Class", "Share (line: usual)", "Items", "State"].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, sorted.map((one) => row(one, top))),
       ),
     );
@@ -40,12 +40,12 @@ function row(one, top) {
     "tr",
     { class: isOdd(one) ? "odd" : null },
     h("th", { scope: "row" }, clean(one.label, 40)),
-    h("td", {}, h("span", { class: "share", "aria-hidden": "true" }, bar, usual), h("span", { class: "share-words" }, one.share === null ? "–" : percent(one.share), h("span", { class: "hidden" }, `, usually ${percent(one.usual_share ?? 0)}`))),
+    h("td", { class: "shares" }, h("span", { class: "share", "aria-hidden": "true" }, bar, usual), h("span", { class: "share-words" }, one.share === null ? "–" : percent(one.share), h("span", { class: "hidden" }, `, usually ${percent(one.usual_share ?? 0)}`))),
     h("td", { class: "number" }, count(one.items)),
     h(
       "td",
       { title: one.says ?? null },
-      h("span", { class: "chip", "data-state": isOdd(one) ? "variant" : one.status === "steady" ? "decided" : "none" }, one.status),
+      h("span", { class: isOdd(one) ? "chip" : "note", "data-state": isOdd(one) ? "variant" : null }, one.status),
       (one.variants ?? []).map((/** @type {number} */ id) => [" ", h("a", { href: `#/cluster/${id}` }, `cluster ${id}`)]),
     ),
   );

@@ -6,7 +6,7 @@ import { ask, isAsking } from "./dialogs.js";
 import { byId, h, replace, setText } from "./dom.js";
 import { startEmpty } from "./empty.js";
 import { refresh, start } from "./feed.js";
-import { count } from "./format.js";
+import { count, tick } from "./format.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
 import { startList, wantsDecision } from "./list.js";
@@ -91,7 +91,7 @@ on(["link", "seq", "trouble"], () => {
   status.dataset.link = state.trouble === "" ? state.link : "away";
   const words = { connecting: "connecting", live: "live", away: "connecting again", locked: "locked" }[state.link];
   // The words are read out when they change; the count, which changes all the time, is not.
-  setText(byId("status-words"), state.trouble === "" ? words : state.trouble);
+  setText(byId("status-words"), state.trouble === "" ? words : state.asOf === 0 ? state.trouble : `${state.trouble} What is shown is of ${tick(state.asOf, 1)}.`);
   setText(byId("status-at"), state.trouble === "" && state.seq > 1 ? `, at item ${count(state.seq - 1)}` : "");
 });
 on(["open", "clusters"], () => {

@@ -32,6 +32,7 @@ export const state = {
   /** @type {number} */ seq: 0,
   /** @type {"connecting" | "live" | "away" | "locked"} */ link: "connecting",
   /** @type {string} */ trouble: "",
+  /** when a route was answered last, seconds since 1970 */ asOf: 0,
   /** @type {Map<number, Cluster>} the current ones */ clusters: new Map(),
   /** @type {boolean} whether GET /clusters was answered */ hasClusters: false,
   /** @type {Cluster[] | null} candidates or gone ones, where those are shown */ others: null,

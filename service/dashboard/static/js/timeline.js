@@ -68,8 +68,8 @@ function say(pointed) {
   const sum = (/** @type {string} */ kind) => bins.reduce((/** @type {number} */ n, /** @type {any} */ bin) => n + bin[kind], 0);
   const [known, cluster, outlier] = [sum("known"), sum("cluster"), sum("outlier")];
   const total = known + cluster + outlier;
-  const words = pointed === null ? `${count(total)} items, ${percent(known / Math.max(1, total))} known` : `${moment(pointed.from_t)}: ${count(known)} known, ${count(cluster)} in clusters, ${count(outlier)} outliers`;
-  setText(byId("timeline-note"), total === 0 ? "nothing came" : words);
+  setText(byId("timeline-note"), total === 0 ? "nothing came" : `${count(total)} items${pointed === null ? "" : `, ${moment(pointed.from_t)}`}`);
+  for (const [kind, n] of Object.entries({ known, cluster, outlier })) setText(byId(`share-${kind}`), total === 0 ? "" : pointed === null ? percent(n / total) : count(n));
 }
 
 /** Where a bin begins and ends on the axis. @param {any} bin */
@@ -110,7 +110,7 @@ function options(width, height) {
   return {
     width,
     height,
-    padding: [4, 6, 0, 0],
+    padding: [4, 20, 0, 0],
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
     scales: { x: { time: byTime }, y: { range: (/** @type {any} */ _u, /** @type {number} */ _low, /** @type {number} */ high) => [0, high * 1.15 || 1] } },
@@ -122,7 +122,7 @@ function options(width, height) {
       {},
       series("outlier", kindColor("outlier"), 0.75),
       series("cluster", clusterColor(1), 0.75),
-      series("known", themeName() === "dark" ? [70, 84, 102] : [186, 198, 212], 1),
+      series("known", kindColor("known"), 0.45),
     ],
     hooks: { draw: [drawEvents], setCursor: [point] },
   };
@@ -188,7 +188,7 @@ function startTable() {
 function happened({ kind, other_id: other }) {
   if (kind === "split") return `split from cluster ${other}`;
   if (kind === "merged") return `merged into cluster ${other}`;
-  return { drifted: "is a drift of a known class", relabelled: "has older items that may be relabelled", undone: "a decision was undone" }[/** @type {"drifted"} */ (kind)] ?? kind;
+  return { drifted: "is a drift of a known class", relabelled: "has older items that can be relabelled", undone: "a decision was undone" }[/** @type {"drifted"} */ (kind)] ?? kind;
 }
 
 /** The list beside the chart. */
