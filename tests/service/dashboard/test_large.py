@@ -85,7 +85,7 @@ def test_200_clusters_and_50_000_points(open_page: Open, capsys: pytest.CaptureF
     page, fake = opened(open_page)
     picture(page, "large")
     chrome = page.context.new_cdp_session(page)
-    chrome.send("Performance.enable")
+    chrome.send("Performance.enable", {"timeDomain": "threadTicks"})
     frames: list[float] = []
 
     def come() -> None:

@@ -66,8 +66,15 @@ class Loop {
 }
 
 let cursor = "";
-/** Where the stream stood in the last answer: while it stands there nothing is drawn. */
-let drawnSeq = -1;
+/** Route -> where the stream stood in its last answer: while it stands there, nothing is drawn. @type {Record<string, string>} */
+const told = {};
+
+/** @param {string} route @param {string | number} at */
+function isNews(route, at) {
+  const was = told[route];
+  told[route] = String(at);
+  return was !== told[route];
+}
 
 async function askMap() {
   const map = await get("/map", cursor === "" ? {} : { after: cursor });
@@ -75,10 +82,9 @@ async function askMap() {
   cursor = map.cursor;
   setHeirs(map.merged ?? {});
   addPoints(map.points, map.room);
-  if (map.seq !== drawnSeq) {
+  const isFirst = told.map === undefined;
+  if (isNews("map", map.seq)) {
     const now = performance.now() / 1000;
-    const isFirst = drawnSeq < 0;
-    drawnSeq = map.seq;
     state.places = new Map(map.clusters.map((/** @type {any} */ place) => [place.id, { ...place, born: state.places.get(place.id)?.born ?? (isFirst ? -1e6 : now) }]));
     update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
     touch("places");
@@ -88,8 +94,10 @@ async function askMap() {
 
 async function askClusters() {
   const answer = await get("/clusters");
-  setClusters(answer.clusters);
-  update({ seq: answer.seq, hasClusters: true });
+  if (isNews("clusters", answer.seq)) {
+    setClusters(answer.clusters);
+    update({ seq: Math.max(state.seq, answer.seq), hasClusters: true });
+  }
   if (state.shown !== "") update({ others: (await get("/clusters", { state: state.shown })).clusters });
 }
 
@@ -103,12 +111,14 @@ async function askTimeline() {
   const { span } = state;
   const timeline = await get("/timeline", span === 0 ? {} : { by: "time", from: Math.floor(Date.now() / 1000) - span });
   if (span !== state.span) return true; // another was chosen meanwhile
+  if (!isNews("timeline", `${timeline.seq} ${span}`)) return false;
   update({ timeline });
   if (state.events.length === 0 && timeline.events.length > 0) update({ events: timeline.events.slice(-MOST_EVENTS).reverse() });
 }
 
 async function askHealth() {
-  update({ health: (await get("/health/classes")).classes });
+  const health = await get("/health/classes");
+  if (isNews("health", health.seq)) update({ health: health.classes });
 }
 
 /** @param {any} event as the timeline has it */

@@ -18,10 +18,10 @@ export function percent(share) {
 /** @param {number} value */
 export const decimal = (value) => (Math.abs(value) >= 100 ? whole.format(Math.round(value)) : value.toPrecision(3));
 
-/** `just now`, `5 min ago`, or a date. @param {number} t seconds since 1970 @param {number} now the same */
+/** `now`, `5 min ago`, or a date. @param {number} t seconds since 1970 @param {number} now the same */
 export function ago(t, now) {
   const seconds = now - t;
-  if (seconds < 10) return "just now";
+  if (seconds < 10) return "now";
   if (seconds < 90) return `${Math.round(seconds)} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h ago`;
