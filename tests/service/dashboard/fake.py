@@ -95,7 +95,7 @@ class Fake:
     def attach(self, page: Page) -> None:
         """Answer for the service from now on."""
         page.route(
-            re.compile(r"/(info|streams|map|timeline|health/classes|clusters|decisions|tickets)\b"),
+            re.compile(r"/(info|streams|map|timeline|health/classes|clusters|decisions|tickets|export)\b"),
             self._answer,
         )
         page.route_web_socket(re.compile(r"/watch"), self._socket)
@@ -117,6 +117,11 @@ class Fake:
             self._post(route, parts.path)
             return
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path == "/export":
+            name = f"default-{query['table']}.{query['format']}"
+            disposition = {"content-disposition": f'attachment; filename="{name}"'}
+            route.fulfill(status=200, content_type="text/csv", headers=disposition, body="id,verdict\r\n")
+            return
         body = self._get(parts.path, query)
         if body is None:
             self._problem(route, 404, "unknown-cluster", "There is no such cluster.")

@@ -269,6 +269,22 @@ class TestParts:
         expect(page.locator("#timeline-note")).to_contain_text(re.compile(r"^\d+ items, \d+ May 2026, \d\d:\d\d$"))
         expect(page.locator("#share-known")).to_have_text("8")
 
+    def test_the_stream_as_a_file(self, open_page: Open) -> None:
+        """With the key, which a link could not carry; an older service says what to do instead."""
+        fake = lively(3)
+        page = open_page(fake, may_complain=True)
+        page.get_by_role("button", name="Export").click()
+        page.get_by_label("What").select_option("decisions")
+        with page.expect_download() as download:
+            page.locator("dialog button.main").click()
+
+        assert "default-decisions.csv" == download.value.suggested_filename
+        assert "id,verdict" == download.value.path().read_text(encoding="utf-8").strip()
+        fake.absent = {"/export"}
+        page.get_by_role("button", name="Export").click()
+        page.locator("dialog button.main").click()
+        expect(page.locator("dialog .trouble")).to_contain_text("`firstseen export` does")
+
     def test_a_long_name_leaves_its_row_and_the_map_in_order(self, open_page: Open) -> None:
         """Some of it is read, beside its chip; and opening a cluster does not move the map."""
         long = cluster_of(1, name="W" * 100, label="W" * 100)

@@ -65,10 +65,10 @@ def spent(chrome: CDPSession, does: Callable[[], object], n: int) -> dict[str, f
     return {name: round(1000 * (after[name] - before[name]) / n, 2) for name in ACCOUNTS}
 
 
-def asks(page: Page, n: int) -> None:
-    """The page has asked for the map `n` times more, and had its answers."""
+def asks(page: Page, n: int, path: str = "**/map*") -> None:
+    """The page has asked `n` times more, and had its answers."""
     for _ in range(n):
-        with page.expect_response("**/map*"):
+        with page.expect_response(path):
             pass
 
 
@@ -113,8 +113,8 @@ def test_what_comes_is_all_that_is_sent_to_be_drawn(open_page: Open) -> None:
     bytes_a_point = 2 * 4 + 4 + 4 + 4
 
     fake.grow(100)
-    asks(page, 2)
-    page.wait_for_function("window.uploaded > 0")
+    for path in ("**/clusters", "**/map*", "**/map*"):  # all of it has come, and a second later is drawn
+        asks(page, 1, path)
     drawn = page.evaluate("drawn()")
     asks(page, 2)
 

@@ -227,7 +227,7 @@ async function drawDecisions(id) {
           "li",
           { class: one.undone_by === null ? null : "undone" },
           h("p", {}, what, one.undone_by === null ? null : " (undone)"),
-          h("p", { class: "note" }, `${clean(one.who, 40)}, ${new Date(one.time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}${one.why === "" ? "" : `: ${clean(one.why, 200)}`}`),
+          h("p", { class: "note" }, `${clean(one.who, 40)}, ${moment(Date.parse(one.time) / 1000)}${one.why === "" ? "" : `: ${clean(one.why, 200)}`}`),
           stands ? h("button", { type: "button", "data-decision": one.decision, "aria-label": `Undo: ${what}`, onclick: () => undo(one.decision, id, what) }, "Undo") : null,
         );
       }),

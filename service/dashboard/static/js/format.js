@@ -1,7 +1,13 @@
 /** Numbers, times and names as people read them. */
 
 const whole = new Intl.NumberFormat("en");
+// Made once: to make one takes longer than all else that a row of the list needs.
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const second = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 /** @param {number} n */
 export const count = (n) => whole.format(n);
@@ -25,20 +31,19 @@ export function ago(t, now) {
   if (seconds < 90) return `${Math.round(seconds)} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h ago`;
-  const [at, today] = [new Date(t * 1000), new Date(now * 1000)];
-  return at.toLocaleDateString("en-GB", { day: "numeric", month: "short", year: at.getFullYear() === today.getFullYear() ? undefined : "numeric" });
+  const at = new Date(t * 1000);
+  return (at.getFullYear() === new Date(now * 1000).getFullYear() ? day : date).format(at);
 }
 
 /** Below an axis of times, its ticks `step` seconds apart: 14:05:30, 14:05, or 27 Nov. @param {number} t seconds since 1970 @param {number} step */
 export function tick(t, step) {
   const at = new Date(t * 1000);
   const isDay = step >= 86_400 || (at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0);
-  if (isDay) return at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
-  return at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined });
+  return (isDay ? day : step < 60 ? second : minute).format(at);
 }
 
 /** @param {number} t seconds since 1970 */
-export const moment = (t) => new Date(t * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+export const moment = (t) => full.format(new Date(t * 1000));
 
 /** Seconds of one day in words: 8 s, 3 min, 2 h, 4 days. @param {number} seconds */
 export function span(seconds) {

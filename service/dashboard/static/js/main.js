@@ -7,6 +7,7 @@ import { byId, h, replace, setText } from "./dom.js";
 import { startEmpty } from "./empty.js";
 import { refresh, start } from "./feed.js";
 import { count, tick } from "./format.js";
+import { startExport } from "./exporting.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
 import { startList, wantsDecision } from "./list.js";
@@ -83,6 +84,7 @@ startList();
 startCluster(closeCluster);
 startHealth();
 startEmpty();
+startExport();
 startKeyboard(openCluster, closeCluster);
 whenLocked(askForKey);
 
