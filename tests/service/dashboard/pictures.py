@@ -1,6 +1,6 @@
-"""Takes the pictures of the dashboard that the documentation has: a real service, digits, a real browser.
+"""`make pictures`: the pictures of the dashboard in docs/images, each below 200 kB; half a minute.
 
-    make pictures      docs/images/dashboard*.png, each below 200 kB; half a minute
+A real service, digits, a real browser.
 """
 
 import tempfile

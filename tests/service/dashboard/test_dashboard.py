@@ -266,7 +266,9 @@ class TestParts:
             page.get_by_label("How far back").select_option("2 hours")
         page.locator("#timeline .u-over").hover()
 
-        expect(page.locator("#timeline-note")).to_contain_text(re.compile(r"^\d+ items, \d+ May 2026, \d\d:\d\d$"))
+        expect(page.locator("#timeline-note")).to_contain_text(
+            re.compile(r"^\d+ items, \d+ May 2026, \d\d:\d\d$")
+        )
         expect(page.locator("#share-known")).to_have_text("8")
 
     def test_the_stream_as_a_file(self, open_page: Open) -> None:

@@ -35,6 +35,12 @@ export function clusterColor(id) {
   return hsl(hue, saturation, lightness + shift);
 }
 
+/** A colour laid thinly on the map's background, opaque. @param {Rgb} rgb @param {number} share of the colour @returns {Rgb} */
+export function thinned(rgb, share) {
+  const under = themes[themeName()].background;
+  return /** @type {Rgb} */ (rgb.map((channel, k) => Math.round(share * channel + (1 - share) * under[k])));
+}
+
 /** @param {Rgb} rgb @param {number} [alpha] */
 export function css(rgb, alpha = 1) {
   return `rgb(${rgb[0]} ${rgb[1]} ${rgb[2]} / ${alpha})`;

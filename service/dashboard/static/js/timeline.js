@@ -5,7 +5,7 @@
 
 import uPlot from "../vendor/uplot-1.6.32/uplot.js";
 
-import { clusterColor, css, kindColor, themeName } from "./colors.js";
+import { clusterColor, css, kindColor, themeName, thinned } from "./colors.js";
 import { arrange, byId, h, replace, setText, settle } from "./dom.js";
 import { refresh } from "./feed.js";
 import { ago, brief, clean, count, moment, percent, tick } from "./format.js";
@@ -105,8 +105,8 @@ function options(width, height) {
   const paths = uPlot.paths.stepped?.({ align: 1 });
   const byTime = state.timeline.by === "time";
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  /** @param {string} label @param {any} rgb @param {string} fill opaque: each is drawn over those behind it */
-  const series = (label, rgb, fill) => ({ label, paths, fill, stroke: css(rgb), width: 1, points: { show: false } });
+  /** Opaque: each is drawn over those behind it. @param {string} label @param {any} rgb @param {number} share */
+  const series = (label, rgb, share) => ({ label, paths, fill: css(thinned(rgb, share)), stroke: css(rgb), width: 1, points: { show: false } });
   return {
     width,
     height,
@@ -120,9 +120,9 @@ function options(width, height) {
     ],
     series: [
       {},
-      series("outlier", kindColor("outlier"), css(kindColor("outlier"))),
-      series("cluster", clusterColor(1), css(clusterColor(1))),
-      series("known", kindColor("known"), themeName() === "dark" ? "rgb(70 84 102)" : "rgb(186 198 212)"),
+      series("outlier", kindColor("outlier"), 0.75),
+      series("cluster", clusterColor(1), 0.75),
+      series("known", kindColor("known"), 0.45),
     ],
     hooks: { draw: [drawEvents], setCursor: [point] },
   };
