@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dashboard wheel check format test audit simulate faults soak bench discovery e2e constraints clean
+.PHONY: help setup demo dashboard wheel pictures check format test audit simulate faults soak bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ setup: $(VENV)/.dev dashboard ## create .venv with firstseen and all tools, at t
 
 demo: $(VENV)/.runtime dashboard ## train on digits without 3 and 7, serve, stream, and watch both be discovered
 	@$(BIN)/firstseen demo
+
+pictures: $(VENV)/.dev dashboard ## take the pictures of the dashboard in docs/images anew; needs Chromium
+	$(BIN)/python -m tests.service.dashboard.pictures
 
 check: $(VENV)/.dev ## lint, format and strict types
 	$(BIN)/ruff check .
