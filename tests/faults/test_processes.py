@@ -310,8 +310,9 @@ def test_no_redis_at_the_start(forked: Forked, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(180)
 def test_memory(tmp_path: Path) -> None:
-    """From the first batch to the last of 100,000 items the service and its store together grow by less than 100 MB. How
-    much they have by then is a matter of the machine and its libraries; wherever it is, it is less than 800 MB.
+    """From the first batch of 100,000 items to the last the service and its store grow by less than 100 MB together.
+
+    How much they have by then is a matter of the machine and its libraries; wherever it is, it is less than 800 MB.
     """
     numbers = [json.dumps(item["x"]) for item in digits.stream_items()]
     resident: list[list[float]] = []
