@@ -155,7 +155,7 @@ class StreamsRig:
         with stream.in_use():
             job = Job(items=list(items), done=asyncio.get_running_loop().create_future())
             stream.queue.offer(job)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return list(await job.done)
 
     def open_now(self) -> set[str]:
@@ -171,5 +171,5 @@ class StreamsRig:
             yield self
         finally:
             await self.streams.drain(grace_s=5)
-            await self.streams.close(within_s=9, grace_s=5)
+            await self.streams.close(within_s=60, grace_s=30)
             self._workers.close()

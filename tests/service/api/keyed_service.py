@@ -30,7 +30,7 @@ class Keyed:
     ) -> httpx.Response:
         for name, value in IN_PATH.items():
             path = path.replace(name, value)
-        with httpx.Client(base_url=self.inside.url, trust_env=False, timeout=20) as http:
+        with httpx.Client(base_url=self.inside.url, trust_env=False, timeout=60) as http:
             is_json = {"content-type": "application/json"}
             body = {"items": []} if path == "/classify" else BODIES.get(path.rpartition("/")[2])
             return http.request(method, path, json=body, params=query, headers=is_json | (headers or {}))
@@ -45,10 +45,10 @@ def close_code(keyed: Keyed, path: str, text: str | None = None, **headers: str)
     more = headers | (bearer(text) if text is not None else {})
     with connect(f"{keyed.inside.ws_url}{path}", additional_headers=more, proxy=None) as socket:
         try:
-            frame = socket.recv(timeout=20)
+            frame = socket.recv(timeout=60)
             if '"error"' not in str(frame):
                 return None
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
         except ConnectionClosed:
             assert socket.close_reason
             return socket.close_code
@@ -63,4 +63,4 @@ def head_of(headers: dict[str, str]) -> bytes:
 
 
 def socket_to(keyed: Keyed) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", keyed.inside.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", keyed.inside.port), timeout=60)

@@ -26,7 +26,7 @@ from service.settings import Settings
 from tests.service import digits
 from tests.service.api.keyed_service import Keyed, bearer, close_code, head_of, socket_to
 from tests.service.inside import running
-from tests.service.keyed import in_store, key_of, put
+from tests.service.keyed import in_store, key_of, looked_up_often, put
 from tests.service.waiting import until
 
 OPEN = {"/livez", "/readyz", "/problems/{name}"}  # routes that anybody may ask
@@ -69,7 +69,7 @@ def keyed() -> Iterator[Keyed]:
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         put(Path(folder), *(key for key, _ in every.values()))
         settings = Settings.read({}, data_dir=Path(folder), origins="https://app.example")
-        with running(settings, digits.bundle()) as inside:
+        with looked_up_often(), running(settings, digits.bundle()) as inside:
             yield Keyed(inside, Path(folder), {name: text for name, (_, text) in every.items()})
 
 
@@ -316,7 +316,7 @@ class TestSockets:
         """One more than the key may have is closed with 4429; a place that is given back is free."""
         text = keyed.texts["two items"]
         with connect(f"{keyed.inside.ws_url}{path}", additional_headers=bearer(text), proxy=None) as first:
-            first.recv(timeout=20)
+            first.recv(timeout=60)
             assert 4429 == close_code(keyed, "/stream", text)
             assert 4429 == close_code(keyed, "/watch", text)
         until(lambda: close_code(keyed, path, text) is None, "the place is free")
@@ -350,12 +350,12 @@ class TestQuota:
         allowance = keyed.inside.app.state.context.access.allowances.of(text[3:11])
         url = f"{keyed.inside.ws_url}/stream"
         with connect(url, additional_headers=bearer(text), proxy=None) as ws:
-            ws.recv(timeout=20)
+            ws.recv(timeout=60)
             ws.send(json.dumps({"type": "items", "items": [*digits.many("debt", 9), {"x": "refused"}]}))
             until(lambda: allowance.take(0, Rate(0.001, 2)) > 0, "they are counted")
         for _ in range(3):
             with connect(url, additional_headers=bearer(text), proxy=None) as ws:
-                ws.recv(timeout=20)
+                ws.recv(timeout=60)
                 ws.send(json.dumps({"type": "items", "items": digits.many("more", 1)}))
         lines = {"content-type": "application/x-ndjson", **bearer(text)}
         with socket_to(keyed) as raw:
@@ -447,11 +447,11 @@ def test_revoked_while_it_runs(keyed: Keyed) -> None:
             opened.enter_context(connect(url, additional_headers=bearer(text), proxy=None)) for url in urls
         ]
         for socket in sockets:
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
         in_store(keyed.folder, end)
         for socket in sockets:
             with pytest.raises(ConnectionClosed):
-                socket.recv(timeout=20)
+                socket.recv(timeout=60)
 
     assert [(4401, KEY_ENDED)] * 2 == [(socket.close_code, socket.close_reason) for socket in sockets]
     assert 401 == keyed.ask("get", "/info", bearer(text)).status_code

@@ -265,7 +265,7 @@ class TestLies:
 
     def test_length_too_large(self, service: Inside) -> None:
         """A client that goes before its body has come leaves nothing behind."""
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
             raw.sendall(_head("1000") + b'{"id": "half"')
 
     def test_chunk_is_no_chunk(self, service: Inside) -> None:
@@ -300,7 +300,7 @@ def _head(length: str | None, *more: str) -> bytes:
 def _send(service: Inside, data: bytes) -> bytes:
     """What comes back until the service closes, or says no more."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         try:
             raw.sendall(data)
             raw.shutdown(socket.SHUT_WR)

@@ -31,7 +31,7 @@ GROWING = {
 
 def ask(service: Inside, data: bytes) -> bytes:
     """All that comes back until the service closes or is done."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         raw.sendall(data)
         raw.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: raw.recv(65536), b""))
@@ -39,7 +39,7 @@ def ask(service: Inside, data: bytes) -> bytes:
 
 def test_refused(service: Inside) -> None:
     """The first byte over the bound is answered with 431 as a problem, and the connection closes."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         raw.sendall((GET + b"X: ").ljust(MAX_HEAD_BYTES + 1, b"x"))
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -60,7 +60,7 @@ def test_at_the_bound(service: Inside) -> None:
 @pytest.mark.parametrize(("start", "more"), GROWING.values(), ids=GROWING.keys())
 def test_endless(service: Inside, start: bytes, more: bytes) -> None:
     """Whatever grows without end: the connection is closed, and what still comes is not read."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         raw.sendall(start)
         with pytest.raises(ConnectionError):
             raw.sendall(more * 20_000)
@@ -69,7 +69,7 @@ def test_endless(service: Inside, start: bytes, more: bytes) -> None:
 def test_many_requests_on_one_connection(service: Inside) -> None:
     """The bound is on each head, not on a connection."""
     one = (GET + b"X: ").ljust(30_000, b"x") + b"\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         for _ in range(5):
             raw.sendall(one)
             assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -80,7 +80,7 @@ def test_pipelined_requests_wait_as_bytes(service: Inside) -> None:
     order, and while the client does not read, no more are read from it.
     """
     ask_all = b"".join(b"GET /problems/n%05d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(3000))
-    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         sender = threading.Thread(target=raw.sendall, args=(ask_all,))
         sender.start()
         seen, parsed = b"", 0
@@ -120,7 +120,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 def test_a_head_that_does_not_come(hasty: Inside) -> None:
     """A connection that says nothing is closed; one whose head does not end is told so. Also behind a request."""
     for before, start, status in ((b"", b"", b""), (b"", GET, b"408"), (GET + b"\r\n", GET, b"408")):
-        with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+        with socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as raw:
             raw.sendall(before)
             assert not before or raw.recv(65536).startswith(b"HTTP/1.1 200 ")
             raw.sendall(start)
@@ -132,7 +132,7 @@ def test_a_head_that_does_not_come(hasty: Inside) -> None:
 
 def test_a_body_that_nobody_wants_does_not_keep_a_connection(hasty: Inside) -> None:
     """Trickling on after the answer has come holds nothing for long."""
-    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as raw:
         raw.sendall(POST.replace(b"json", b"unknown"))
         assert raw.recv(65536).startswith(b"HTTP/1.1 415 ")
         until(lambda: is_closed(raw, b"1\r\nx\r\n"), "the service closes it")
@@ -284,7 +284,7 @@ def test_too_many_connections(tmp_path: Path) -> None:
     """The connection over the bound gets a 503 problem with Retry-After; those within it are served."""
     settings = Settings.read({}, data_dir=tmp_path, connections=3)
     with running(settings, digits.bundle()) as service:
-        opened = [socket.create_connection(("127.0.0.1", service.port), timeout=10) for _ in range(3)]
+        opened = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(3)]
         answers = []
         for raw in opened:
             raw.sendall(GET + b"\r\n")
@@ -302,7 +302,7 @@ def test_too_many_connections(tmp_path: Path) -> None:
 def test_stop_with_half_a_body(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A request whose body had not come when the service stopped gets a 503 problem, and the log no traceback."""
     with running(Settings.read({}, data_dir=tmp_path), digits.bundle()) as service:
-        raw = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+        raw = socket.create_connection(("127.0.0.1", service.port), timeout=60)
         raw.sendall(POST + b"1\r\n{\r\n")
         until(lambda: service.app.state.context.bodies.used > 0, "a piece of the body has come")
         service.server.should_exit = True

@@ -25,13 +25,13 @@ async def test_events(tmp_path: Path) -> None:
         async with connect(f"{service.ws_url}/watch", proxy=None) as socket:
             hello = json.loads(await socket.recv())
             items = list(digits.stream_items())
-            async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+            async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
                 for at in range(0, len(items), 256):
                     await http.post("/classify", json={"items": items[at : at + 256]})
                 listed = (await http.get("/clusters")).json()
             announced = [c for c in listed["clusters"] if c["emerged_seq"] is not None]
             emerged: dict[int, dict[str, Any]] = {}
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not {c["id"] for c in announced} <= emerged.keys():
                     message = json.loads(await socket.recv())
                     if message["event"] in ("emerged", "split"):
