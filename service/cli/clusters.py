@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from service.cli.calling import EPILOG, REFUSED, Call, calls, screen
+from service.cli.calling import EPILOG, REFUSED, Call, calls, show_json
 from service.cli.cluster_tables import about, clusters_table, decided, decisions_table, shown
 from service.cli.evidence_tables import evidence_of, parts_of
 from service.cli.keys import seconds
@@ -32,6 +32,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+screen = Console(stderr=True, highlight=False)
+
 Id = Annotated[int, typer.Argument(help="The cluster, as `firstseen clusters list` shows it.", min=1)]
 
 Because = Annotated[str, typer.Option("--why", help="Why; it is kept with the decision.")]
@@ -65,7 +67,7 @@ def listed(
     found = call.client.clusters(state, name=name)
     wanted = [c for c in found.clusters if everything or c.dismissed is dismissed]
     if call.as_json:
-        call.print_json({"seq": found.seq, "stale": found.stale, "clusters": wanted})
+        show_json({"seq": found.seq, "stale": found.stale, "clusters": wanted})
         return
     if wanted:
         Console().print(clusters_table(wanted))
@@ -94,7 +96,7 @@ def show(
 
     found = call.client.evidence(cluster)
     if call.as_json:
-        call.print_json(found)
+        show_json(found)
         return
     out = Console()
     out.print(about(msgspec.convert(found["cluster"], Cluster)))
@@ -118,7 +120,7 @@ def history(
     """
     made = list(islice(call.client.decisions(cluster), most))
     if call.as_json:
-        call.print_json({"decisions": made})
+        show_json({"decisions": made})
     elif made:
         Console().print(decisions_table(made))
     else:
@@ -221,7 +223,7 @@ def split(
     """
     found = call.client.split_preview(cluster)
     if preview and call.as_json:
-        call.print_json(found)
+        show_json(found)
         return
     leaves = sorted(set(part or range(2, len(found.parts) + 1)))
     if not yes or preview:
@@ -307,7 +309,7 @@ def _ask(call: Call, cluster: int, question: str, *, yes: bool) -> None:
 
 def _tell(call: Call, made: "Decision") -> None:
     if call.as_json:
-        call.print_json(made)
+        show_json(made)
     else:
         say(Console(highlight=False), decided(made))
 

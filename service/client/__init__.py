@@ -1,4 +1,4 @@
-"""The client: classify items, follow a stream, watch and curate clusters; from Python, with or without asyncio.
+"""The client: classify items, follow a stream, watch and curate clusters, tell others: with asyncio or without.
 
     Client, AsyncClient    everything, over HTTP and WebSocket; `docs/client.md` has examples
     StreamClient           the WebSocket alone, frame by frame, for who paces it himself
@@ -18,6 +18,7 @@ from service.client.answers import (
     Exemplar,
     Info,
     Missing,
+    PastEvent,
     Problem,
     Refusal,
     SplitPart,
@@ -29,6 +30,7 @@ from service.client.errors import GaveUp, Refused, ServiceFailed
 from service.client.items import Item, RawItem
 from service.client.stream_client import StreamClient
 from service.client.synchronous import Client
+from service.client.webhooks import Delivery, HeldBack, Webhook
 
 __all__ = [
     "Answer",
@@ -37,13 +39,16 @@ __all__ = [
     "Cluster",
     "Clusters",
     "Decision",
+    "Delivery",
     "Event",
     "Evidence",
     "Exemplar",
     "GaveUp",
+    "HeldBack",
     "Info",
     "Item",
     "Missing",
+    "PastEvent",
     "Problem",
     "RawItem",
     "Refusal",
@@ -53,4 +58,5 @@ __all__ = [
     "SplitPreview",
     "StreamClient",
     "Verdict",
+    "Webhook",
 ]

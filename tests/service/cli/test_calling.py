@@ -6,7 +6,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from service.cli.calling import ASKED_WRONGLY, REFUSED, SERVICE_AWAY, Call, calls
+from service.cli.calling import ASKED_WRONGLY, REFUSED, SERVICE_AWAY, Call, calls, show_json
 from service.client import GaveUp, Refused
 from service.client.answers import Problem
 
@@ -20,7 +20,7 @@ def one(call: Call, word: Annotated[str, typer.Argument(help="A word.")], often:
     """Say a word."""
     if RAISED:
         raise RAISED.pop()
-    call.print_json({"said": [word] * often, "json": call.as_json})
+    show_json({"said": [word] * often, "json": call.as_json})
 
 
 def test_its_own_options_and_the_common_ones() -> None:
