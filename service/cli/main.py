@@ -411,7 +411,7 @@ def serve(
     """Serve a bundle: POST /classify, WS /stream, WS /watch, GET /clusters, GET /docs.
 
     Without a Redis URL the state is kept by a server of its own in the data folder, on disk before anything
-    is acknowledged. All settings: see the table in README.md, or FIRSTSEEN_... variables.
+    is acknowledged. All settings are FIRSTSEEN_... variables: docs/settings.md has them.
     """
     settings = _settings(
         host=host,
