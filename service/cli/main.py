@@ -16,6 +16,7 @@ from rich.text import Text
 
 from service.cli import backtest, classify, clusters, dlq, export, keys, state, upgrade, watch, webhooks
 from service.cli.mending import mendable, say
+from service.cli.overview import arrange
 from service.cli.progress import stages
 from service.settings import Settings
 
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, clusters, dlq, keys, webhooks, state, export, upgrade, backtest):
+for part in (classify, watch, clusters, webhooks, dlq, keys, state, export, backtest, upgrade):
     app.add_typer(part.app)
 screen = Console(stderr=True)
 
@@ -273,7 +274,10 @@ def inspect(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Verify a bundle, to the byte, and print what is in it."""
+    """Verify a bundle, to the byte, and print what is in it.
+
+    Example: [bold]firstseen inspect bundles/digits[/bold]
+    """
     from model.bundle import read_bundle
     from model.summary import describe, summarize
 
@@ -408,10 +412,12 @@ def serve(
         typer.Option(help=r"Rate at which known items may be called new \[default: the bundle's]."),
     ] = None,
 ) -> None:
-    """Serve a bundle: POST /classify, WS /stream, WS /watch, GET /clusters, GET /docs.
+    """Serve a bundle over HTTP and WebSockets: its address in a browser is the dashboard, with /docs behind it the API.
 
-    Without a Redis URL the state is kept by a server of its own in the data folder, on disk before anything
-    is acknowledged. All settings are FIRSTSEEN_... variables: docs/settings.md has them.
+    Example: [bold]firstseen serve bundles/digits[/bold]
+
+    Without a Redis URL the state is kept by a server of its own in the data folder, on disk before anything is
+    acknowledged. There are more settings than options, as FIRSTSEEN_... variables: docs/settings.md has them.
     """
     settings = _settings(
         host=host,
@@ -461,6 +467,10 @@ def demo(
 
     Then a person, played by the data set, names what was found, and later 3s and 7s are known. With --upgrade, also to
     a net that was taught them. Exits 0 only when both classes were found, and nothing was lost on the way.
+
+    Example: [bold]firstseen demo[/bold], and look at what it leaves running in a browser
+
+    In a script: [bold]firstseen demo --once --json demo.json[/bold]
     """
     from service.cli.demo import DemoConfig, run_demo
 
@@ -476,6 +486,8 @@ def demo(
     )
     raise SystemExit(run_demo(config, screen))
 
+
+arrange(app)
 
 if __name__ == "__main__":
     main()
