@@ -154,7 +154,9 @@ def test_the_two_commands_come_first() -> None:
 
 def test_the_settings_table_is_that_of_the_source() -> None:
     """Every variable with its default and description; the failure shows the table to paste."""
-    found = re.search(r"<!-- settings -->\n(.*?)<!-- end of settings -->", TEXT["docs/settings.md"], re.DOTALL)
+    found = re.search(
+        r"<!-- settings -->\n(.*?)<!-- end of settings -->", TEXT["docs/settings.md"], re.DOTALL
+    )
 
     assert found is not None
     assert settings_table() == found.group(1)

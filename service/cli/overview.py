@@ -1,6 +1,6 @@
 """How the help of all commands is laid out: by what one wants to do, and in paragraphs.
 
-`firstseen --help` has a part for each purpose, in the order in which a newcomer comes to them. And typer keeps the ends of
+`firstseen --help` has a part for each purpose, in the order in which a newcomer meets them. And typer keeps the ends of
 a docstring's lines, which are wider than most terminals: every other line would be a short one. So a paragraph is made
 one line here, and wrapped where it is shown.
 """
