@@ -15,6 +15,11 @@ import httpx
 _START_S = 60.0
 
 
+def device() -> str:
+    """Where a measured service embeds: FIRSTSEEN_DEVICE, or on the CPU, so that two machines measure the same thing."""
+    return os.environ.get("FIRSTSEEN_DEVICE", "cpu")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Running:
     """Where it listens, and where its store's socket is.
@@ -50,12 +55,12 @@ async def serving(
         port = probe.getsockname()[1]
     log = folder / "service.log"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("FIRSTSEEN_")}
-    environ |= settings or {}
+    environ |= {"FIRSTSEEN_DEVICE": device()} | dict(settings or {})
     start = perf_counter()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "service.cli.main", "serve", str(bundle)),
-            *("--port", str(port), "--data-dir", str(folder / "data"), "--device", "cpu"),
+            *("--port", str(port), "--data-dir", str(folder / "data")),
             stdout=output,
             stderr=output,
             env=environ,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import Row
+from benchmarks.running import device
 from model.bundle import Bundle
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
@@ -35,7 +36,7 @@ async def stages_alone(bundle: Bundle, x: Any, folder: Path, *, batch: int, batc
     params = EngineParams(
         known_error_rate=calibration.known_error_rate, clustering_threshold=calibration.cluster_radius
     )
-    embedder = Embedder(bundle, device="cpu", threads=1, runtime="auto", clock=perf_counter)
+    embedder = Embedder(bundle, device=device(), threads=1, runtime="auto", clock=perf_counter)
     parts = [[x[(n * batch + k) % len(x)] for k in range(batch)] for n in range(batches)]
     embedder.embed(parts[0])
     start = perf_counter()

@@ -139,7 +139,6 @@ def create_app(
     ProcessCollector(registry=metrics.registry)
     metrics.describe("build", version=release, python=platform.python_version())
     metrics.describe("bundle", bundle=bundle.manifest.bundle_id)
-    metrics.describe("embedder", runtime=embedder.runtime, device=embedder.device)
     kind = "redis" if settings.redis_url else "embedded"
     metrics.describe("store", kind=kind, durability=durability.tier.value)
 
@@ -249,8 +248,7 @@ def create_app(
                 metrics=metrics,
                 access=access,
                 version=release,
-                device=embedder.device,
-                runtime=embedder.shown(),
+                embedder=embedder,
                 store=kind,
                 now=time.time,
                 usual=Usual(bundle.known, params.known_error_rate),

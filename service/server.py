@@ -22,6 +22,7 @@ import msgspec
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from model.bundle import read_bundle
 from service.access.scrubbing import ScrubbingFormatter, scrub
@@ -65,6 +66,9 @@ def run_server(settings: Settings, bundle_dir: Path) -> int:
     """
     configure_logging(settings)
     allow_files(settings.connections + _OTHER_FILES)
+    # The step multiplies small matrices: threads of their own cost more processor time than they save, and add up in
+    # another order on a machine with another number of cores.
+    threadpool_limits(limits=1, user_api="blas")
     bundle = read_bundle(bundle_dir)
     failures: list[BaseException] = []
     sockets: list[socket.socket] = []

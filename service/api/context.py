@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from starlette.requests import HTTPConnection
 
@@ -13,6 +12,7 @@ from service.api.budget import Budget
 from service.api.formats.head import Limits
 from service.api.idempotency import Fingerprints
 from service.dashboard.files import File, read_files
+from service.embedding import Embedder
 from service.overview.health import Usual
 from service.settings import Settings
 from service.streams.stream import Stream
@@ -30,8 +30,7 @@ class Context:
     metrics: Metrics
     access: Access
     version: str
-    device: str
-    runtime: Mapping[str, Any]
+    embedder: Embedder
     store: str
     now: Callable[[], float]
     usual: Usual

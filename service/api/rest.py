@@ -146,7 +146,7 @@ async def readyz(request: Request) -> Response:
     ready = {
         "ready": reason is None,
         "reason": reason,
-        "warnings": () if stream is None else stream.pipeline.warnings,
+        "warnings": context.embedder.warnings + (() if stream is None else stream.pipeline.warnings),
         "durability": context.settings.durability.value,
     }
     return json_response(ready, status=200 if reason is None else 503)
@@ -163,6 +163,8 @@ async def metrics(request: Request) -> Response:
     """Show what was counted."""
     context = context_of(request)
     await admit(request, context, Scope.READ, ALL_STREAMS)
+    embedder = context.embedder
+    context.metrics.describe("embedder", runtime=embedder.runtime, device=embedder.device)
     for stream in context.streams:
         stream.metrics.queue_items.set(stream.queue.waiting)
         stream.metrics.queue_age.set(stream.queue.age_s)
@@ -204,8 +206,8 @@ async def info(request: Request) -> Response:
             },
             "input": {**manifest.input.model_dump(mode="json"), "example": example_item(manifest.input)},
             "websocket": {"path": "/stream", "subprotocols": [JSON, MSGPACK]},
-            "device": context.device,
-            "runtime": context.runtime,
+            "device": context.embedder.device,
+            "runtime": context.embedder.shown(),
             "store": context.store,
             "settings": context.settings.shown() if caller.may(Scope.READ, None) else None,
         }

@@ -15,6 +15,10 @@ class CudaDevice:
 
     name = "cuda"
 
+    def __init__(self) -> None:
+        self._pool: object | None = None
+        self._captures: torch.cuda.Stream | None = None
+
     @property
     def place(self) -> torch.device:
         """Where the net and its inputs lie."""
@@ -28,6 +32,14 @@ class CudaDevice:
         """Wait until all that was asked for is done."""
         torch.cuda.synchronize()
 
+    def is_lost(self) -> bool:
+        """Whether it answers nothing any more. After a fault of a kernel, or of the card, that is for good."""
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError:
+            return True
+        return False
+
     @contextmanager
     def half(self, dtype: torch.dtype | None) -> Iterator[None]:
         """Compute in `dtype` where that is safe, as torch's autocast knows; None: float32 throughout.
@@ -38,7 +50,10 @@ class CudaDevice:
             yield
 
     def captured(self, call: Callable[[], None]) -> Callable[[], None]:
-        """`call`, whose tensors stay where they are, as a CUDA graph: one launch instead of one a kernel.
+        """`call` as a CUDA graph: one launch instead of one a kernel.
+
+        The caller keeps the tensors that `call` reads and writes: the graph has their addresses and nothing else. What
+        the net makes in between lies in memory that all graphs of this device share, so two must not run at once.
 
         References: "CUDA graphs" in torch's notes on CUDA semantics.
         """
@@ -49,6 +64,10 @@ class CudaDevice:
                 call()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        if self._pool is None:
+            self._pool = torch.cuda.graph_pool_handle()
+            # Our own: what libraries keep for a stream, such as cuBLAS its workspace, is then part of our memory, too.
+            self._captures = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._captures):  # type: ignore[arg-type]
             call()
         return graph.replay

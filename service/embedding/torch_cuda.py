@@ -3,9 +3,10 @@
     B payloads ─► the smallest shape S that holds them ─► pinned x (S, *shape) ─► net ─► pinned z (S, D) ─► B rows
 
 A batch from a queue has any size, and a GPU wants to know it beforehand: a new shape makes libraries look for
-algorithms and takes memory, and a graph has its one shape. So there are a few shapes, a batch is padded up to the next
+algorithms and takes memory, and a graph has its one shape. So there are some shapes, a batch is padded up to the next
 (with zeros; rows do not see each other in eval mode), and one larger than the largest goes in parts. Buffers of each
-shape are made once, at start, and used again: nothing is allocated while it serves, memory is bounded by the shapes.
+shape are made once, at start, and used again: nothing is allocated while it serves, and memory is bounded by the
+largest shape, since all graphs work in the same memory, one after the other.
 
 A small net on a GPU is bound by the launches of its kernels, not by arithmetic; a captured CUDA graph is one launch.
 Where a net cannot be captured it is run as it is.
@@ -15,6 +16,7 @@ golden embeddings within their tolerance is kept, else float32. Texts, whose bat
 shapes, are neither padded nor captured.
 """
 
+import ctypes
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,13 +32,17 @@ from model.bundle import Bundle, BundleError, check_golden
 from model.inputs import Payload
 from model.networks import Embedder as Net
 from model.networks import embed_items, load_embedder
+from service.embedding.backend import DeviceLost
 from service.embedding.cuda_device import CudaDevice
 from service.records import Float32s
 
 log = structlog.get_logger("firstseen.embedding")
 
-SHAPES = (1, 8, 32, 128, 512)
-"""Batch sizes that are prepared; a batch is padded to at most eight times its size, and mostly to far less."""
+SHAPES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Batch sizes that are prepared: from 3 items on less than half of what is computed is for padding, mostly a tenth.
+
+A wide net has no time left for more: with steps of four, a batch of 64 took as long as one of 128, and longer than
+without any preparation (`python -m benchmarks.embedding`)."""
 
 _PRECISIONS: tuple[torch.dtype | None, ...] = (torch.float16, torch.bfloat16, None)
 
@@ -50,15 +56,20 @@ class Device(Protocol):
     def place(self) -> torch.device: ...  # noqa: D102
     def pinned(self, *shape: int) -> Tensor: ...  # noqa: D102
     def finish(self) -> None: ...  # noqa: D102
+    def is_lost(self) -> bool: ...  # noqa: D102
     def half(self, dtype: torch.dtype | None) -> AbstractContextManager[object]: ...  # noqa: D102
     def captured(self, call: Callable[[], None]) -> Callable[[], None]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Prepared:
-    """One shape: its buffers on this side, and what runs the net from one to the other."""
+    """One shape: its buffers here and there, and what runs the net from `x` to `z`.
+
+    A captured graph knows its tensors by their addresses alone: they live as long as it does because they are here.
+    """
 
     x: Tensor
+    there: Tensor
     z: Tensor
     run: Callable[[], None]
     is_captured: bool
@@ -91,7 +102,7 @@ class TorchCuda:
         self._prepared: dict[int, _Prepared] = {}
         self._settle_precision(bundle)
         if self._shape is not None:
-            for size in self._sizes:
+            for size in reversed(self._sizes):  # the largest first: the others then fit into its memory
                 self._ready(size, self._shape)
         self.name = f"torch, {self._precision_name()}"
 
@@ -112,9 +123,19 @@ class TorchCuda:
                 return
 
     def embed(self, items: Sequence[Payload]) -> Float32s:
-        """Embed B payloads -> float32 (B, D)."""
+        """Embed B payloads -> float32 (B, D).
+
+        Raises:
+            DeviceLost: The GPU is gone.
+        """
         with self._one_at_a_time:
-            return self._embed(items)
+            try:
+                return self._embed(items)
+            except RuntimeError as error:
+                if self._device.is_lost():
+                    _never_free(self)
+                    raise DeviceLost(_first_line(error)) from error
+                raise
 
     def _embed(self, items: Sequence[Payload]) -> Float32s:
         if self._shape is None:
@@ -132,7 +153,8 @@ class TorchCuda:
         n = len(items)
         prepared = self._ready(next(size for size in self._sizes if size >= n), shape)
         x = prepared.x.numpy()
-        x[:n] = np.asarray(items, dtype=np.float32)
+        if n:
+            np.stack(items, out=x[:n])
         x[n:] = 0.0
         prepared.run()
         self._device.finish()
@@ -156,9 +178,18 @@ class TorchCuda:
         try:
             captured = self._device.captured(run)
         except RuntimeError as error:  # an operation that no graph can hold
-            log.warning("not_captured", size=size, reason=str(error).splitlines()[0][:200])
-            return _Prepared(x=here, z=back, run=run, is_captured=False)
-        return _Prepared(x=here, z=back, run=captured, is_captured=True)
+            log.warning("not_captured", size=size, reason=_first_line(error))
+            return _Prepared(x=here, there=there, z=back, run=run, is_captured=False)
+        return _Prepared(x=here, there=there, z=back, run=captured, is_captured=True)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{error}".partition("\n")[0][:200]
+
+
+def _never_free(lost: object) -> None:
+    """Keep it for good: what gives memory and graphs back to a GPU that is gone raises where nobody can catch it."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(lost))
 
 
 def _payload_shape(bundle: Bundle) -> tuple[int, ...]:

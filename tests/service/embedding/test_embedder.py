@@ -1,7 +1,7 @@
 """The net in the service gives what it gave when it was trained; it says when it cannot."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,14 +9,17 @@ import pytest
 import torch
 
 from model.bundle import Bundle, Golden
-from model.inputs import decode_item
+from model.inputs import Payload, decode_item
 from model.manifest import BundleError
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.embedding import Embedder, choose_device
+from service.embedding.backend import DeviceLost
+from service.embedding.torch_cpu import TorchCpu
 from service.errors import InvalidSetting
 from service.pipeline.recovery import replay
+from service.records import Float32s
 from service.state.packing import pack_items
 from service.state.store import LogRecord
 from tests.service import digits
@@ -129,3 +132,40 @@ def test_replay_needs_no_net() -> None:
     replay(again, log)
 
     assert snapshot.digest(engine) == snapshot.digest(again)
+
+
+class Fails(TorchCpu):
+    """A GPU that goes after the first batch."""
+
+    name, device = "torch, float16", "cuda"
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle, threads=1)
+        self.batches_left = 2  # the golden items are one
+
+    def embed(self, items: Sequence[Payload]) -> Float32s:
+        if self.batches_left == 0:
+            raise DeviceLost("CUDA error: unspecified launch failure")
+        self.batches_left -= 1
+        return super().embed(items)
+
+
+def test_a_gpu_that_goes_is_replaced_by_the_cpu(
+    digits_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch in hand is embedded, so are the next ones, and an operator is told."""
+    gpu = Fails(digits_bundle)
+    monkeypatch.setattr("service.embedding.embedder.candidates", lambda *_, **__: {"torch": lambda: gpu})
+    embedder = Embedder(digits_bundle, device="auto", threads=1)
+    xs = [digits.decoded(n) for n in range(5)]
+
+    before = embedder.embed(xs)
+    assert ("cuda", ()) == (embedder.device, embedder.warnings)
+    after = [embedder.embed(xs) for _ in range(2)]
+
+    assert [before.tobytes()] * 2 == [z.tobytes() for z in after]
+    assert ("cpu", "torch") == (embedder.device, embedder.runtime)
+    assert ["The GPU is gone (CUDA error: unspecified launch failure)"] == [
+        warning.partition(",")[0] for warning in embedder.warnings
+    ]
+    assert {"torch, float16", "torch, cpu"} == set(embedder.shown()["trials"])  # type: ignore[call-overload]

@@ -1,8 +1,11 @@
 """The net on a GPU, whose place a device takes that does all of it on the CPU and writes down what it was asked for."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import CellType, FunctionType
 
 import numpy as np
 import pytest
@@ -10,22 +13,27 @@ import torch
 from torch import Tensor
 
 from model.bundle import Bundle, BundleError, Golden, check_golden
+from service.embedding.backend import DeviceLost
 from service.embedding.torch_cpu import TorchCpu
 from service.embedding.torch_cuda import TorchCuda
 from tests.service import digits, texts
 
 
 class FakeGpu:
-    """Pinned memory is memory, a graph is the call itself; half precision is as inexact as it is told to be."""
+    """Pinned memory is memory; half precision is as inexact as it is told to be.
+
+    A graph is the call itself, but keeps nothing of what that works on alive, as the real one does not.
+    """
 
     name = "cuda"
     place = torch.device("cpu")
 
     def __init__(self, *, wrong: tuple[torch.dtype | None, ...] = (), captures: bool = True) -> None:
         self.buffers: list[tuple[int, ...]] = []
-        self.captures: list[Callable[[], None]] = []
+        self.captures = 0
         self.runs = 0
         self.asked: list[torch.dtype | None] = []
+        self.is_broken = self.is_gone = False
         self._wrong = wrong
         self._captures = captures
         self._off = 0.0
@@ -35,7 +43,11 @@ class FakeGpu:
         return torch.zeros(shape)
 
     def finish(self) -> None:
-        pass
+        if self.is_broken:
+            raise RuntimeError("CUDA error: unspecified launch failure\nCompile with TORCH_USE_CUDA_DSA")
+
+    def is_lost(self) -> bool:
+        return self.is_gone
 
     @contextmanager
     def half(self, dtype: torch.dtype | None) -> Iterator[None]:
@@ -49,18 +61,39 @@ class FakeGpu:
     def captured(self, call: Callable[[], None]) -> Callable[[], None]:
         if not self._captures:
             raise RuntimeError("operation not permitted when stream is capturing")
-        self.captures.append(call)
         call()
+        self.captures += 1
+        code, names = call.__code__, call.__globals__
+        held = [weakref.ref(cell.cell_contents) for cell in call.__closure__ or ()]
 
         def replay() -> None:
             self.runs += 1
-            call()
+            there = [ref() for ref in held]
+            assert not any(tensor is None for tensor in there), "memory that was given back is written to"
+            FunctionType(code, names, closure=tuple(map(CellType, there)))()
 
         return replay
 
 
 def items(n: int) -> list[np.ndarray]:
     return [digits.decoded(k) for k in range(n)]
+
+
+def test_a_lost_gpu_says_so(digits_bundle: Bundle) -> None:
+    """Whoever holds it can go on elsewhere; an error of one batch stays what it was."""
+    device = FakeGpu()
+    backend = TorchCuda(digits_bundle, device=device, shapes=(4,))
+    device.is_broken = True
+    with pytest.raises(RuntimeError, match="launch failure"):
+        backend.embed(items(2))
+    device.is_gone = True
+
+    with pytest.raises(DeviceLost, match=r"^CUDA error: unspecified launch failure$"):
+        backend.embed(items(2))
+    lost = weakref.ref(backend)
+    del backend
+    gc.collect()
+    assert lost() is not None, "memory is given back to a device that is not there"
 
 
 def test_padding_changes_no_embedding(digits_bundle: Bundle) -> None:
@@ -90,12 +123,12 @@ def test_all_shapes_are_made_at_start_and_none_later(digits_bundle: Bundle) -> N
     """Memory is bounded by the shapes, and no request waits for a capture."""
     device = FakeGpu()
     backend = TorchCuda(digits_bundle, device=device, shapes=(1, 4, 16))
-    made, captured = len(device.buffers), len(device.captures)
+    made, captured = len(device.buffers), device.captures
     for n in (1, 3, 9, 40):
         backend.embed(items(n))
 
     assert captured >= 3
-    assert (made, captured) == (len(device.buffers), len(device.captures))
+    assert (made, captured) == (len(device.buffers), device.captures)
     assert device.runs == 1 + 1 + 1 + 1 + 3
 
 
