@@ -18,6 +18,7 @@ from service.cli import backtest, classify, clusters, dlq, export, keys, state, 
 from service.cli.mending import mendable, say
 from service.cli.overview import arrange
 from service.cli.progress import stages
+from service.cli.telling import only_warnings_logged
 from service.settings import Settings
 
 app = typer.Typer(
@@ -42,7 +43,8 @@ _LARGEST_SEED = 2**32 - 1
 def main() -> None:
     """Run a command; errors that a person can mend are one line, not a traceback, and so is Ctrl-C."""
     try:
-        app()
+        with only_warnings_logged():
+            app()
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # typer has turned Ctrl-C into this, and said nothing
             say("stopped by Ctrl-C.")
