@@ -14,9 +14,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli import backtest, classify, clusters, dlq, export, keys, state, upgrade, watch, webhooks
 from service.cli.mending import mendable, say
-from service.cli.overview import arrange
+from service.cli.overview import PARTS, arrange
 from service.cli.progress import stages
 from service.cli.telling import only_warnings_logged
 from service.settings import Settings
@@ -32,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, clusters, webhooks, dlq, keys, state, export, backtest, upgrade):
-    app.add_typer(part.app)
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -489,6 +486,8 @@ def demo(
     raise SystemExit(run_demo(config, screen))
 
 
+for part in PARTS:
+    app.add_typer(part)
 arrange(app)
 
 if __name__ == "__main__":

@@ -11,10 +11,39 @@ from typing import Final
 
 import typer
 
+from service.cli import (
+    backtest,
+    classify,
+    clusters,
+    dlq,
+    events,
+    export,
+    keys,
+    state,
+    upgrade,
+    watch,
+    webhooks,
+)
+
+PARTS: Final = tuple(
+    part.app
+    for part in (classify, watch, events, clusters, webhooks, dlq, keys, state, export, backtest, upgrade)
+)
+"""What is in files of its own, in order."""
+
 PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
     "See it": ("demo",),
     "Train, and look before you serve": ("train", "inspect", "replay"),
-    "Serve, and ask a service": ("serve", "classify", "watch", "clusters", "webhooks", "dlq", "keys"),
+    "Serve, and ask a service": (
+        "serve",
+        "classify",
+        "watch",
+        "events",
+        "clusters",
+        "webhooks",
+        "dlq",
+        "keys",
+    ),
     "The state of a stream": ("state", "export", "backtest", "upgrade"),
 }
 """Commands by purpose."""

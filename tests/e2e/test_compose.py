@@ -93,7 +93,7 @@ class Compose:
 
     def get(self, path: str) -> Any:
         """JSON from the service."""
-        return httpx.get(f"{self.url}{path}", timeout=30).raise_for_status().json()
+        return httpx.get(f"{self.url}{path}", timeout=60).raise_for_status().json()
 
     def firstseen(self, *words: str) -> str:
         """Run a command in the container of the service, as docs/operations.md says."""

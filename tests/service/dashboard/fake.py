@@ -95,7 +95,7 @@ class Fake:
     def attach(self, page: Page) -> None:
         """Answer for the service from now on."""
         page.route(
-            re.compile(r"/(info|streams|map|timeline|health/classes|clusters|decisions|tickets)\b"),
+            re.compile(r"/(info|streams|map|timeline|health/classes|clusters|decisions|tickets|export)\b"),
             self._answer,
         )
         page.route_web_socket(re.compile(r"/watch"), self._socket)
@@ -117,6 +117,11 @@ class Fake:
             self._post(route, parts.path)
             return
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if parts.path == "/export":
+            name = f"default-{query['table']}.{query['format']}"
+            disposition = {"content-disposition": f'attachment; filename="{name}"'}
+            route.fulfill(status=200, content_type="text/csv", headers=disposition, body="id,verdict\r\n")
+            return
         body = self._get(parts.path, query)
         if body is None:
             self._problem(route, 404, "unknown-cluster", "There is no such cluster.")
@@ -155,7 +160,7 @@ class Fake:
                 mine = [d for d in self.decisions if d["cluster"] == int(query.get("cluster", d["cluster"]))]
                 return {"seq": self.seq, "stale": False, "decisions": mine[::-1], "next": None}
             case ["map"]:
-                return self._map(is_first="after" not in query)
+                return self._map(start=int(query.get("after", "c0")[1:]))
             case ["timeline"]:
                 return self._timeline()
             case ["health", "classes"]:
@@ -178,9 +183,9 @@ class Fake:
         angle, r = id * 2.399963, 1.4 + 0.9 * math.sqrt(id)
         return r * math.cos(angle), r * math.sin(angle)
 
-    def _map(self, *, is_first: bool) -> dict[str, Any]:
-        random = np.random.default_rng(self.seed)
-        n = self.points if is_first else 0
+    def _map(self, *, start: int) -> dict[str, Any]:
+        random = np.random.default_rng([self.seed, start])
+        n = self.points - start
         classes = [
             {"label": label, "x": 5 * math.cos(k), "y": 5 * math.sin(k), "radius": 0.6}
             for k, label in enumerate(self.labels)
@@ -189,12 +194,11 @@ class Fake:
         kind = random.choice([0, 1, 2], n, p=[0.8, 0.14, 0.06] if ids else [0.9, 0.0, 0.1])
         of = np.where(kind == 0, random.integers(0, len(self.labels), n), random.choice(ids or [0], n))
         of[kind == 2] = 0
-        centers = np.array(
-            [
-                (classes[o]["x"], classes[o]["y"]) if k == 0 else self.place(int(o)) if k == 1 else (0.0, 0.0)
-                for k, o in zip(kind, of, strict=True)
-            ]
-        ).reshape(-1, 2)
+        centers = np.zeros((n, 2))
+        known, own = np.array([(c["x"], c["y"]) for c in classes]), np.zeros((max(ids, default=0) + 1, 2))
+        own[ids] = np.reshape([self.place(id) for id in ids], (-1, 2))
+        centers[kind == 0] = known[of[kind == 0]]
+        centers[kind == 1] = own[of[kind == 1]]
         spread = np.where(kind == 2, 4.0, 0.35)[:, None]
         xy = centers + random.standard_normal((n, 2)) * spread
         places = [
@@ -218,7 +222,7 @@ class Fake:
             "clusters": places,
             "sparkline": {"from_seq": 0, "to_seq": self.seq, "bins": 24},
             "points": {
-                "seq": list(range(1, n + 1)),
+                "seq": list(range(start + 1, self.points + 1)),
                 "x": np.round(xy[:, 0], 4).tolist(),
                 "y": np.round(xy[:, 1], 4).tolist(),
                 "kind": kind.tolist(),
@@ -374,12 +378,23 @@ class Fake:
         hello = {"type": "hello", "seq": self.seq, "clusters": list(self.clusters.values())}
         socket.send(json.dumps(hello))
 
+    def grow(self, n: int) -> None:
+        """So many items more, and each cluster has one of them."""
+        self.points += n
+        for cluster in self.clusters.values():
+            cluster["items"] += 1
+            cluster["last_seq"] = self.seq - 1
+
     def emerge(self, cluster: dict[str, Any]) -> None:
         """A cluster is announced, and who watches is told."""
         self.clusters[cluster["id"]] = cluster
+        self.tell("emerged", cluster)
+
+    def tell(self, kind: str, cluster: dict[str, Any]) -> None:
+        """Who watches hears that something happened to a cluster."""
         event = {
             "type": "event",
-            "event": "emerged",
+            "event": kind,
             "seq": self.seq,
             "t": T0,
             "cluster": cluster,

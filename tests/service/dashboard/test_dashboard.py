@@ -71,6 +71,25 @@ class TestList:
         expect(row(page, 9)).to_be_visible()
         expect(page.locator("#live")).to_have_text("Cluster 9 emerged.")
 
+    def test_what_is_to_be_decided_is_counted(self, open_page: Open) -> None:
+        """In the list and in the title of the tab; what has a name, or went away, is not."""
+        page = open_page(
+            Fake(
+                clusters={
+                    1: cluster_of(1),
+                    2: cluster_of(2, name="seven"),
+                    3: cluster_of(3, state="emerging"),
+                    4: cluster_of(4, state="fading"),
+                    5: cluster_of(5, label="7"),
+                    6: cluster_of(6, dismissed=True),
+                },
+                points=100,
+            )
+        )
+
+        expect(page.locator("#clusters-note")).to_have_text("6, 2 to decide")
+        expect(page).to_have_title("(2) firstseen")
+
     def test_search(self, open_page: Open) -> None:
         """By name; Esc ends it."""
         fake = lively(6)
@@ -109,7 +128,7 @@ class TestTriage:
         assert not rest
         page.keyboard.press("u")
         expect(page.locator(".toast").last).to_contain_text("Undone")
-        expect(row(page, 1)).to_contain_text("established")
+        expect(page.locator("#list h3")).to_have_text(["Established · 2"])
         assert ("/clusters/1/undo", {"decision": fake.decisions[0]["decision"]}) == fake.posts[1][:2]
 
     @pytest.mark.parametrize(
@@ -172,6 +191,41 @@ class TestTriage:
         expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
         assert fake.clusters[1]["name"] is None
 
+    def test_keys_go_on_from_where_the_decided_one_was(self, open_page: Open) -> None:
+        """It goes to the end of the list; j is for the one after it, in the list and on its page."""
+        fake = Fake(clusters={id: cluster_of(id) for id in range(1, 6)}, points=100)
+        page = open_page(fake)
+        expect(row(page, 5)).to_be_visible()
+        for _ in range(2):
+            page.keyboard.press("j")
+        page.keyboard.press("d")
+        page.keyboard.press("Enter")
+        expect(page.locator("#list h3")).to_have_text(["Established · 4", "Dismissed · 1"])
+
+        page.keyboard.press("j")
+
+        expect(row(page, 3)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 3")
+        page.keyboard.press("d")
+        page.keyboard.press("Enter")
+        expect(page.locator("#cluster-view .chip")).to_have_text("dismissed")
+        page.keyboard.press("j")
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 2")
+
+    def test_what_others_decide_is_seen(self, open_page: Open) -> None:
+        """At the command line, say, while the page of the cluster is open."""
+        fake = Fake(clusters={1: cluster_of(1)}, points=100)
+        page = open_page(fake, "/#/cluster/1")
+        expect(page.locator(".exemplars").first).to_be_visible()
+
+        fake._decide(fake.clusters[1], "promote", {"label": "seven", "why": "by hand"})
+        fake.tell("promoted", fake.clusters[1])
+
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 1: seven")
+        expect(page.locator(".decisions")).to_contain_text("by hand")
+        expect(page.locator("#events")).to_contain_text("1 · seven promoted")
+
     def test_keys_are_the_field_s_while_one_types(self, open_page: Open) -> None:
         """And nobody's where they were switched off."""
         page = open_page(lively(3))
@@ -202,6 +256,36 @@ class TestParts:
         row(page, 1).click()
         expect(page.locator("#cluster-view")).to_contain_text("Why it was announced")
         expect(page.locator("#cluster-view")).to_contain_text("digit-1-0")
+
+    def test_the_stream_of_the_last_hours(self, open_page: Open) -> None:
+        """Over time as well as over items; and a pointer on it is told what came there."""
+        page = open_page(lively(3, points=600))
+        expect(page.locator("#timeline-note")).to_contain_text("600 items")
+
+        with page.expect_request(re.compile(r"/timeline\?by=time&from=\d+$")):
+            page.get_by_label("How far back").select_option("2 hours")
+        page.locator("#timeline .u-over").hover()
+
+        expect(page.locator("#timeline-note")).to_contain_text(
+            re.compile(r"^\d+ items, \d+ May 2026, \d\d:\d\d$")
+        )
+        expect(page.locator("#share-known")).to_have_text("8")
+
+    def test_the_stream_as_a_file(self, open_page: Open) -> None:
+        """With the key, which a link could not carry; an older service says what to do instead."""
+        fake = lively(3)
+        page = open_page(fake, may_complain=True)
+        page.get_by_role("button", name="Export").click()
+        page.get_by_label("What").select_option("decisions")
+        with page.expect_download() as download:
+            page.locator("dialog button.main").click()
+
+        assert "default-decisions.csv" == download.value.suggested_filename
+        assert "id,verdict" == download.value.path().read_text(encoding="utf-8").strip()
+        fake.absent = {"/export"}
+        page.get_by_role("button", name="Export").click()
+        page.locator("dialog button.main").click()
+        expect(page.locator("dialog .trouble")).to_contain_text("`firstseen export` does")
 
     def test_a_long_name_leaves_its_row_and_the_map_in_order(self, open_page: Open) -> None:
         """Some of it is read, beside its chip; and opening a cluster does not move the map."""
@@ -388,6 +472,20 @@ class TestAccessibility:
 
         assert light.violations_count == 0, light.generate_report()
         assert dark.violations_count == 0, dark.generate_report()
+
+    def test_news_take_neither_focus_nor_selection(self, open_page: Open) -> None:
+        """A page that is told something every second would be of no use otherwise."""
+        fake = Fake(clusters={1: cluster_of(1, parent_id=2), 2: cluster_of(2)}, points=100)
+        page = open_page(fake, "/#/cluster/1")
+        link = page.locator(".facts-list a")
+        link.focus()
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('.verdict'))")
+
+        fake.grow(20)
+
+        expect(page.locator(".facts-list dd").first).to_have_text("42")
+        expect(link).to_be_focused()
+        assert page.locator(".verdict").inner_text() == page.evaluate("getSelection().toString()")
 
     def test_the_focus_is_kept(self, open_page: Open) -> None:
         """In a dialog, and back where it was when that closes; on the title of what was opened."""

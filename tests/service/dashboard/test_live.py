@@ -14,7 +14,6 @@ from tests.service import digits
 from tests.service.dashboard.browser import picture
 from tests.service.dashboard.conftest import Open
 from tests.service.inside import Inside, running
-from tests.service.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +124,7 @@ def test_while_the_service_is_away(open_page: Open, http: httpx.Client, fresh: I
     expect(page.locator("#map-count")).to_have_text("30 recent items")
     page.context.set_offline(True)
 
-    until(lambda: page.locator("#status").inner_text() == "The service does not answer.", "it says so")
+    expect(page.locator("#status")).to_contain_text("The service does not answer.")
     page.context.set_offline(False)
     send(http, digits.many("after", 20))
 

@@ -4,6 +4,8 @@
  */
 
 const KEY = "firstseen.key";
+const ANSWER_MS = 30_000;
+const FILE_MS = 1_800_000; // made of the whole log first
 
 /** The stream that the page is about: `/?stream=NAME`. */
 export const stream = new URLSearchParams(location.search).get("stream");
@@ -65,8 +67,25 @@ export function post(path, body, params = {}, headers = {}) {
   return ask("POST", address(path, params), body, headers);
 }
 
+/**
+ * A file. A link could not carry the key.
+ * @param {string} path
+ * @param {Record<string, string | number>} params
+ * @returns {Promise<{blob: Blob, name: string}>}
+ */
+export async function getFile(path, params) {
+  const answer = await answerTo("GET", address(path, params), undefined, { accept: "*/*" }, FILE_MS);
+  const name = /filename="([^"/\\]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1];
+  return { blob: await answer.blob(), name: name ?? "export" };
+}
+
 /** @param {string} method @param {string} url @param {unknown} body @param {Record<string, string>} [more] */
 async function ask(method, url, body, more = {}) {
+  return (await answerTo(method, url, body, more, ANSWER_MS)).json();
+}
+
+/** @param {string} method @param {string} url @param {unknown} body @param {Record<string, string>} more @param {number} patienceMs */
+async function answerTo(method, url, body, more, patienceMs) {
   const key = sessionStorage.getItem(KEY);
   /** @type {Record<string, string>} */
   const headers = { accept: "application/json", ...more };
@@ -78,9 +97,9 @@ async function ask(method, url, body, more = {}) {
     body: body === undefined ? undefined : JSON.stringify(body),
     credentials: "omit",
     redirect: "error",
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(patienceMs),
   });
-  if (answer.ok) return answer.json();
+  if (answer.ok) return answer;
   let problem = {};
   try {
     problem = await answer.json();

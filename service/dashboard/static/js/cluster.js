@@ -5,7 +5,7 @@
 
 import { get } from "./api.js";
 import { clusterColor, css } from "./colors.js";
-import { byId, h, replace, setText } from "./dom.js";
+import { byId, h, replace, setText, settle } from "./dom.js";
 import { evidenceOf, groupsOf } from "./evidence.js";
 import { ago, called, clean, count, decimal, moment, percent, span } from "./format.js";
 import { signsOf } from "./signs.js";
@@ -15,13 +15,16 @@ import { sparkline } from "./spark.js";
 import { on, state } from "./store.js";
 import { ACTIONS, decide, undo } from "./triage.js";
 
-/** The parts that change, of the page that is open. @type {null | {id: number, parts: Record<string, HTMLElement>, evidenceSize: number, decisionsAt: number}} */
+/** How old what is shown may be. */
+const FRESH_MS = 20_000;
+
+/** The parts that change, of the page that is open. @type {null | {id: number, parts: Record<string, HTMLElement>, evidence: any, decided: string}} */
 let page = null;
 
 /** @param {() => void} close */
 export function startCluster(close) {
   const view = byId("cluster-view");
-  on(["open", "clusters", "places", "done", "theme", "absent"], () => {
+  on(["open", "clusters", "others", "places", "done", "theme", "absent", "events", "clock"], () => {
     view.hidden = state.open === null;
     byId("list-view").hidden = state.open !== null;
     if (state.open === null) {
@@ -60,7 +63,7 @@ function build(view, id, close) {
     parts.budget,
     parts.decisions,
   );
-  page = { id, parts, evidenceSize: -1, decisionsAt: -1 };
+  page = { id, parts, evidence: undefined, decided: "" };
   view.scrollTop = 0;
 }
 
@@ -79,17 +82,15 @@ async function draw() {
   parts.chip.dataset.state = groupOf(cluster);
   for (const button of parts.buttons.querySelectorAll("button")) button.toggleAttribute("disabled", Boolean(state.absent.curation));
   parts.buttons.querySelector("[data-action=promote]")?.classList.toggle("main", !cluster.label);
-  replace(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
+  settle(parts.verdict, h("p", { class: "verdict" }, verdictOf(cluster)));
   drawSpark(cluster);
   drawFacts(cluster);
   drawWhy(cluster);
-  const size = Math.floor(Math.log(cluster.items + 1) / Math.log(1.5));
-  if (page.evidenceSize !== size) {
-    page.evidenceSize = size;
-    drawEvidence(id, size);
-  }
-  if (page.decisionsAt !== state.done.length) {
-    page.decisionsAt = state.done.length;
+  drawEvidence(cluster);
+  // Decided here, or by others.
+  const decided = JSON.stringify([state.done.length, cluster.name, cluster.label, cluster.dismissed, state.events.find((event) => event.cluster_id === id)?.seq]);
+  if (page.decided !== decided) {
+    page.decided = decided;
     drawDecisions(id);
   }
 }
@@ -117,7 +118,7 @@ function verdictOf(cluster) {
 function drawSpark(cluster) {
   const counts = /** @type {any} */ (state.places.get(cluster.id))?.sparkline ?? [];
   if (page === null) return;
-  replace(
+  settle(
     page.parts.spark,
     counts.length < 2
       ? null
@@ -140,7 +141,7 @@ function drawFacts(cluster) {
     ["Came from", cluster.parent_id === null ? null : link(cluster.parent_id)],
     ["Went into", cluster.merged_into === null ? null : link(cluster.merged_into)],
   ];
-  replace(/** @type {any} */ (page).parts.facts, h("h3", {}, "Facts"), h("dl", { class: "facts-list" }, facts.filter(([, value]) => value !== null).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
+  settle(/** @type {any} */ (page).parts.facts, h("h3", {}, "Facts"), h("dl", { class: "facts-list" }, facts.filter(([, value]) => value !== null).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
 }
 
 /** @param {number} id */
@@ -153,7 +154,7 @@ function drawWhy(cluster) {
   const share = e.log10_threshold > 0 ? Math.max(0, Math.min(1, e.log10_e / e.log10_threshold)) : 1;
   /** @param {[number, number] | null} usual */
   const beside = (usual) => (usual === null ? "" : ` (known classes: ${decimal(usual[0])} to ${decimal(usual[1])})`);
-  replace(
+  settle(
     /** @type {any} */ (page).parts.why,
     h("h3", {}, cluster.emerged_seq === null ? "Evidence so far" : "Why it was announced"),
     h("p", {}, `${count(e.hits)} of ${count(e.trials)} items fell here; known classes would put at most ${percent(e.p0)} here.`),
@@ -169,10 +170,12 @@ function drawWhy(cluster) {
   );
 }
 
-/** @param {number} id @param {number} size */
-async function drawEvidence(id, size) {
-  const found = await evidenceOf(id, size);
-  if (page?.id !== id) return;
+/** @param {import("./store.js").Cluster} cluster */
+async function drawEvidence(cluster) {
+  const { id } = cluster;
+  const found = await evidenceOf(cluster, FRESH_MS);
+  if (page?.id !== id || page.evidence === found) return;
+  page.evidence = found;
   const { parts } = page;
   const { exemplars, signs } = parts;
   if (found === null) {
@@ -184,16 +187,16 @@ async function drawEvidence(id, size) {
   replace(
     exemplars,
     h("h3", {}, "Exemplars"),
-    groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one), h("span", { class: "id" }, clean(one.id, 40))))))),
+    h("div", { class: "groups" }, groupsOf(found).map((group) => h("section", { class: "exemplars" }, h("h4", {}, group.title), h("ul", {}, group.exemplars.map((one) => h("li", {}, shown(one), h("span", { class: "id" }, clean(one.id, 40)))))))),
   );
   replace(signs, signsOf(found, () => decide("name", id)));
-  replace(parts.reason, h("p", { class: "note" }, clean(found.verdict.reason, 400)));
-  replace(
+  settle(parts.reason, h("p", { class: "note" }, clean(found.verdict.reason, 400)));
+  settle(
     parts.budget,
     h("p", { class: "note" }, `False alarms: of the budget of ${percent(found.budget.alpha)}, testing this cluster may have cost ${percent(found.budget.own)}, all ${count(found.budget.tested)} so far ${percent(found.budget.spent)}.`),
   );
   const { children, took_in: tookIn } = found.lineage;
-  replace(
+  settle(
     parts.lineage,
     children.length === 0 ? null : h("p", {}, "Split from it: ", children.map((/** @type {number} */ one) => [link(one), " "])),
     tookIn.length === 0 ? null : h("p", {}, "It took in: ", tookIn.map((/** @type {number} */ one) => [link(one), " "])),
@@ -211,7 +214,7 @@ async function drawDecisions(id) {
     return; // of an older service; the page does without
   }
   if (page?.id !== id) return;
-  replace(
+  settle(
     page.parts.decisions,
     made.length === 0 ? null : h("h3", {}, "Decisions"),
     h(
@@ -224,8 +227,8 @@ async function drawDecisions(id) {
           "li",
           { class: one.undone_by === null ? null : "undone" },
           h("p", {}, what, one.undone_by === null ? null : " (undone)"),
-          h("p", { class: "note" }, `${clean(one.who, 40)}, ${new Date(one.time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}${one.why === "" ? "" : `: ${clean(one.why, 200)}`}`),
-          stands ? h("button", { type: "button", "aria-label": `Undo: ${what}`, onclick: () => undo(one.decision, id, what) }, "Undo") : null,
+          h("p", { class: "note" }, `${clean(one.who, 40)}, ${moment(Date.parse(one.time) / 1000)}${one.why === "" ? "" : `: ${clean(one.why, 200)}`}`),
+          stands ? h("button", { type: "button", "data-decision": one.decision, "aria-label": `Undo: ${what}`, onclick: () => undo(one.decision, id, what) }, "Undo") : null,
         );
       }),
     ),

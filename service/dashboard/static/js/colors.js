@@ -29,9 +29,16 @@ export function kindColor(kind) {
 export function clusterColor(id) {
   const { saturation, lightness } = themes[themeName()];
   const turn = Math.floor((id - 1) / HUES.length);
-  const hue = (HUES[(id - 1) % HUES.length] + turn * 13) % 360;
+  const around = (HUES[(id - 1) % HUES.length] + turn * 13) % 360;
+  const hue = around > 8 && around < 48 ? around + 40 : around; // orange is an outlier's
   const shift = hue > 45 && hue < 200 && themeName() === "light" ? -0.07 : 0; // yellow and green are bright
   return hsl(hue, saturation, lightness + shift);
+}
+
+/** A colour laid thinly on the map's background, opaque. @param {Rgb} rgb @param {number} share of the colour @returns {Rgb} */
+export function thinned(rgb, share) {
+  const under = themes[themeName()].background;
+  return /** @type {Rgb} */ (rgb.map((channel, k) => Math.round(share * channel + (1 - share) * under[k])));
 }
 
 /** @param {Rgb} rgb @param {number} [alpha] */

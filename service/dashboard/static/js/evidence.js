@@ -1,6 +1,6 @@
 /**
  * What a cluster is made of: GET /clusters/{id}/evidence, asked for at most two at a time and remembered until the
- * cluster has grown by half. The newest 100 are remembered.
+ * cluster has grown by half, or for as long as is asked. The newest 100 are remembered.
  */
 
 import { get, Problem } from "./api.js";
@@ -8,6 +8,7 @@ import { state } from "./store.js";
 
 const MOST = 100;
 const AT_ONCE = 2;
+const AGAIN_MS = 10_000; // where there was none
 
 /**
  * @typedef {object} Exemplar a member that is shown
@@ -19,35 +20,42 @@ const AT_ONCE = 2;
  * @property {string | null} picture PNG in base64
  */
 
-/** @type {Map<string, Promise<any>>} */
+/** @typedef {import("./store.js").Cluster} Cluster */
+
+/** @type {Map<number, {size: number, at: number, goodMs: number, answer: Promise<any>}>} by cluster, the newest last */
 const asked = new Map();
 /** @type {(() => void)[]} */
 const waiting = [];
 let running = 0;
 
+/** Changes when a cluster has grown by half. @param {Cluster} cluster */
+export const sizeOf = (cluster) => Math.floor(Math.log(cluster.items + 1) / Math.log(1.5));
+
 /**
  * The evidence of a cluster; null where there is none.
- * @param {number} id
- * @param {number} size changes when it should be asked for again
+ * @param {Cluster} cluster
+ * @param {number} [mostMs] how old it may be
  * @returns {Promise<any>}
  */
-export function evidenceOf(id, size) {
-  const key = `${id}:${size}`;
-  let answer = asked.get(key);
-  if (answer === undefined) {
-    answer = ask(id);
-    asked.set(key, answer);
-    if (asked.size > MOST) asked.delete(/** @type {string} */ (asked.keys().next().value));
-    answer.then((found) => {
-      if (found === null) asked.delete(key); // not now; perhaps later
-    });
-  }
-  return answer;
+export function evidenceOf(cluster, mostMs = Infinity) {
+  const { id } = cluster;
+  const size = sizeOf(cluster);
+  const now = performance.now();
+  const kept = asked.get(id);
+  if (kept?.size === size && now < kept.at + Math.min(mostMs, kept.goodMs)) return kept.answer;
+  const one = { size, at: now, goodMs: Infinity, answer: ask(id) };
+  asked.delete(id);
+  asked.set(id, one);
+  if (asked.size > MOST) asked.delete(/** @type {number} */ (asked.keys().next().value));
+  one.answer.then((found) => {
+    if (found === null) one.goodMs = AGAIN_MS;
+  });
+  return one.answer;
 }
 
 /** @param {number} id */
 async function ask(id) {
-  if (state.absent.evidence) return null;
+  if (state.absent.evidence || state.link === "locked") return null;
   if (running >= AT_ONCE) await new Promise((go) => waiting.push(() => go(undefined)));
   running += 1;
   try {
@@ -63,12 +71,11 @@ async function ask(id) {
 
 /**
  * A few exemplars, those that differ first, with payloads where they were kept.
- * @param {number} id
- * @param {number} size
+ * @param {Cluster} cluster
  * @returns {Promise<Exemplar[]>}
  */
-export async function exemplarsOf(id, size) {
-  const found = await evidenceOf(id, size);
+export async function exemplarsOf(cluster) {
+  const found = await evidenceOf(cluster);
   if (found === null) return [];
   return groupsOf(found).flatMap((group) => group.exemplars).filter((one) => one.kept);
 }

@@ -14,6 +14,7 @@ import { state, touch, update } from "./store.js";
 
 const SLOWEST_MS = 30_000;
 const MOST_EVENTS = 200;
+const CLOCK_MS = 10_000; // "5 min ago" is told anew
 
 /** @type {Loop[]} */
 const loops = [];
@@ -41,6 +42,7 @@ class Loop {
     try {
       isMore = (await this.ask()) === true;
       this.failures = 0;
+      state.asOf = Date.now() / 1000;
       if (state.trouble !== "") update({ trouble: "" });
     } catch (error) {
       this.failures += 1;
@@ -64,6 +66,15 @@ class Loop {
 }
 
 let cursor = "";
+/** Route -> where the stream stood in its last answer: while it stands there, nothing is drawn. @type {Record<string, string>} */
+const told = {};
+
+/** @param {string} route @param {string | number} at */
+function isNews(route, at) {
+  const was = told[route];
+  told[route] = String(at);
+  return was !== told[route];
+}
 
 async function askMap() {
   const map = await get("/map", cursor === "" ? {} : { after: cursor });
@@ -71,17 +82,22 @@ async function askMap() {
   cursor = map.cursor;
   setHeirs(map.merged ?? {});
   addPoints(map.points, map.room);
-  state.places.clear();
-  for (const place of map.clusters) state.places.set(place.id, place);
-  update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
-  touch("places", "points");
+  const isFirst = told.map === undefined;
+  if (isNews("map", map.seq)) {
+    const now = performance.now() / 1000;
+    state.places = new Map(map.clusters.map((/** @type {any} */ place) => [place.id, { ...place, born: state.places.get(place.id)?.born ?? (isFirst ? -1e6 : now) }]));
+    update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
+    touch("places");
+  }
   return map.more;
 }
 
 async function askClusters() {
   const answer = await get("/clusters");
-  setClusters(answer.clusters);
-  update({ seq: answer.seq, hasClusters: true });
+  if (isNews("clusters", answer.seq)) {
+    setClusters(answer.clusters);
+    update({ seq: Math.max(state.seq, answer.seq), hasClusters: true });
+  }
   if (state.shown !== "") update({ others: (await get("/clusters", { state: state.shown })).clusters });
 }
 
@@ -92,13 +108,17 @@ export function setClusters(clusters) {
 }
 
 async function askTimeline() {
-  const timeline = await get("/timeline");
+  const { span } = state;
+  const timeline = await get("/timeline", span === 0 ? {} : { by: "time", from: Math.floor(Date.now() / 1000) - span });
+  if (span !== state.span) return true; // another was chosen meanwhile
+  if (!isNews("timeline", `${timeline.seq} ${span}`)) return false;
   update({ timeline });
   if (state.events.length === 0 && timeline.events.length > 0) update({ events: timeline.events.slice(-MOST_EVENTS).reverse() });
 }
 
 async function askHealth() {
-  update({ health: (await get("/health/classes")).classes });
+  const health = await get("/health/classes");
+  if (isNews("health", health.seq)) update({ health: health.classes });
 }
 
 /** @param {any} event as the timeline has it */
@@ -124,6 +144,7 @@ export async function start() {
   );
   const info = new Loop("info", 60_000, async () => update({ info: await get("/info") }));
   loops.push(info);
+  setInterval(() => touch("clock"), CLOCK_MS);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) refresh();
   });

@@ -1,7 +1,13 @@
 /** Numbers, times and names as people read them. */
 
 const whole = new Intl.NumberFormat("en");
+// Made once: to make one takes longer than all else that a row of the list needs.
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const minute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const second = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const full = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 /** @param {number} n */
 export const count = (n) => whole.format(n);
@@ -18,18 +24,26 @@ export function percent(share) {
 /** @param {number} value */
 export const decimal = (value) => (Math.abs(value) >= 100 ? whole.format(Math.round(value)) : value.toPrecision(3));
 
-/** `just now`, `5 min ago`, or a date. @param {number} t seconds since 1970 @param {number} now the same */
+/** `now`, `5 min ago`, or a date. @param {number} t seconds since 1970 @param {number} now the same */
 export function ago(t, now) {
   const seconds = now - t;
-  if (seconds < 10) return "just now";
+  if (seconds < 10) return "now";
   if (seconds < 90) return `${Math.round(seconds)} s ago`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min ago`;
   if (seconds < 36 * 3600) return `${Math.round(seconds / 3600)} h ago`;
-  return new Date(t * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  const at = new Date(t * 1000);
+  return (at.getFullYear() === new Date(now * 1000).getFullYear() ? day : date).format(at);
+}
+
+/** Below an axis of times, its ticks `step` seconds apart: 14:05:30, 14:05, or 27 Nov. @param {number} t seconds since 1970 @param {number} step */
+export function tick(t, step) {
+  const at = new Date(t * 1000);
+  const isDay = step >= 86_400 || (at.getHours() === 0 && at.getMinutes() === 0 && at.getSeconds() === 0);
+  return (isDay ? day : step < 60 ? second : minute).format(at);
 }
 
 /** @param {number} t seconds since 1970 */
-export const moment = (t) => new Date(t * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+export const moment = (t) => full.format(new Date(t * 1000));
 
 /** Seconds of one day in words: 8 s, 3 min, 2 h, 4 days. @param {number} seconds */
 export function span(seconds) {

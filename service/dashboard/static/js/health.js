@@ -1,6 +1,6 @@
 /** How the known classes fare: the share of each in the recent stream beside its usual one, and what is out of the way. */
 
-import { byId, h, replace, setText } from "./dom.js";
+import { byId, h, setText, settle } from "./dom.js";
 import { clean, count, percent } from "./format.js";
 import { on, state } from "./store.js";
 
@@ -14,13 +14,13 @@ export function startHealth() {
     setText(byId("health-note"), state.health.every((one) => one.status === "too few") ? "too few items to tell" : odd.length === 0 ? "all as usual" : `${odd.length} of ${state.health.length} not as usual`);
     const top = Math.max(1e-9, ...state.health.map((one) => Math.max(one.share ?? 0, one.usual_share ?? 0)));
     const sorted = [...state.health].sort((a, b) => Number(isOdd(b)) - Number(isOdd(a)));
-    replace(
+    settle(
       box,
       h(
         "table",
         {},
         h("caption", { class: "hidden" }, "Known classes: recent share, usual share, state"),
-        h("thead", {}, h("tr", {}, ["Class", "Recent share (line: usual)", "Items", "State"].map((name) => h("th", { scope: "col" }, name)))),
+        h("thead", {}, h("tr", {}, ["Class", "Share (line: usual)", "Items", "State"].map((name) => h("th", { scope: "col" }, name)))),
         h("tbody", {}, sorted.map((one) => row(one, top))),
       ),
     );
@@ -40,12 +40,12 @@ function row(one, top) {
     "tr",
     { class: isOdd(one) ? "odd" : null },
     h("th", { scope: "row" }, clean(one.label, 40)),
-    h("td", {}, h("span", { class: "share", "aria-hidden": "true" }, bar, usual), h("span", { class: "share-words" }, one.share === null ? "–" : percent(one.share), h("span", { class: "hidden" }, `, usually ${percent(one.usual_share ?? 0)}`))),
+    h("td", { class: "shares" }, h("span", { class: "share", "aria-hidden": "true" }, bar, usual), h("span", { class: "share-words" }, one.share === null ? "–" : percent(one.share), h("span", { class: "hidden" }, `, usually ${percent(one.usual_share ?? 0)}`))),
     h("td", { class: "number" }, count(one.items)),
     h(
       "td",
       { title: one.says ?? null },
-      h("span", { class: "chip", "data-state": isOdd(one) ? "variant" : one.status === "steady" ? "decided" : "none" }, one.status),
+      h("span", { class: isOdd(one) ? "chip" : "note", "data-state": isOdd(one) ? "variant" : null }, one.status),
       (one.variants ?? []).map((/** @type {number} */ id) => [" ", h("a", { href: `#/cluster/${id}` }, `cluster ${id}`)]),
     ),
   );

@@ -53,8 +53,10 @@ function keys(openCluster) {
 function move(by, openCluster) {
   const ids = listed().map((cluster) => cluster.id);
   if (ids.length === 0) return;
-  const from = ids.indexOf(state.open ?? state.selected ?? -1);
-  const next = ids[Math.max(0, Math.min(ids.length - 1, from < 0 ? 0 : from + by))];
+  const at = state.open ?? state.selected ?? -1;
+  const from = ids.indexOf(at);
+  const beside = state.beside.of !== at ? null : by > 0 ? state.beside.next : state.beside.previous;
+  const next = beside !== null && ids.includes(beside) ? beside : ids[Math.max(0, Math.min(ids.length - 1, from < 0 ? 0 : from + by))];
   update({ selected: next });
   if (state.open !== null) {
     openCluster(next);
@@ -68,13 +70,13 @@ function move(by, openCluster) {
 
 function help() {
   const rows = [
-    ["j, k", "next and previous cluster"],
+    ["j k", "next and previous cluster"],
     ["Enter", "open its page"],
     ...Object.entries(ACTIONS).map(([key, { label, hint }]) => [key, `${label.toLowerCase()}: ${hint}`]),
     ["u", "undo what was decided last here"],
     ["/", "search"],
     ["Esc", "back to the list"],
-    ["arrows, + − 0", "move, zoom and fit the map, when it has the focus"],
+    ["← ↑ ↓ → + − 0", "move, zoom and fit the map, when it has the focus"],
     ["?", "this"],
   ];
   const toggle = /** @type {HTMLInputElement} */ (
@@ -85,5 +87,5 @@ function help() {
       onchange: () => (toggle.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "1")),
     })
   );
-  tell("Keys", h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, what))))), h("label", { class: "check", for: "keys-off" }, toggle, h("span", {}, "Single keys do these things")));
+  tell("Keys", h("table", { class: "keys" }, h("tbody", {}, rows.map(([key, what]) => h("tr", {}, h("th", { scope: "row" }, key.split(" ").map((one) => [h("kbd", {}, one), " "])), h("td", {}, what))))), h("label", { class: "check", for: "keys-off" }, toggle, h("span", {}, "Single keys do these things")));
 }

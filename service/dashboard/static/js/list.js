@@ -4,8 +4,8 @@
  */
 
 import { clusterColor, css } from "./colors.js";
-import { byId, h, replace, setText } from "./dom.js";
-import { exemplarsOf } from "./evidence.js";
+import { arrange, byId, h, replace, setText } from "./dom.js";
+import { exemplarsOf, sizeOf } from "./evidence.js";
 import { ago, clean, count } from "./format.js";
 import { thumbnail } from "./payload.js";
 import { sparkline } from "./spark.js";
@@ -25,6 +25,9 @@ const GROUPS = /** @type {const} */ ({
   gone: "Gone",
 });
 
+/** Those whose heading does not say it all. */
+const CHIPPED = new Set(["variant", "decided"]);
+
 /** @param {Cluster} cluster @returns {keyof typeof GROUPS} */
 export function groupOf(cluster) {
   if (cluster.state === "gone" || cluster.state === "candidate") return cluster.state;
@@ -32,6 +35,9 @@ export function groupOf(cluster) {
   if (cluster.label) return "decided";
   return /** @type {keyof typeof GROUPS} */ (cluster.state in GROUPS ? cluster.state : "emerging");
 }
+
+/** Whether nobody has said yet what it is. @param {Cluster} cluster */
+export const wantsDecision = (cluster) => !cluster.name && ["emerging", "established", "variant"].includes(groupOf(cluster));
 
 /** Whether a cluster is what was searched for: id, name, label, state, class nearby, exemplars' ids. @param {Cluster} cluster @param {string} query */
 export function isFound(cluster, query) {
@@ -59,8 +65,7 @@ export function startList() {
   seen = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) rows.get(Number(/** @type {HTMLElement} */ (entry.target).dataset.id))?.fillExemplars();
   }, { root: null, rootMargin: "200px" });
-  on(["clusters", "others", "query", "shown", "places", "selected", "open", "theme", "hasClusters", "link"], () => draw(list));
-  setInterval(() => draw(list), 10_000); // "5 min ago"
+  on(["clusters", "others", "query", "shown", "places", "selected", "open", "theme", "hasClusters", "link", "clock"], () => draw(list));
 }
 
 /** @param {HTMLElement} list */
@@ -94,7 +99,8 @@ function draw(list) {
   if (clusters.length === 0) wanted.push(h("p", { class: "note pad" }, nothing()));
   arrange(list, wanted);
   const all = state.shown === "" ? state.clusters.size : (state.others?.length ?? 0);
-  setText(byId("clusters-note"), state.query === "" ? count(all) : `${count(clusters.length)} of ${count(all)}`);
+  const open = clusters.filter(wantsDecision).length;
+  setText(byId("clusters-note"), state.query !== "" ? `${count(clusters.length)} of ${count(all)}` : open === 0 ? count(all) : `${count(all)}, ${count(open)} to decide`);
 }
 
 /** @type {Map<string, HTMLElement>} */
@@ -117,15 +123,6 @@ function nothing() {
   return state.shown === "" ? "None yet. When items of a new kind gather, their cluster is here." : `No ${state.shown} clusters.`;
 }
 
-/** Make the children those wanted, and touch only what differs: focus and scrolling stay. @param {HTMLElement} parent @param {HTMLElement[]} wanted */
-function arrange(parent, wanted) {
-  const isWanted = new Set(wanted);
-  for (const child of [...parent.children]) if (!isWanted.has(/** @type {HTMLElement} */ (child))) child.remove();
-  wanted.forEach((element, k) => {
-    if (parent.children[k] !== element) parent.insertBefore(element, parent.children[k] ?? null);
-  });
-}
-
 /** One cluster in the list. */
 class Row {
   /** @param {number} id */
@@ -146,7 +143,7 @@ class Row {
       this.spark,
     );
     this.sparkOf = "";
-    this.thumbsOf = "";
+    this.thumbsOf = -1; // the size that they were asked for at
     this.isSeen = false;
   }
 
@@ -156,8 +153,10 @@ class Row {
     const color = css(clusterColor(cluster.id));
     if (this.swatch.style.backgroundColor !== color) this.swatch.style.backgroundColor = color;
     setText(this.title, name ? `${cluster.id} · ${clean(name, 60)}` : `Cluster ${cluster.id}`);
+    const group = groupOf(cluster);
+    this.chip.hidden = !CHIPPED.has(group);
     setText(this.chip, chipOf(cluster));
-    this.chip.dataset.state = groupOf(cluster);
+    this.chip.dataset.state = group;
     setText(this.facts, factsOf(cluster));
     this.element.classList.toggle("selected", state.selected === cluster.id);
     if (state.open === cluster.id) this.element.setAttribute("aria-current", "true");
@@ -176,11 +175,11 @@ class Row {
     this.isSeen = true;
     const cluster = state.clusters.get(this.id);
     if (cluster === undefined) return;
-    const size = Math.floor(Math.log(cluster.items + 1) / Math.log(1.5));
-    const key = `${size}`;
-    if (key === this.thumbsOf) return;
-    this.thumbsOf = key;
-    const found = await exemplarsOf(cluster.id, size);
+    const size = sizeOf(cluster);
+    if (size === this.thumbsOf) return;
+    this.thumbsOf = size;
+    const found = await exemplarsOf(cluster);
+    if (found.length === 0) this.thumbsOf = -1; // none yet
     replace(this.thumbs, found.slice(0, 3).map(thumbnail));
   }
 }

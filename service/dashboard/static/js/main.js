@@ -6,10 +6,11 @@ import { ask, isAsking } from "./dialogs.js";
 import { byId, h, replace, setText } from "./dom.js";
 import { startEmpty } from "./empty.js";
 import { refresh, start } from "./feed.js";
-import { count } from "./format.js";
+import { count, tick } from "./format.js";
+import { startExport } from "./exporting.js";
 import { startHealth } from "./health.js";
 import { startKeyboard } from "./keyboard.js";
-import { startList } from "./list.js";
+import { startList, wantsDecision } from "./list.js";
 import { startMap } from "./map/map.js";
 import { on, state, update } from "./store.js";
 import { showTab } from "./tabs.js";
@@ -35,7 +36,6 @@ function route() {
   const id = found === null ? null : Number(found[1]);
   const isNew = id !== null && id !== state.open;
   update({ open: id, selected: id ?? state.selected });
-  document.title = id === null ? "firstseen" : titleOf(id);
   if (!isNew) return;
   showTab("clusters");
   requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById("cluster-title")?.focus()));
@@ -79,11 +79,12 @@ async function listStreams() {
 startTheme();
 startMap(openCluster);
 startTimeline();
-startEvents(openCluster);
+startEvents();
 startList();
 startCluster(closeCluster);
 startHealth();
 startEmpty();
+startExport();
 startKeyboard(openCluster, closeCluster);
 whenLocked(askForKey);
 
@@ -92,8 +93,13 @@ on(["link", "seq", "trouble"], () => {
   status.dataset.link = state.trouble === "" ? state.link : "away";
   const words = { connecting: "connecting", live: "live", away: "connecting again", locked: "locked" }[state.link];
   // The words are read out when they change; the count, which changes all the time, is not.
-  setText(byId("status-words"), state.trouble === "" ? words : state.trouble);
+  setText(byId("status-words"), state.trouble === "" ? words : state.asOf === 0 ? state.trouble : `${state.trouble} What is shown is of ${tick(state.asOf, 1)}.`);
   setText(byId("status-at"), state.trouble === "" && state.seq > 1 ? `, at item ${count(state.seq - 1)}` : "");
+});
+on(["open", "clusters"], () => {
+  const open = [...state.clusters.values()].filter(wantsDecision).length;
+  const where = state.open === null ? "firstseen" : titleOf(state.open);
+  document.title = open === 0 ? where : `(${open}) ${where}`;
 });
 on(["absent"], () => {
   byId("timeline-panel").hidden = Boolean(state.absent.timeline);

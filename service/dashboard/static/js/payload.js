@@ -50,7 +50,7 @@ function plain(payload) {
 function row(payload) {
   const names = (state.info?.input?.columns ?? []).map((/** @type {any} */ c) => c.name);
   const cells = Array.isArray(payload) ? payload.map((v, k) => [names[k] ?? String(k), v]) : Object.entries(payload);
-  return h("dl", { class: "cells" }, cells.slice(0, 40).map(([name, value]) => [h("dt", {}, clean(name, 40)), h("dd", {}, clean(value ?? "missing", 60))]));
+  return h("dl", { class: "cells" }, cells.slice(0, 40).map(([name, value]) => h("div", {}, h("dt", {}, clean(name, 40)), " ", h("dd", {}, clean(value ?? "missing", 60)))));
 }
 
 /**

@@ -17,6 +17,7 @@ export const OUTLIER = 2;
 export const points = {
   /** how many there are */ count: 0,
   /** where the next one goes */ next: 0,
+  /** seconds on the page's clock, when the newest was first drawn */ grown: -1e6,
   place: new Float32Array(2 * CAPACITY),
   color: new Uint8Array(4 * CAPACITY),
   /** seconds on the page's clock, when it was first drawn */ born: new Float32Array(CAPACITY),
@@ -40,6 +41,7 @@ export function takeDirty() {
 export function clearPoints() {
   points.count = 0;
   points.next = 0;
+  points.grown = -1e6;
   dirty = [];
   touch("points");
 }
@@ -56,8 +58,10 @@ export function addPoints(columns, room) {
   const now = points.count === 0 ? -1e6 : performance.now() / 1000;
   const from = points.next;
   for (let k = Math.max(0, n - most); k < n; k++) put(columns, k, now);
-  if (n >= most || points.next <= from) dirty.push([0, points.count]);
-  else dirty.push([from, points.next]);
+  if (n >= most) dirty.push([0, points.count]);
+  else if (points.next > from) dirty.push([from, points.next]);
+  else dirty.push([from, most], [0, points.next]);
+  points.grown = now;
   touch("points");
 }
 

@@ -5,87 +5,133 @@
 
 import uPlot from "../vendor/uplot-1.6.32/uplot.js";
 
-import { clusterColor, css, kindColor, themeName } from "./colors.js";
-import { byId, h, replace, setText } from "./dom.js";
-import { brief, clean, count, moment, percent } from "./format.js";
-import { on, state } from "./store.js";
+import { clusterColor, css, kindColor, themeName, thinned } from "./colors.js";
+import { arrange, byId, h, replace, setText, settle } from "./dom.js";
+import { refresh } from "./feed.js";
+import { ago, brief, clean, count, moment, percent, tick } from "./format.js";
+import { on, state, update } from "./store.js";
 
-const HEIGHT = 150;
+const MOST_SHOWN = 60;
 const MARKED = new Set(["emerged", "drifted", "promoted", "linked", "escalated"]);
+
+/** How far back, in seconds -> what it is called; 0 is the whole stream, in equal runs of items. @type {Record<number, string>} */
+export const SPANS = { 0: "whole stream", 600: "10 minutes", 7200: "2 hours", 172800: "2 days", 5184000: "2 months" };
 
 /** @type {any} */
 let chart = null;
 
 export function startTimeline() {
   const box = byId("timeline");
+  const since = byId("since");
+  replace(since, Object.entries(SPANS).map(([seconds, words]) => h("option", { value: seconds }, words)));
+  since.addEventListener("change", () => {
+    update({ span: Number(since.value) });
+    refresh("timeline");
+  });
   on(["timeline"], () => draw(box));
   on(["theme"], () => {
-    chart?.destroy();
-    chart = null;
+    forget();
     draw(box);
   });
   new ResizeObserver(() => {
-    if (box.clientWidth > 0) chart?.setSize({ width: box.clientWidth, height: HEIGHT });
+    if (box.clientWidth > 0) chart?.setSize({ width: box.clientWidth, height: box.clientHeight });
     if (chart === null) draw(box);
   }).observe(box);
   startTable();
 }
 
+function forget() {
+  chart?.destroy();
+  chart = null;
+}
+
 /** @param {HTMLElement} box */
 function draw(box) {
   const timeline = state.timeline;
-  if (timeline !== null && timeline.bins.length === 0) setText(byId("timeline-note"), "nothing has come yet");
-  if (timeline === null || timeline.bins.length === 0 || box.clientWidth === 0) return;
-  const total = timeline.bins.reduce((/** @type {number} */ sum, /** @type {any} */ bin) => sum + bin.known + bin.cluster + bin.outlier, 0);
-  const known = timeline.bins.reduce((/** @type {number} */ sum, /** @type {any} */ bin) => sum + bin.known, 0);
-  setText(byId("timeline-note"), `${count(total)} items, ${percent(known / Math.max(1, total))} known`);
+  if (timeline === null || box.clientWidth === 0) return;
+  say(null);
+  if (timeline.bins.length === 0) {
+    forget();
+    return;
+  }
+  if (chart !== null && chart.by !== timeline.by) forget();
   const data = columns(timeline);
-  if (chart === null) chart = new uPlot(options(box.clientWidth), data, box);
-  else chart.setData(data);
+  if (chart === null) {
+    chart = new uPlot(options(box.clientWidth, box.clientHeight), data, box);
+    chart.by = timeline.by;
+  } else chart.setData(data);
 }
 
-/** Stacked: each series is its own share and those below it. @param {any} timeline */
+/** What a bin has, or all of them. @param {any} pointed */
+function say(pointed) {
+  const bins = pointed === null ? state.timeline.bins : [pointed];
+  const sum = (/** @type {string} */ kind) => bins.reduce((/** @type {number} */ n, /** @type {any} */ bin) => n + bin[kind], 0);
+  const [known, cluster, outlier] = [sum("known"), sum("cluster"), sum("outlier")];
+  const total = known + cluster + outlier;
+  setText(byId("timeline-note"), total === 0 ? "nothing came" : `${count(total)} items${pointed === null ? "" : `, ${moment(pointed.from_t)}`}`);
+  for (const [kind, n] of Object.entries({ known, cluster, outlier })) setText(byId(`share-${kind}`), total === 0 ? "" : pointed === null ? percent(n / total) : count(n));
+}
+
+/** Where a bin begins and ends on the axis. @param {any} bin */
+const edges = (bin) => (state.timeline.by === "time" ? [bin.from_t, bin.to_t] : [bin.from_seq, bin.to_seq]);
+
+/** Stacked: each series is its own share and those below it. Between bins that do not touch nothing came. @param {any} timeline */
 function columns(timeline) {
-  const byTime = timeline.by === "time";
-  const bins = timeline.bins;
-  const x = bins.map((/** @type {any} */ b) => (byTime ? b.from_t : b.from_seq));
-  const known = bins.map((/** @type {any} */ b) => b.known);
-  const cluster = bins.map((/** @type {any} */ b) => b.known + b.cluster);
-  const all = bins.map((/** @type {any} */ b) => b.known + b.cluster + b.outlier);
-  const last = bins.at(-1);
-  x.push(byTime ? last.to_t : last.to_seq); // a step needs an end
-  for (const column of [known, cluster, all]) column.push(column.at(-1));
+  /** @type {number[][]} */
+  const [x, all, cluster, known] = [[], [], [], []];
+  /** @param {number} at @param {number} a @param {number} b @param {number} c */
+  const put = (at, a, b, c) => {
+    x.push(at);
+    known.push(a);
+    cluster.push(a + b);
+    all.push(a + b + c);
+  };
+  let end = null;
+  for (const bin of timeline.bins) {
+    const [from, to] = edges(bin);
+    if (end !== null && end < from) put(end, 0, 0, 0);
+    put(from, bin.known, bin.cluster, bin.outlier);
+    end = to;
+  }
+  if (end !== null) put(end, 0, 0, 0); // a step needs an end
   return [x, all, cluster, known];
 }
 
-/** @param {number} width @returns {any} */
-function options(width) {
+/** @param {number} width @param {number} height @returns {any} */
+function options(width, height) {
   const ink = themeName() === "dark" ? "#aab8c8" : "#4a5869";
   const grid = themeName() === "dark" ? "#253140" : "#e3e8ee";
   const font = "11px system-ui, sans-serif";
   const paths = uPlot.paths.stepped?.({ align: 1 });
   const byTime = state.timeline.by === "time";
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  /** @param {string} label @param {any} rgb @param {number} alpha */
-  const series = (label, rgb, alpha) => ({ label, paths, fill: css(rgb, alpha), stroke: css(rgb), width: 1, points: { show: false } });
+  /** Opaque: each is drawn over those behind it. @param {string} label @param {any} rgb @param {number} share */
+  const series = (label, rgb, share) => ({ label, paths, fill: css(thinned(rgb, share)), stroke: css(rgb), width: 1, points: { show: false } });
   return {
     width,
-    height: HEIGHT,
+    height,
+    padding: [4, 20, 0, 0],
     legend: { show: false },
-    cursor: { drag: { x: false, y: false }, points: { show: false } },
-    scales: { x: { time: byTime }, y: { range: (/** @type {any} */ _u, /** @type {number} */ _low, /** @type {number} */ high) => [0, high * 1.12 || 1] } },
+    cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
+    scales: { x: { time: byTime }, y: { range: (/** @type {any} */ _u, /** @type {number} */ _low, /** @type {number} */ high) => [0, high * 1.15 || 1] } },
     axes: [
-      { ...axis, size: 34, values: byTime ? undefined : (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map(brief) },
-      { ...axis, size: 44, values: (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map(brief) },
+      { ...axis, size: 30, values: (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map((v) => (byTime ? tick(v, at[1] - at[0]) : brief(v))) },
+      { ...axis, size: 44, space: 28, values: (/** @type {any} */ _u, /** @type {number[]} */ at) => at.map((n) => (Number.isInteger(n) ? brief(n) : "")) },
     ],
     series: [
       {},
       series("outlier", kindColor("outlier"), 0.75),
       series("cluster", clusterColor(1), 0.75),
-      series("known", themeName() === "dark" ? [70, 84, 102] : [186, 198, 212], 1),
+      series("known", kindColor("known"), 0.45),
     ],
-    hooks: { draw: [drawEvents] },
+    hooks: { draw: [drawEvents], setCursor: [point] },
   };
+}
+
+/** Says what is under the pointer. @param {any} plot */
+function point(plot) {
+  const at = plot.cursor.left >= 0 ? plot.posToVal(plot.cursor.left, "x") : null;
+  say(at === null ? null : (state.timeline.bins.find((/** @type {any} */ bin) => edges(bin)[0] <= at && at < edges(bin)[1]) ?? null));
 }
 
 /** @param {any} plot */
@@ -130,7 +176,7 @@ function startTable() {
     if (box.hidden || state.timeline === null) return;
     const row = (/** @type {any} */ b) =>
       h("tr", {}, h("th", { scope: "row" }, `${count(b.from_seq)} to ${count(b.to_seq - 1)}`), [moment(b.from_t), count(b.known), count(b.cluster), count(b.outlier)].map((v) => h("td", {}, v)));
-    replace(
+    settle(
       box,
       h("table", {}, h("caption", {}, "Items by verdict, the newest first"), h("thead", {}, h("tr", {}, ["Places", "From", "Known", "Cluster", "Outlier"].map((n) => h("th", { scope: "col" }, n)))), h("tbody", {}, [...state.timeline.bins].reverse().map(row))),
     );
@@ -140,28 +186,34 @@ function startTable() {
 
 /** @param {any} event */
 function happened({ kind, other_id: other }) {
-  if (other === null || other === undefined) return kind.replaceAll("_", " ");
-  return kind === "split" ? `split from cluster ${other}` : `${kind} into cluster ${other}`;
+  if (kind === "split") return `split from cluster ${other}`;
+  if (kind === "merged") return `merged into cluster ${other}`;
+  return { drifted: "is a drift of a known class", relabelled: "has older items that can be relabelled", undone: "a decision was undone" }[/** @type {"drifted"} */ (kind)] ?? kind;
 }
 
-/** The list below the chart. @param {(id: number) => void} openCluster */
-export function startEvents(openCluster) {
+/** The list beside the chart. */
+export function startEvents() {
   const list = byId("events");
-  on(["events", "clusters"], () => {
-    replace(
-      list,
-      state.events.slice(0, 60).map((event) => {
-        const cluster = state.clusters.get(event.cluster_id);
-        const name = cluster?.label ?? cluster?.name ?? event.name;
-        return h(
-          "li",
-          {},
-          h("span", { class: "when" }, count(event.seq)),
-          h("button", { type: "button", class: "link", onclick: () => openCluster(event.cluster_id) }, name ? `${event.cluster_id} “${clean(name, 30)}”` : `cluster ${event.cluster_id}`),
-          ` ${happened(event)}`,
-        );
-      }),
-    );
-    list.hidden = state.events.length === 0;
+  /** @type {Map<string, HTMLElement>} */
+  let rows = new Map();
+  on(["events", "clusters", "clock"], () => {
+    const now = Date.now() / 1000;
+    /** @type {Map<string, HTMLElement>} */
+    const next = new Map();
+    for (const event of state.events.slice(0, MOST_SHOWN)) {
+      const cluster = state.clusters.get(event.cluster_id);
+      const name = cluster?.label ?? cluster?.name ?? event.name;
+      const key = `${event.seq} ${event.kind} ${event.cluster_id}`;
+      const row = rows.get(key) ?? h("li", {});
+      settle(
+        row,
+        h("span", { class: "what" }, h("a", { href: `#/cluster/${event.cluster_id}` }, name ? `${event.cluster_id} · ${clean(name, 30)}` : `Cluster ${event.cluster_id}`), ` ${happened(event)}`),
+        h("span", { class: "when", title: `${moment(event.t)}, item ${count(event.seq)}` }, ago(event.t, now)),
+      );
+      next.set(key, row);
+    }
+    rows = next;
+    arrange(list, [...rows.values()]);
+    list.hidden = rows.size === 0;
   });
 }

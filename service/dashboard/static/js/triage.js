@@ -8,6 +8,7 @@ import { ask } from "./dialogs.js";
 import { h } from "./dom.js";
 import { evidenceOf } from "./evidence.js";
 import { refresh } from "./feed.js";
+import { listed } from "./list.js";
 import { thumbnail } from "./payload.js";
 import { called, clean, count } from "./format.js";
 import { state, touch, update } from "./store.js";
@@ -48,6 +49,7 @@ export async function decide(action, id) {
     submit: async (values) => {
       const made = await send(id, action, question.body(values), key);
       const words = question.done(values, made);
+      update({ beside: besideOf(id) });
       state.done.push({ decision: made.decision, cluster: id, what: words });
       state.done.splice(0, Math.max(0, state.done.length - MOST_DONE));
       touch("done");
@@ -55,6 +57,13 @@ export async function decide(action, id) {
       refresh("clusters", "map", "health", "timeline");
     },
   });
+}
+
+/** A decision may take a cluster to the end of the list; j and k go on from where it was. @param {number} id */
+function besideOf(id) {
+  const ids = listed().map((one) => one.id);
+  const at = ids.indexOf(id);
+  return { of: id, next: ids[at + 1] ?? null, previous: ids[at - 1] ?? null };
 }
 
 /** @param {number} id @param {string} action @param {any} body @param {string} key */
@@ -180,7 +189,7 @@ async function splitQuestion(cluster, who) {
     toast(`Cluster ${cluster.id} is of one piece: there is nothing to split.`, null, "failed");
     return null;
   }
-  const evidence = await evidenceOf(cluster.id, sizeOf(cluster));
+  const evidence = await evidenceOf(cluster);
   /** @type {Map<string, any>} */
   const known = new Map((evidence?.exemplars ?? []).filter((/** @type {any} */ one) => one.kept).map((/** @type {any} */ one) => [one.id, one]));
   return {
@@ -213,11 +222,8 @@ function looksOf(part, known) {
 }
 
 /** @param {Cluster} cluster */
-const sizeOf = (cluster) => Math.floor(Math.log(cluster.items + 1) / Math.log(1.5));
-
-/** @param {Cluster} cluster */
 async function suggestionFor(cluster) {
-  const found = await evidenceOf(cluster.id, sizeOf(cluster));
+  const found = await evidenceOf(cluster);
   return found?.suggested_name ?? null;
 }
 

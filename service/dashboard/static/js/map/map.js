@@ -3,7 +3,7 @@
  * changed and not otherwise. Until somebody moves it, it keeps all in view; then it stays where it was put.
  */
 
-import { byId, h, replace, setText } from "../dom.js";
+import { byId, h, settle, setText } from "../dom.js";
 import { called, clean, count } from "../format.js";
 import { CLUSTER, clusterOf, KNOWN, nearestPoint, points } from "../points.js";
 import { on, state, update } from "../store.js";
@@ -22,6 +22,7 @@ let glide = null;
 let isMoved = false; // by a person
 let isFitted = false;
 let isDirty = false;
+/** Until when what is new grows in: the last frame, milliseconds on the page's clock. */
 let growsUntil = 0;
 let width = 0;
 let height = 0;
@@ -94,8 +95,8 @@ export function startMap(openCluster) {
     ask();
   }).observe(box);
 
-  on(["points", "places", "classes"], () => {
-    growsUntil = performance.now() + GROW_S * 1000;
+  on(["points", "places"], () => {
+    growsUntil = 1000 * (GROW_S + Math.max(points.grown, ...[...state.places.values()].map((place) => place.born)));
     if (!isMoved) {
       const all = extent();
       if (all !== null && (!isFitted || (glide === null && !sees(camera, all, width, height)))) fitAll();
@@ -180,8 +181,8 @@ export function startMap(openCluster) {
   for (const end of ["pointerup", "pointercancel"]) {
     keys.addEventListener(end, (/** @type {PointerEvent} */ event) => {
       if (end === "pointerup" && held.size === 1 && travelled <= 4) {
-        const found = clusterAt(at(event));
-        if (found !== null) openCluster(found);
+        const { id } = lyingAt(at(event));
+        if (id !== null) openCluster(id);
       }
       held.delete(event.pointerId);
     });
@@ -206,8 +207,8 @@ export function startMap(openCluster) {
     return { x: event.clientX - corner.left, y: event.clientY - corner.top };
   }
 
-  /** The smallest cluster whose ring is around a place. @param {{x: number, y: number}} place */
-  function clusterAt({ x, y }) {
+  /** The smallest cluster whose ring is around a place, or that of the point there; and the point. @param {{x: number, y: number}} place */
+  function lyingAt({ x, y }) {
     const [mx, my] = toMap(camera, x, y, width, height);
     let found = null;
     let least = Infinity;
@@ -219,17 +220,17 @@ export function startMap(openCluster) {
         found = one.id;
       }
     }
-    if (found !== null) return found;
+    if (found !== null) return { id: found, point: -1 };
     const point = nearestPoint(mx, my, 7 / camera.scale);
-    return point >= 0 && points.kind[point] === CLUSTER ? clusterOf(point) : null;
+    return { id: point >= 0 && points.kind[point] === CLUSTER ? clusterOf(point) : null, point };
   }
 
   /** @param {{x: number, y: number}} place */
   function hover(place) {
-    const id = clusterAt(place);
+    const { id, point } = lyingAt(place);
     if (id !== state.hovered) update({ hovered: id });
     keys.classList.toggle("over", id !== null);
-    const words = id === null ? ofPoint(place) : ofCluster(id);
+    const words = id !== null ? ofCluster(id) : point >= 0 ? ofPoint(point) : "";
     tip.hidden = words === "";
     if (words === "") return;
     setText(tip, words);
@@ -237,16 +238,13 @@ export function startMap(openCluster) {
     tip.style.top = `${Math.min(height - 40, place.y + 14)}px`;
   }
 
-  /** @param {{x: number, y: number}} place */
-  function ofPoint({ x, y }) {
-    const [mx, my] = toMap(camera, x, y, width, height);
-    const point = nearestPoint(mx, my, 7 / camera.scale);
-    if (point < 0) return "";
-    const seq = `item ${count(points.seq[point])}`;
-    return points.kind[point] === KNOWN ? `known class ${clean(state.labels[points.of[point]] ?? "?", 40)}, ${seq}` : `outlier, ${seq}`;
-  }
-
   startTable();
+}
+
+/** @param {number} point */
+function ofPoint(point) {
+  const seq = `item ${count(points.seq[point])}`;
+  return points.kind[point] === KNOWN ? `known class ${clean(state.labels[points.of[point]] ?? "?", 40)}, ${seq}` : `outlier, ${seq}`;
 }
 
 /** @param {number} id */
@@ -300,7 +298,7 @@ function startTable() {
       ...state.classes.map((c) => [`class ${clean(c.label, 60)}`, "known", "", c.x, c.y]),
       ...[...state.places.values()].map((c) => [`cluster ${called(state.clusters.get(c.id) ?? c)}`, c.state, count(c.items), c.x, c.y]),
     ];
-    replace(
+    settle(
       box,
       h(
         "table",
@@ -311,5 +309,5 @@ function startTable() {
       ),
     );
   }
-  on(["places", "classes"], fillTable);
+  on(["places"], fillTable);
 }

@@ -14,7 +14,7 @@ const WIDEST = 150;
 /**
  * @param {CanvasRenderingContext2D} context
  * @param {import("./camera.js").Camera} camera
- * @param {{width: number, height: number, ratio: number}} view
+ * @param {{width: number, height: number, ratio: number, now: number, grow: number}} view
  * @param {typeof import("../store.js").state} state
  */
 export function drawMarks(context, camera, view, state) {
@@ -46,7 +46,8 @@ export function drawMarks(context, camera, view, state) {
   for (const place of state.places.values()) {
     if (place.x === null) continue;
     const [sx, sy] = toScreen(camera, place.x, place.y, width, height);
-    const r = Math.max(LEAST_RADIUS, place.radius * camera.scale);
+    const age = view.grow > 0 ? Math.max(0, Math.min(1, (view.now - place.born) / view.grow)) : 1;
+    const r = Math.max(LEAST_RADIUS, place.radius * camera.scale) * age ** 0.5;
     if (!isSeen(sx, sy, r, width, height)) continue;
     const color = clusterColor(place.id);
     const isHere = place.id === at;
@@ -87,8 +88,7 @@ function drawLabels(context, labels, rings, paper, width, height) {
   const taken = [];
   for (const label of labels) {
     context.font = `${label.weight} 12px system-ui, sans-serif`;
-    const text = fitted(context, label.text);
-    const w = context.measureText(text).width + 10;
+    const { text, w } = fitted(context, label.text, label.weight);
     const [side, over] = label.r === null ? [0, 0] : [label.r + w / 2 + 2, label.r + 10];
     const about = label.r === null ? [[0, 0]] : [[0, -over], [0, over], [side, 0], [-side, 0]];
     for (const [dx, dy] of about) {
@@ -111,12 +111,25 @@ function drawLabels(context, labels, rings, paper, width, height) {
 /** @param {[number, number, number, number]} a @param {[number, number, number, number]} b */
 const meet = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
 
-/** As much of a text as is no wider than a name may be. @param {CanvasRenderingContext2D} context @param {string} text */
-function fitted(context, text) {
-  if (context.measureText(text).width <= WIDEST) return text;
-  const characters = [...text.replace(/…$/, "")];
-  while (characters.length > 1 && context.measureText(`${characters.join("")}…`).width > WIDEST) characters.pop();
-  return `${characters.join("")}…`;
+/** What was measured, since every frame asks for the same; at most 2000. @type {Map<string, {text: string, w: number}>} */
+const measured = new Map();
+
+/** As much of a text as is no wider than a name may be, and how wide its box is. @param {CanvasRenderingContext2D} context @param {string} name @param {number} weight */
+function fitted(context, name, weight) {
+  const key = `${weight} ${name}`;
+  let found = measured.get(key);
+  if (found === undefined) {
+    const characters = [...name.replace(/…$/, "")];
+    let text = name;
+    while (characters.length > 1 && context.measureText(text).width > WIDEST) {
+      characters.pop();
+      text = `${characters.join("")}…`;
+    }
+    found = { text, w: context.measureText(text).width + 10 };
+    if (measured.size >= 2000) measured.clear();
+    measured.set(key, found);
+  }
+  return found;
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} r */
