@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dashboard wheel pictures check format test test-long audit simulate faults soak bench discovery e2e constraints clean
+.PHONY: help setup demo dashboard wheel pictures check format test test-long audit simulate faults soak bench discovery e2e has-docker constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,9 +95,11 @@ bench: $(VENV)/.dev ## measure against peers; JSON in benchmarks/results/
 discovery: $(VENV)/.dev ## measure discovery on real data beside its peers, in DATA=folder; hours; JSON in benchmarks/results/
 	$(BIN)/python -m benchmarks.discovery --data $(or $(DATA),data) --json benchmarks/results/discovery.json
 
-e2e: $(VENV)/.dev ## docker compose up, stream, restart both containers, find the same clusters
-	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { echo "make e2e needs a running Docker engine with compose v2: install and start one (https://docs.docker.com/engine/install), until 'docker info' and 'docker compose version' both work. Nothing was tested."; exit 1; }
+e2e: has-docker $(VENV)/.dev ## docker compose up, stream, decide, restart both containers, upgrade; find the same clusters
 	$(BIN)/python -m pytest -m e2e tests/e2e
+
+has-docker:
+	@docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1 || { echo "make e2e needs a running Docker engine with compose v2: install and start one (https://docs.docker.com/engine/install), until 'docker info' and 'docker compose version' both work. Nothing was tested."; exit 1; }
 
 constraints: $(VENV)/bin/python ## resolve constraints.txt anew from pyproject.toml
 	@$(PIP) install --quiet uv

@@ -44,7 +44,7 @@ MADE_BY_RUNNING = ("firstseen-data", "bundles", "benchmarks/results", "demo.json
 
 
 def settings_table() -> str:
-    """The README's table, from the source."""
+    """The table of the page on settings, from the source."""
     lines = ["| variable | default | |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f"`{_shown(field.default)}`"
@@ -151,7 +151,9 @@ def test_the_two_commands_come_first() -> None:
 
 def test_the_settings_table_is_that_of_the_source() -> None:
     """Every variable with its default and description; the failure shows the table to paste."""
-    found = re.search(r"<!-- settings -->\n(.*?)<!-- end of settings -->", README, re.DOTALL)
+    found = re.search(
+        r"<!-- settings -->\n(.*?)<!-- end of settings -->", TEXT["docs/settings.md"], re.DOTALL
+    )
 
     assert found is not None
     assert settings_table() == found.group(1)
@@ -235,7 +237,7 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     wrong = []
     for name, text in TEXT.items():
         for line in re.findall(
-            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch|events"
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch|events|export|upgrade|backtest"
             r"|(?:state|dlq|keys|webhooks|clusters) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
             text,
         ):

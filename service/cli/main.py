@@ -14,21 +14,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli import (
-    backtest,
-    classify,
-    clusters,
-    dlq,
-    events,
-    export,
-    keys,
-    state,
-    upgrade,
-    watch,
-    webhooks,
-)
 from service.cli.mending import mendable, say
+from service.cli.overview import PARTS, arrange
 from service.cli.progress import stages
+from service.cli.telling import only_warnings_logged
 from service.settings import Settings
 
 app = typer.Typer(
@@ -42,8 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, events, clusters, dlq, keys, webhooks, state, export, upgrade, backtest):
-    app.add_typer(part.app)
 screen = Console(stderr=True)
 
 _INTERRUPTED = 128 + signal.SIGINT
@@ -53,7 +40,8 @@ _LARGEST_SEED = 2**32 - 1
 def main() -> None:
     """Run a command; errors that a person can mend are one line, not a traceback, and so is Ctrl-C."""
     try:
-        app()
+        with only_warnings_logged():
+            app()
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:  # typer has turned Ctrl-C into this, and said nothing
             say("stopped by Ctrl-C.")
@@ -285,7 +273,10 @@ def inspect(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Verify a bundle, to the byte, and print what is in it."""
+    """Verify a bundle, to the byte, and print what is in it.
+
+    Example: [bold]firstseen inspect bundles/digits[/bold]
+    """
     from model.bundle import read_bundle
     from model.summary import describe, summarize
 
@@ -420,10 +411,12 @@ def serve(
         typer.Option(help=r"Rate at which known items may be called new \[default: the bundle's]."),
     ] = None,
 ) -> None:
-    """Serve a bundle: POST /classify, WS /stream, WS /watch, GET /clusters, GET /docs.
+    """Serve a bundle over HTTP and WebSockets: its address in a browser is the dashboard, with /docs behind it the API.
 
-    Without a Redis URL the state is kept by a server of its own in the data folder, on disk before anything
-    is acknowledged. All settings: see the table in README.md, or FIRSTSEEN_... variables.
+    Example: [bold]firstseen serve bundles/digits[/bold]
+
+    Without a Redis URL the state is kept by a server of its own in the data folder, on disk before anything is
+    acknowledged. There are more settings than options, as FIRSTSEEN_... variables: docs/settings.md has them.
     """
     settings = _settings(
         host=host,
@@ -473,6 +466,10 @@ def demo(
 
     Then a person, played by the data set, names what was found, and later 3s and 7s are known. With --upgrade, also to
     a net that was taught them. Exits 0 only when both classes were found, and nothing was lost on the way.
+
+    Example: [bold]firstseen demo[/bold], and look at what it leaves running in a browser
+
+    In a script: [bold]firstseen demo --once --json demo.json[/bold]
     """
     from service.cli.demo import DemoConfig, run_demo
 
@@ -488,6 +485,10 @@ def demo(
     )
     raise SystemExit(run_demo(config, screen))
 
+
+for part in PARTS:
+    app.add_typer(part)
+arrange(app)
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,7 @@
-"""Progress bars for long work, one a stage."""
+"""Progress of long work: a bar a stage on a terminal, and elsewhere a line when a stage begins and one when it ends.
+
+Bars in a file are drawn when all is over, so whoever reads the log of a container would be told nothing for minutes.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,6 +9,7 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 
 class ReportsProgress(Protocol):
@@ -18,6 +22,9 @@ class ReportsProgress(Protocol):
 @contextmanager
 def stages(screen: Console) -> Iterator[ReportsProgress]:
     """A function that shows progress while the context is open."""
+    if not screen.is_terminal:
+        yield _in_lines(screen)
+        return
     columns = (
         TextColumn("  {task.description:<10}", markup=False),
         BarColumn(40),
@@ -33,6 +40,20 @@ def stages(screen: Console) -> Iterator[ReportsProgress]:
             bars.update(tasks[stage], completed=done, total=total, note=note)
 
         yield progress
+
+
+def _in_lines(screen: Console) -> ReportsProgress:
+    told: set[tuple[str, bool]] = set()
+
+    def progress(stage: str, done: int, total: int, note: str) -> None:
+        """What is in between is not told."""
+        is_done = done >= total
+        if (stage, is_done) not in told:
+            told.add((stage, is_done))
+            line = f"  {stage:<10} {done}/{total} {note}".rstrip() if is_done else f"  {stage} ..."
+            screen.print(Text(line), soft_wrap=True)
+
+    return progress
 
 
 class StagesBetweenQuestions:

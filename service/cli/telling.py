@@ -4,8 +4,13 @@ Names, notes, labels and lines of files are others' words. Nothing in them may d
 sequences), or be taken for markup.
 """
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +19,23 @@ if TYPE_CHECKING:
     from service.client import Refused
 
 _KEY_NEEDED = "/problems/unauthorized"
+
+
+@contextmanager
+def only_warnings_logged() -> Iterator[None]:
+    """Meanwhile no event below a warning is logged: a command says itself what a person should know.
+
+    `serve`, whose log is its output, sets that up by itself.
+    """
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def tame(text: str) -> str:

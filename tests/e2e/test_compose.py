@@ -9,6 +9,7 @@ the whole state.
 import asyncio
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -23,7 +24,9 @@ import httpx
 import pytest
 
 from service.cli.demo import HOLD_OUT, DemoStream, make_stream
-from service.client import StreamClient
+from service.cli.demo_naming import accuracy_of, kind_of
+from service.client import Client, StreamClient
+from service.client import Verdict as Answer
 from service.records import Verdict, VerdictKind
 from service.scoring import score
 
@@ -63,12 +66,17 @@ class Compose:
     project: str
     port: int
 
-    def __call__(self, *arguments: str, must: bool = True) -> str:
-        """Run `docker compose ARGUMENTS`; returns what it printed, fails with that when `must`."""
+    def __call__(self, *arguments: str, must: bool = True, bundle: str = "") -> str:
+        """Run `docker compose ARGUMENTS`; returns what it printed, fails with that when `must`. `bundle` is served."""
         done = subprocess.run(
             ("docker", "compose", "--file", "docker-compose.yml", "--project-name", self.project, *arguments),
             cwd=ROOT,
-            env={**os.environ, **dict.fromkeys(VARIABLES, ""), "FIRSTSEEN_PORT": str(self.port)},
+            env={
+                **os.environ,
+                **dict.fromkeys(VARIABLES, ""),
+                "BUNDLE": bundle,
+                "FIRSTSEEN_PORT": str(self.port),
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -78,9 +86,18 @@ class Compose:
             pytest.fail(f"docker compose {' '.join(arguments)}\n{done.stdout}", pytrace=False)
         return done.stdout
 
+    @property
+    def url(self) -> str:
+        """Of the service, by the published port."""
+        return f"http://127.0.0.1:{self.port}"
+
     def get(self, path: str) -> Any:
-        """JSON from the service, over the published port."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60).raise_for_status().json()
+        """JSON from the service."""
+        return httpx.get(f"{self.url}{path}", timeout=60).raise_for_status().json()
+
+    def firstseen(self, *words: str) -> str:
+        """Run a command in the container of the service, as docs/operations.md says."""
+        return self("exec", "--no-TTY", "service", "firstseen", *words)
 
     def stream(
         self, items: Sequence[dict[str, Any]], *, on_count: Callable[[int], None] = lambda _: None
@@ -261,6 +278,89 @@ def test_a_stop_is_in_order(streamed: Streamed) -> None:
     assert dict.fromkeys(CONTAINERS, 0) == {c["Service"]: c["ExitCode"] for c in ended}
 
 
+def test_the_dashboard_comes_with_the_image(compose: Compose) -> None:
+    """The page, and all that it names: its libraries were fetched when the image was built."""
+    page = httpx.get(compose.url, timeout=30)
+    names = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    found = {name: httpx.get(f"{compose.url}{name}", timeout=30).status_code for name in names}
+
+    assert "<title>firstseen</title>" in page.text
+    assert any("/vendor/" in name for name in names)
+    assert dict.fromkeys(names, 200) == found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A cluster that was promoted by a person who looked at what the service shows of it, and who is told of others."""
+
+    cluster: int
+    label: str
+    webhook: str
+
+
+@pytest.fixture(scope="module")
+def decided(streamed: Streamed) -> Decided:
+    compose = streamed.compose
+    shown = max(compose.get("/clusters?state=established")["clusters"], key=lambda cluster: cluster["items"])
+    exemplars = compose.get(f"/clusters/{shown['id']}/evidence")["exemplars"]
+    label = kind_of((one["id"] for one in exemplars), streamed.stream.truth)
+    assert label in HOLD_OUT
+    compose.firstseen("clusters", "promote", str(shown["id"]), label, "--why", "looked at it", "--yes")
+    hook = json.loads(
+        compose.firstseen("webhooks", "add", "https://hook.example", "--events", "gone", "--json")
+    )
+    return Decided(cluster=shown["id"], label=label, webhook=hook["id"])
+
+
+def _known_later(streamed: Streamed, label: str) -> float:
+    """Share of the later items of a class that are known as it; nothing is learnt."""
+    with Client(streamed.compose.url, patience_s=120) as client:
+        answers = list(client.classify(streamed.stream.later, learn=False))
+    assert all(isinstance(answer, Answer) for answer in answers)
+    return accuracy_of(answers, streamed.stream.truth, [label])[label].share
+
+
+def test_what_people_decided_holds_after_a_restart_of_both(streamed: Streamed, decided: Decided) -> None:
+    """A promoted cluster is a known class, and a webhook is remembered; neither is made again."""
+    compose = streamed.compose
+    before = compose.seen()
+
+    _restart(compose)
+    compose(*UP)
+
+    assert before == compose.seen()
+    assert decided.label == compose.get(f"/clusters/{decided.cluster}")["label"]
+    assert [decided.webhook] == [hook["id"] for hook in compose.get("/webhooks")["webhooks"]]
+    assert _known_later(streamed, decided.label) > 0.5
+
+
+def test_a_stream_moves_to_another_bundle_and_back(streamed: Streamed, decided: Decided) -> None:
+    """As docs/roundtrip.md says: stop, upgrade, serve the next bundle. Clusters and decisions are the same ones."""
+    compose = streamed.compose
+    before, decisions = compose.seen(), compose.get("/decisions")
+    compose("run", "--rm", "--no-TTY", "train", "digits", "--no-rehearse", "--out", "/bundles/digits-2")
+
+    def move(*words: str, bundle: str) -> dict[str, Any]:
+        compose("stop", "service")
+        compose("run", "--rm", "--no-TTY", "service", "upgrade", *words, "--yes")
+        compose(*UP, bundle=bundle)
+        return compose.seen()
+
+    moved = move("/bundles/digits", "/bundles/digits-2", bundle="digits-2")
+    known, kept = _known_later(streamed, decided.label), compose.get("/decisions")
+    back = move("/bundles/digits-2", "/bundles/digits", "--back", bundle="")
+
+    assert decisions == kept == compose.get("/decisions")
+    assert _called(before) == _called(moved) == _called(back)
+    assert before["bundle"] == back["bundle"] != moved["bundle"]
+    assert known > 0.9
+
+
+def _called(seen: dict[str, Any]) -> dict[int, tuple[str | None, str | None]]:
+    """What people call each announced cluster, and the class that they made it."""
+    return {c["id"]: (c["name"], c["label"]) for s in STATES[1:] for c in seen["clusters"][s]}
+
+
 def test_the_image_brings_compiled_code(compose: Compose) -> None:
     """On the kind of processor that built it, a start compiles nothing, although nothing can be written."""
     compose("up", "--detach", "--wait", "--force-recreate", "service")
@@ -296,7 +396,7 @@ def test_containers_are_confined(compose: Compose, container: str) -> None:
 
 
 def test_only_the_service_is_published_and_only_to_this_machine(compose: Compose) -> None:
-    """There is no authentication yet: other machines reach neither the service nor Redis."""
+    """Until there is a key nobody needs one: other machines reach neither the service nor Redis."""
     containers = [json.loads(line) for line in compose("ps", "--format", "json").splitlines()]
 
     published = {

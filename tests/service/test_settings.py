@@ -135,7 +135,7 @@ def test_frozen() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    """Each has a sentence for the table in the README."""
+    """Each has a sentence for the table of docs/settings.md."""
     assert all((field.description or "").endswith(".") for field in Settings.model_fields.values())
 
 

@@ -2,15 +2,17 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from service.cli.progress import StagesBetweenQuestions, stages
 
 
-def test_stages() -> None:
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_stages(*, is_terminal: bool) -> None:
     """Every stage has a line with how far it is and what is noted."""
     paper = io.StringIO()
-    with stages(Console(file=paper, width=100)) as progress:
+    with stages(Console(file=paper, width=100, force_terminal=is_terminal)) as progress:
         progress("train", 1, 4, "loss 2.0")
         progress("calibrate", 0, 1, "")
         progress("train", 4, 4, "loss 0.1")
@@ -20,13 +22,30 @@ def test_stages() -> None:
     assert "calibrate" in shown
     assert "4/4" in " ".join(shown.split()).replace("4 /4", "4/4")
     assert "loss 0.1" in shown
-    assert "loss 2.0" not in shown
+    assert "loss 2.0" not in shown.rpartition("train")[2]
 
 
-def test_notes_are_text_not_markup() -> None:
+def test_a_log_is_told_what_begins_and_what_ends() -> None:
+    """At once, a line each: who reads the log of a container need not wait for the end."""
+    paper = io.StringIO()
+    with stages(Console(file=paper, width=20)) as progress:
+        progress("train", 0, 40, "")
+
+        assert "  train ...\n" == paper.getvalue()
+        for epoch in range(1, 41):
+            progress("train", epoch, 40, "a loss that is longer than the line")
+
+        assert "  train ...\n  train      40/40 a loss that is longer than the line\n" == paper.getvalue()
+        progress("write", 1, 1, "")
+
+    assert "  write      1/1" == paper.getvalue().splitlines()[-1]
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_notes_are_text_not_markup(*, is_terminal: bool) -> None:
     """A path with brackets is shown as it is."""
     paper = io.StringIO()
-    with stages(Console(file=paper, width=100)) as progress:
+    with stages(Console(file=paper, width=100, force_terminal=is_terminal)) as progress:
         progress("write", 1, 1, "out/[/x] [bold]y")
 
     assert "out/[/x] [bold]y" in paper.getvalue()

@@ -3,9 +3,10 @@
 import io
 
 import pytest
+import structlog
 from rich.console import Console
 
-from service.cli.telling import ended, say, tame, why
+from service.cli.telling import ended, only_warnings_logged, say, tame, why
 from service.client import Refused
 from service.client.answers import Problem
 
@@ -34,6 +35,20 @@ def test_a_line_is_a_line() -> None:
     assert isinstance(screen.file, io.StringIO)
     assert ["[bold]" + "x" * 100, "firstseen: why\\n"] == screen.file.getvalue().splitlines()
     assert 3 == end.exit_code
+
+
+def test_a_command_logs_warnings_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside its result, not in it; and afterwards all is as it was."""
+    before = structlog.get_config()
+    with only_warnings_logged():
+        structlog.get_logger().info("runtime")
+        structlog.get_logger().warning("few_files")
+    out, err = capsys.readouterr()
+
+    assert "" == out
+    assert "few_files" in err
+    assert "runtime" not in err
+    assert before == structlog.get_config()
 
 
 @pytest.mark.parametrize(("kind", "helps"), [("unauthorized", True), ("forbidden", False), (None, False)])
