@@ -90,6 +90,18 @@ class TestList:
         expect(page.locator("#clusters-note")).to_have_text("6, 2 to decide")
         expect(page).to_have_title("(2) firstseen")
 
+    def test_what_the_socket_missed_is_told_all_the_same(self, open_page: Open) -> None:
+        """By the timeline; once, and in order."""
+        fake = lively(3)
+        page = open_page(fake)
+        expect(page.locator("#events li")).to_have_count(3)
+
+        fake.clusters[9] = cluster_of(9, state="emerging")
+        fake.points += 1
+
+        expect(page.locator("#events li")).to_have_count(4)
+        expect(page.locator("#events li").first).to_contain_text("Cluster 9 emerged")
+
     def test_search(self, open_page: Open) -> None:
         """By name; Esc ends it."""
         fake = lively(6)
@@ -276,7 +288,7 @@ class TestParts:
         fake = lively(3)
         page = open_page(fake, may_complain=True)
         page.get_by_role("button", name="Export").click()
-        page.get_by_label("What").select_option("decisions")
+        page.locator("dialog [name=table]").select_option("decisions")
         with page.expect_download() as download:
             page.locator("dialog button.main").click()
 
