@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dashboard wheel pictures check format test audit simulate faults soak bench discovery e2e constraints clean
+.PHONY: help setup demo dashboard wheel pictures check format test test-long audit simulate faults soak bench discovery e2e constraints clean
 
 help: ## what each target does
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,12 +58,20 @@ format: $(VENV)/.dev ## let ruff fix and format the sources
 # wrong is not. The plugin for that would take a third of the time of the others, so they go without.
 ONCE_MORE := --reruns=1 --only-rerun='not within [0-9.]+ s' --only-rerun='it does not end' --only-rerun='Timeout .>'
 
-# A worker that dies ends the run: xdist's own way, to start another in its place, can leave it waiting for ever.
-EACH_CORE := -n auto --dist loadfile --max-worker-restart=0
+# A worker that dies ends the run: xdist's own way, to start another in its place, can leave it waiting for ever. Files
+# go to workers in order, and not the one with the most tests first: that would leave the longest tests for the end.
+EACH_CORE := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
-test: $(VENV)/.dev ## all tests that need no Docker engine
-	$(BIN)/python -m pytest -m "not e2e and not slow" $(EACH_CORE) -p no:rerunfailures
-	$(BIN)/python -m pytest -m "slow and not e2e" $(EACH_CORE) $(ONCE_MORE)
+# A tenth of the files have such tests: the others need not be read to find them.
+SLOW = $$(grep -rl --include='test_*.py' pytest.mark.slow tests | sort)
+LONG = $$(grep -rl --include='test_*.py' pytest.mark.long tests | sort)
+
+test: $(VENV)/.dev ## all tests that need no Docker engine, but for the long ones
+	$(BIN)/python -m pytest -m "not e2e and not slow and not long" $(EACH_CORE) -p no:rerunfailures
+	$(BIN)/python -m pytest -m "slow and not e2e" $(EACH_CORE) $(ONCE_MORE) $(SLOW)
+
+test-long: $(VENV)/.dev ## the long ones: benchmarks, and the demo from training to upgrade; about 3 minutes
+	$(BIN)/python -m pytest -m long $(EACH_CORE) $(ONCE_MORE) $(LONG)
 
 # --strict: a package that the advisory database does not know is a failure, and not a silent pass.
 audit: $(VENV)/bin/python ## known vulnerabilities in what constraints.txt installs; asks PyPI's advisories

@@ -35,6 +35,7 @@ from service.api import (
     dlq,
     events,
     evidence,
+    export,
     ingest_ws,
     overview,
     rest,
@@ -48,6 +49,7 @@ from service.api.context import Context
 from service.api.direct import Direct
 from service.api.failures import handle_failures
 from service.api.headers import Guard, cors
+from service.api.nowhere import nowhere
 from service.api.openapi import complete
 from service.api.seen import Seen
 from service.cancelling import cancelled
@@ -68,14 +70,18 @@ from service.state.durability import Durability
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreError
 from service.state.key_store import KeyStore
+from service.state.keys import Keys
 from service.state.names import StreamNames
+from service.state.reading import StreamReader
 from service.state.store import StreamStore, connect
 from service.state.wire import Wire
 from service.streams.stream import Stream
 from service.streams.streams import Streams
+from service.streams.visits import Visits
 from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
+from service.webhooks.addresses import read_networks
 from service.webhooks.posting import Poster
 from service.webhooks.webhooks import Webhooks
 
@@ -169,7 +175,7 @@ def create_app(
                 return
             await stack.enter_async_context(_running(access.keyring.run()))
             poster = await stack.enter_async_context(
-                Poster(may_be_private=settings.webhooks_private, clock=time.monotonic)
+                Poster(allowed=read_networks(settings.webhooks_private or ""), clock=time.monotonic)
             )
             workers = Workers()
             stack.callback(workers.close)
@@ -232,18 +238,19 @@ def create_app(
                     metrics=counted,
                 )
 
+            names = StreamNames(client, bundle.manifest.bundle_id)
             served = Streams(
                 default=settings.stream,
                 most=settings.max_streams,
                 make=make,
-                names=StreamNames(client, bundle.manifest.bundle_id),
+                names=names,
                 metrics=metrics,
                 prepare=prepare,
                 on_fatal=on_fatal,
             )
             app.state.context = Context(
                 settings=settings,
-                manifest=bundle.manifest,
+                bundle=bundle,
                 streams=served,
                 metrics=metrics,
                 access=access,
@@ -252,8 +259,10 @@ def create_app(
                 store=kind,
                 now=time.time,
                 usual=Usual(bundle.known, params.known_error_rate),
+                reading=lambda name: _reading(url, Keys(name, bundle.manifest.bundle_id)),
             )
             served.begin()
+            await stack.enter_async_context(_running(Visits(served, names, now=time.time).run()))
             yield
             await drain(app)
             await served.close(within_s=STOP_S + _AFTER_STOP_S, grace_s=_AFTER_STOP_S)
@@ -267,10 +276,12 @@ def create_app(
             "yet, or an outlier. For streams use the WebSocket `/stream`; `/watch` tells when clusters emerge."
         ),
         lifespan=lifespan,
+        redirect_slashes=False,  # behind a proxy that ends TLS it could lead to http, and a key with it
     )
+    app.router.default = nowhere(app.router.default)
     modules = (
         *(classify, clusters, evidence, decisions, rest, overview, dashboard, streams),
-        *(events, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
+        *(events, export, webhook_routes, dlq, tickets, ingest_ws, watch_ws),
     )
     for module in modules:
         app.include_router(module.router)
@@ -357,6 +368,16 @@ async def drain(app: FastAPI) -> None:
     context: Context | None = getattr(app.state, "context", None)
     if context is not None:  # else it could not even start
         await context.streams.drain(grace_s=STOP_S)
+
+
+@asynccontextmanager
+async def _reading(url: str, keys: Keys) -> AsyncIterator[StreamReader]:
+    """A reader of a stream, in whichever event loop asks for it."""
+    client = connect(url)
+    try:
+        yield StreamReader(Wire(client), keys)
+    finally:
+        await client.aclose()
 
 
 @asynccontextmanager

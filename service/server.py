@@ -25,7 +25,7 @@ from fastapi import FastAPI
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from model.bundle import read_bundle
-from service.access.scrubbing import ScrubbingFormatter, scrub
+from service.access.scrubbing import scrub
 from service.api.connection import BoundedHttp
 from service.api.ws_connection import BoundedWebSocket
 from service.app import create_app, drain
@@ -167,6 +167,16 @@ class _Lossy(io.TextIOBase):
             self._stream.flush()
 
 
+class LibraryLines(logging.Handler):
+    """What libraries log, as events of ours: in the same form, without secrets, and with the name of who wrote it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it."""
+        structlog.get_logger().log(
+            record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info
+        )
+
+
 def _in_json(fields: dict[str, Any], *, default: Callable[[Any], Any]) -> str:
     """A line of the log; `default` makes something of what is no JSON."""
     return msgspec.json.encode(fields, enc_hook=default).decode()
@@ -188,6 +198,4 @@ def configure_logging(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.WriteLoggerFactory(_Lossy(sys.stderr)),  # type: ignore[arg-type]  # it writes to it
     )
-    handler = logging.StreamHandler()
-    handler.setFormatter(ScrubbingFormatter("%(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.WARNING, handlers=[LibraryLines()])

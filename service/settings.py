@@ -22,6 +22,7 @@ from service.errors import InvalidSetting
 from service.pipeline.payload_limits import PayloadLimits
 from service.state.durability import Durability, Tier
 from service.state.keys import STREAM_PATTERN
+from service.webhooks.addresses import read_networks
 
 PREFIX = "FIRSTSEEN_"
 
@@ -147,14 +148,12 @@ class Settings(BaseSettings):
         description="How long items of a socket should wait at most: a slow engine grants fewer at once.",
     )
     ws_max_bytes: int = Field(MIB, ge=1024, description="Largest WebSocket frame.")
-    ws_connections: int = Field(
-        1000, ge=1, description="Most WebSockets at once, of /stream and /watch together."
-    )
+    ws_connections: int = Field(1000, ge=1, description="Most WebSockets and streams of lines at once.")
     ws_ping_s: float = Field(
         20.0, gt=0, description="Time between pings of a WebSocket, and how long one may take to be answered."
     )
     send_timeout_s: float = Field(
-        30.0, gt=0, description="A client of a WebSocket that does not read for so long is closed."
+        30.0, gt=0, description="Who reads too little of what waits for him for so long is cut off."
     )
     watch_queue: int = Field(
         256, ge=1, description="Events a slow watcher may be behind before it is cut off."
@@ -207,9 +206,12 @@ class Settings(BaseSettings):
             "where the bundle has enough of them), or both."
         ),
     )
-    webhooks_private: bool = Field(
-        default=False,
-        description="Webhooks may go to private addresses, and by http; else to public ones by https alone.",
+    webhooks_private: str | None = Field(
+        None,
+        description=(
+            "Networks that webhooks may go to, also by http, beside public addresses by https: 10.20.0.0/16, fd00::/8, "
+            "between commas; true: all."
+        ),
     )
     dashboard: bool = Field(
         default=True,
@@ -242,6 +244,12 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts(cls, listed: str | None) -> str | None:
         read_hosts(listed or "")
+        return listed
+
+    @pydantic.field_validator("webhooks_private")
+    @classmethod
+    def _networks(cls, listed: str | None) -> str | None:
+        read_networks(listed or "")
         return listed
 
     @classmethod

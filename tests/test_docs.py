@@ -9,8 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jsonschema
@@ -19,10 +18,6 @@ import pytest
 import typer
 from typer.main import get_command
 
-from benchmarks.running import serving
-from model.bundle import read_bundle
-from model.config import TrainConfig
-from model.export import run as train_bundle
 from service.api.failures import FAILURES
 from service.app import create_app
 from service.cli.main import app as command_line
@@ -30,6 +25,8 @@ from service.events import EventKind
 from service.ingest.protocol import ClientMessage, StreamMessage, WatchMessage, schema
 from service.ingest.session import IngestSession
 from service.settings import CLIENT_VARIABLES, MIB, PREFIX, Settings
+from tests.service import digits
+from tests.service.processes import Serve
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -238,7 +235,7 @@ def test_every_command_and_option_that_is_shown_exists() -> None:
     wrong = []
     for name, text in TEXT.items():
         for line in re.findall(
-            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch"
+            r"\bfirstseen ((?:train|replay|serve|demo|inspect|classify|watch|events"
             r"|(?:state|dlq|keys|webhooks|clusters) (?=[a-z]+\b(?![|]))[a-z]+)\b[^`\n]*)",
             text,
         ):
@@ -260,9 +257,9 @@ def test_every_command_is_in_the_readme() -> None:
     assert [command for command in commands if f"firstseen {command}" not in README] == []
 
 
-def test_every_route_that_is_shown_is_in_the_schema(bundle_dir: Path) -> None:
+def test_every_route_that_is_shown_is_in_the_schema() -> None:
     """Addresses in examples, and GET, POST and WS in prose."""
-    app = create_app(Settings.read({}), read_bundle(bundle_dir), on_fatal=lambda _: None)
+    app = create_app(Settings.read({}), digits.bundle(), on_fatal=lambda _: None)
     routes = {re.sub(r"\{\w+\}", "x", path) for path in app.openapi()["paths"]} | {
         "/docs",
         "/stream",
@@ -292,33 +289,16 @@ def _flat(routes: list[object]) -> Iterator[object]:
         yield from _flat(list(getattr(router, "routes", [])))
 
 
-@pytest.fixture(scope="module")
-def bundle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle that took no time to train: what it finds does not matter here."""
-    out = tmp_path_factory.mktemp("docs") / "bundle"
-    train_bundle(
-        TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=2, threads=1),
-        data_dir=None,
-        out=out,
-        progress=lambda *_: None,
-        created=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    return out
-
-
 @pytest.mark.slow
-async def test_the_examples_of_the_readme_run(
-    bundle_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_examples_of_the_readme_run(forked: Callable[..., Serve], tmp_path: Path) -> None:
     """Each block that is marked is run as it stands, but for the port, against a running service."""
-    folder = tmp_path_factory.mktemp("run")
     examples = list(running_blocks(README))
     outputs = []
-    async with serving(bundle_dir, folder) as service:
-        port = service.url.rpartition(":")[2]
+    with forked(digits.bundle_dir(), tmp_path) as service:
+        port = service.ready().url.rpartition(":")[2]
         for language, code in examples:
             command = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
-            done = subprocess.run(  # noqa: ASYNC221 - nothing else is to run meanwhile
+            done = subprocess.run(
                 [*command, code.replace("8765", port)],
                 capture_output=True,
                 cwd=ROOT,

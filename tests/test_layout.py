@@ -21,6 +21,8 @@ TESTED_ELSEWHERE = {
     "service/telemetry/spans.py": "tests/service/telemetry/test_tracing.py",
     "service/client/errors.py": "tests/service/client/test_asking.py",
     "service/cli/options.py": "tests/service/cli/test_classify.py",
+    "service/cli/calling.py": "tests/service/cli/test_clusters.py",
+    "service/api/stream_routes.py": "tests/service/api/test_dlq.py",
     # The road that two clients take, and the run that a command makes.
     "service/client/conversation.py": "tests/service/client/test_streaming.py",
     "service/lines/run.py": "tests/service/cli/test_classify.py",

@@ -3,7 +3,9 @@
     firstseen-export.json     what the folder holds: the input, where the items are, their checksum
     items.jsonl ...           id, ..., label_now, x                  in any of the formats
 
-Items without a class are left out: outliers, and those of clusters that nobody has made a class of. An export has few
+Items without a class are left out: outliers, and those of clusters that nobody has made a class of. What an item may be
+is what the stream's bundle says, of a table its columns and their listed values, too: so a bundle of these items takes
+the same items as that one, and the stream can be moved to it. An export has few
 items of known classes, so another data set may be put beside it (`beside`). Of that, the classes are taken that the
 stream's bundle knew, so that nothing is learnt of classes that were held out; of the export then only items whose class
 people decided: what the bundle itself took for known brings nothing that it did not know, but its mistakes. An item
@@ -21,18 +23,15 @@ import numpy as np
 import pydantic
 
 from model.datasets.labelled import DataError, LabelledData, shown
-from model.datasets.table import load_table
-from model.datasets.table_file import CHUNK_ROWS, Chunk, open_table
+from model.datasets.table_file import open_table
 from model.datasets.texts import text_data
-from model.inputs import InputSpec, InvalidInput, TextInput
+from model.inputs import InputSpec, InvalidInput, TableInput, TextInput
 
 MANIFEST = "firstseen-export.json"
 VERSION = 1
 
 _STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20'")  # what a csv has an apostrophe before
 _DECIDED = "decision"
-_LABEL = "class as of now"
-"""The column of classes that a table gets; no column of items is called so by more than bad luck, which is told."""
 
 
 class _Table(pydantic.BaseModel):
@@ -68,7 +67,7 @@ def load_export(folder: Path, *, decided_only: bool = False) -> LabelledData:
         DataError: the export is damaged, of another version, or has no such items.
     """
     manifest, path = _read(folder)
-    rows = _rows(path, manifest.format)
+    rows = _rows(path, manifest.format) if manifest.tables["items"].rows else ()
     items = [
         (label, x) for label, by, x in rows if label is not None and (by == _DECIDED or not decided_only)
     ]
@@ -192,14 +191,11 @@ def _data(folder: Path, spec: InputSpec, labels: list[str], xs: list[Any], sourc
                 [str(x) for x in xs], labels, name=name, source=source, max_characters=spec.max_characters
             )
         whole = [json.loads(x) if isinstance(x, str) else x for x in xs]
-        if spec.kind == "table":
-            table = load_table(_Records(whole, labels), called=folder.name, name=name, label=_LABEL)
-            return LabelledData(
-                name=name, input=table.input, x=table.x, y=table.y, labels=table.labels, source=source
-            )
-        for x in whole:
-            spec.decode(x)
-        x = np.array(whole, dtype=np.float32).reshape(len(whole), *spec.shape)
+        decoded = [spec.decode(x) for x in whole]
+        if isinstance(spec, TableInput):
+            x = np.stack(decoded)  # a table's data set is of codes, as a payload is
+        else:
+            x = np.array(whole, dtype=np.float32).reshape(len(whole), *spec.shape)
     except (ValueError, InvalidInput) as error:
         raise DataError(f"An item of {folder.name} cannot be read: {error} Export again.") from error
     classes = sorted(Counter(labels))
@@ -212,25 +208,6 @@ def _data(folder: Path, spec: InputSpec, labels: list[str], xs: list[Any], sourc
         labels=tuple(classes),
         source=source,
     )
-
-
-class _Records:
-    """Rows of a table in memory, with their classes."""
-
-    def __init__(self, rows: Sequence[dict[str, Any]], labels: Sequence[str]) -> None:
-        self._rows = rows
-        self._labels = labels
-        self.columns = (*dict.fromkeys(column for row in rows for column in row), _LABEL)
-
-    def chunks(self) -> Iterator[Chunk]:
-        """Some rows at a time."""
-        for start in range(0, len(self._rows), CHUNK_ROWS):
-            part = slice(start, start + CHUNK_ROWS)
-            columns: dict[str, Sequence[object]] = {
-                column: [row.get(column) for row in self._rows[part]] for column in self.columns
-            }
-            columns[_LABEL] = self._labels[part]
-            yield columns
 
 
 def _key(value: Any) -> bytes:  # noqa: ANN401  # what indexing a column gives

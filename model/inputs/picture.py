@@ -22,7 +22,7 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from model.inputs.image import ImageInput
 from model.inputs.kind import InvalidInput
@@ -88,6 +88,8 @@ def read_picture(file: Path | IO[bytes], *, height: int, width: int, most_pixels
         raise
     except Image.DecompressionBombError as error:
         raise TooManyPixels(f"has more than {most_pixels:,} pixels") from error
+    except UnidentifiedImageError as error:  # whose message is the address of what was read
+        raise BadPicture("cannot be decoded (it is neither PNG nor JPEG)") from error
     except _UNDECODABLE as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadPicture(f"cannot be decoded ({why})") from error

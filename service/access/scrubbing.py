@@ -4,7 +4,6 @@ Nothing here logs what a client sent. This is for the day on which something doe
 its path and query, or an exception whose message is a header. Of a key its id stays, so that the line is of use.
 """
 
-import logging
 import re
 from typing import Final
 
@@ -27,11 +26,3 @@ def _without_secret(found: re.Match[str]) -> str:
         if found[0].startswith(mark):
             return f"{mark}***"
     return f"{found[0][:_SHOWN]}***"
-
-
-class ScrubbingFormatter(logging.Formatter):
-    """The standard library's formatter, tracebacks included."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        return scrub(super().format(record))

@@ -17,7 +17,8 @@ While none is needed, none is looked at. What a service does not know it does no
 whether there are keys, one is needed.
 
 A route says what it needs twice: here, by its call of `admit`, and in OpenAPI, by `needs`. A test asks every route of
-the schema with every kind of key, so the two cannot differ for long.
+the schema with every kind of key, so the two cannot differ for long. Before a route is called the framework reads its
+parameters; where it cannot, `admit_as_declared` comes before the refusal, so that a stranger learns nothing of these.
 """
 
 from collections.abc import Callable, Iterator
@@ -281,6 +282,24 @@ async def admit(
         )
     connection.scope[CALLER] = caller
     return caller
+
+
+async def admit_as_declared(connection: HTTPConnection, context: "Context", stream: str) -> None:
+    """Let somebody in, or not, by what the `needs` of the route says, where the route itself cannot be called.
+
+    Args:
+        connection: A request that has come to its route.
+        context: The service.
+        stream: On which stream, if the route is about one.
+
+    Raises:
+        ClientError, Unavailable: As `admit`.
+    """
+    route: dict[str, Any] = getattr(connection.scope["route"], "openapi_extra", None) or OPEN
+    for declared in route["security"][:1]:
+        scope = Scope(declared[BEARER][0]) if declared[BEARER] else None
+        is_about_one = any(parameter["name"] == "stream" for parameter in route.get("parameters", ()))
+        await admit(connection, context, scope, stream if is_about_one else SOME_STREAMS)
 
 
 def _check_origin(connection: HTTPConnection, access: Access) -> None:

@@ -13,13 +13,14 @@ Three more things uvicorn leaves without a bound, each of which a rude client ca
                 answer more are read ──► none is parsed while one waits, and what came meanwhile is kept as bytes,
                 one read of the transport at most
     waiting     a connection that sends nothing, or a head byte by byte, is kept ──► a head has `head_s`, 408 then
-    unread      an answer that the client does not read is kept ──► who has read none of it in `send_s` is cut off
+    unread      an answer that the client does not read is kept ──► who reads less than 1 KiB a second of it, seen over
+                `send_s`, is cut off; who reads faster has all of it, however long that takes
 
 A request learns through its scope whether its connection is still there (`service.api.patience`): the transport knows
 as soon as the client closes or resets it.
 
-The same class gives uvicorn's refusal of one connection too many (`limit_concurrency`, plain text) the form of
-all our problems.
+The same class gives uvicorn's own refusals, which are plain text, the form of all our problems: of one connection too
+many (`limit_concurrency`), and of what is no HTTP.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.api.failures import response_of
 from service.api.headers import DATA, Guard
 from service.api.patience import GONE
-from service.errors import BodyTooSlow, ClientError, HeadTooLarge, Overloaded
+from service.errors import BodyTooSlow, ClientError, HeadTooLarge, InvalidBody, Overloaded
 
 log = structlog.get_logger("firstseen.http")
 
@@ -45,8 +46,8 @@ _PIECE_BYTES = 16 * 1024
 _HEAD_PIECE_BYTES = 2 * 1024
 """... outside of a body, where so many bytes may be a hundred requests."""
 
-_CLOSE_S = 5.0
-"""How long a client has to read what is left for it once its connection is to be closed."""
+LEAST_BYTES_PER_S = 1024
+"""How fast a client reads, at least. What the system buffers is not seen, so a pause of a few seconds is none."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -54,7 +55,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     Args:
         head_s: How long a head may take to come, from the first chance to send it.
-        send_s: How long a client may read nothing of what waits for it.
+        send_s: Over how long it is seen whether a client reads what waits for it.
         uvicorns: What uvicorn makes a connection of.
     """
 
@@ -139,8 +140,7 @@ class BoundedHttp(HttpToolsProtocol):
         """The next request has its turn; when none waits, what came is parsed."""
         super().on_response_complete()
         if self.transport.is_closing():
-            if self._send_timer is None and (unread := self.transport.get_write_buffer_size()):
-                self._look_again(unread)
+            self._watch_reader()
             return
         if self.pipeline:
             self.flow.pause_reading()
@@ -165,9 +165,13 @@ class BoundedHttp(HttpToolsProtocol):
             self._close()
 
     def _refuse(self, error: ClientError) -> None:
-        answer = response_of(error)
+        """Answer what cannot be read on, and close; a request that came whole before it is answered first, and last."""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:  # else an answer may be on its way already
+        if cycle is not None and not self._is_in_body and not cycle.response_complete:
+            cycle.keep_alive = False
+            return
+        if cycle is None or not self._is_in_body or not cycle.response_started:
+            answer = response_of(error)
             status = HTTPStatus(answer.status_code)
             lines = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
             headers = [*answer.raw_headers, *DATA, (b"connection", b"close")]
@@ -175,22 +179,25 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self._close()
 
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse what is no HTTP."""
+        self._refuse(
+            InvalidBody("This is no HTTP/1.1 request: mend the request line, the headers or the chunks.")
+        )
+
     def timeout_keep_alive_handler(self) -> None:
         """Nothing came after an answer."""
         self._close()
 
     def _close(self) -> None:
-        """Close, whether or not the client reads what is left."""
+        """Close, as soon as the client has read what is left."""
         self.transport.close()
-        self._stop_send_timer()
-        if self.transport.get_write_buffer_size():
-            self._send_timer = self.loop.call_later(_CLOSE_S, self.transport.abort)
+        self._watch_reader()
 
     def pause_writing(self) -> None:
         """The client does not read as fast as we write."""
         super().pause_writing()
-        if self._send_timer is None:
-            self._look_again(self.transport.get_write_buffer_size())
+        self._watch_reader()
 
     def resume_writing(self) -> None:
         """It has read."""
@@ -198,16 +205,18 @@ class BoundedHttp(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._stop_send_timer()
 
-    def _look_again(self, unread: int) -> None:
-        self._send_timer = self.loop.call_later(self._send_s, self._look, unread)
+    def _watch_reader(self) -> None:
+        if self._send_timer is None and (unread := self.transport.get_write_buffer_size()):
+            self._send_timer = self.loop.call_later(self._send_s, self._look, unread)
 
     def _look(self, unread: int) -> None:
+        self._send_timer = None
         left = self.transport.get_write_buffer_size()
-        if left < unread:
-            self._look_again(left)
-            return
-        log.warning("slow_reader", unread_bytes=left)
-        self.transport.abort()
+        if left and unread - left < LEAST_BYTES_PER_S * self._send_s:
+            log.warning("slow_reader", unread_bytes=left)
+            self.transport.abort()
+        else:
+            self._watch_reader()
 
     def _stop_send_timer(self) -> None:
         if self._send_timer is not None:

@@ -1,12 +1,13 @@
 """What the routes share: built once by the composition root, read from `request.app.state.context`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
 from starlette.requests import HTTPConnection
 
-from model.bundle import Manifest
+from model.bundle import Bundle, Manifest
 from service.api.access import Access, Caller
 from service.api.budget import Budget
 from service.api.formats.head import Limits
@@ -15,17 +16,21 @@ from service.dashboard.files import File, read_files
 from service.embedding import Embedder
 from service.overview.health import Usual
 from service.settings import Settings
+from service.state.reading import StreamReader
 from service.streams.stream import Stream
 from service.streams.streams import Streams
 from service.telemetry.metrics import Metrics
+from service.webhooks.addresses import Networks, read_networks
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """One running service. `now`: seconds since 1970 (UTC)."""
+    """One running service. `now`: seconds since 1970 (UTC); `reading`: a reader of the stream of a name as it is
+    stored, with a client of its own.
+    """
 
     settings: Settings
-    manifest: Manifest
+    bundle: Bundle
     streams: Streams
     metrics: Metrics
     access: Access
@@ -34,6 +39,12 @@ class Context:
     store: str
     now: Callable[[], float]
     usual: Usual
+    reading: Callable[[str], AbstractAsyncContextManager[StreamReader]]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self.bundle.manifest
 
     @cached_property
     def bodies(self) -> Budget:
@@ -48,6 +59,13 @@ class Context:
         )
 
     @cached_property
+    def exports(self) -> Budget:
+        """Exports that are made or sent."""
+        return Budget(
+            1, when_full="Another export is under way, and one is made at a time; come back in a moment."
+        )
+
+    @cached_property
     def limits(self) -> Limits:
         """What one request may bring."""
         return Limits(
@@ -55,6 +73,11 @@ class Context:
             max_items=self.settings.max_items,
             max_pixels=self.settings.max_pixels,
         )
+
+    @cached_property
+    def webhook_networks(self) -> Networks:
+        """Where webhooks may go beside public addresses."""
+        return read_networks(self.settings.webhooks_private or "")
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -68,9 +91,11 @@ class Context:
 
     @cached_property
     def sockets(self) -> Budget:
-        """Open WebSockets, of /stream and /watch together."""
+        """Open WebSockets and streams of lines: they may stay for days, and leave the rest to short requests."""
         most = self.settings.ws_connections
-        return Budget(most, when_full=f"{most} WebSockets are open; come back in a moment.")
+        return Budget(
+            most, when_full=f"{most} WebSockets and streams of lines are open; come back in a moment."
+        )
 
 
 def context_of(connection: HTTPConnection) -> Context:

@@ -153,7 +153,7 @@ async def _decided(request: Request, action: Action, cluster: int) -> Response:
     key = _key(head, caller, context)
     stream = await stream_of(request, context)
     with stream.in_use():
-        sent = read(action, await _body(request, head, context))
+        sent = read(action, await _body(request, head, context, caller))
         caller.check_key()
         view = await stream.pipeline.view()
         asked = decision_of(
@@ -181,9 +181,9 @@ def _key(head: Head, caller: Caller, context: Context) -> str:
     return context.access.draw(_KEY_BYTES).hex() if sent is None else sent
 
 
-async def _body(request: Request, head: Head, context: Context) -> bytearray:
+async def _body(request: Request, head: Head, context: Context, caller: Caller) -> bytearray:
     settings = context.settings
-    with context.bodies.share() as share:
+    with context.bodies.share(caller.family) as share:
         body = await receive_body(
             request, head, share, limit=settings.max_body_bytes, timeout_s=settings.request_timeout_s
         )

@@ -4,36 +4,35 @@ It tells the past, `/watch` the present. Who wants both without a hole opens `/w
 drops of what comes then whatever it has read: an event has the same `seq`, kind and cluster in both.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from service.access.rights import Scope
-from service.api.access import admit, needs
-from service.api.context import context_of, stream_name, stream_of
 from service.api.rest import json_response
-from service.api.schemas import STREAM, STREAM_PROBLEMS, EventsOut
+from service.api.schemas import EventsOut
+from service.api.stream_routes import StreamRoutes
 from service.errors import InvalidParameter, StoreAway
 from service.state.errors import StoreUnavailable
 from service.state.events import FIRST, StoredEvent, is_event_id
 
 router = APIRouter()
 
-_PAGE = 100
+_PAGE: Final = 100
+_ROUTES: Final = StreamRoutes(router, Scope.READ)
 
 
-@router.get(
+@_ROUTES.route(
+    "GET",
     "/events",
-    summary="What became of clusters",
+    "What became of clusters",
+    EventsOut,
     description=(
         "Durable events, oldest first; `after` goes on behind the id of an event. The latest 10,000 are kept: `gap` "
         "says that some have left which came after `after`."
     ),
-    response_model=EventsOut,
-    responses=STREAM_PROBLEMS,
-    openapi_extra=needs(Scope.READ, **STREAM),
 )
 async def events(
     request: Request,
@@ -41,16 +40,13 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=_PAGE)] = _PAGE,
 ) -> Response:
     """Page through the outbox."""
-    context = context_of(request)
-    await admit(request, context, Scope.READ, stream_name(request, context))
-    if not is_event_id(after):
-        raise InvalidParameter(
-            f"after: {after!r} is no id of an event; send one as `id` has it, like 412-1, or leave it out."
-        )
-    stream = await stream_of(request, context)
-    with stream.in_use():
+    async with _ROUTES.asked(request) as asked:
+        if not is_event_id(after):
+            raise InvalidParameter(
+                f"after: {after!r} is no id of an event; send one as `id` has it, like 412-1, or leave it out."
+            )
         try:
-            page = await stream.events.after(after, limit=limit)
+            page = await asked.stream.events.after(after, limit=limit)
         except StoreUnavailable as away:
             raise StoreAway(f"{away}.") from None
     told = [_shown(event) for event in page.events]

@@ -16,7 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from service import errors
+from service.api.access import admit_as_declared
 from service.api.compression import ACCEPT_ENCODING
+from service.api.context import context_of, stream_name
 from service.ingest.protocol import Problem
 from service.state.errors import StoreError
 from service.telemetry.request_id import current_request_id
@@ -155,7 +157,12 @@ def handle_failures(app: FastAPI) -> None:
         return response_of(errors.UnknownPath(f"{path!r} is not here; GET /docs shows what is."))
 
     @app.exception_handler(RequestValidationError)
-    async def misread(_request: Request, error: RequestValidationError) -> Response:
+    async def misread(request: Request, error: RequestValidationError) -> Response:
+        context = context_of(request)
+        try:
+            await admit_as_declared(request, context, stream_name(request, context))
+        except errors.FirstseenError as kept_out:
+            return response_of(kept_out)
         first = error.errors()[0]
         return response_of(errors.InvalidParameter(f"{first['loc'][-1]}: {first['msg']}."))
 

@@ -13,9 +13,11 @@ that does not, large batches.
 Everything is bounded. `window` items may be on their way (`FIRSTSEEN_QUEUE_ITEMS` / 4); then the body is not read, and
 TCP slows the sender down. A client that does not read its results is waited for `FIRSTSEEN_SEND_TIMEOUT_S`, and then
 cut off; so one that sends everything before it reads anything must send no more than the window and the buffers of
-its sockets hold, or read meanwhile, as curl does. A line has at most `FIRSTSEEN_MAX_BODY_BYTES`; a sender may pause for
-`FIRSTSEEN_REQUEST_TIMEOUT_S`. The body as a whole has no limit; so the request counts as a connection of its key, like
-a WebSocket, and ends with the key: the last line is then a problem, `/problems/unauthorized`.
+its sockets hold, or read meanwhile, as curl does. A line has at most `FIRSTSEEN_MAX_BODY_BYTES`, and must have come as
+a whole `FIRSTSEEN_REQUEST_TIMEOUT_S` after the one before, as a body must; an empty one does, for who has nothing to
+send. The body as a whole has no limit; so the request counts as a connection of its key and of all
+(`FIRSTSEEN_WS_CONNECTIONS`), like a WebSocket, and ends with the key: the last line is then a problem,
+`/problems/unauthorized`.
 
 The status is sent with the first results. What fails the request before is a problem with its status, as everywhere;
 after it, the last line is {"problem": {...}} without an id. What had no line is sent again under the same ids, or the
@@ -58,7 +60,6 @@ from service.errors import (
     InternalError,
     NotReady,
     OutcomeUnknown,
-    OverQuota,
     Unauthorized,
 )
 from service.ingest.intake import Refused
@@ -131,6 +132,7 @@ class LinesAnswer(Response):
         self._is_gone = is_gone(request)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()  # his key has
         self._count = 0
+        self._line_by = 0.0
         self._is_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,7 +141,8 @@ class LinesAnswer(Response):
         with self._stream.in_use(), ExitStack() as held:
             try:
                 held.enter_context(self._caller.connection(ending))
-            except OverQuota as error:
+                held.enter_context(self._context.sockets.share()).take(1)
+            except FirstseenError as error:
                 await response_of(error)(scope, receive, send)
             else:
                 ending.tell(self._key_ended)
@@ -180,12 +183,21 @@ class LinesAnswer(Response):
     async def _read(self) -> None:
         """Pieces until the body ends; then None."""
         with self._context.bodies.share(self._caller.family) as share:
+            self._expect_line()
             async for chunk in decompressed(self._chunks(), self._decompressor):
                 share.take(len(chunk))
-                await self._take(self._lines.feed(chunk))
+                lines = self._lines.feed(chunk)
+                await self._take(lines)
                 self._keep(share)
+                if lines or not self._lines.held:
+                    self._expect_line()
             await self._take(self._lines.end())
         self._pieces.put_nowait(None)
+
+    def _expect_line(self) -> None:
+        """The next one, or an empty one, must end in time: who sends it byte by byte holds what there is of it."""
+        now = asyncio.get_running_loop().time()
+        self._line_by = now + self._context.settings.request_timeout_s
 
     def _keep(self, share: Share) -> None:
         """Of what was taken, only the unfinished line is still held, and what is needed to decompress more."""
@@ -200,13 +212,13 @@ class LinesAnswer(Response):
         chunks = aiter(self._request.stream())
         while True:
             try:
-                async with asyncio.timeout(timeout_s):
+                async with asyncio.timeout_at(self._line_by):
                     chunk = await anext(chunks)
             except StopAsyncIteration:
                 return
             except TimeoutError:
                 raise BodyTooSlow(
-                    f"No line came for {timeout_s:g} s; end the request, and begin another."
+                    f"No whole line came for {timeout_s:g} s; end the request, and begin another."
                 ) from None
             yield chunk
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from service.errors import InvalidBody, InvalidParameter
 from service.events import EventKind
-from service.webhooks.addresses import BadTarget, check_url
+from service.webhooks.addresses import BadTarget, Networks, check_url
 from service.webhooks.hooks import Delivery, Hook, held_in, stamp
 from service.webhooks.rules import Rule
 from service.webhooks.signing import key_of
@@ -63,7 +63,7 @@ def read(body: bytes | bytearray, sort: type[T]) -> T:
         raise InvalidBody(f"The body is not as it should be ({error}); GET /docs shows it.") from None
 
 
-def check(sent: HookIn, *, may_be_private: bool) -> None:
+def check(sent: HookIn, *, allowed: Networks) -> None:
     """What the types do not say.
 
     Raises:
@@ -71,7 +71,7 @@ def check(sent: HookIn, *, may_be_private: bool) -> None:
     """
     try:
         if isinstance(sent.url, str):
-            check_url(sent.url, may_be_private=may_be_private)
+            check_url(sent.url, allowed=allowed)
         if isinstance(sent.secret, str):
             key_of(sent.secret)
     except (BadTarget, ValueError) as bad:

@@ -12,14 +12,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from service.cli.export import IdColumn, Sent, TextColumn
-from service.cli.opening import connected, net_of, read, reader_of, settings_of
+from service.cli.opening import connected, net_of, params_of, read, reader_of, sent_items, settings_of
+from service.cli.options import (
+    AsJson,
+    DataDir,
+    IdColumn,
+    RedisUrl,
+    Sent,
+    StoredStream,
+    StreamBundle,
+    TextColumn,
+)
 from service.cli.progress import stages
-from service.lines.parsing import Columns
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
     from service.roundtrip.backtesting import Tested
+    from service.roundtrip.comparing import Match
 
 app = typer.Typer()
 screen = Console(stderr=True)
@@ -27,9 +36,7 @@ screen = Console(stderr=True)
 
 @app.command()
 def backtest(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of.")
-    ],
+    bundle: StreamBundle,
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,14 +49,10 @@ def backtest(
     items: Sent = None,
     id_column: IdColumn = None,
     text_column: TextColumn = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
-    ] = None,
-    redis_url: Annotated[
-        str | None, typer.Option(help="Use this Redis instead of the embedded store.")
-    ] = None,
-    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: StoredStream = None,
+    as_json: AsJson = False,
 ) -> None:
     """Replay what is left of a stream's log with other settings, or through another bundle, and show what would differ.
 
@@ -61,16 +64,14 @@ def backtest(
 
     Another bundle: [bold]firstseen backtest bundles/digits --bundle bundles/digits-2 --items items.jsonl[/bold]
     """
-    from service.pipeline.starting import starting_params
     from service.roundtrip.backtesting import backtest as replay_with
     from service.roundtrip.backtesting import through_another
-    from service.roundtrip.sent import sent
     from service.roundtrip.standing import TRIES, NotReadable, head_of
     from service.roundtrip.twins import NotTested
 
     settings = settings_of(data_dir, redis_url, stream)
     wanted = _changes(changes or [])
-    brought = sent(items, Columns(id=id_column, text=text_column)) if items else None
+    brought = sent_items(items, id_column, text_column)
     if not wanted and through is None:
         raise NotTested("Say what would have been otherwise: --set SETTING=VALUE, or --bundle FOLDER.")
 
@@ -83,22 +84,14 @@ def backtest(
                     with stages(screen) as progress:
                         if other is None:
                             return await replay_with(reader, head, found, changes=wanted, progress=progress)
-                        calibration = other.manifest.calibration
-                        params = starting_params(
-                            settings,
-                            other.known,
-                            known_error_rate=calibration.known_error_rate,
-                            cluster_radius=calibration.cluster_radius,
-                        )
-                        net = net_of(other, settings)
                         return await through_another(
                             reader,
                             head,
                             found,
                             other,
-                            params,
+                            params_of(other, settings),
                             changes=wanted,
-                            embeds=net.embed,
+                            embeds=net_of(other, settings).embed,
                             items=brought,
                             progress=progress,
                         )
@@ -183,7 +176,7 @@ def show(tested: "Tested", console: Console) -> None:
                 f"{match.was_items:,}",
                 f"{match.would_items:,}",
                 f"{match.shared:,}",
-                _when(match.delay),
+                _when(match),
             )
         console.print(table)
 
@@ -196,9 +189,11 @@ def _shown(cluster: int | None) -> str:
     return "-" if cluster is None else str(cluster)
 
 
-def _when(delay: int | None) -> str:
+def _when(match: "Match") -> str:
+    """Of the counterpart's announcement."""
+    delay = match.delay
     if delay is None:
-        return "-"
+        return "never" if match.would_emerged is None else f"at {match.would_emerged:,}, where none was"
     if delay == 0:
         return "as it was"
     return f"{abs(delay):,} items {'later' if delay > 0 else 'earlier'}"

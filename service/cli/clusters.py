@@ -5,20 +5,18 @@ answer was lost is sent again, and made once. Exits 0 when it was done, 1 when t
 nobody said yes, 2 when it was asked wrongly or with a key that may not, and 3 when the service was away for too long.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
+from service.cli.calling import REFUSED, AsJson, Patience, Service, asking, show_json
 from service.cli.cluster_tables import about, clusters_table, decided, decisions_table, parts_table, shown
 from service.cli.keys import seconds
 from service.cli.options import DEFAULT_URL, ApiKey, StreamName, Url
-from service.cli.telling import ended, say, why
+from service.cli.telling import ended, say
 
 if TYPE_CHECKING:
     from service.client import Client, Decision
@@ -36,11 +34,6 @@ app = typer.Typer(
 )
 screen = Console(stderr=True, highlight=False)
 
-REFUSED = 1
-ASKED_WRONGLY = 2
-SERVICE_AWAY = 3
-
-_WRONG = frozenset({400, 401, 403, 421, 422})
 _EPILOG = """
 Exit status: 0 done; 1 the service refuses it as things stand, or nobody said yes; 2 asked wrongly, or with a key that
 may not; 3 the service was away for too long; 130 Ctrl-C.
@@ -49,20 +42,7 @@ may not; 3 the service was away for too long; 130 Ctrl-C.
 Id = Annotated[int, typer.Argument(help="The cluster, as `firstseen clusters list` shows it.", min=1)]
 
 Because = Annotated[str, typer.Option("--why", help="Why; it is kept with the decision.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Patience = Annotated[float, typer.Option(min=0, help="Seconds to wait for a service that is away.")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """Where to ask, and how to tell."""
-
-    url: str
-    stream: str | None
-    api_key: str | None
-    patience: float
-    as_json: bool
 
 
 # Look
@@ -94,11 +74,11 @@ def listed(
     if everything and dismissed:
         raise typer.BadParameter("give --all or --dismissed")
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         found = client.clusters(state, name=name)
     wanted = [c for c in found.clusters if everything or c.dismissed is dismissed]
     if as_json:
-        _json({"seq": found.seq, "stale": found.stale, "clusters": wanted})
+        show_json({"seq": found.seq, "stale": found.stale, "clusters": wanted})
         return
     if wanted:
         Console().print(clusters_table(wanted))
@@ -125,11 +105,11 @@ def show(
     Example: [bold]firstseen clusters show 3[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         found = client.cluster(cluster)
         made = [] if as_json else list(islice(client.decisions(cluster), 10))
     if as_json:
-        _json(found)
+        show_json(found)
         return
     Console().print(about(found))
     if made:
@@ -153,10 +133,10 @@ def history(
     For the record: [bold]firstseen clusters history --json --most 10000 > decisions.json[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         made = list(islice(client.decisions(cluster), most))
     if as_json:
-        _json({"decisions": made})
+        show_json({"decisions": made})
     elif made:
         Console().print(decisions_table(made))
     else:
@@ -182,7 +162,7 @@ def name(
     Example: [bold]firstseen clusters name 3 "scratched" --why "seen on line 3"[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         _tell(client.name(cluster, label, why=because), service)
 
 
@@ -205,7 +185,7 @@ def promote(
     Example: [bold]firstseen clusters promote 3 "7"[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         _ask(client, cluster, f"Make it the known class {label!r}?", yes=yes)
         _tell(client.promote(cluster, label, why=because), service)
 
@@ -227,7 +207,7 @@ def link(
     Example: [bold]firstseen clusters link 5 "8" --why "an 8 with a gap"[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         _ask(client, cluster, f"Make it part of the known class {label!r}?", yes=yes)
         _tell(client.link(cluster, label, why=because), service)
 
@@ -249,7 +229,7 @@ def merge(
     Example: [bold]firstseen clusters merge 5 3[/bold] makes 5 a part of 3
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         if not yes:
             say(screen, f"The one that stays: {shown(client.cluster(into))}")
         _ask(client, cluster, f"Let it go into cluster {into}?", yes=yes)
@@ -281,10 +261,10 @@ def split(
     Example: [bold]firstseen clusters split 3 --preview[/bold], then [bold]firstseen clusters split 3 --part 2[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         found = client.split_preview(cluster)
         if preview and as_json:
-            _json(found)
+            show_json(found)
             return
         leaves = sorted(set(part or range(2, len(found.parts) + 1)))
         if not yes or preview:
@@ -331,7 +311,7 @@ def dismiss(
     if when is not None and when <= now:
         raise typer.BadParameter(f"--until {until!r}: that is over; give a time to come")
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         _tell(client.dismiss(cluster, until_rate=until_rate, until=when, why=because), service)
 
 
@@ -356,30 +336,11 @@ def undo(
     Example: [bold]firstseen clusters undo 3[/bold]
     """
     service = Service(url=url, stream=stream, api_key=api_key, patience=patience, as_json=as_json)
-    with _asking(service) as client:
+    with asking(service, screen) as client:
         _tell(client.undo(cluster, decision, why=because), service)
 
 
 # What the commands have in common
-
-
-@contextmanager
-def _asking(service: Service) -> "Iterator[Client]":
-    """A client; what goes wrong ends the command with one line, and its exit status."""
-    from service.client import Client, GaveUp, Refused
-
-    try:
-        with Client(
-            service.url, api_key=service.api_key, stream=service.stream, patience_s=service.patience
-        ) as client:
-            yield client
-    except Refused as error:
-        status = None if error.problem is None else error.problem.status
-        raise ended(screen, why(error), ASKED_WRONGLY if status in _WRONG else REFUSED) from None
-    except ValueError as error:
-        raise ended(screen, str(error), ASKED_WRONGLY) from None
-    except GaveUp as error:
-        raise ended(screen, f"{error}.", SERVICE_AWAY) from None
 
 
 def _ask(client: "Client", cluster: int, question: str, *, yes: bool) -> None:
@@ -397,15 +358,9 @@ def _ask(client: "Client", cluster: int, question: str, *, yes: bool) -> None:
 
 def _tell(made: "Decision", service: Service) -> None:
     if service.as_json:
-        _json(made)
+        show_json(made)
     else:
         say(Console(highlight=False), decided(made))
-
-
-def _json(value: Any) -> None:  # noqa: ANN401 - anything msgspec encodes
-    import msgspec
-
-    typer.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
 
 
 def until_when(text: str, *, now: datetime) -> datetime:

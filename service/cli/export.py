@@ -12,11 +12,20 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli.opening import connected, read, reader_of, settings_of
+from service.cli.opening import connected, read, reader_of, sent_items, settings_of
+from service.cli.options import (
+    AsJson,
+    DataDir,
+    IdColumn,
+    RedisUrl,
+    Sent,
+    StoredStream,
+    StreamBundle,
+    TextColumn,
+)
 from service.cli.progress import stages
 from service.cli.writable import CannotWrite, check_writable, folder_written_at_once
 from service.errors import ClientError
-from service.lines.parsing import Columns
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
@@ -35,26 +44,9 @@ class TableFormat(StrEnum):
     HUGGINGFACE = "huggingface"
 
 
-Sent = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--items",
-        help="File of the items that were sent (jsonl, csv, tsv or txt), joined by id; give it again for more files.",
-    ),
-]
-IdColumn = Annotated[
-    str | None, typer.Option("--id", help="Column of such a file that is the id, as for firstseen classify.")
-]
-TextColumn = Annotated[
-    str | None, typer.Option("--text", help="Column of such a file that is the text, likewise.")
-]
-
-
 @app.command()
 def export(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of.")
-    ],
+    bundle: StreamBundle,
     out: Annotated[Path, typer.Option(help="Folder to write, which is not there yet.")],
     form: Annotated[
         TableFormat, typer.Option("--format", help="parquet and huggingface need firstseen[parquet].")
@@ -65,15 +57,11 @@ def export(
     items: Sent = None,
     id_column: IdColumn = None,
     text_column: TextColumn = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
-    ] = None,
-    redis_url: Annotated[
-        str | None, typer.Option(help="Use this Redis instead of the embedded store.")
-    ] = None,
-    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: StoredStream = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export in that folder.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a stream's items, verdicts, clusters and decisions as tables: jsonl, CSV, Parquet, or a dataset folder.
 
@@ -86,13 +74,12 @@ def export(
     Then: [bold]firstseen train digits-export --with digits[/bold]
     """
     from service.roundtrip.exporting import export as write
-    from service.roundtrip.sent import sent
 
     settings = settings_of(data_dir, redis_url, stream)
     wanted = _what(what)
     check_writable(out.absolute(), "--out", is_folder=True)
     _check_replaceable(out, force=force)
-    brought = sent(items, Columns(id=id_column, text=text_column)) if items else None
+    brought = sent_items(items, id_column, text_column)
 
     async def run(found: "Bundle") -> "Exported":
         async with connected(settings) as wire, reader_of(wire, settings.stream, found) as reader:

@@ -14,7 +14,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from service.cli import backtest, classify, clusters, dlq, export, keys, state, upgrade, watch, webhooks
+from service.cli import (
+    backtest,
+    classify,
+    clusters,
+    dlq,
+    events,
+    export,
+    keys,
+    state,
+    upgrade,
+    watch,
+    webhooks,
+)
 from service.cli.mending import mendable, say
 from service.cli.progress import stages
 from service.settings import Settings
@@ -30,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for part in (classify, watch, clusters, dlq, keys, webhooks, state, export, upgrade, backtest):
+for part in (classify, watch, events, clusters, dlq, keys, webhooks, state, export, upgrade, backtest):
     app.add_typer(part.app)
 screen = Console(stderr=True)
 

@@ -1,13 +1,14 @@
-"""What a command that works on a stream's state opens: settings, bundle, a client of the store, a reader of it."""
+"""What a command that works on a stream's state opens: settings, bundle, items, store, a reader of it."""
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.errors import InvalidSetting
+from service.lines.parsing import Columns
 from service.settings import PREFIX, Settings
 from service.state.errors import BundleMismatch, DataFolderInUse, StoreError
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from model.bundle import Bundle
+    from service.clustering.params import EngineParams
     from service.embedding import Embedder
+    from service.roundtrip.sent import Sent
     from service.state.reading import StreamReader
     from service.state.wire import Wire
 
@@ -43,6 +46,26 @@ def net_of(bundle: "Bundle", settings: Settings) -> "Embedder":
 
     with redirect_stdout(sys.stderr):
         return Embedder(bundle, device=settings.device, threads=settings.threads)
+
+
+def params_of(bundle: "Bundle", settings: Settings) -> "EngineParams":
+    """What a stream that is of this bundle from now on decides with."""
+    from service.pipeline.starting import starting_params
+
+    calibration = bundle.manifest.calibration
+    return starting_params(
+        settings,
+        bundle.known,
+        known_error_rate=calibration.known_error_rate,
+        cluster_radius=calibration.cluster_radius,
+    )
+
+
+def sent_items(files: Sequence[Path] | None, id_column: str | None, text_column: str | None) -> "Sent | None":
+    """The items that their sender brings; None where there are none."""
+    from service.roundtrip.sent import sent
+
+    return sent(files, Columns(id=id_column, text=text_column)) if files else None
 
 
 @asynccontextmanager

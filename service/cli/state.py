@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service.cli.opening import client_of, connected, read, reader_of, settings_of
+from service.cli.options import AsJson, DataDir, RedisUrl, StoredStream, StreamBundle
 from service.cli.progress import stages
 from service.state.errors import StoreError
 
@@ -41,16 +42,6 @@ app = typer.Typer(
 )
 screen = Console(stderr=True)
 
-Bundle_ = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="Folder of the bundle that the stream is of.")
-]
-DataDir = Annotated[
-    Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
-]
-RedisUrl = Annotated[str | None, typer.Option(help="Use this Redis instead of the embedded store.")]
-Stream = Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 _SIGNS = {
     "ok": ("✓", "green"),
     "warning": ("!", "yellow"),
@@ -61,10 +52,10 @@ _SIGNS = {
 
 @app.command()
 def verify(
-    bundle: Bundle_,
+    bundle: StreamBundle,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
-    stream: Stream = None,
+    stream: StoredStream = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every invariant of a stream's state, replay its log, and say what is wrong; exits 1 if anything is.
@@ -93,11 +84,11 @@ def verify(
 
 @app.command()
 def export(
-    bundle: Bundle_,
+    bundle: StreamBundle,
     out: Annotated[Path, typer.Option(help="File to write, e.g. digits.fsar.")],
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
-    stream: Stream = None,
+    stream: StoredStream = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -130,7 +121,7 @@ def export(
 
 @app.command(name="import")
 def import_(
-    bundle: Bundle_,
+    bundle: StreamBundle,
     file: Annotated[Path, typer.Argument(help="What `firstseen state export` wrote.")],
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
@@ -203,10 +194,10 @@ def import_(
 
 @app.command()
 def snapshot(
-    bundle: Bundle_,
+    bundle: StreamBundle,
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
-    stream: Stream = None,
+    stream: StoredStream = None,
     as_json: AsJson = False,
 ) -> None:
     """Save a snapshot of a stream that is not being served, and trim its log: before an upgrade, or for a quick start.

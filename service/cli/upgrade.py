@@ -7,9 +7,10 @@ import secrets
 import shlex
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -17,10 +18,17 @@ from rich.table import Table
 from rich.text import Text
 
 from service.cli.asking import confirmed
-from service.cli.export import IdColumn, Sent, TextColumn
-from service.cli.opening import client_of, net_of, read, reader_of, settings_of
+from service.cli.opening import client_of, net_of, params_of, read, reader_of, sent_items, settings_of
+from service.cli.options import (
+    AsJson,
+    DataDir,
+    IdColumn,
+    RedisUrl,
+    Sent,
+    StoredStream,
+    TextColumn,
+)
 from service.cli.progress import StagesBetweenQuestions
-from service.lines.parsing import Columns
 
 if TYPE_CHECKING:
     from model.bundle import Bundle
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 screen = Console(stderr=True)
+
+_SHOWN: Final = 10
 
 
 @app.command()
@@ -52,14 +62,10 @@ def upgrade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would become of it, and stop.")
     ] = False,
-    data_dir: Annotated[
-        Path | None, typer.Option(help=r"Folder of the embedded store \[default: firstseen-data].")
-    ] = None,
-    redis_url: Annotated[
-        str | None, typer.Option(help="Use this Redis instead of the embedded store.")
-    ] = None,
-    stream: Annotated[str | None, typer.Option(help=r"Name of the stream \[default: default].")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    stream: StoredStream = None,
+    as_json: AsJson = False,
 ) -> None:
     """Move a stream that is not being served to another bundle: cluster ids, names and decisions are kept.
 
@@ -71,39 +77,35 @@ def upgrade(
 
     Back: [bold]firstseen upgrade bundles/digits-2 bundles/digits --back[/bold]
     """
-    from service.pipeline.starting import starting_params
-    from service.roundtrip.sent import sent
     from service.roundtrip.upgrading import NotUpgraded, Place, step_back
     from service.roundtrip.upgrading import upgrade as move
-    from service.state.errors import BundleMismatch
+    from service.state.errors import BundleMismatch, StoreError, StoreUnavailable
+    from service.state.reading import streams
     from service.state.store import StreamStore
     from service.state.wire import Wire
 
     settings = settings_of(data_dir, redis_url, stream)
-    brought = sent(items, Columns(id=id_column, text=text_column)) if items else None
+    brought = sent_items(items, id_column, text_column)
     progress = StagesBetweenQuestions(screen)
+    others: list[str] = []
 
     async def asks(diff: "Diff") -> bool:
         progress.put_away()
         if not as_json:
-            show(diff, screen)
+            show(diff, others, screen)
         if dry_run or yes:
             return yes and not dry_run
         return await confirmed("Shall it be so?", sys.stdin)
 
     async def run(found: "Bundle", wanted: "Bundle") -> "Upgraded":
-        calibration = wanted.manifest.calibration
-        params = starting_params(
-            settings,
-            wanted.known,
-            known_error_rate=calibration.known_error_rate,
-            cluster_radius=calibration.cluster_radius,
-        )
+        params, now = params_of(wanted, settings), found.manifest.bundle_id
         async with client_of(settings) as client, reader_of(Wire(client), settings.stream, found) as reader:
+            there = await streams(Wire(client))
+            others.extend(name for name, of in there.items() if of == now and name != settings.stream)
             store = StreamStore(
                 client,
                 stream=settings.stream,
-                bundle_id=found.manifest.bundle_id,
+                bundle_id=now,
                 owner=f"upgrade-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
                 lease_ms=settings.lease_ms,
                 horizon=int((await reader.cut()).head.get(b"horizon", b"1")),
@@ -141,8 +143,15 @@ def upgrade(
             f"Stream {settings.stream} is of bundle {mismatch.stored} already: nothing is left to be done. Serve it: "
             f"{_command('serve', to, *where)}"
         ) from None
+    except StoreUnavailable as away:
+        log = "" if settings.redis_url else f", as {settings.data_dir / 'server.log'} may say"
+        raise StoreError(
+            f"The store went away ({away}). The stream is as it was, or moved whole: `firstseen state verify` with "
+            f"either bundle tells which. See whether its disk has room{log}, and move it again."
+        ) from away
     if as_json:
-        typer.echo(json.dumps({**asdict(done.diff), "is_done": done.is_done, "bytes": done.size}, indent=2))
+        told = {**asdict(done.diff), "others": others, "is_done": done.is_done, "bytes": done.size}
+        typer.echo(json.dumps(told, indent=2))
     elif done.is_done:
         said = f" stream {done.diff.stream} is of bundle {done.diff.after} now; serve it: "
         screen.print(Text.assemble(("✓", "green"), said, _command("serve", to, *where)), soft_wrap=True)
@@ -161,25 +170,30 @@ def _command(*words: str | Path) -> str:
     return shlex.join(("firstseen", *map(str, words)))
 
 
-def show(diff: "Diff", console: Console) -> None:
-    """What would become of a stream, for people."""
-    console.print(
-        Text(f"stream {diff.stream} at seq {diff.seq}: from bundle {diff.before} to {diff.after}"),
-        soft_wrap=True,
-    )
+def show(diff: "Diff", others: Sequence[str], console: Console) -> None:
+    """What would become of a stream, for people; `others` stay with the bundle that it has."""
+    lines = [f"stream {diff.stream} at seq {diff.seq}: from bundle {diff.before} to {diff.after}"]
     for what, labels in (("classes gained", diff.gained), ("classes lost", diff.lost)):
         if labels:
-            console.print(Text(f"  {what}: {', '.join(labels)}"), soft_wrap=True)
-    if diff.unlearnt:
+            lines.append(f"  {what}: {', '.join(labels)}")
+    if diff.unlearnt is not None:
+        of_them = f"{diff.undecided:,} of them decisions"
+        lines.append(f"  {diff.unlearnt:,} places of the stream are unlearnt, {of_them}; verdicts stay")
+    if diff.unfound:
+        lines.append(f"  clusters that came since go: {', '.join(map(str, diff.unfound))}")
+    if diff.dropped:
+        lines.append(f"  {diff.dropped:,} candidates nobody has seen go; they form again")
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
+    if others:
         console.print(
-            Text(
-                f"  {diff.unlearnt:,} places of the stream are unlearnt, decisions among them; verdicts stay"
+            Text.assemble(
+                ("!", "yellow"),
+                f" {len(others):,} other streams here stay with the bundle of before, so a service with the new one "
+                f"cannot open them until they are moved, too (--stream): {', '.join(others[:_SHOWN])}",
+                ", ..." if len(others) > _SHOWN else "",
             ),
             soft_wrap=True,
-        )
-    if diff.dropped:
-        console.print(
-            Text(f"  {diff.dropped:,} candidates nobody has seen go; they form again"), soft_wrap=True
         )
     if not diff.fates:
         return

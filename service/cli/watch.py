@@ -134,13 +134,16 @@ def _as_lines(console: Console) -> "Callable[[Clusters | Event], None]":
             for cluster in told.clusters:
                 console.print(Text.assemble("  ", *_shown(cluster, cluster.state)))
             return
-        when = datetime.fromtimestamp(told.t, UTC).strftime("%H:%M:%S")
-        other = "" if told.other_id is None else f" ({_RELATIONS.get(told.event, 'with')} {told.other_id})"
-        console.print(
-            Text.assemble((f"{when} item {told.seq:,}: ", "dim"), *_shown(told.cluster, told.event), other)
-        )
+        console.print(event_line(told, "%H:%M:%S"))
 
     return show
+
+
+def event_line(told: "Event", when: str = "%Y-%m-%d %H:%M:%S") -> Text:
+    """An event, for people; `when` is how its time is written."""
+    time = datetime.fromtimestamp(told.t, UTC).strftime(when)
+    other = "" if told.other_id is None else f" ({_RELATIONS.get(told.event, 'with')} {told.other_id})"
+    return Text.assemble((f"{time} item {told.seq:,}: ", "dim"), *_shown(told.cluster, told.event), other)
 
 
 def _shown(cluster: "Cluster", what: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The client: classify items, follow a stream, watch and curate clusters; from Python, with or without asyncio.
+"""The client: classify items, follow a stream, watch and curate clusters, tell others: with asyncio or without.
 
     Client, AsyncClient    everything, over HTTP and WebSocket; `docs/client.md` has examples
     StreamClient           the WebSocket alone, frame by frame, for who paces it himself
@@ -17,6 +17,7 @@ from service.client.answers import (
     Evidence,
     Info,
     Missing,
+    PastEvent,
     Problem,
     Refusal,
     SplitPart,
@@ -28,6 +29,7 @@ from service.client.errors import GaveUp, Refused, ServiceFailed
 from service.client.items import Item, RawItem
 from service.client.stream_client import StreamClient
 from service.client.synchronous import Client
+from service.client.webhooks import Delivery, HeldBack, Webhook
 
 __all__ = [
     "Answer",
@@ -36,12 +38,15 @@ __all__ = [
     "Cluster",
     "Clusters",
     "Decision",
+    "Delivery",
     "Event",
     "Evidence",
     "GaveUp",
+    "HeldBack",
     "Info",
     "Item",
     "Missing",
+    "PastEvent",
     "Problem",
     "RawItem",
     "Refusal",
@@ -51,4 +56,5 @@ __all__ = [
     "SplitPreview",
     "StreamClient",
     "Verdict",
+    "Webhook",
 ]

@@ -154,6 +154,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     label: str | None = None
 
 
+class PastEvent(Event, frozen=True, kw_only=True):
+    """An event as the history has it.
+
+    Attributes:
+        id: Its own; `events` goes on behind it.
+        gap: Whether events have left the history that came right before, since only the latest 10,000 are kept.
+    """
+
+    id: str
+    gap: bool = False
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody decided about a cluster; it counts from its place in the stream on.
 

@@ -11,24 +11,26 @@ import msgspec
 
 from service.client import composition
 from service.client.address import DEFAULT_URL, Address
-from service.client.answers import Answer, Clusters, Event, Info, Refusal, Verdict
+from service.client.answers import Answer, Clusters, Event, Info, PastEvent, Refusal, Verdict
 from service.client.asking import Requests
 from service.client.classifying import classifying
 from service.client.conversation import Conversation
 from service.client.curating import Curating
 from service.client.errors import Refused
 from service.client.feeding import Feed, feed_of
+from service.client.history import FIRST, following, reading
 from service.client.items import ItemLike
 from service.client.patience import Patience
 from service.client.streaming import Streaming
 from service.client.watching import watching
+from service.client.webhooks import Hooking
 
 BATCH = 256
 _MOST_EXPLAINED = 100
 """Items that the service explains in one request."""
 
 
-class AsyncClient(Curating):
+class AsyncClient(Curating, Hooking):
     """A service, seen from outside. Use it as a context, or `close` it.
 
     Args:
@@ -178,6 +180,29 @@ class AsyncClient(Curating):
         async with aclosing(watching(self._address, self._patience())) as events:
             async for event in events:
                 yield event
+
+    async def events(self, after: str = FIRST, *, follow: bool = False) -> AsyncGenerator[PastEvent, None]:
+        """What became of clusters: the durable history, oldest first, page by page as it is asked for.
+
+        Args:
+            after: The `id` of an event: only those behind it.
+            follow: Go on with what happens. Cuts and restarts lose no event.
+
+        Raises:
+            GaveUp: The service was away for too long.
+            Refused: There is no right to see it, or no event can have this id.
+        """
+        if follow:
+            async with (
+                aclosing(self.watch()) as watched,
+                aclosing(following(self._requests, after, watched)) as found,
+            ):
+                async for event in found:
+                    yield event
+        else:
+            async with aclosing(reading(self._requests, after)) as found:
+                async for event in found:
+                    yield event
 
     def _patience(self) -> Patience:
         return Patience(self._patience_s, now=asyncio.get_running_loop().time, what=self._address.url)

@@ -12,6 +12,8 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
+from msgspec import UNSET, UnsetType
+
 from service.client.address import DEFAULT_URL
 from service.client.answers import (
     Answer,
@@ -20,11 +22,14 @@ from service.client.answers import (
     Decision,
     Event,
     Info,
+    PastEvent,
     SplitPreview,
     Verdict,
 )
 from service.client.asynchronous import BATCH, AsyncClient
+from service.client.history import FIRST
 from service.client.items import ItemLike
+from service.client.webhooks import Delivery, Webhook
 
 T = TypeVar("T")
 
@@ -159,6 +164,94 @@ class Client:
     def watch(self) -> Generator[Clusters | Event, None, None]:
         """`AsyncClient.watch`."""
         return self._each(self._client.watch())
+
+    def events(self, after: str = FIRST, *, follow: bool = False) -> Generator[PastEvent, None, None]:
+        """`AsyncClient.events`."""
+        return self._each(self._client.events(after, follow=follow))
+
+    def webhooks(self) -> list[Webhook]:
+        """`AsyncClient.webhooks`."""
+        return self._wait(self._client.webhooks())
+
+    def webhook(self, id: str) -> Webhook:
+        """`AsyncClient.webhook`."""
+        return self._wait(self._client.webhook(id))
+
+    def add_webhook(
+        self,
+        url: str,
+        *,
+        events: Iterable[str] = (),
+        min_items: int = 0,
+        min_per_hour: float = 0.0,
+        debounce_s: float = 0.0,
+        per_day: int | None = None,
+        note: str = "",
+        secret: str | None = None,
+        key: str | None = None,
+    ) -> Webhook:
+        """`AsyncClient.add_webhook`."""
+        return self._wait(
+            self._client.add_webhook(
+                url,
+                events=events,
+                min_items=min_items,
+                min_per_hour=min_per_hour,
+                debounce_s=debounce_s,
+                per_day=per_day,
+                note=note,
+                secret=secret,
+                key=key,
+            )
+        )
+
+    def change_webhook(
+        self,
+        id: str,
+        *,
+        url: str | None = None,
+        events: Iterable[str] | None = None,
+        min_items: int | None = None,
+        min_per_hour: float | None = None,
+        debounce_s: float | None = None,
+        per_day: int | UnsetType | None = UNSET,
+        note: str | None = None,
+        enabled: bool | None = None,
+    ) -> Webhook:
+        """`AsyncClient.change_webhook`."""
+        return self._wait(
+            self._client.change_webhook(
+                id,
+                url=url,
+                events=events,
+                min_items=min_items,
+                min_per_hour=min_per_hour,
+                debounce_s=debounce_s,
+                per_day=per_day,
+                note=note,
+                enabled=enabled,
+            )
+        )
+
+    def rotate_webhook(self, id: str, *, overlap_s: float = 86_400.0, key: str | None = None) -> Webhook:
+        """`AsyncClient.rotate_webhook`."""
+        return self._wait(self._client.rotate_webhook(id, overlap_s=overlap_s, key=key))
+
+    def test_webhook(self, id: str) -> Delivery:
+        """`AsyncClient.test_webhook`."""
+        return self._wait(self._client.test_webhook(id))
+
+    def deliveries(self, id: str, *, limit: int = 50) -> list[Delivery]:
+        """`AsyncClient.deliveries`."""
+        return self._wait(self._client.deliveries(id, limit=limit))
+
+    def enable_webhook(self, id: str, *, from_now: bool = False) -> Webhook:
+        """`AsyncClient.enable_webhook`."""
+        return self._wait(self._client.enable_webhook(id, from_now=from_now))
+
+    def remove_webhook(self, id: str) -> None:
+        """`AsyncClient.remove_webhook`."""
+        self._wait(self._client.remove_webhook(id))
 
     def _wait(self, asked: Coroutine[Any, Any, T]) -> T:
         """What it returns; interrupted, it is cancelled."""

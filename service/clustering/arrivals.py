@@ -34,6 +34,8 @@ class Arrivals(msgspec.Struct):
             missing = min(self.first - span, MOST_SPANS - len(self.counts))
             self.counts[:0] = [0] * missing
             self.first -= missing
+        if span - self.first >= len(self.counts) + MOST_SPANS:  # of what is counted nothing would be left
+            self.first, self.counts = span - MOST_SPANS + 1, [0] * MOST_SPANS
         if span >= self.first:
             self.counts += [0] * (span - self.first + 1 - len(self.counts))
             self.counts[span - self.first] += items

@@ -194,7 +194,9 @@ class Queue:
             Unavailable: The queue is closed; the reason it was closed with.
         """
         if self._closed is not None:
-            raise self._closed
+            raise copy(
+                self._closed
+            )  # one that is raised again and again holds what all who raised it had in hand
         if self._waiting and self._waiting + job.size > self._max_items:
             raise Overloaded(
                 f"{self._waiting} items are waiting, which is near the most that may ({self._max_items}). "

@@ -9,7 +9,6 @@ Nothing is ever written to the stream.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +20,7 @@ from service.clustering.engine import Engine
 from service.clustering.params import EngineParams
 from service.records import Float32s, Observed, Verdict
 from service.roundtrip.comparing import Compared, Comparison
-from service.roundtrip.kept_items import kept_items
+from service.roundtrip.kept_items import kept_ids, kept_items
 from service.roundtrip.standing import Progress, damaged, start_of, walk
 from service.roundtrip.standing import step as replayed
 from service.roundtrip.twins import NotTested, Twins, changed
@@ -159,7 +158,7 @@ async def through_another(
             wanted.update(entry[0].ids)
 
     await walk(reader, head, head.trimmed, note, progress, stage="ids")
-    z = await _embedded(reader, wanted, other, embeds, items, progress)
+    z = await _embedded(reader, wanted, bundle, other, embeds, items, progress)
     if not z:
         raise NotTested(
             "No item of the log is at hand for another bundle: bring the items that were sent with --items FILE."
@@ -210,6 +209,7 @@ def _fit_if_due(engine: Engine) -> None:
 async def _embedded(
     reader: StreamReader,
     wanted: set[str],
+    bundle: Bundle,
     other: Bundle,
     embeds: Embeds,
     items: Items | None,
@@ -226,14 +226,20 @@ async def _embedded(
             page.clear()
             progress("embed", len(found), max(len(wanted), 1), "items")
 
-    kept = {id: x async for id, x in kept_items(reader, other.manifest.input) if id in wanted}
-    for id, x in chain(() if items is None else items(), kept.items()):
-        if id in wanted and id not in found:
-            try:
-                page[str(id)] = decode_item(x, other.manifest.input)
-            except InvalidInput as error:
-                raise NotTested(f"The item {id!r} is none for the other bundle: {error}") from None
-            if len(page) == _BATCH:
-                embed()
+    def take(id: str | None, x: object) -> None:
+        if id not in wanted or id in found or id in page:
+            return
+        try:
+            page[str(id)] = decode_item(x, other.manifest.input)
+        except InvalidInput as error:
+            raise NotTested(f"The item {id!r} is none for the other bundle: {error}") from None
+        if len(page) == _BATCH:
+            embed()
+
+    for id, x in () if items is None else items():
+        take(id, x)
+    kept = sorted((wanted & await kept_ids(reader)) - found.keys() - page.keys())
+    async for id, x in kept_items(reader, kept, bundle.manifest.input):
+        take(id, x)
     embed()
     return found

@@ -2,8 +2,9 @@
 
     load_dataset("FOLDER", "items")        and verdicts, clusters, decisions, as far as they were exported
 
-Each table is a configuration of one split, `train`. The YAML is written as JSON values, which YAML takes as they are,
-so that no name can break out of it.
+Each table is a configuration of one split, `train`; one without rows is none, since the library takes a split of
+nothing for an error (datasets 5.2). The YAML is written as JSON values, which YAML takes as they are, so that no name
+can break out of it.
 """
 
 import json
@@ -38,10 +39,11 @@ class Written:
 
 def card(written: Sequence[Written], *, stream: str, bundle_id: str, seq: int, notes: Sequence[str]) -> str:
     """The text of README.md."""
+    loadable = [one for one in written if one.rows]
     configs = [
         {"config_name": one.table.name, "data_files": [{"split": "train", "path": one.file}]}
         | ({"default": True} if n == 0 else {})
-        for n, one in enumerate(written)
+        for n, one in enumerate(loadable)
     ]
     infos = [
         {
@@ -51,7 +53,7 @@ def card(written: Sequence[Written], *, stream: str, bundle_id: str, seq: int, n
             "download_size": one.size,
             "dataset_size": one.size,
         }
-        for one in written
+        for one in loadable
     ]
     head = {"configs": configs, "dataset_info": infos, "tags": ["firstseen"]}
     lines = ["---", *(f"{name}: {json.dumps(value)}" for name, value in head.items()), "---", ""]
@@ -63,7 +65,8 @@ def card(written: Sequence[Written], *, stream: str, bundle_id: str, seq: int, n
         *(f"- {note}" for note in notes),
     ]
     for one in written:
-        lines += ["", f"## {one.table.name}", "", one.table.about, "", "| column | content |", "|---|---|"]
+        about = one.table.about if one.rows else f"{one.table.about} There are none."
+        lines += ["", f"## {one.table.name}", "", about, "", "| column | content |", "|---|---|"]
         lines += [f"| {column.name} | {column.about} |" for column in one.table.columns]
     return "\n".join(lines) + "\n"
 

@@ -4,17 +4,18 @@
        └─► ids of before the log, in order of their items     ─► verdicts, in order of place
            items of a file, or kept by the stream             ─► items, each with what holds of it now
 
-The stream may be served meanwhile: what came after the cut is left out, and when the stream is saved under the reader,
-all is read anew. A verdict below the log has no time: the store keeps verdicts by id, and times only with the log.
+The stream may be served meanwhile: what came after the cut is left out, and when the stream is saved while the log is
+read, or ids are forgotten, all is read anew. A verdict below the log has no time: the store keeps verdicts by id, and
+times only with the log.
 """
 
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeVar
 
 import msgspec
 import numpy as np
@@ -27,14 +28,14 @@ from service.records import Observed, Verdict, VerdictKind
 from service.roundtrip import card
 from service.roundtrip.as_of_now import AsOfNow, Now
 from service.roundtrip.card import Written
-from service.roundtrip.kept_items import kept_items
+from service.roundtrip.kept_items import kept_ids, kept_items
 from service.roundtrip.standing import TRIES, NotReadable, Progress, damaged, head_of, stand
 from service.roundtrip.tables import CLUSTERS, DECISIONS, VERDICTS, Row, Table, items_table
-from service.roundtrip.writers import PAGE_ROWS, place_of, writer_for
+from service.roundtrip.writers import PAGE_CELLS, PAGE_ROWS, place_of, writer_for
 from service.state.batches import id_field
 from service.state.checks import Head
 from service.state.ordered import UnreadableVerdict, ordered
-from service.state.packing import EntryUnreadable, unpack_verdict
+from service.state.packing import EntryUnreadable, seq_of_verdict, unpack_verdict
 from service.state.reading import StreamReader
 
 MANIFEST: Final = "firstseen-export.json"
@@ -44,11 +45,17 @@ VERSION: Final = 1
 WHAT: Final = ("items", "verdicts", "clusters", "decisions")
 """What can be exported; `all` is all of it."""
 
+_PAGE_ITEMS: Final = 100
+"""Items of the sender that are looked up at once."""
+
 _TOLD: Final = 5
 """Items that cannot be read and are told one by one."""
 
 Items = Callable[[], Iterable[tuple[str | None, object]]]
 """(id, item as it is sent) of each item that the sender has; called anew for each attempt."""
+
+
+T = TypeVar("T")
 
 
 class _Spooled(msgspec.Struct, array_like=True, gc=False):
@@ -132,7 +139,7 @@ async def export(
             if cut.is_same_place(await reader.cut()):
                 raise damaged(reader, str(error)) from None if isinstance(error, UnreadableVerdict) else error
             continue
-        if cut.is_same_place(await reader.cut()):
+        if cut.has_same_ids(await reader.cut()):
             _finish(folder, bundle, done, form, version)
             return done
     raise NotReadable(
@@ -228,14 +235,15 @@ class _Export:
     async def _table(self, table: Table, rows: AsyncIterator[Row]) -> Written:
         path = self._folder / place_of(table, self._form)
         path.parent.mkdir(exist_ok=True)
-        count, page = 0, list[Row]()
+        count, cells, page = 0, 0, list[Row]()
         with path.open("wb") as file:
             writer = writer_for(table, file, self._form)
             async for row in rows:
                 page.append(row)
-                if len(page) == PAGE_ROWS:
+                cells += len(row[-1]) if isinstance(row[-1], Sized) else 1
+                if len(page) == PAGE_ROWS or cells >= PAGE_CELLS:
                     writer.write(page)
-                    count += len(page)
+                    count, cells = count + len(page), 0
                     page.clear()
                     self._progress(table.name, count, max(count, self._head.seq), "rows")
             writer.write(page)
@@ -270,6 +278,11 @@ class _Export:
         for verdict, t in _unspool(spool):
             yield _verdict_row(verdict, t, now)
 
+    def _is_later(self, data: bytes) -> bool:
+        """Whether it came after the cut: then it may name a class that was not there yet."""
+        seq = seq_of_verdict(data)
+        return seq is not None and seq >= self._head.seq
+
     def _verdict(self, id: bytes, data: bytes) -> Verdict:
         try:
             return unpack_verdict(data, id=id.decode("utf-8", "surrogatepass"), labels=self._labels)
@@ -279,12 +292,11 @@ class _Export:
     # Items
 
     async def _item_rows(self, now: AsOfNow) -> AsyncIterator[Row]:
-        """The sender's, then those kept by the stream that the sender did not bring."""
-        kept = {id: x async for id, x in kept_items(self._reader, self._bundle.manifest.input)}
+        """The sender's, then those kept by the stream that the sender did not bring, in order of place."""
+        kept = await kept_ids(self._reader)
         places = set[int]()  # of the items that came; as many as ids are remembered
         for page in _paged(() if self._items is None else self._items()):
-            for id, _ in page:
-                kept.pop(id or "", None)
+            kept.difference_update(id for id, _ in page if id is not None)
             verdicts = await self._verdicts_of([id for id, _ in page])
             for (id, x), verdict in zip(page, verdicts, strict=True):
                 if verdict is not None and verdict.seq in places:
@@ -294,12 +306,20 @@ class _Export:
                 if (row := self._item_row(id, x, verdict, holds)) is not None:
                     places.update([] if verdict is None else [verdict.seq])
                     yield row
-        for page in _paged(kept.items()):
-            verdicts = await self._verdicts_of([id for id, _ in page])
-            for (id, x), verdict in zip(page, verdicts, strict=True):
-                holds = now.of_id(str(id)) if verdict is None else now.of(verdict)
-                if (row := self._item_row(id, x, verdict, holds)) is not None:
-                    yield row
+        verdicts_of_kept = await self._placed(kept)
+        async for id, x in kept_items(self._reader, list(verdicts_of_kept), self._bundle.manifest.input):
+            verdict = verdicts_of_kept[id]
+            holds = now.of_id(id) if verdict is None else now.of(verdict)
+            if (row := self._item_row(id, x, verdict, holds)) is not None:
+                yield row
+
+    async def _placed(self, ids: Iterable[str]) -> dict[str, Verdict | None]:
+        """Ids in order of place, those without a verdict last, by name; each with its verdict."""
+        found: dict[str, Verdict | None] = {}
+        for page in _paged(sorted(ids)):
+            found |= zip(page, await self._verdicts_of(page), strict=True)
+        last = self._head.seq
+        return dict(sorted(found.items(), key=lambda pair: last if pair[1] is None else pair[1].seq))
 
     async def _verdicts_of(self, ids: Sequence[str | None]) -> list[Verdict | None]:
         fields = [id_field(id) for id in ids if id is not None]
@@ -308,9 +328,8 @@ class _Export:
         found: dict[bytes, Verdict] = {}
         for data in stored:
             for name, one in zip(fields, data, strict=True):
-                verdict = None if one is None else self._verdict(name, one)
-                if verdict is not None and verdict.seq < self._head.seq:
-                    found[name] = verdict
+                if one is not None and not self._is_later(one):
+                    found[name] = self._verdict(name, one)
         return [None if id is None else found.get(id_field(id)) for id in ids]
 
     def _item_row(self, id: str | None, x: object, verdict: Verdict | None, holds: Now | None) -> Row | None:
@@ -335,11 +354,9 @@ async def _each(rows: Iterable[Row]) -> AsyncIterator[Row]:
         yield row
 
 
-def _paged(
-    pairs: Iterable[tuple[str | None, object]], size: int = 1000
-) -> Iterator[list[tuple[str | None, object]]]:
-    them = iter(pairs)
-    while page := list(islice(them, size)):
+def _paged(rows: Iterable[T]) -> Iterator[list[T]]:
+    them = iter(rows)
+    while page := list(islice(them, _PAGE_ITEMS)):
         yield page
 
 
@@ -429,7 +446,7 @@ def cluster_rows(engine: Engine) -> Iterator[Row]:
 
 def decision_rows(engine: Engine) -> Iterator[Row]:
     """The rows of `tables.DECISIONS`."""
-    for decided in getattr(engine, "decisions", ()):
+    for decided in engine.decisions:
         made = decided.decision
         yield (
             decided.seq,

@@ -5,26 +5,36 @@ numbers it is a fraction of their range in float32, so the number that comes bac
 shortest number that is decoded to the very same payload.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import numpy as np
 import pydantic
 
 from model.inputs import InputSpec, NumericInput, Payload
+from service.state.batches import id_field
 from service.state.payloads import unpack_payload
 from service.state.reading import StreamReader
 
 _DIGITS: Final = (0, 2, 4, 6)
+_AT_ONCE: Final = 64
 
 
-async def kept_items(reader: StreamReader, spec: InputSpec) -> AsyncIterator[tuple[str, pydantic.JsonValue]]:
-    """(id, item) of each payload that can be read; an id may come twice."""
-    async for page in reader.payloads():
-        for field, data in page:
-            payload = unpack_payload(data)
+async def kept_ids(reader: StreamReader) -> set[str]:
+    """The ids of all items that are kept."""
+    return {field.decode("utf-8", "surrogatepass") for field in await reader.payload_ids()}
+
+
+async def kept_items(
+    reader: StreamReader, ids: Sequence[str], spec: InputSpec
+) -> AsyncIterator[tuple[str, pydantic.JsonValue]]:
+    """(id, item) of each of these that is kept and can be read, in this order, a few at a time."""
+    for at in range(0, len(ids), _AT_ONCE):
+        some = ids[at : at + _AT_ONCE]
+        for id, data in zip(some, await reader.payloads_of(map(id_field, some)), strict=True):
+            payload = None if data is None else unpack_payload(data)
             if payload is not None:
-                yield field.decode("utf-8", "surrogatepass"), raw_of(payload, spec)
+                yield id, raw_of(payload, spec)
 
 
 def raw_of(payload: Payload, spec: InputSpec) -> pydantic.JsonValue:

@@ -143,12 +143,13 @@ DECISIONS = Table(
 def items_table(spec: InputSpec) -> Table:
     """The table of items that such an input asks for: numbers as a flat list, a text, a row of a table as an object."""
     kind = {"text": Kind.TEXT, "table": Kind.DOCUMENT}.get(spec.kind, Kind.NUMBERS)
+    layout = ", as a flat list" if kind is Kind.NUMBERS else ", as JSON" if kind is Kind.DOCUMENT else ""
     return Table(
         name="items",
         about="Items that are at hand, with the class each is of as of now.",
         columns=(
             *_WHICH,
             *_NOW,
-            Column(name="x", kind=kind, about="the item, as it is sent"),
+            Column(name="x", kind=kind, about=f"the item, as it is sent: {spec.summary()}{layout}"),
         ),
     )

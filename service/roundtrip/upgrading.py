@@ -9,7 +9,7 @@ its ids keep their verdicts, and numbers of clusters that were given since are g
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -62,7 +62,9 @@ class Diff:
         lost: The other way round.
         fates: What becomes of each cluster that people know; none for a step back.
         dropped: Candidates that go, and form again.
-        unlearnt: Places of the stream that a step back forgets; 0 for an upgrade.
+        unlearnt: Places of the stream that a step back forgets; None for an upgrade.
+        undecided: Those of them that are decisions.
+        unfound: Clusters that people know and that came since.
     """
 
     stream: str
@@ -72,8 +74,10 @@ class Diff:
     gained: tuple[str, ...]
     lost: tuple[str, ...]
     fates: tuple[Fate, ...]
-    dropped: int
-    unlearnt: int
+    dropped: int = 0
+    unlearnt: int | None = None
+    undecided: int = 0
+    unfound: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +194,9 @@ async def step_back(place: Place, now: Bundle, before: Bundle, *, asks: Asks) ->
             gained=_missing(earlier.labels, engine.labels),
             lost=_missing(engine.labels, earlier.labels),
             fates=(),
-            dropped=0,
             unlearnt=engine.seq - kept.seq,
+            undecided=sum(decided.seq >= kept.seq for decided in engine.decisions),
+            unfound=tuple(sorted(_announced(engine) - _announced(earlier))),
         )
         if not await asks(diff):
             return Upgraded(diff=diff, is_done=False, size=0)
@@ -209,6 +214,10 @@ def _jump(earlier: Engine, now: Engine) -> None:
             life.last_seq += by
     earlier.seq = now.seq
     earlier.next_cluster_id = max(earlier.next_cluster_id, now.next_cluster_id)
+
+
+def _announced(engine: Engine) -> set[int]:
+    return {life.id for life in engine.lives.values() if life.emerged_seq is not None}
 
 
 def _missing(there: Sequence[str], here: Sequence[str]) -> tuple[str, ...]:
@@ -229,7 +238,6 @@ def _diff(stream: "_Stream", before: Sequence[str], old: Bundle, new: Bundle, af
         lost=_missing(before, after.engine.labels),
         fates=after.fates,
         dropped=after.dropped,
-        unlearnt=0,
     )
 
 
@@ -243,13 +251,8 @@ async def _embedded(
         if life.state not in (ClusterState.CANDIDATE, ClusterState.GONE)
         for id in life.members.ids
     }
-    payloads = await place.store.payloads.get(sorted(wanted))
-    for id, x in () if items is None else items():
-        if id in wanted:
-            try:
-                payloads[str(id)] = decode_item(x, new.manifest.input)
-            except InvalidInput as error:
-                raise NotUpgraded(f"The item {id!r} is none for the new bundle: {error}") from None
+    payloads = {} if items is None else await asyncio.to_thread(_brought, items, wanted, new)
+    payloads |= await place.store.payloads.get(sorted(wanted - payloads.keys()))
     found: dict[str, Float32s] = {}
     ids = sorted(payloads)
     for start in range(0, len(ids), _BATCH):
@@ -257,6 +260,18 @@ async def _embedded(
         z = await asyncio.to_thread(embeds, [payloads[id] for id in part])
         found |= dict(zip(part, np.asarray(z, dtype=np.float32), strict=True))
         place.progress("embed", len(found), len(ids), "members")
+    return found
+
+
+def _brought(items: Items, wanted: Set[str], new: Bundle) -> dict[str, Payload]:
+    """Those of the sender's items that are wanted; of an id that comes twice the first, as in the stream."""
+    found: dict[str, Payload] = {}
+    for id, x in items():
+        if id in wanted and id not in found:
+            try:
+                found[str(id)] = decode_item(x, new.manifest.input)
+            except InvalidInput as error:
+                raise NotUpgraded(f"The item {id!r} is none for the new bundle: {error}") from None
     return found
 
 

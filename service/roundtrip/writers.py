@@ -19,7 +19,10 @@ from service.roundtrip.cells import cell, quoted, storable
 from service.roundtrip.tables import Kind, Row, Table
 
 PAGE_ROWS: Final = 4096
-"""Rows that are written at once."""
+"""Most rows that are written at once ..."""
+
+PAGE_CELLS: Final = 2**19
+"""... and how many numbers or characters of their last column, which is the only large one."""
 
 
 class MissingExtra(ClientError):

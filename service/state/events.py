@@ -52,12 +52,14 @@ class AboutCluster(msgspec.Struct, frozen=True, kw_only=True):
         items: It had so many.
         first_t: When it began, seconds since 1970 (UTC).
         last_t: When its latest item came.
+        dismissed: Whether nobody wants to hear of it.
     """
 
     id: int
     items: int
     first_t: float
     last_t: float
+    dismissed: bool = False
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,5 +75,12 @@ class StreamNames:
                 )
         return found
 
+    async def with_webhooks(self, names: Sequence[str]) -> list[str]:
+        """Those of these streams that have webhooks."""
+        counts = (
+            await self._wire.commands(*(["HLEN", self._keys(name).hooks] for name in names)) if names else []
+        )
+        return [name for name, count in zip(names, counts, strict=True) if count]
+
     def _keys(self, name: str) -> Keys:
         return Keys(name, self._bundle_id)

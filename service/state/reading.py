@@ -43,6 +43,10 @@ class Cut:
         """Whether all that this cut speaks of was still there at the later one."""
         return all(self.head.get(name) == later.head.get(name) for name in _MOVES)
 
+    def has_same_ids(self, later: "Cut") -> bool:
+        """Whether no id was forgotten between this cut and the later one: all that changes below a cut, but the log."""
+        return self.head.get(b"idgen") == later.head.get(b"idgen")
+
 
 class StreamReader:
     """Reads one stream. Every method may raise StoreUnavailable and StoreMisconfigured."""
@@ -133,6 +137,19 @@ class StreamReader:
         """All of `payloads`, likewise."""
         async for page in self._fields(self.keys.payloads):
             yield page
+
+    async def payload_ids(self) -> list[bytes]:
+        """The ids in `payloads`, in no order."""
+        found: list[bytes] = await self._wire.command("HKEYS", self.keys.payloads)
+        return found
+
+    async def payloads_of(self, ids: Iterable[bytes]) -> list[bytes | None]:
+        """The payloads of some ids, in one round trip."""
+        fields = list(ids)
+        found: list[bytes | None] = (
+            await self._wire.command("HMGET", self.keys.payloads, *fields) if fields else []
+        )
+        return found
 
     async def _fields(self, key: str) -> AsyncIterator[list[tuple[bytes, bytes]]]:
         cursor = 0

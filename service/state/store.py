@@ -414,11 +414,11 @@ class StreamStore:
             current=int(epoch),
         )
         self._fenced = self._fenced or fenced  # the first to hear it knew whose it was
-        raise self._fenced from None
+        raise self._fenced.with_traceback(None) from None
 
     def _token(self) -> str:
         if self._fenced is not None and not self._epoch:
-            raise self._fenced
+            raise self._fenced.with_traceback(None)  # it holds nothing of what was in hand before
         if not self._epoch:
             raise Fenced("this store does not own the stream; call acquire first", ours=0, current=0)
         return f"{self._epoch} {self._owner}"

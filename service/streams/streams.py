@@ -56,13 +56,20 @@ class Names(Protocol):
     async def look(self, names: Sequence[str], /) -> list[StoredStream]:
         """Those of them that are there."""
 
+    async def with_webhooks(self, names: Sequence[str], /) -> list[str]:
+        """Those of them that have webhooks."""
+
 
 Make = Callable[[str, Prepare | None], Stream]
 """Puts a stream together, of which nothing runs yet; with what has to be done before it is taken."""
 
 
 class Streams:
-    """The open streams of one process. Lives in one event loop."""
+    """The open streams of one process. Lives in one event loop.
+
+    Attributes:
+        prepared: Set once streams beside the default one can be opened.
+    """
 
     def __init__(
         self,
@@ -92,7 +99,9 @@ class Streams:
         self._names = names
         self._metrics = metrics
         self._prepare = prepare
-        self._is_prepared = prepare is None
+        self.prepared = asyncio.Event()
+        if prepare is None:
+            self.prepared.set()
         self._on_fatal = on_fatal
         self._open: dict[str, Stream] = {}
         self._tasks: dict[Stream, asyncio.Task[None]] = {}
@@ -115,7 +124,7 @@ class Streams:
 
     def begin(self) -> None:
         """Open the default stream."""
-        self._start(self._default, None if self._is_prepared else self._prepared)
+        self._start(self._default, None if self.prepared.is_set() else self._prepared)
 
     def peek(self, name: str) -> Stream | None:
         """A stream if it is open; to look is no use of it."""
@@ -183,7 +192,7 @@ class Streams:
     def _check_may_start(self, name: str) -> None:
         if self._stopping_since is not None:
             raise NotReady("The service is not ready: stopping.")
-        if not self._is_prepared:
+        if not self.prepared.is_set():
             raise NotReady(f"The service is not ready: {self.default.pipeline.reason}.")
         self._failed.check(name)
 
@@ -206,7 +215,7 @@ class Streams:
     async def _prepared(self, say: Callable[[str], None]) -> None:
         assert self._prepare is not None
         await self._prepare(say)
-        self._is_prepared = True
+        self.prepared.set()
 
     async def _run(self, stream: Stream) -> None:
         """One stream from its opening to its end. Whatever it logs has its name."""
@@ -273,10 +282,18 @@ class Streams:
             )
         return min(idle, key=lambda s: (not s.is_closing, s.used))
 
-    async def _closed(self, stream: Stream) -> None:
+    async def leave(self, stream: Stream, use: int) -> bool:
+        """Close a stream if its latest use was this one, and is over; whether it was closed."""
+        is_open = self._open.get(stream.name) is stream and stream.name != self._default
+        if not is_open or stream.is_closing or stream.used != use or not stream.is_idle:
+            return False
+        await self._closed(stream, reason="nobody uses it")
+        return True
+
+    async def _closed(self, stream: Stream, *, reason: str = "its place is needed") -> None:
         """Close a stream, and wait for that; it goes on when nobody waits any more."""
         if stream not in self._closings:
-            log.info("stream_closes", stream=stream.name, reason="its place is needed")
+            log.info("stream_closes", stream=stream.name, reason=reason)
             stream.is_closing = True
             closing = self._closings[stream] = asyncio.create_task(self._close(stream))
             closing.add_done_callback(lambda _: self._closings.pop(stream))

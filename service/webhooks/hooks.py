@@ -30,10 +30,17 @@ HELD_BACK: Final = "webhook.held_back"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Secret:
-    """Signs messages until a time, or for good."""
+    """Signs messages until a time, or for good.
+
+    Attributes:
+        text: `whsec_` and base64.
+        until: For how long it signs, once there is another; None: for good.
+        asked: What the request that made it is called (`Idempotency-Key`): sent again, it makes no other.
+    """
 
     text: str = field(repr=False)
     until: float | None = None
+    asked: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,12 +55,12 @@ class Hook:
         note: Whose it is, or what for.
         created: When, seconds since 1970 (UTC).
         disabled: Why nothing is sent; None while it is.
-        bundle: Whose outbox the cursor is in.
-        cursor: The event it has come to.
+        cursor: The event it has come to. Another bundle takes the outbox over, and goes on counting.
         number: ... and the number of that.
         tally: What it was told and not told.
         failing_since: Since when no try has gone well; None when the latest did.
         last_ok: When a try went well the last time.
+        rests_until: The receiver has asked to be left alone until then.
     """
 
     id: str
@@ -63,21 +70,25 @@ class Hook:
     note: str
     created: float
     disabled: str | None = None
-    bundle: str = ""
     cursor: str = FIRST
     number: int = 0
     tally: Tally = field(default_factory=Tally)
     failing_since: float | None = None
     last_ok: float | None = None
+    rests_until: float = 0.0
 
     def signs_with(self, now: float) -> tuple[str, ...]:
         """The secrets that are good now."""
         return tuple(s.text for s in self.secrets if s.until is None or now < s.until)
 
-    def rotated(self, secret: str, *, now: float, overlap_s: float) -> "Hook":
+    def rotated(self, secret: Secret, *, now: float, overlap_s: float) -> "Hook":
         """With a new secret, beside which the present one goes on for a while."""
         old = (replace(s, until=now + overlap_s) for s in self.secrets[: MOST_SECRETS - 1])
-        return replace(self, secrets=(Secret(text=secret), *old))
+        return replace(self, secrets=(secret, *old))
+
+    def was_asked(self, asked: str | None) -> bool:
+        """Whether a secret of it was made by the request of this name."""
+        return asked is not None and any(secret.asked == asked for secret in self.secrets)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,12 +137,14 @@ class Reply:
         ms: How long it took.
         excerpt: The beginning of the answer's body, as text.
         error: Why there was no answer, or it could not be read to its end.
+        retry_after_s: For how long the receiver asks to be left alone.
     """
 
     status: int | None
     ms: float
     excerpt: str = ""
     error: str | None = None
+    retry_after_s: float | None = None
 
     @property
     def is_ok(self) -> bool:

@@ -10,16 +10,22 @@ bothered with, each alarm being one until somebody has looked.
 **Held back** is not unsaid: how many events, and of which clusters, is in the next message; where none comes, in one of
 its own when the window ends: the last debounce of those held, or the day whose budget was used up. One after a debounce
 counts for the day as any other; one after a day does not, since a budget of 1 would then never tell an event. So a day
-has at most `per_day` messages and that one.
+has at most `per_day` messages and that one. Events that were **missed** have no window: they are told with the next
+message, or by themselves as soon as there is nothing else to tell.
+
+**Dismissed** clusters are nobody's business: of one only that it was dismissed is told, and that it has escalated, with
+which it is dismissed no more.
 
 Thresholds look at the cluster as the event tells it: a hook that wants 100 items does not hear of one that emerges with
 8, but hears that it was `established` later, should it have 100 by then.
 """
 
+import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from service.events import EventKind
 from service.state.events import About
 
 DAY_S: Final = 86_400
@@ -86,6 +92,8 @@ class Ruling(StrEnum):
 def wants(rule: Rule, about: About) -> bool:
     """Whether an event is a hook's business at all."""
     cluster = about.cluster
+    if cluster.dismissed and about.event != EventKind.DISMISSED:
+        return False
     lived_h = max(cluster.last_t - cluster.first_t, 0.0) / 3600
     is_fast = rule.min_per_hour <= 0 or cluster.items >= rule.min_per_hour * lived_h
     return (not rule.events or about.event in rule.events) and cluster.items >= rule.min_items and is_fast
@@ -118,19 +126,24 @@ def rule_on(rule: Rule, tally: Tally, about: About, now: float) -> tuple[Ruling,
     return Ruling.TOLD, Tally(told_at=told_at, day=day, today=tally.today + 1)
 
 
-def held_is_due(rule: Rule, tally: Tally, now: float) -> bool:
-    """Whether what is held back is to be told now, by itself: no message has come that told it."""
-    if not (tally.debounced or tally.over_budget) or now < tally.ends:
-        return False
+def held_due(rule: Rule, tally: Tally) -> float:
+    """When what was not told is to be told by itself, should no message tell it before; infinite: there is nothing."""
+    if not (tally.debounced or tally.over_budget or tally.missed):
+        return math.inf
     is_used_up = rule.per_day is not None and tally.today >= rule.per_day
-    return not is_used_up or int(now // DAY_S) > tally.day
+    return max(tally.ends, (tally.day + 1) * DAY_S) if is_used_up else tally.ends
+
+
+def forgotten(tally: Tally) -> Tally:
+    """The tally without what was not told."""
+    return Tally(told_at=tally.told_at, day=tally.day, today=tally.today)
 
 
 def held_told(tally: Tally, now: float) -> Tally:
     """The tally once what was held back is told by itself."""
     day = int(now // DAY_S)
     today = (tally.today if day == tally.day else 0) + (0 if tally.over_budget else 1)
-    return Tally(told_at=tally.told_at, day=day, today=today)
+    return replace(forgotten(tally), day=day, today=today)
 
 
 def _held(tally: Tally, cluster: int) -> Tally:

@@ -12,12 +12,15 @@ more learns it at the next write (the fence), and has told at worst what the hei
 **Bounds**: 50 hooks; 1000 messages wait for a hook, then its cursor waits; the outbox keeps 10,000 events, and what
 left it before a hook came to it is counted and told as `missed`.
 
+**A receiver that asks for time** (`Retry-After`, with 429 or 503) gets it, for all that is to be told him.
+
 **A hook is disabled** by 410, or when a message was given up and nothing has been delivered since its first try. Its
 messages and its cursor wait for a person (`enable`).
 """
 
 import asyncio
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -43,7 +46,7 @@ from service.webhooks.hooks import (
     stamp,
 )
 from service.webhooks.register import Register
-from service.webhooks.rules import Ruling, held_is_due, held_told, rule_on
+from service.webhooks.rules import Ruling, held_due, held_told, rule_on
 from service.webhooks.schedule import next_try
 from service.webhooks.signing import headers_of
 
@@ -69,8 +72,8 @@ class Outbox(Protocol):
         """The newest event."""
 
 
-Post = Callable[[str, Mapping[str, str], bytes], Awaitable[Reply]]
-"""URL, headers and body of one try -> what came of it (`service.webhooks.posting.Poster.post`)."""
+Post = Callable[[str, Callable[[], Mapping[str, str]], bytes], Awaitable[Reply]]
+"""URL, what gives headers, and body of one try -> what came of it (`service.webhooks.posting.Poster.post`)."""
 
 
 class Teller:
@@ -101,6 +104,14 @@ class Teller:
         self._agent = f"firstseen/{version}"
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._lost: Fenced | None = None
+        self._is_caught_up = False
+
+    def due(self) -> float:
+        """When there is something to tell next, seconds since 1970; long ago while that is not known."""
+        if not (self._register.is_loaded and self._is_caught_up) or self._register.news.is_set():
+            return 0.0
+        held = (held_due(h.rule, h.tally) for h in self._register.hooks.values() if h.disabled is None)
+        return min((*(due for due, _, _ in self._waiting()), *held), default=math.inf)
 
     async def run(self) -> None:
         """Tell, until this is cancelled.
@@ -128,9 +139,11 @@ class Teller:
         register = self._register
         while register.is_loaded:
             register.news.clear()
+            self._is_caught_up = False
             async with register.one_at_a_time:
                 for id in list(register.hooks):
                     await self._take_in(id)
+            self._is_caught_up = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._send_due()):
                     await register.news.wait()
@@ -153,8 +166,6 @@ class Teller:
             if room <= 0:
                 log.warning("webhook_full", webhook=id, waiting=MOST_PENDING)
                 return
-            if hook.bundle != self._bundle:  # another bundle has taken over: its outbox begins anew
-                hook = replace(hook, bundle=self._bundle, cursor=FIRST, number=0)
             page = await self._outbox.after(hook.cursor, limit=min(_PAGE, room))
             if not page.events:
                 await self._tell_held(hook)
@@ -167,12 +178,12 @@ class Teller:
             await self._register.record(hooks={id: hook}, pending=told)
 
     async def _tell_held(self, hook: Hook) -> None:
-        """Tell what was held back where its window has ended and no message came; looked at every _LOOK_S at least."""
+        """Tell what was not told where its window has ended and no message came; looked at every _LOOK_S at least."""
         now = self._now()
-        if not held_is_due(hook.rule, hook.tally, now):
+        if now < held_due(hook.rule, hook.tally):
             return
         # One a cursor: nothing is held back but by an event, which moves it.
-        name = message_id(self._stream, hook.bundle, f"held-{hook.cursor}")
+        name = message_id(self._stream, self._bundle, f"held-{hook.cursor}")
         body = held_message_of(self._stream, hook.cursor, now, hook.tally)
         message = Pending(hook=hook.id, id=name, type=HELD_BACK, body=body, due=now, since=now)
         hook = replace(hook, tally=held_told(hook.tally, now))
@@ -209,17 +220,26 @@ class Teller:
         """Begin to send what is due; how long until more is."""
         now, wait_s = self._now(), _LOOK_S
         busy = Counter(name.partition(" ")[0] for name in self._sending)
-        for message in sorted(self._register.pending.values(), key=lambda p: p.due):
-            hook = self._register.hooks.get(message.hook)
-            if hook is None or hook.disabled is not None or message.name in self._sending:
+        for due, message, hook in self._waiting():
+            if message.name in self._sending:
                 continue
-            if message.due > now:
-                return min(wait_s, message.due - now)
+            if due > now:
+                return min(wait_s, due - now)
             if busy[hook.id] < _AT_ONCE:  # else it comes when one of those is done
                 busy[hook.id] += 1
                 task = asyncio.create_task(self._send(hook, message), name=f"webhook {message.name}")
                 self._sending[message.name] = task
         return wait_s
+
+    def _waiting(self) -> list[tuple[float, Pending, Hook]]:
+        """What is to be told by hooks that are not disabled, and when: what is due first is first."""
+        hooks = self._register.hooks
+        found = [
+            (max(message.due, hook.rests_until), message, hook)
+            for message in self._register.pending.values()
+            if (hook := hooks.get(message.hook)) is not None and hook.disabled is None
+        ]
+        return sorted(found, key=lambda one: one[0])
 
     async def _send(self, hook: Hook, message: Pending) -> None:
         try:
@@ -228,7 +248,8 @@ class Teller:
                 await self._note(message, reply)
         except StoreError as error:
             log.warning("webhook_not_noted", webhook=hook.id, message=message.id, reason=str(error))
-            self._lost = error if isinstance(error, Fenced) else None
+            if isinstance(error, Fenced):
+                self._lost = error
             self._register.unload()
         finally:
             self._sending.pop(message.name, None)
@@ -236,10 +257,13 @@ class Teller:
 
     async def tried(self, hook: Hook, id: str, body: bytes) -> Reply:
         """Try once."""
-        now = self._now()
-        headers = headers_of(hook.signs_with(now), id=id, t=now, body=body)
         about = {"content-type": "application/json", "user-agent": self._agent}
-        return await self._post(hook.url, {**about, **headers}, body)
+
+        def signed() -> Mapping[str, str]:
+            now = self._now()
+            return about | headers_of(hook.signs_with(now), id=id, t=now, body=body)
+
+        return await self._post(hook.url, signed, body)
 
     async def _note(self, message: Pending, reply: Reply) -> None:
         """Write down how a try went, and what follows from it."""
@@ -255,7 +279,8 @@ class Teller:
             hook = replace(hook, failing_since=None, last_ok=now)
         else:
             failing_since = now if hook.failing_since is None else hook.failing_since
-            hook = replace(hook, failing_since=failing_since)
+            rests_until = max(hook.rests_until, now + (reply.retry_after_s or 0.0))
+            hook = replace(hook, failing_since=failing_since, rests_until=rests_until)
             if reply.status == 410:
                 outcome, next_t = Outcome.GONE, None
                 hook = replace(hook, disabled="the receiver answered 410 (gone)")
@@ -265,7 +290,7 @@ class Teller:
                 if (hook.last_ok or 0.0) < message.since:
                     hook = replace(hook, disabled=f"nothing was delivered since {stamp(message.since)}")
             else:
-                outcome = Outcome.FAILED
+                outcome, next_t = Outcome.FAILED, max(next_t, rests_until)
                 again = replace(message, tries=tries, due=next_t)
         delivery = Delivery(
             hook=hook.id,

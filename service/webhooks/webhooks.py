@@ -19,7 +19,7 @@ from service.webhooks.hooks import (
     stamp,
 )
 from service.webhooks.register import Box, Register
-from service.webhooks.rules import Rule
+from service.webhooks.rules import Rule, forgotten
 from service.webhooks.signing import make_secret
 from service.webhooks.teller import Outbox, Post, Teller
 
@@ -79,6 +79,10 @@ class Webhooks:
         """There may be something to tell."""
         self._register.news.set()
 
+    def due(self) -> float:
+        """When there is something to tell next, seconds since 1970; long ago while that is not known."""
+        return self._teller.due()
+
     def all(self) -> list[Hook]:
         """All webhooks, oldest first. Raises NotReady."""
         self._register.check()
@@ -96,20 +100,29 @@ class Webhooks:
         """How many messages wait for it."""
         return sum(message.hook == id for message in self._register.pending.values())
 
-    async def add(self, *, url: str, rule: Rule, note: str = "", secret: str | None = None) -> Hook:
-        """Tell an address from now on. Raises WebhooksFull, NotReady, StoreAway."""
+    async def add(
+        self, *, url: str, rule: Rule, note: str = "", secret: str | None = None, asked: str | None = None
+    ) -> Hook:
+        """Tell an address from now on; the one that there is, where it was asked for before under this name.
+
+        Raises:
+            WebhooksFull: There are as many as may be.
+            NotReady, StoreAway: Not now.
+        """
         async with self._register.asked():
+            for hook in self._register.hooks.values():
+                if hook.was_asked(asked):
+                    return hook
             if len(self._register.hooks) >= MOST_HOOKS:
                 raise WebhooksFull(f"There are {MOST_HOOKS} webhooks, which is the most: remove one.")
             latest = await self._outbox.latest()
             hook = Hook(
                 id=f"wh_{self._draw(8).hex()}",
                 url=url,
-                secrets=(Secret(text=secret or make_secret(self._draw(32))),),
+                secrets=(self._secret(secret, asked),),
                 rule=rule,
                 note=note,
                 created=self._now(),
-                bundle=self._bundle,
                 cursor=FIRST if latest is None else latest.id,
                 number=0 if latest is None else latest.number,
             )
@@ -117,27 +130,40 @@ class Webhooks:
         return hook
 
     async def change(
-        self, id: str, *, url: str | None = None, rule: Rule | None = None, note: str | None = None
+        self,
+        id: str,
+        *,
+        url: str | None = None,
+        rule: Callable[[Rule], Rule] | None = None,
+        note: str | None = None,
     ) -> Hook:
-        """Change what is given; the rest stays. Raises as `get`, and StoreAway."""
+        """Change what is given, the rule by what it was; the rest stays. Raises as `get`, and StoreAway."""
         async with self._register.asked():
             hook = self.get(id)
             hook = replace(
                 hook,
                 url=hook.url if url is None else url,
-                rule=hook.rule if rule is None else rule,
+                rule=hook.rule if rule is None else rule(hook.rule),
                 note=hook.note if note is None else note,
             )
             await self._register.record(hooks={id: hook})
         self.wake()
         return hook
 
-    async def rotate(self, id: str, *, overlap_s: float) -> Hook:
-        """Make a new secret; the old one signs, too, for so long. Raises as `change`."""
+    async def rotate(self, id: str, *, overlap_s: float, asked: str | None = None) -> Hook:
+        """Make a new secret; the old one signs, too, for so long. Asked for twice under one name, it is made once.
+
+        Raises as `change`.
+        """
         async with self._register.asked():
-            hook = self.get(id).rotated(make_secret(self._draw(32)), now=self._now(), overlap_s=overlap_s)
-            await self._register.record(hooks={id: hook})
+            hook = self.get(id)
+            if not hook.was_asked(asked):
+                hook = hook.rotated(self._secret(None, asked), now=self._now(), overlap_s=overlap_s)
+                await self._register.record(hooks={id: hook})
         return hook
+
+    def _secret(self, given: str | None, asked: str | None) -> Secret:
+        return Secret(text=given or make_secret(self._draw(32)), asked=asked)
 
     async def disable(self, id: str) -> Hook:
         """Send nothing until it is enabled. Raises as `change`."""
@@ -150,13 +176,14 @@ class Webhooks:
         """Send again, what waits at once; or forget what waits and all that happened meanwhile. Raises as `change`."""
         async with self._register.asked():
             hook, now = self.get(id), self._now()
-            hook = replace(hook, disabled=None, failing_since=None)
+            hook = replace(hook, disabled=None, failing_since=None, rests_until=0.0)
             waiting = {p.name: p for p in self._register.pending.values() if p.hook == id}
             pending: dict[str, Pending | None]
             if from_now:
                 latest = await self._outbox.latest()
                 if latest is not None:
-                    hook = replace(hook, bundle=self._bundle, cursor=latest.id, number=latest.number)
+                    hook = replace(hook, cursor=latest.id, number=latest.number)
+                hook = replace(hook, tally=forgotten(hook.tally))
                 pending = dict.fromkeys(waiting)
             else:
                 pending = {name: replace(p, tries=0, due=now, since=now) for name, p in waiting.items()}

@@ -1,27 +1,17 @@
-"""A bundle that is trained once for all benchmark tests: what it finds matters little here."""
+"""What benchmark tests share: the bundle of all tests, since what it finds matters little here, and few items."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from benchmarks.discovery_rbf import Blobs, blobs
-from model.config import TrainConfig
-from model.export import run as train_bundle
+from tests.service import digits
 
 
 @pytest.fixture(scope="session")
-def bundle_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Digits without 3 and 7, six passes."""
-    out = tmp_path_factory.mktemp("benchmarks") / "bundle"
-    train_bundle(
-        TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=6, threads=1),
-        data_dir=None,
-        out=out,
-        progress=lambda *_: None,
-        created=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    return out
+def bundle_dir() -> Path:
+    """Digits without 3 and 7."""
+    return digits.bundle_dir()
 
 
 @pytest.fixture(scope="session")

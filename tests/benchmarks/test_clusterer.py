@@ -43,6 +43,7 @@ TINY = Sizes(
 )
 
 
+@pytest.mark.long
 def test_all_that_was_measured_is_printed_written_and_drawn(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

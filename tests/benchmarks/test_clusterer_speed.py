@@ -21,6 +21,7 @@ TINY = SpeedSizes(
 )
 
 
+@pytest.mark.long
 def test_every_stream_and_size_has_a_row_and_all_figures_are_there() -> None:
     """In the order of the sizes; figures of speed and bytes are above nothing."""
     said: list[str] = []

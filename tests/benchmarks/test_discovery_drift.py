@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from benchmarks.discovery_cells import trained
 from benchmarks.discovery_drift import DriftingItems
@@ -15,6 +16,7 @@ CONFIG = TrainConfig(
 )
 
 
+@pytest.mark.long
 def test_what_does_not_drift_has_the_cells_embedding(tmp_path: Path) -> None:
     """Items of the right rows: unchanged until the drift sets in, then moved, the more the stronger it is."""
     cell = trained(CONFIG, data_dir=None, cache=tmp_path)

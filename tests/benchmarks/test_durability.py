@@ -11,7 +11,7 @@ from benchmarks.durability import BATCHES, TITLES, Sizes
 TINY = Sizes(items=400, batches=4, turns=2, blob=600_000, trimmed=300, singles=20, starts=1, epochs=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_part_is_measured_beside_its_peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Appends, replays, starts after kill -9, pauses, waits and bytes; figures are there, and none is judged."""
     monkeypatch.setattr(durability, "QUICK", TINY)

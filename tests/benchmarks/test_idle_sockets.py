@@ -9,7 +9,7 @@ from benchmarks import idle_sockets
 from benchmarks.idle_sockets import Sizes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_way_is_measured_beside_the_bare_server(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

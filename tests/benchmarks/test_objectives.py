@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import pytest
+
 from benchmarks.objectives import GATES, LAYERS, Sizes, cell, compare
 from model.config import TrainConfig
 from model.datasets import load_dataset
 from model.leave_out import STOPS
 
 
+@pytest.mark.long
 def test_a_training_is_measured_at_every_stop_and_at_the_end_in_every_way() -> None:
     """All layers and the default gate along the way; each choice of layers and each gate at the end."""
     run = TrainConfig(hold_out=("1", "5"), epochs=5, threads=1)
@@ -20,6 +23,7 @@ def test_a_training_is_measured_at_every_stop_and_at_the_end_in_every_way() -> N
     assert all(0 <= met.auroc <= 1 for met in found.met.values())
 
 
+@pytest.mark.long
 def test_the_report_has_a_row_for_everything() -> None:
     """Each objective twice, each stop, each layer, each choice."""
     sizes = Sizes(pairs=(("1", "5"),), fives=(), seeds=(0,), objectives=("supcon", "proxy-anchor"), epochs=1)

@@ -9,7 +9,7 @@ from benchmarks import serving
 from benchmarks.serving import TAKES_DENSE, Sizes
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_way_in_is_measured_beside_the_bare_store(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

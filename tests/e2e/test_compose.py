@@ -80,7 +80,7 @@ class Compose:
 
     def get(self, path: str) -> Any:
         """JSON from the service, over the published port."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=30).raise_for_status().json()
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60).raise_for_status().json()
 
     def stream(
         self, items: Sequence[dict[str, Any]], *, on_count: Callable[[int], None] = lambda _: None

@@ -1,5 +1,5 @@
-"""`firstseen`, with a net that cannot stand one picture, white all over: it raises an exception, or kills its process,
-as a kernel that faults would.
+"""Nets that cannot stand one picture, white all over: one raises an exception, the other kills its process, as a kernel
+that faults would.
 """
 
 import os
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from model.inputs import Payload
 from service import app
-from service.cli import main as cli
 from service.records import Float32s
 from tests.service.crashing import is_white
 
@@ -29,8 +28,3 @@ class Fragile(app.Embedder):
         if any(map(is_white, items)):
             raise ZeroDivisionError("the darkest pixel")
         return super().embed(items)
-
-
-if __name__ == "__main__":
-    app.Embedder = Deadly  # type: ignore[misc]  # the product has no hook for this, and needs none
-    cli.main()

@@ -10,7 +10,7 @@ from tests.faults.rig import Rig, Service
 from tests.service import digits
 from tests.service.waiting import until
 
-MOST_GROWTH_BYTES = 30e6
+MOST_GROWTH_BYTES = 10e6
 
 
 def unready(service: Service) -> str:

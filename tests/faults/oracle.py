@@ -329,7 +329,7 @@ def _at_rest(service: Service, bundle: Bundle) -> tuple[dict[str, Any], State]:
 
 def _left(rig: Rig) -> list[str]:
     try:
-        until(lambda: not rig.all_ended(), "all processes end", within_s=5)
+        until(lambda: not rig.all_ended(), "all processes end")
     except AssertionError:
         return rig.all_ended()
     return []

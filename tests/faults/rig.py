@@ -154,7 +154,7 @@ class Rig:
                 at.url if isinstance(at, ProxyThread) else f"unix://{at.socket}?socket_timeout=2"
             )
         forked = functools.partial(
-            self._zygote.spawn, clock=clock, chunk_bytes=chunk_bytes, is_fragile=is_fragile
+            self._zygote.spawn, clock=clock, chunk_bytes=chunk_bytes, net="Fragile" if is_fragile else None
         )
         service = Service(
             bundle or digits.bundle_dir(),
@@ -216,9 +216,7 @@ class Rig:
         """Wait until nothing runs in the folder of a service that has ended."""
         if service.at is None:
             mark = str(service.data_dir / "redis")
-            until(
-                lambda: not _processes_naming(mark), f"no process is left in {service.data_dir}", within_s=10
-            )
+            until(lambda: not _processes_naming(mark), f"no process is left in {service.data_dir}")
 
     def all_ended(self) -> list[str]:
         """What still runs although all services have ended: command lines."""

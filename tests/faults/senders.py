@@ -91,7 +91,7 @@ class _Sender:
     def stop(self) -> None:
         """Send nothing more."""
         self._stopped.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
     def _guarded(self) -> None:
         self._last = time.monotonic()
@@ -123,7 +123,7 @@ class HttpSender(_Sender):
         self._thread.start()
 
     def _run(self) -> None:
-        with httpx.Client(timeout=10, trust_env=False) as http:
+        with httpx.Client(timeout=60, trust_env=False) as http:
             for at in range(0, len(self.items), self._chunk):
                 part = self.items[at : at + self._chunk]
                 while not self._stopped.is_set() and not self._send(http, part):

@@ -86,17 +86,18 @@ class RedisServer:
     def command(self, *args: str | int | bytes) -> Any:
         """One command, from a client of the test's own that no proxy stands before."""
         client = self._clients.setdefault(
-            self.socket, redis.Redis(unix_socket_path=str(self.socket), socket_timeout=10, protocol=2)
+            self.socket, redis.Redis(unix_socket_path=str(self.socket), socket_timeout=60, protocol=2)
         )
         return client.execute_command(*args)
 
     def listen(self) -> int:
-        """Open a TCP port on this machine, which a replica needs; the port."""
+        """Open a TCP port on this machine, which a replica needs, and keep none waiting for others; the port."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port: int = free.getsockname()[1]
         self.command("CONFIG", "SET", "bind", "127.0.0.1")
         self.command("CONFIG", "SET", "port", port)
+        self.command("CONFIG", "SET", "repl-diskless-sync-delay", 0)
         return port
 
     def follow(self, port: int) -> None:
@@ -137,7 +138,7 @@ class _InLoop:
     def end(self) -> None:
         """Stop the loop."""
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
 

@@ -8,19 +8,21 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.faults.zygote import Zygote
 from tests.service import digits
 from tests.service.crashing import WHITE
-from tests.service.processes import Serve, plainly
+from tests.service.processes import Serve
 
 MOST_STARTS = 6
 
 
 def sent_until_answered(
-    items: list[dict[str, Any]], bundle: Path, folder: Path
+    items: list[dict[str, Any]], folder: Path, zygote: Zygote
 ) -> tuple[list[dict[str, Any]], int, Serve]:
     """Send the same again and again, each time to a new process when the last one died; how many there were."""
     for start in range(1, 12):
-        service = Serve(bundle, folder, launch=partial(plainly, module="tests.faults.deadly")).ready()
+        launch = partial(zygote.spawn, net="Deadly")
+        service = Serve(digits.bundle_dir(), folder, launch=launch).ready()
         try:
             return service.classify(items), start, service
         except httpx.TransportError:
@@ -29,11 +31,11 @@ def sent_until_answered(
 
 
 @pytest.mark.slow
-def test_the_stream_gets_through(tmp_path: Path) -> None:
+def test_the_stream_gets_through(tmp_path: Path, zygote: Zygote) -> None:
     """In six starts the deadly item is in quarantine; all others have verdicts, each counted once."""
     items = digits.many("a", 40)
     items.insert(21, {"id": "deadly", "x": WHITE})
-    results, starts, service = sent_until_answered(items, digits.bundle_dir(), tmp_path)
+    results, starts, service = sent_until_answered(items, tmp_path, zygote)
     with service:
         refused = results.pop(21)
 
@@ -45,7 +47,7 @@ def test_the_stream_gets_through(tmp_path: Path) -> None:
         assert "the process ended twice while this item was alone in hand" == letter["reason"]
         state = service.get("/info")["state_hash"]
         assert 0 == service.stop()
-    with Serve(digits.bundle_dir(), tmp_path).ready() as service:
+    with Serve(digits.bundle_dir(), tmp_path, launch=zygote.spawn).ready() as service:
         assert state == service.get("/info")["state_hash"]
         assert [] == service.said("wary"), "the last one left in order"
         assert results == service.classify(digits.many("a", 40))

@@ -20,6 +20,7 @@ it. So a test moves the clock of a running process forward and back, as an admin
 import asyncio
 import ctypes
 import faulthandler
+import gc
 import json
 import mmap
 import os
@@ -117,12 +118,12 @@ class Zygote:
         log: Path,
         clock: Path | None = None,
         chunk_bytes: int | None = None,
-        is_fragile: bool = False,
+        net: str | None = None,
     ) -> Forked:
         """Run `firstseen <argv>` in a process of its own.
 
         clock: see above. chunk_bytes: of snapshots; None is the real size, which small streams never fill.
-        is_fragile: its net crashes at one picture (deadly.py).
+        net: another than the bundle's, which cannot stand one picture: `Fragile` or `Deadly` (deadly.py).
         """
         log.touch()  # whoever reads it may be faster than the fork
         request = {
@@ -131,7 +132,7 @@ class Zygote:
             "log": str(log),
             "clock": clock and str(clock),
             "chunk_bytes": chunk_bytes,
-            "is_fragile": is_fragile,
+            "net": net,
         }
         return Forked(self, self.ask({"spawn": request})["pid"])
 
@@ -186,14 +187,14 @@ def _become(request: dict[str, Any]) -> None:
         from service import app
         from service.cli.main import main
         from service.state import snapshots
-        from tests.faults.deadly import Fragile
+        from tests.faults import deadly
 
         if request["clock"] is not None:
             time.time = _shifted(request["clock"])
         if request["chunk_bytes"] is not None:
             snapshots.CHUNK_BYTES = request["chunk_bytes"]  # type: ignore[misc]  # readers take any size
-        if request["is_fragile"]:
-            app.Embedder = Fragile  # type: ignore[misc]
+        if request["net"] is not None:
+            app.Embedder = getattr(deadly, request["net"])  # the product has no hook for this, and needs none
         main()
         status = 0
     except SystemExit as ended:
@@ -208,13 +209,20 @@ def _become(request: dict[str, Any]) -> None:
 
 
 def _serve() -> None:
-    import service.app
+    import service.cli.main
     import service.server
+    from service.app import create_app
     from service.clustering.kernels.warm_up import warm_up
+    from service.settings import Settings
+    from tests.faults import deadly
+    from tests.service import digits
 
-    assert service.app
-    assert service.server
+    assert all((service.cli.main, deadly))
     warm_up()
+    settings = Settings.read({}, log_level="error")
+    service.server.configure_logging(settings)
+    create_app(settings, digits.bundle(), on_fatal=lambda _: None)  # what it makes only once is made then
+    gc.freeze()  # what a search for garbage touches would have to be copied
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the test, which ends us in order
     running: set[int] = set()
     statuses: dict[int, int] = {}

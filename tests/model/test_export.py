@@ -20,7 +20,7 @@ from model.networks import Sentence, embed_items, load_embedder
 from model.rehearse import Expected, Rehearsal
 from model.scores import layer_slices
 
-SHORT = TrainConfig(epochs=2, hold_out=("3", "7"), threads=1, rehearse=False)
+SHORT = TrainConfig(epochs=2, max_items=700, hold_out=("3", "7"), threads=1, rehearse=False)
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 

@@ -1,9 +1,10 @@
 """One small trained bundle for all tests of the service, and the digits that it has never seen.
 
-Trained once a test session, in a folder that goes with the process. `variant` is the same net with another
-model card, hence another bundle id: what an operator has after a retraining, without one.
+Trained once, and kept beside pytest's own cache until the trainer, or torch, is another. `variant` is the same net with
+another model card, hence another bundle id: what an operator has after a retraining, without one.
 """
 
+import contextlib
 import functools
 import tempfile
 from datetime import UTC, datetime
@@ -11,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from model.bundle import Bundle, BundleContents, read_bundle, write_bundle
 from model.config import TrainConfig
 from model.export import run
 from service.cli.demo import make_stream
+from service.compiling.code_cache import digest
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "model"
+KEPT = ROOT / ".pytest_cache" / "bundles"
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -28,10 +35,17 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 @functools.cache
 def bundle_dir() -> Path:
     """Digits without 3 and 7, ten passes."""
-    out = Path(_folder().name) / "digits"
-    config = TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=10, threads=1)
-    run(config, data_dir=None, out=out, created=CREATED, progress=lambda *_: None)
-    return out
+    sources = [torch.__version__.encode(), *(file.read_bytes() for file in sorted(MODEL.rglob("*.py")))]
+    kept = KEPT / digest(sources)
+    if not kept.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=KEPT) as apart:
+            out = Path(apart) / "digits"
+            config = TrainConfig(dataset="digits", hold_out=("3", "7"), epochs=10, threads=1)
+            run(config, data_dir=None, out=out, created=CREATED, progress=lambda *_: None)
+            with contextlib.suppress(OSError):  # another worker was faster
+                out.rename(kept)
+    return kept
 
 
 @functools.cache

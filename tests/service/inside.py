@@ -58,5 +58,5 @@ def running(settings: Settings, bundle: Bundle, *, prepare: Prepare | None = Non
             yield Inside(f"http://127.0.0.1:{port}", app, server, fatal)
         finally:
             server.should_exit = True
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()

@@ -2,10 +2,14 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
+from service.access import keyring
 from service.access.rights import Key, Scope
 from service.access.tokens import make_token, read_token
 from service.cli import keys as cli_keys
@@ -54,6 +58,14 @@ def put(folder: Path, *keys: Key) -> None:
                 await store.revoke(key.id, key.revoked)
 
     in_store(folder, add)
+
+
+@contextmanager
+def looked_up_often() -> Iterator[None]:
+    """Services in this process look their keys up so often that a test need not wait for that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyring, "REFRESH_S", 0.05)
+        yield
 
 
 class FakeKeyStore:

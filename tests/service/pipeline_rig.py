@@ -151,7 +151,7 @@ class Rig:
         self, *items: Item, is_retry: bool = False, learn: bool = True, explain: bool = False
     ) -> list[Any]:
         """Verdicts, or refusals where items are in quarantine."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return list(await self.offer(*items, is_retry=is_retry, learn=learn, explain=explain).done)
 
     def counted(self, name: str, **labels: str) -> float | None:
@@ -175,7 +175,7 @@ class Rig:
             await self.is_ready()
             yield self
             assert await self.pipeline.stop(grace_s=5)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await task
         finally:
             task.cancel()

@@ -39,15 +39,11 @@ class Launch(Protocol):
     def __call__(self, argv: Sequence[str], *, environ: Mapping[str, str], log: Path) -> Process: ...
 
 
-def plainly(
-    argv: Sequence[str], *, environ: Mapping[str, str], log: Path, module: str = "service.cli.main"
-) -> Process:
-    """As a person starts it: a new Python, which takes three seconds to import what it needs. `module` is the command
-    line, or one made to fail.
-    """
+def plainly(argv: Sequence[str], *, environ: Mapping[str, str], log: Path) -> Process:
+    """As a person starts it: a new Python, which takes three seconds to import what it needs."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", module, *argv], stdout=output, stderr=output, env=environ
+            [sys.executable, "-m", "service.cli.main", *argv], stdout=output, stderr=output, env=environ
         )
 
 
@@ -88,7 +84,7 @@ class Serve:
     def http(self) -> httpx.Client:
         """A client of it; making one costs more than many requests, so there is one."""
         is_json = {"content-type": "application/json"}
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, headers=is_json)
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=is_json)
 
     @property
     def log(self) -> str:
@@ -156,14 +152,14 @@ class Serve:
             family = self.family() if self.process.poll() is None else []
         self.process.kill()
         self.process.wait()
-        psutil.wait_procs(family, timeout=10)
+        none_left(family)
 
-    def stop(self, signum: int = signal.SIGTERM, *, within_s: float = 10.0) -> int:
+    def stop(self, signum: int = signal.SIGTERM, *, within_s: float = 60.0) -> int:
         """Ask it to end; its exit status."""
         self.process.send_signal(signum)
         return self.wait(within_s=within_s)
 
-    def wait(self, *, within_s: float = 20.0) -> int:
+    def wait(self, *, within_s: float = 60.0) -> int:
         """Its exit status, when it ends by itself."""
         try:
             return self.process.wait(within_s)
@@ -176,6 +172,13 @@ class Serve:
 
 
 def none_left(family: list[psutil.Process]) -> None:
-    """Wait until every process of a family is gone."""
-    gone, left = psutil.wait_procs([p for p in family if p.pid != os.getpid()], timeout=10)
-    assert not left, (gone, left)
+    """Wait until every process of a family has ended."""
+    until(lambda: all(map(has_ended, family)), f"all of {family} have ended")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone; or a zombie, for whoever adopts orphans may take a second to look after them."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -33,6 +33,7 @@ class Redis:
     def __init__(self) -> None:
         self.streams: defaultdict[str, Shared] = defaultdict(Shared)
         self.away: Exception | None = None
+        self.hooked: set[str] = set()
 
     @property
     def made(self) -> list[str]:
@@ -62,10 +63,26 @@ class FakeNames:
             if (shared := self._redis.streams[n]).epoch
         ]
 
+    async def with_webhooks(self, names: Sequence[str], /) -> list[str]:
+        await self._enter()
+        return [name for name in names if name in self._redis.hooked]
+
     async def _enter(self) -> None:
         await asyncio.sleep(0)
         if self._redis.away is not None:
             raise self._redis.away
+
+
+class FakeWebhooks:
+    """Something is due at a time that a test sets."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.looks = 0
+
+    def due(self) -> float:
+        self.looks += 1
+        return self.at
 
 
 class StreamsRig:
@@ -83,6 +100,8 @@ class StreamsRig:
         self.redis = redis or Redis()
         self.made: list[str] = []
         self.stores: dict[str, FakeStore] = {}
+        self.names = FakeNames(self.redis)
+        self.webhooks: defaultdict[str, FakeWebhooks] = defaultdict(FakeWebhooks)
         self.before_start: Callable[[FakeStore], None] = lambda _: None
         self.fatal: list[BaseException] = []
         self.metrics = Metrics(CollectorRegistry())
@@ -94,7 +113,7 @@ class StreamsRig:
             default=default,
             most=most,
             make=self._make,
-            names=FakeNames(self.redis),
+            names=self.names,
             metrics=self.metrics,
             prepare=prepare,
             on_fatal=self.fatal.append,
@@ -126,7 +145,7 @@ class StreamsRig:
             queue=queue,
             fanout=fanout,
             events=store.events,
-            webhooks=None,  # type: ignore[arg-type]  # not asked for
+            webhooks=self.webhooks[name],  # type: ignore[arg-type]  # only when it is due is asked for
             metrics=counted,
         )
 
@@ -136,7 +155,7 @@ class StreamsRig:
         with stream.in_use():
             job = Job(items=list(items), done=asyncio.get_running_loop().create_future())
             stream.queue.offer(job)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return list(await job.done)
 
     def open_now(self) -> set[str]:
@@ -152,5 +171,5 @@ class StreamsRig:
             yield self
         finally:
             await self.streams.drain(grace_s=5)
-            await self.streams.close(within_s=9, grace_s=5)
+            await self.streams.close(within_s=60, grace_s=30)
             self._workers.close()

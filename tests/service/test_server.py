@@ -2,9 +2,11 @@
 
 import io
 import json
+import logging
 import resource
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,20 +15,23 @@ from websockets.sync.client import connect
 
 from service.access.tokens import make_token
 from service.errors import InvalidSetting
-from service.server import _bound, allow_files, configure_logging
+from service.server import LibraryLines, _bound, allow_files, configure_logging
 from service.settings import Settings
 from tests.service import digits
 from tests.service.keyed import key_of, put
 from tests.service.processes import Serve
 
+Forked = Callable[..., Serve]
 
-def test_port_in_use(tmp_path: Path) -> None:
+
+@pytest.mark.slow
+def test_port_in_use(forked: Forked, tmp_path: Path) -> None:
     """A port in use is one line that says so, and status 1."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with Serve(digits.bundle_dir(), tmp_path, port=port) as service:
+        with forked(digits.bundle_dir(), tmp_path, port=port) as service:
             assert 1 == service.wait()
             assert f"Cannot listen on 127.0.0.1 port {port}" in service.log.strip().splitlines()[-1]
             assert "Traceback" not in service.log
@@ -41,37 +46,41 @@ def test_no_such_host() -> None:
         pytest.fail("it listens")
 
 
-def test_no_bundle(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_no_bundle(forked: Forked, tmp_path: Path) -> None:
     """A folder that is no bundle is refused by name."""
-    with Serve(tmp_path / "none", tmp_path / "data") as service:
+    with forked(tmp_path / "none", tmp_path / "data") as service:
         assert 1 == service.wait()
         assert "none" in service.log
         assert "Traceback" not in service.log
 
 
-def test_unknown_setting(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_unknown_setting(forked: Forked, tmp_path: Path) -> None:
     """A variable that names no setting is refused before anything is started."""
-    with Serve(digits.bundle_dir(), tmp_path, max_bach=3) as service:
+    with forked(digits.bundle_dir(), tmp_path, max_bach=3) as service:
         assert 1 == service.wait()
         assert "Did you mean FIRSTSEEN_MAX_BATCH?" in service.log
         assert not (tmp_path / "redis").exists()
 
 
-def test_refuses_to_listen_openly(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_refuses_to_listen_openly(forked: Forked, tmp_path: Path) -> None:
     """Elsewhere than on loopback and without a key it ends at once, with what to do; nobody could connect meanwhile."""
-    with Serve(digits.bundle_dir(), tmp_path, host="0.0.0.0") as service:  # noqa: S104 - it refuses
+    with forked(digits.bundle_dir(), tmp_path, host="0.0.0.0") as service:  # noqa: S104 - it refuses
         assert 1 == service.wait()
         assert "firstseen keys add" in service.log.strip().splitlines()[-1]
         assert "Traceback" not in service.log
         assert not service.said("listening")
 
 
-def test_no_secret_in_the_log(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_no_secret_in_the_log(forked: Forked, tmp_path: Path) -> None:
     """Keys and tickets, right and wrong, in headers, queries and paths, over HTTP and WebSocket: none is logged."""
     key, text = key_of()
     wrong = make_token(b"wrong", b"w" * 32)
     put(tmp_path, key)
-    with Serve(digits.bundle_dir(), tmp_path, log_level="debug", host="0.0.0.0") as service:  # noqa: S104 - it has a key
+    with forked(digits.bundle_dir(), tmp_path, log_level="debug", host="0.0.0.0") as service:  # noqa: S104 - it has a key
         http = service.http
         http.base_url = service.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - the same
         service.ready()
@@ -87,7 +96,7 @@ def test_no_secret_in_the_log(tmp_path: Path) -> None:
             secrets.append(ticket)
             for _ in range(2):
                 with connect(f"{sockets}/stream?ticket={ticket}", proxy=None) as ws:
-                    ws.recv(timeout=20)
+                    ws.recv(timeout=60)
         http.get(f"/info?ticket={ticket}")
         assert 0 == service.stop()
         log = service.log
@@ -117,6 +126,25 @@ def test_logs_are_json(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert ["started", "failed"] == [line["event"] for line in lines]
     assert "ValueError: 18" in lines[1]["exception"]
+
+
+def test_lines_of_libraries_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are lines like all others, and no secret stays in message or traceback."""
+    _, key = key_of()
+    configure_logging(Settings.read({}, log_format="json"))
+    with pytest.raises(ValueError, match="fs_") as failed:
+        raise ValueError(key)
+    failure = (failed.type, failed.value, failed.tb)
+    LibraryLines().handle(
+        logging.LogRecord("uvicorn.error", logging.WARNING, __file__, 1, 'path "%s"', (f"/{key}",), failure)
+    )
+    shown = capsys.readouterr().err
+    line = json.loads(shown)
+
+    assert ("warning", "uvicorn.error") == (line["level"], line["logger"])
+    assert f'path "/{key[:12]}***"' == line["event"]
+    assert "ValueError: fs_" in line["exception"]
+    assert key[12:] not in shown
 
 
 def test_console_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,8 @@ def test_nothing_like_it() -> None:
         ("keys", "never"),
         ("allow_open", "perhaps"),
         ("origins", "*"),
+        ("webhooks_private", "10.0.0.1/8"),
+        ("webhooks_private", "yes"),
         ("origins", "https://a.example/path"),
         ("hosts", "http://a"),
         ("key_items_per_s", "0"),

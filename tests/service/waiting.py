@@ -12,7 +12,7 @@ _LOOK_EVERY_S = 0.03
 _never = threading.Event()
 
 
-def until(look: Callable[[], T], what: str, *, within_s: float = 30.0) -> T:
+def until(look: Callable[[], T], what: str, *, within_s: float = 60.0) -> T:
     """The first true thing that `look` returns; AssertionError naming `what` when it stays away."""
     deadline = time.monotonic() + within_s
     while not (found := look()):
@@ -22,7 +22,7 @@ def until(look: Callable[[], T], what: str, *, within_s: float = 30.0) -> T:
     return found
 
 
-async def soon(look: Callable[[], T], what: str, *, within_s: float = 10.0) -> T:
+async def soon(look: Callable[[], T], what: str, *, within_s: float = 60.0) -> T:
     """The same inside an event loop."""
     deadline = time.monotonic() + within_s
     while not (found := look()):

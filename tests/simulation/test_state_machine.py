@@ -179,7 +179,7 @@ def check(machine: type[Durable], *, examples: int, phases: tuple[Phase, ...] = 
 
 def test_any_order() -> None:
     """Whatever happens, in any order."""
-    check(Durable, examples=60)
+    check(Durable, examples=40)
 
 
 def test_a_known_bug_is_found() -> None:

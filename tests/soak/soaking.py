@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from tests.service import digits
-from tests.service.processes import Serve
+from tests.service.processes import Launch, Serve
 from tests.service.waiting import until
 from tests.soak import clients
 from tests.soak.book import Book
@@ -124,11 +124,11 @@ class _Memory:
         }
 
 
-def soak(*, seconds: float, seed: int, tell: Callable[[str], None]) -> Report:
-    """Soak a service for so long."""
+def soak(*, seconds: float, seed: int, tell: Callable[[str], None], launch: Launch | None = None) -> Report:
+    """Soak a service for so long. launch: how it is started; None is as a person does."""
     with (
         tempfile.TemporaryDirectory(prefix="fs-soak-") as folder,
-        Serve(digits.bundle_dir(), Path(folder), **SETTINGS) as service,
+        Serve(digits.bundle_dir(), Path(folder), launch=launch, **SETTINGS) as service,
     ):
         service.ready()
         return asyncio.run(_soak(service, seconds=seconds, rng=random.Random(seed), tell=tell))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from service.client import Verdict
+from tests.faults.zygote import Zygote
 from tests.soak import clients
 from tests.soak.book import Book
 from tests.soak.slope import Slope
@@ -16,10 +17,10 @@ VERDICT = Verdict(
 
 
 @pytest.mark.slow
-def test_ten_seconds() -> None:
+def test_ten_seconds(zygote: Zygote) -> None:
     """Nothing is wrong, each kind of client was served, and slips and cuts were provoked."""
     told: list[str] = []
-    report = soak(seconds=10, seed=1, tell=told.append)
+    report = soak(seconds=10, seed=1, tell=told.append, launch=zygote.spawn)
 
     assert [] == report.wrong
     assert report.is_good

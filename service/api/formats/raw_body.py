@@ -52,7 +52,8 @@ def _dtype(head: Head) -> RawType:
         if dtype == sent:
             found: RawType = dtype
             return found
-    raise InvalidHeader(f"{DTYPE_HEADER} must be {' or '.join(RAW_TYPES)}, not {sent!r}.")
+    got = "it is missing" if sent is None else f"not {sent!r}"
+    raise InvalidHeader(f"{DTYPE_HEADER} must be {' or '.join(RAW_TYPES)}; {got}.")
 
 
 def _count(body: bytearray, head: Head, spec: InputSpec, dtype: RawType) -> int:

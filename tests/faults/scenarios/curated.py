@@ -59,7 +59,7 @@ class Person:
                     f"{self._front.url}/clusters/{self._cluster}/{action}",
                     json=dict(body),
                     headers={"idempotency-key": f'"{key}"'},
-                    timeout=10,
+                    timeout=60,
                     trust_env=False,
                 )
             except httpx.TransportError:

@@ -54,7 +54,7 @@ def _in_quarantine(service: Service) -> list[str]:
 def _answer_to_white(url: str) -> dict[str, str] | None:
     """The problem with the item; None where there is no answer, or none for good."""
     try:
-        answer = httpx.post(f"{url}/classify", json={"id": "white", "x": WHITE}, timeout=10, trust_env=False)
+        answer = httpx.post(f"{url}/classify", json={"id": "white", "x": WHITE}, timeout=60, trust_env=False)
     except httpx.TransportError:
         return None
     if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:

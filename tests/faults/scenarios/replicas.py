@@ -59,7 +59,7 @@ def replica_lags(rig: Rig, how: str) -> Service:
     if how == "idle":  # nobody writes; somebody asks once more for what was confirmed
         time.sleep(rng.random())
         rig.http(service, items[:confirmed], chunk=50)
-    assert service.wait(within_s=20) == 1
+    assert service.wait(within_s=60) == 1
     last = service.log.strip().splitlines()[-1]
     assert "Redis came back with" in last, last
     assert "backup" in last, last

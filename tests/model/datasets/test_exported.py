@@ -11,7 +11,7 @@ import pytest
 from model.datasets import DataError, input_kind, load_dataset
 from model.datasets.exported import MANIFEST, beside, is_export, load_export
 from model.datasets.labelled import LabelledData
-from model.inputs import ImageInput
+from model.inputs import ImageInput, TableColumn, TableInput
 
 IMAGE = {"kind": "image", "shape": [1, 1, 2], "minimum": 0, "maximum": 16}
 TEXT = {"kind": "text", "max_characters": 100}
@@ -102,13 +102,16 @@ def test_texts_and_tables_are_read_too(tmp_path: Path) -> None:
     """By what the manifest says of the input."""
     texts = [{**row, "x": f"text {n}"} for n, row in enumerate(ROWS)]
     tables = [{**row, "x": {"bytes": n, "proto": "tcp"}} for n, row in enumerate(ROWS)]
-    columns = [{"name": "bytes", "kind": "number", "values": [], "example": 1}]
+    columns = [
+        {"name": "bytes", "kind": "number", "values": [], "example": 1},
+        {"name": "proto", "kind": "category", "values": ["udp", "tcp"], "example": "udp"},
+    ]
     text = load_export(write(tmp_path / "text", texts, input=TEXT))
     table = load_export(write(tmp_path / "table", tables, input={"kind": "table", "columns": columns}))
 
     assert ["text 0", "text 2"] == text.x.tolist()
     assert "table" == table.input.kind
-    assert ("bytes" in [column.name for column in table.input.columns]) is True  # type: ignore[union-attr]
+    assert [[0.0, 1.0], [2.0, 1.0]] == table.x.tolist()
     assert ["text", "table"] == [input_kind(str(tmp_path / name)) for name in ("text", "table")]
 
 
@@ -146,10 +149,36 @@ def test_an_export_that_is_not_whole_is_refused(changes: dict[str, Any], said: s
         load_export(write(tmp_path / "out", **changes))
 
 
-def test_one_without_a_class_is_refused(tmp_path: Path) -> None:
-    """People have to decide first."""
+@pytest.mark.parametrize("rows", [ROWS[1:2], []])
+def test_one_without_a_class_is_refused(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """People have to decide first; a service that keeps no payloads gives no items at all."""
     with pytest.raises(DataError, match="promote or link"):
-        load_export(write(tmp_path / "out", ROWS[1:2]))
+        load_export(write(tmp_path / "out", rows))
+
+
+def test_a_table_keeps_the_columns_of_the_streams_bundle(tmp_path: Path) -> None:
+    """So the stream can be moved to what is trained on it, and the first data set put beside it; few rows mislead."""
+    columns = (
+        TableColumn(name="n", kind="number", example=1),
+        TableColumn(name="proto", kind="category", values=("udp", "tcp"), example="udp"),
+    )
+    spec = TableInput(columns=columns)
+    rows = [
+        {"id": str(n), "label_now": "new", "labelled_by": "decision", "x": {"n": n, "proto": "icmp"}}
+        for n in range(12)  # numbered in order, as a column of row numbers is
+    ]
+    export = load_export(write(tmp_path / "out", rows, input=spec.model_dump(mode="json")))
+    first = LabelledData(
+        name="first",
+        input=spec,
+        x=np.array([[7.0, 0.0]], dtype=np.float32),
+        y=np.array([0]),
+        labels=("old",),
+        source="made up",
+    )
+
+    assert spec == export.input == beside(export, first, ("old",)).input
+    assert [[n, 2.0] for n in range(12)] == export.x.tolist()
 
 
 def test_an_item_that_cannot_be_is_told(tmp_path: Path) -> None:

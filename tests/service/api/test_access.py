@@ -5,11 +5,9 @@ does not ask.
 """
 
 import json
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,12 @@ from service.access.bucket import Rate
 from service.access.rights import Scope
 from service.access.tokens import make_token
 from service.api.access import API_KEY, BEARER, KEY_ENDED
-from service.api.decision_bodies import FORMS
 from service.app import create_app
 from service.settings import Settings
 from tests.service import digits
-from tests.service.inside import Inside, running
-from tests.service.keyed import in_store, key_of, put
+from tests.service.api.keyed_service import Keyed, bearer, close_code, head_of, socket_to
+from tests.service.inside import running
+from tests.service.keyed import in_store, key_of, looked_up_often, put
 from tests.service.waiting import until
 
 OPEN = {"/livez", "/readyz", "/problems/{name}"}  # routes that anybody may ask
@@ -46,10 +44,6 @@ ROUTES = [(method, path) for path, methods in SCHEMA["paths"].items() for method
 GUARDED = [(method, path) for method, path in ROUTES if SCHEMA["paths"][path][method].get("security")]
 
 QUERY = {"/dlq/retry": {"id": "none"}, "/tickets": {"scope": "ingest"}}
-BODIES = {action.value: dict(form.example) for action, form in FORMS.items()}
-"""By how a path ends."""
-
-IN_PATH = {"{cluster_id}": "0", "{webhook_id}": "wh_0", "{name}": "origin"}
 
 
 def scope_of(method: str, path: str) -> Scope | None:
@@ -58,29 +52,6 @@ def scope_of(method: str, path: str) -> Scope | None:
         if BEARER in declared:
             return Scope(declared[BEARER][0]) if declared[BEARER] else None
     raise AssertionError(f"{method} {path} does not say how a key is sent")
-
-
-@dataclass(frozen=True)
-class Keyed:
-    """A running service, and keys of every kind: their texts by name."""
-
-    inside: Inside
-    folder: Path
-    texts: dict[str, str]
-
-    def ask(
-        self, method: str, path: str, headers: dict[str, str] | None = None, **query: str
-    ) -> httpx.Response:
-        for name, value in IN_PATH.items():
-            path = path.replace(name, value)
-        with httpx.Client(base_url=self.inside.url, trust_env=False, timeout=20) as http:
-            is_json = {"content-type": "application/json"}
-            body = {"items": []} if path == "/classify" else BODIES.get(path.rpartition("/")[2])
-            return http.request(method, path, json=body, params=query, headers=is_json | (headers or {}))
-
-
-def bearer(text: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {text}"}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +69,7 @@ def keyed() -> Iterator[Keyed]:
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         put(Path(folder), *(key for key, _ in every.values()))
         settings = Settings.read({}, data_dir=Path(folder), origins="https://app.example")
-        with running(settings, digits.bundle()) as inside:
+        with looked_up_often(), running(settings, digits.bundle()) as inside:
             yield Keyed(inside, Path(folder), {name: text for name, (_, text) in every.items()})
 
 
@@ -189,6 +160,20 @@ class TestEveryRoute:
             assert (403, "/problems/forbidden") == (answer.status_code, answer.json()["type"])
             assert f'scope="{needed}"' in answer.headers["www-authenticate"]
             assert f"scope {needed}" in answer.json()["detail"]
+
+    def test_nonsense(self, keyed: Keyed, method: str, path: str) -> None:
+        """Who may not come in is told so, and not first what a parameter may be; who may is told that."""
+        declared = SCHEMA["paths"][path][method].get("parameters", ())
+        nonsense = {one["name"]: "~" for one in declared if one["in"] == "query"}
+        needed = scope_of(method, path)
+        wrong = min(set(Scope) - {needed, Scope.ADMIN}) if needed else "expired"
+        stranger, other, admin = (
+            keyed.ask(method, path.replace("{cluster_id}", "~"), headers, **nonsense)
+            for headers in ({}, bearer(keyed.texts[wrong]), bearer(keyed.texts["admin"]))
+        )
+
+        assert (401, 403 if needed else 401) == (stranger.status_code, other.status_code)
+        assert admin.status_code == 422 or not (nonsense or "{cluster_id}" in path)
 
     def test_another_stream(self, keyed: Keyed, method: str, path: str) -> None:
         """403, although it may do everything, elsewhere."""
@@ -292,21 +277,6 @@ class TestCreating:
         assert 404 == keyed.ask("get", "/clusters", bearer(keyed.texts["read"]), stream="none").status_code
 
 
-def close_code(keyed: Keyed, path: str, text: str | None = None, **headers: str) -> int | None:
-    """With what a socket is closed; None: it says something first."""
-    more = headers | (bearer(text) if text is not None else {})
-    with connect(f"{keyed.inside.ws_url}{path}", additional_headers=more, proxy=None) as socket:
-        try:
-            frame = socket.recv(timeout=20)
-            if '"error"' not in str(frame):
-                return None
-            socket.recv(timeout=20)
-        except ConnectionClosed:
-            assert socket.close_reason
-            return socket.close_code
-    raise AssertionError("it says an error and goes on")
-
-
 @pytest.mark.parametrize("path", SOCKETS)
 class TestSockets:
     def test_no_key(self, keyed: Keyed, path: str) -> None:
@@ -346,7 +316,7 @@ class TestSockets:
         """One more than the key may have is closed with 4429; a place that is given back is free."""
         text = keyed.texts["two items"]
         with connect(f"{keyed.inside.ws_url}{path}", additional_headers=bearer(text), proxy=None) as first:
-            first.recv(timeout=20)
+            first.recv(timeout=60)
             assert 4429 == close_code(keyed, "/stream", text)
             assert 4429 == close_code(keyed, "/watch", text)
         until(lambda: close_code(keyed, path, text) is None, "the place is free")
@@ -380,12 +350,12 @@ class TestQuota:
         allowance = keyed.inside.app.state.context.access.allowances.of(text[3:11])
         url = f"{keyed.inside.ws_url}/stream"
         with connect(url, additional_headers=bearer(text), proxy=None) as ws:
-            ws.recv(timeout=20)
+            ws.recv(timeout=60)
             ws.send(json.dumps({"type": "items", "items": [*digits.many("debt", 9), {"x": "refused"}]}))
             until(lambda: allowance.take(0, Rate(0.001, 2)) > 0, "they are counted")
         for _ in range(3):
             with connect(url, additional_headers=bearer(text), proxy=None) as ws:
-                ws.recv(timeout=20)
+                ws.recv(timeout=60)
                 ws.send(json.dumps({"type": "items", "items": digits.many("more", 1)}))
         lines = {"content-type": "application/x-ndjson", **bearer(text)}
         with socket_to(keyed) as raw:
@@ -399,17 +369,6 @@ class TestQuota:
     def test_no_limit_no_fields(self, keyed: Keyed) -> None:
         """A key without a limit is told of none."""
         assert "ratelimit" not in keyed.ask("get", "/info", bearer(keyed.texts["admin"])).headers
-
-
-def head_of(headers: dict[str, str]) -> bytes:
-    """Of a request whose body comes in chunks."""
-    fields = {"host": "a", "transfer-encoding": "chunked", **headers}
-    lines = [f"{name}: {value}" for name, value in fields.items()]
-    return "\r\n".join(["POST /classify HTTP/1.1", *lines, "", ""]).encode()
-
-
-def socket_to(keyed: Keyed) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", keyed.inside.port), timeout=20)
 
 
 class TestLines:
@@ -488,11 +447,11 @@ def test_revoked_while_it_runs(keyed: Keyed) -> None:
             opened.enter_context(connect(url, additional_headers=bearer(text), proxy=None)) for url in urls
         ]
         for socket in sockets:
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
         in_store(keyed.folder, end)
         for socket in sockets:
             with pytest.raises(ConnectionClosed):
-                socket.recv(timeout=20)
+                socket.recv(timeout=60)
 
     assert [(4401, KEY_ENDED)] * 2 == [(socket.close_code, socket.close_reason) for socket in sockets]
     assert 401 == keyed.ask("get", "/info", bearer(text)).status_code

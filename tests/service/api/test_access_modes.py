@@ -17,7 +17,7 @@ from service.app import make_access
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
-from tests.service.keyed import FakeKeyStore, key_of, put
+from tests.service.keyed import FakeKeyStore, key_of, looked_up_often, put
 from tests.service.waiting import until
 
 GUARDED = ("/info", "/clusters", "/metrics", "/dlq")
@@ -28,8 +28,9 @@ def serving(*keys: Key, **settings: object) -> Iterator[tuple[Inside, httpx.Clie
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         put(Path(folder), *keys)
         with (
+            looked_up_often(),
             running(Settings.read({}, data_dir=Path(folder), **settings), digits.bundle()) as inside,
-            httpx.Client(base_url=inside.url, trust_env=False, timeout=20) as http,
+            httpx.Client(base_url=inside.url, trust_env=False, timeout=60) as http,
         ):
             yield inside, http
 
@@ -51,9 +52,9 @@ def statuses(http: httpx.Client, **headers: str) -> set[int]:
 def socket_code(inside: Inside, path: str, **headers: str) -> int | None:
     with connect(f"{inside.ws_url}{path}", proxy=None, additional_headers=headers) as asked:
         try:
-            if '"error"' not in str(asked.recv(timeout=20)):
+            if '"error"' not in str(asked.recv(timeout=60)):
                 return None
-            asked.recv(timeout=20)
+            asked.recv(timeout=60)
         except ConnectionClosed:
             return asked.close_code
     raise AssertionError("an error, and it goes on")

@@ -191,6 +191,7 @@ class TestRequests:
             ("GET", "/clusters/seven", 422, "cluster_id"),
             ("GET", "/clusters?state=happy", 422, "state"),
             ("GET", "/nowhere", 404, "/docs"),
+            ("POST", "/classify/", 404, "/docs"),
             ("GET", "/classify", 405, "POST"),
             ("POST", "/clusters", 405, "GET"),
         ],
@@ -264,7 +265,7 @@ class TestLies:
 
     def test_length_too_large(self, service: Inside) -> None:
         """A client that goes before its body has come leaves nothing behind."""
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
             raw.sendall(_head("1000") + b'{"id": "half"')
 
     def test_chunk_is_no_chunk(self, service: Inside) -> None:
@@ -273,11 +274,21 @@ class TestLies:
 
         assert answer.startswith(b"HTTP/1.1 400 "), answer
 
+    def test_nonsense_behind_a_request(self, service: Inside) -> None:
+        """What came whole is answered all the same."""
+        answer = _send(service, b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n\x00nonsense\r\n\r\n")
+
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        assert b'{"live":true}' in answer
+
     def test_not_http(self, service: Inside) -> None:
-        """Something else than HTTP is refused."""
+        """Something else than HTTP is refused, as everything is: by a problem, under the headers of every answer."""
         answer = _send(service, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n")
 
         assert answer.startswith(b"HTTP/1.1 400 "), answer
+        assert b"application/problem+json" in answer
+        assert b"/problems/invalid-body" in answer
+        assert b"x-content-type-options: nosniff" in answer
 
 
 def _head(length: str | None, *more: str) -> bytes:
@@ -289,7 +300,7 @@ def _head(length: str | None, *more: str) -> bytes:
 def _send(service: Inside, data: bytes) -> bytes:
     """What comes back until the service closes, or says no more."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         try:
             raw.sendall(data)
             raw.shutdown(socket.SHUT_WR)

@@ -17,7 +17,7 @@ def streamed(service: Inside) -> list[dict[str, Any]]:
     """The results of all digits, 3s and 7s among them, under ids of their own."""
     items = [{"id": f"all-{item['id']}", "x": item["x"]} for item in digits.stream_items()]
     results: list[dict[str, Any]] = []
-    with httpx.Client(base_url=service.url, timeout=30) as http:
+    with httpx.Client(base_url=service.url, timeout=60) as http:
         for start in range(0, len(items), 100):
             answer = http.post("/classify", json={"items": items[start : start + 100]})
             assert 200 == answer.status_code, answer.text

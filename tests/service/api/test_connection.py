@@ -1,14 +1,18 @@
-"""A connection keeps no more of a head than it may, and refuses one connection too many as a problem."""
+"""A connection keeps no more of a head than it may, waits for nobody for ever, and refuses as the service does."""
 
+import asyncio
 import json
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
-from service.api.connection import MAX_HEAD_BYTES, BoundedHttp
+from service.api.connection import LEAST_BYTES_PER_S, MAX_HEAD_BYTES, BoundedHttp
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
@@ -27,7 +31,7 @@ GROWING = {
 
 def ask(service: Inside, data: bytes) -> bytes:
     """All that comes back until the service closes or is done."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         raw.sendall(data)
         raw.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: raw.recv(65536), b""))
@@ -35,7 +39,7 @@ def ask(service: Inside, data: bytes) -> bytes:
 
 def test_refused(service: Inside) -> None:
     """The first byte over the bound is answered with 431 as a problem, and the connection closes."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         raw.sendall((GET + b"X: ").ljust(MAX_HEAD_BYTES + 1, b"x"))
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -56,7 +60,7 @@ def test_at_the_bound(service: Inside) -> None:
 @pytest.mark.parametrize(("start", "more"), GROWING.values(), ids=GROWING.keys())
 def test_endless(service: Inside, start: bytes, more: bytes) -> None:
     """Whatever grows without end: the connection is closed, and what still comes is not read."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         raw.sendall(start)
         with pytest.raises(ConnectionError):
             raw.sendall(more * 20_000)
@@ -65,7 +69,7 @@ def test_endless(service: Inside, start: bytes, more: bytes) -> None:
 def test_many_requests_on_one_connection(service: Inside) -> None:
     """The bound is on each head, not on a connection."""
     one = (GET + b"X: ").ljust(30_000, b"x") + b"\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         for _ in range(5):
             raw.sendall(one)
             assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -76,7 +80,7 @@ def test_pipelined_requests_wait_as_bytes(service: Inside) -> None:
     order, and while the client does not read, no more are read from it.
     """
     ask_all = b"".join(b"GET /problems/n%05d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in range(3000))
-    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         sender = threading.Thread(target=raw.sendall, args=(ask_all,))
         sender.start()
         seen, parsed = b"", 0
@@ -116,7 +120,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 def test_a_head_that_does_not_come(hasty: Inside) -> None:
     """A connection that says nothing is closed; one whose head does not end is told so. Also behind a request."""
     for before, start, status in ((b"", b"", b""), (b"", GET, b"408"), (GET + b"\r\n", GET, b"408")):
-        with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+        with socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as raw:
             raw.sendall(before)
             assert not before or raw.recv(65536).startswith(b"HTTP/1.1 200 ")
             raw.sendall(start)
@@ -128,7 +132,7 @@ def test_a_head_that_does_not_come(hasty: Inside) -> None:
 
 def test_a_body_that_nobody_wants_does_not_keep_a_connection(hasty: Inside) -> None:
     """Trickling on after the answer has come holds nothing for long."""
-    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as raw:
         raw.sendall(POST.replace(b"json", b"unknown"))
         assert raw.recv(65536).startswith(b"HTTP/1.1 415 ")
         until(lambda: is_closed(raw, b"1\r\nx\r\n"), "the service closes it")
@@ -145,11 +149,142 @@ def test_an_answer_that_is_not_read(hasty: Inside) -> None:
     until(lambda: not connections(hasty), "its connection is gone")
 
 
+def test_results_of_lines_that_are_not_read(hasty: Inside) -> None:
+    """Who sends lines and reads no result is read from no more, and then cut off; nothing is held for him."""
+    head = POST.replace(b"application/json", b"application/x-ndjson")
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.settimeout(20)
+        raw.connect(("127.0.0.1", hasty.port))
+        raw.sendall(head.replace(b"Transfer-Encoding: chunked", b"Content-Length: 1000000000"))
+        raw.settimeout(0.01)
+        line = b'{"id": "%s", "x": 0}\n' % (b"x" * 250)
+        until(lambda: is_closed(raw, 100 * line), "he is cut off")
+    until(lambda: not connections(hasty), "his connection is gone")
+    assert 0 == hasty.app.state.context.bodies.used == hasty.app.state.context.sockets.used
+
+
+def test_a_line_that_trickles_in(hasty: Inside) -> None:
+    """Bytes alone are no progress: who sends a line byte by byte holds what there is of it no longer than a body."""
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=20) as raw:
+        raw.sendall(POST.replace(b"application/json", b"application/x-ndjson"))
+        until(lambda: is_closed(raw, b"1\r\n[\r\n"), "the service closes it")
+    until(lambda: not hasty.app.state.context.bodies.used, "nothing is held")
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written until the test reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unread = 0
+        self.is_closed = self.is_aborted = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
+
+    def write(self, data: Any) -> None:
+        self.unread += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
+
+
+class Timers(asyncio.AbstractEventLoop):
+    """In place of a loop: what it is to call is called when the test says so."""
+
+    def __init__(self) -> None:
+        self._next: asyncio.TimerHandle | None = None
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:
+        self._next = asyncio.TimerHandle(delay, callback, args, self, context)
+        return self._next
+
+    def get_debug(self) -> bool:
+        return False
+
+    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
+        pass
+
+    def pass_on(self) -> bool:
+        """To the end of the latest wait; whether there was one."""
+        waits, self._next = self._next, None
+        if waits is None or waits.cancelled():
+            return False
+        waits._run()
+        return True
+
+
+class TestSlowReaders:
+    """An answer of 200 kB that lies in the buffer of a connection, which waits for the next request or is closing."""
+
+    SEND_S = 2.0
+    ENOUGH = int(SEND_S) * LEAST_BYTES_PER_S
+
+    def connection(self) -> tuple[BoundedHttp, Transport, Timers]:
+        timers, transport = Timers(), Transport()
+        config = uvicorn.Config(lambda: None, lifespan="off", log_config=None)
+        made = BoundedHttp(
+            head_s=1,
+            send_s=self.SEND_S,
+            config=config,
+            server_state=ServerState(),
+            app_state={},
+            _loop=timers,
+        )
+        made.connection_made(transport)
+        transport.write(bytes(200_000))
+        return made, transport, timers
+
+    @pytest.mark.parametrize("begin", ["pause_writing", "timeout_keep_alive_handler"])
+    def test_who_reads_a_little_at_a_time_has_all_of_it(self, begin: str) -> None:
+        """However long it takes; also when nothing more is expected of him."""
+        made, transport, timers = self.connection()
+        getattr(made, begin)()
+        while transport.unread:
+            transport.unread -= min(transport.unread, self.ENOUGH)
+            assert timers.pass_on()
+
+        assert not transport.is_aborted
+        assert not timers.pass_on(), "nothing is watched any more"
+
+    @pytest.mark.parametrize("begin", ["pause_writing", "timeout_keep_alive_handler"])
+    @pytest.mark.parametrize("reads", [0, 1, ENOUGH - 1])
+    def test_who_reads_less_is_cut_off(self, begin: str, reads: int) -> None:
+        """A byte a minute does not hold an answer for ever."""
+        made, transport, timers = self.connection()
+        getattr(made, begin)()
+        transport.unread -= reads
+        assert timers.pass_on()
+
+        assert transport.is_aborted
+        assert not timers.pass_on()
+
+    def test_who_has_caught_up_is_not_watched(self) -> None:
+        """Between two answers, or once the connection is lost, nothing is looked at."""
+        for end in (lambda made: made.resume_writing(), lambda made: made.connection_lost(None)):
+            made, transport, timers = self.connection()
+            made.pause_writing()
+            end(made)
+
+            assert not timers.pass_on()
+            assert not transport.is_aborted
+
+
 def test_too_many_connections(tmp_path: Path) -> None:
     """The connection over the bound gets a 503 problem with Retry-After; those within it are served."""
     settings = Settings.read({}, data_dir=tmp_path, connections=3)
     with running(settings, digits.bundle()) as service:
-        opened = [socket.create_connection(("127.0.0.1", service.port), timeout=10) for _ in range(3)]
+        opened = [socket.create_connection(("127.0.0.1", service.port), timeout=60) for _ in range(3)]
         answers = []
         for raw in opened:
             raw.sendall(GET + b"\r\n")
@@ -167,7 +302,7 @@ def test_too_many_connections(tmp_path: Path) -> None:
 def test_stop_with_half_a_body(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A request whose body had not come when the service stopped gets a 503 problem, and the log no traceback."""
     with running(Settings.read({}, data_dir=tmp_path), digits.bundle()) as service:
-        raw = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+        raw = socket.create_connection(("127.0.0.1", service.port), timeout=60)
         raw.sendall(POST + b"1\r\n{\r\n")
         until(lambda: service.app.state.context.bodies.used > 0, "a piece of the body has come")
         service.server.should_exit = True

@@ -60,7 +60,7 @@ class ByHttp:
     """`POST /clusters/{id}/...`."""
 
     def __init__(self, url: str, stream: str) -> None:
-        self._http = httpx.Client(base_url=url, params={"stream": stream}, timeout=20, trust_env=False)
+        self._http = httpx.Client(base_url=url, params={"stream": stream}, timeout=60, trust_env=False)
 
     def decide(self, action: str, cluster: int, **what: Any) -> Json:
         answer = self._http.post(f"/clusters/{cluster}/{action}", json=what)

@@ -35,7 +35,7 @@ def service() -> Iterator[Inside]:
 @pytest.fixture
 def http(service: Inside) -> Iterator[httpx.Client]:
     """Whatever a test decides is taken back behind it."""
-    with httpx.Client(base_url=service.url, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
         before = latest(client)
         yield client
         while (standing := [d for d in trail(client) if d["decision"] > before and stands(d)]) != []:

@@ -39,7 +39,7 @@ def net(both: tuple[Inside, Crashing]) -> Iterator[Crashing]:
 
 @pytest.fixture
 def http(service: Inside) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.url, timeout=20, trust_env=False) as client:
+    with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
         yield client
         client.delete("/dlq", params={"all": "true"})
 

@@ -23,13 +23,13 @@ def lived() -> Iterator[tuple[Inside, list[dict[str, Any]]]]:
         running(Settings.read({}, data_dir=Path(folder)), digits.bundle()) as service,
         connect(f"{service.ws_url}/watch", proxy=None) as socket,
     ):
-        assert "hello" == json.loads(socket.recv(timeout=20))["type"]
+        assert "hello" == json.loads(socket.recv(timeout=60))["type"]
         with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
             items = list(digits.stream_items())
             for at in range(0, len(items), 256):
                 client.post("/classify", json={"items": items[at : at + 256]}).raise_for_status()
             total = client.get("/events").raise_for_status().json()["total"]
-        told = [json.loads(socket.recv(timeout=20)) for _ in range(total)]
+        told = [json.loads(socket.recv(timeout=60)) for _ in range(total)]
         yield service, told
 
 

@@ -38,7 +38,7 @@ def allowing() -> Iterator[Inside]:
 
 @pytest.fixture
 def http(allowing: Inside) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=allowing.url, trust_env=False, timeout=20) as client:
+    with httpx.Client(base_url=allowing.url, trust_env=False, timeout=60) as client:
         yield client
 
 

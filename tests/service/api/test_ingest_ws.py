@@ -44,7 +44,7 @@ def decoded(frame: str | bytes) -> dict[str, Any]:
 
 
 async def messages(socket: ClientConnection) -> AsyncIterator[dict[str, Any]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for frame in socket:
             yield decoded(frame)
 

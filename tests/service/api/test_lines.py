@@ -61,7 +61,7 @@ def test_as_json_has_it(http: httpx.Client, name: str) -> None:
 
 def test_answers_leave_while_lines_still_come(service: Inside, name: str) -> None:
     """Each line is answered before the next one is sent, on one connection."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         head = f"{HEAD}transfer-encoding: chunked"
         raw.sendall(head.encode() + b"\r\n\r\n")
         seen = raw.makefile("rb")
@@ -117,7 +117,7 @@ def test_what_fails_before_the_first_line(http: httpx.Client) -> None:
 
 def test_what_fails_afterwards(service: Inside, name: str) -> None:
     """Is the last line; all before it are answered."""
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
 
     def body() -> Iterator[bytes]:
         yield gzip.compress(line(digits.many(name, 1)[0]))
@@ -136,11 +136,11 @@ def test_what_fails_afterwards(service: Inside, name: str) -> None:
 
 def test_a_client_that_goes(service: Inside, name: str) -> None:
     """In the middle of a line leaves nothing behind: no bytes of bodies are held, and the next one is served."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         head = f"{HEAD}content-length: 5000"
         raw.sendall(head.encode() + b"\r\n\r\n" + line(digits.many(name, 1)[0]) + b'{"id": "half')
         assert raw.recv(100).startswith(b"HTTP/1.1 200")
-    with httpx.Client(base_url=service.url, timeout=20) as client:
+    with httpx.Client(base_url=service.url, timeout=60) as client:
         results(client.post("/classify", content=line({"x": digits.raw()}), headers=NDJSON))
     until(lambda: service.app.state.context.bodies.used == 0, "all bodies are let go")
 
@@ -158,7 +158,7 @@ def test_the_lines_of_a_client_that_went_are_awaited_by_nobody(
         await put(job)
 
     monkeypatch.setattr(queue, "put", seen)
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as raw:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=60) as raw:
         head = HEAD + "content-length: 5000"
         raw.sendall(head.encode() + b"\r\n\r\n" + line(digits.many(name, 1)[0]) + b'{"id": "half')
         assert raw.recv(100).startswith(b"HTTP/1.1 200")

@@ -21,7 +21,7 @@ _names = itertools.count()
 @pytest.fixture(scope="module")
 def name(service: Inside) -> str:
     """A stream with all digits; a test may add to it."""
-    with httpx.Client(base_url=service.url, timeout=20) as http:
+    with httpx.Client(base_url=service.url, timeout=60) as http:
         send(http, list(digits.stream_items()), "overview")
     return "overview"
 
@@ -173,7 +173,7 @@ def life(folder: Path, **settings: Any) -> Any:
 
 def test_an_empty_stream_is_a_map_with_landmarks(lives: Path) -> None:
     """Useful in the first second."""
-    with life(lives) as inside, httpx.Client(base_url=inside.url, timeout=20) as http:
+    with life(lives) as inside, httpx.Client(base_url=inside.url, timeout=60) as http:
         found = http.get("/map").json()
 
         assert 8 == len(found["classes"])
@@ -186,7 +186,7 @@ def test_it_survives_a_restart(lives: Path) -> None:
     """The timeline to the last number, the map as far as the log has it, in the same places."""
 
     def look(inside: Inside) -> tuple[dict[str, Any], dict[str, Any]]:
-        with httpx.Client(base_url=inside.url, timeout=20) as http:
+        with httpx.Client(base_url=inside.url, timeout=60) as http:
             if not http.get("/info").json()["verdicts"]["known"]:
                 send(http, list(digits.stream_items()), "default")
             return http.get("/map").json(), http.get("/timeline").json()
@@ -207,7 +207,7 @@ def test_it_survives_a_restart(lives: Path) -> None:
 
 def test_without_a_dashboard_no_point_is_kept(lives: Path) -> None:
     """Nothing fails for it, and `room` says why."""
-    with life(lives, dashboard=False) as inside, httpx.Client(base_url=inside.url, timeout=20) as http:
+    with life(lives, dashboard=False) as inside, httpx.Client(base_url=inside.url, timeout=60) as http:
         send(http, digits.many("off", 30), "default")
         found = http.get("/map").json()
 

@@ -156,7 +156,7 @@ class TestOverHttp:
 
 
 def _send(service: Inside, body: object) -> socket.socket:
-    raw = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+    raw = socket.create_connection(("127.0.0.1", service.port), timeout=60)
     data = json.dumps(body).encode()
     lines = [
         "POST /classify HTTP/1.1",

@@ -55,7 +55,7 @@ def redis() -> Iterator[str]:
 
 @pytest.fixture
 def http(service: Inside) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.url, timeout=20, headers=IS_JSON) as client:
+    with httpx.Client(base_url=service.url, timeout=60, headers=IS_JSON) as client:
         yield client
 
 
@@ -130,7 +130,7 @@ async def test_sockets_hold_their_streams(service: Inside, name: str) -> None:
     """With a socket on each open stream there is no room: HTTP gets 503 and sockets 1013, until one goes."""
     url, item = "/classify", {"x": digits.raw()}
     async with (
-        httpx.AsyncClient(base_url=service.url, timeout=20, headers=IS_JSON) as http,
+        httpx.AsyncClient(base_url=service.url, timeout=60, headers=IS_JSON) as http,
         connect(f"{service.ws_url}/stream?stream={name}-1", proxy=None) as one,
         connect(f"{service.ws_url}/stream?stream={name}-2", proxy=None) as two,
     ):
@@ -201,9 +201,9 @@ def test_two_processes_on_one_redis() -> None:
     with redis() as url:
         settings = [Settings.read({}, redis_url=url, stream=stream, lease_ms=1000) for stream in ("a", "b")]
         with running(settings[1], digits.bundle()) as two:
-            http = httpx.Client(base_url=two.url, timeout=20, headers=IS_JSON)
+            http = httpx.Client(base_url=two.url, timeout=60, headers=IS_JSON)
             with running(settings[0], digits.bundle()) as one:
-                first = httpx.Client(base_url=one.url, timeout=20, headers=IS_JSON)
+                first = httpx.Client(base_url=one.url, timeout=60, headers=IS_JSON)
                 mine = send(first, "a", *digits.many("i", 5))
                 send(http, "b", *digits.many("i", 2))
                 held = http.post("/classify", params={"stream": "a"}, json={"x": digits.raw()})
@@ -227,7 +227,7 @@ def test_a_stream_of_another_bundle() -> None:
             assert 200 == httpx.get(f"{other.url}/readyz").status_code
         with (
             running(Settings.read({}, redis_url=url), digits.bundle()) as inside,
-            httpx.Client(base_url=inside.url, timeout=20, headers=IS_JSON) as http,
+            httpx.Client(base_url=inside.url, timeout=60, headers=IS_JSON) as http,
         ):
             refused = http.post("/classify", params={"stream": "old"}, json={"x": digits.raw()})
             row = listed(http)["old"]

@@ -32,7 +32,7 @@ def service() -> Iterator[Inside]:
 @pytest.fixture
 def http(service: Inside) -> Iterator[httpx.Client]:
     is_json = {"content-type": "application/json"}
-    with httpx.Client(base_url=service.url, timeout=20, headers=is_json) as client:
+    with httpx.Client(base_url=service.url, timeout=60, headers=is_json) as client:
         yield client
 
 

@@ -15,7 +15,7 @@ from service.access.rights import Scope
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
-from tests.service.keyed import in_store, key_of, put
+from tests.service.keyed import in_store, key_of, looked_up_often, put
 from tests.service.waiting import until
 
 
@@ -26,6 +26,7 @@ def both() -> Iterator[tuple[Inside, Path, httpx.Client]]:
     with tempfile.TemporaryDirectory(prefix="fs-") as folder:
         put(Path(folder), key)
         with (
+            looked_up_often(),
             running(Settings.read({}, data_dir=Path(folder)), digits.bundle()) as inside,
             httpx.Client(base_url=inside.url, headers={"x-api-key": text}, trust_env=False) as http,
         ):
@@ -53,10 +54,10 @@ def greeting(service: Inside, path: str) -> str | int:
     """The first message, or the code of the close before any."""
     with connect(f"{service.ws_url}{path}", proxy=None) as socket:
         try:
-            first = str(socket.recv(timeout=20))
+            first = str(socket.recv(timeout=60))
             if '"error"' not in first:
                 return first
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
         except ConnectionClosed:
             code = socket.close_code
             assert code is not None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 
 import httpx
@@ -15,6 +16,8 @@ from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.waiting import soon
 
+LINES = {"content-type": "application/x-ndjson"}
+
 
 async def test_events(tmp_path: Path) -> None:
     """A watcher sees none at first, then each cluster emerge, at the place /clusters tells; at the end 1012."""
@@ -22,13 +25,13 @@ async def test_events(tmp_path: Path) -> None:
         async with connect(f"{service.ws_url}/watch", proxy=None) as socket:
             hello = json.loads(await socket.recv())
             items = list(digits.stream_items())
-            async with httpx.AsyncClient(base_url=service.url, timeout=30) as http:
+            async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
                 for at in range(0, len(items), 256):
                     await http.post("/classify", json={"items": items[at : at + 256]})
                 listed = (await http.get("/clusters")).json()
             announced = [c for c in listed["clusters"] if c["emerged_seq"] is not None]
             emerged: dict[int, dict[str, Any]] = {}
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not {c["id"] for c in announced} <= emerged.keys():
                     message = json.loads(await socket.recv())
                     if message["event"] in ("emerged", "split"):
@@ -59,17 +62,27 @@ async def test_foreign_origin(service: Inside, path: str) -> None:
         assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
 
 
-@pytest.mark.parametrize("first", ["/stream", "/watch"])
-@pytest.mark.parametrize("second", ["/stream", "/watch"])
-async def test_one_bound_on_all_sockets(tmp_path: Path, first: str, second: str) -> None:
-    """/stream and /watch share the bound: over it is 1013, and a socket that closes makes room."""
+async def test_one_bound_on_all_that_stays_open(tmp_path: Path) -> None:
+    """/stream, /watch and streams of lines share it: over it is 1013 or 503, and what closes makes room."""
     settings = Settings.read({}, data_dir=tmp_path, ws_connections=1)
     with running(settings, digits.bundle()) as service:
-        async with connect(f"{service.ws_url}{first}", proxy=None) as socket:
-            await socket.recv()
-            async with connect(f"{service.ws_url}{second}", proxy=None) as refused:
+        used = service.app.state.context.sockets
+        for path in ("/stream", "/watch"):
+            async with connect(f"{service.ws_url}{path}", proxy=None) as socket:
+                assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
+                for other in ("/stream", "/watch"):
+                    async with connect(f"{service.ws_url}{other}", proxy=None) as refused:
+                        await refused.wait_closed()
+                        assert 1013 == refused.close_code
+                async with httpx.AsyncClient(trust_env=False, timeout=20) as http:
+                    answer = await http.post(f"{service.url}/classify", content=b"\n", headers=LINES)
+                assert (503, "/problems/overloaded") == (answer.status_code, answer.json()["type"])
+            await soon(lambda: not used.used, "the place is free again")
+        with create_connection(("127.0.0.1", service.port), timeout=20) as raw:
+            head = "POST /classify HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n"
+            raw.sendall(f"{head}content-type: {LINES['content-type']}\r\n\r\n".encode())
+            await soon(lambda: used.used, "the lines have the place")
+            async with connect(f"{service.ws_url}/stream", proxy=None) as refused:
                 await refused.wait_closed()
                 assert 1013 == refused.close_code
-        await soon(lambda: not service.app.state.context.sockets.used, "the place is free again")
-        async with connect(f"{service.ws_url}{second}", proxy=None) as socket:
-            assert json.loads(await socket.recv())["type"] in ("welcome", "hello")
+        await soon(lambda: not used.used, "the place is free again")

@@ -28,7 +28,7 @@ def sent(**changes: object) -> HookIn:
 
 def test_all_that_can_be_sent() -> None:
     """Each kind of event counts once."""
-    check(sent(), may_be_private=False)
+    check(sent(), allowed=())
 
     assert Rule(
         events=("emerged", "gone"), min_items=3, min_per_hour=1.5, debounce_s=60.0, per_day=None
@@ -85,7 +85,7 @@ def test_what_is_no_body(body: bytes) -> None:
 def test_what_cannot_be_used(changes: dict[str, object]) -> None:
     """422, with what to send; a secret is not repeated."""
     with pytest.raises(InvalidParameter) as caught:
-        check(sent(**changes), may_be_private=False)
+        check(sent(**changes), allowed=())
     assert "hunter2" not in str(caught.value)
 
 

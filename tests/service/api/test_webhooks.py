@@ -14,7 +14,7 @@ from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.waiting import until
-from tests.service.webhooks.receiver import Receiver, receiving, status
+from tests.service.webhooks.receiver import Receiver, hang, receiving, status
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,9 @@ def private() -> Iterator[Inside]:
     """A service that may tell receivers on this machine."""
     with (
         tempfile.TemporaryDirectory(prefix="fs-") as folder,
-        running(Settings.read({}, data_dir=Path(folder), webhooks_private=True), digits.bundle()) as service,
+        running(
+            Settings.read({}, data_dir=Path(folder), webhooks_private="true"), digits.bundle()
+        ) as service,
     ):
         yield service
 
@@ -146,34 +148,53 @@ def test_private_addresses_are_refused_unless_allowed(http: httpx.Client) -> Non
         assert 422 == http.post("/webhooks", json={"url": url}).status_code
 
 
+def test_a_request_that_is_sent_again_makes_no_other(hooks: httpx.Client) -> None:
+    """Under one Idempotency-Key, with the same answer; and enabling what is enabled changes nothing."""
+    url, key = "https://example.com/x", {"idempotency-key": '"a"'}
+    one, same = (hooks.post("/webhooks", json={"url": url}, headers=key).json() for _ in range(2))
+    path = f"/webhooks/{one['id']}"
+    rotated = [hooks.post(f"{path}/rotate", headers={"idempotency-key": "b"}).json() for _ in range(2)]
+    patched = hooks.patch(path, json={"enabled": True}).json()
+
+    assert one == same
+    assert rotated[0] == rotated[1]
+    assert one["secret"] != rotated[0]["secret"]
+    assert 1 == len(hooks.get("/webhooks").json()["webhooks"])
+    assert patched["secrets"] == rotated[0]["secrets"]
+    assert 400 == hooks.post("/webhooks", json={"url": url}, headers={"idempotency-key": '""'}).status_code
+
+
 def test_a_restart_finds_them(tmp_path: Path) -> None:
-    """What waits is told by the next process, under the same id."""
-    settings = Settings.read({}, data_dir=tmp_path, webhooks_private=True)
-    with receiving(Receiver([status(500)])) as receiver:
-        with (
-            running(settings, digits.bundle()) as service,
-            httpx.Client(base_url=service.url, timeout=60) as client,
-        ):
-            until(lambda: client.get("/webhooks").status_code == 200, "the webhooks are loaded")
-            hook = add(client, receiver.url)
-            items = list(digits.stream_items())
-            for at in range(0, len(items), 256):
-                client.post("/classify", json={"items": items[at : at + 256]}).raise_for_status()
-            until(lambda: receiver.told, "it is tried")
+    """What waits is told by the next process, under the same ids; of a stream that nobody opens, too."""
+    settings = Settings.read({}, data_dir=tmp_path, webhooks_private="true")
+    items, ids = list(digits.stream_items()), set()
+    with receiving(Receiver([hang])) as receiver:
+        with running(settings, digits.bundle()) as service:
+            for name in ("default", "other"):
+                with httpx.Client(base_url=service.url, timeout=60, params={"stream": name}) as client:
+                    client.post("/classify", json={"items": items[:1]}).raise_for_status()
+                    until(lambda: client.get("/webhooks").status_code == 200, "the webhooks are loaded")
+                    add(client, receiver.url)
+                    client.post("/classify", json={"items": items[1:]}).raise_for_status()
+                    ids |= {(name, event["id"]) for event in client.get("/events").json()["events"]}
+            until(
+                lambda: (
+                    {t.headers["webhook-id"].partition(":")[0] for t in receiver.told} >= {"default", "other"}
+                ),
+                "both are tried",
+            )
         first = {told.headers["webhook-id"] for told in receiver.told}
         receiver.answers = Receiver().answers
         before = len(receiver.told)
-        with (
-            running(settings, digits.bundle()) as service,
-            httpx.Client(base_url=service.url, timeout=60) as client,
-        ):
-            until(lambda: client.get("/webhooks").status_code == 200, "the webhooks are loaded")
-            again = client.post(f"/webhooks/{hook['id']}/enable").json()
-            total = client.get("/events").json()["total"]
+        with running(settings, digits.bundle()) as service:
             until(
-                lambda: len({t.headers["webhook-id"] for t in receiver.told[before:]}) == total,
+                lambda: len({t.headers["webhook-id"] for t in receiver.told[before:]}) == len(ids),
                 "all are told",
             )
+            streams = service.app.state.context.streams
+            until(lambda: streams.peek("other") is None, "it is closed again")
+        told = {t.headers["webhook-id"] for t in receiver.told[before:]}
 
-    assert hook["id"] == again["id"]
-    assert first <= {told.headers["webhook-id"] for told in receiver.told[before:]}
+    assert first <= told
+    assert ids == {(id.partition(":")[0], id.rpartition(":")[2]) for id in told}
+    assert {"default", "other"} == {name for name, _ in ids}

@@ -36,7 +36,7 @@ def service() -> Iterator[Inside]:
 @pytest.fixture
 def url(service: Inside) -> Iterator[str]:
     """Whatever a test decides is taken back behind it."""
-    with httpx.Client(base_url=service.url, timeout=20, trust_env=False) as http:
+    with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as http:
         made = http.get("/decisions", params={"limit": 1}).json()["decisions"]
         before = made[0]["decision"] if made else -1
         yield service.url

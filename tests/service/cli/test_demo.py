@@ -1,19 +1,40 @@
-"""The demo: an honest stream, a table with the same keys whatever was found, and the whole of it with a kill."""
+"""The demo: an honest stream, a table with the same keys whatever was found, and the whole of it with a kill.
+
+What it does is shown with a bundle that is trained already; the whole of it, as a person starts it, takes minutes.
+"""
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from model.datasets import load_dataset
 from model.datasets.split import split
-from service.cli.demo import HOLD_OUT, DemoConfig, _wait_for_compiler, make_stream, run_demo
+from service.cli import demo
+from service.cli.demo import HOLD_OUT, DemoConfig, DemoFailed, _wait_for_compiler, make_stream, run_demo
 from service.cli.writable import CannotWrite
+from tests.service import digits
+
+
+def asked(folder: Path, **options: Any) -> DemoConfig:
+    """What is asked for: as little as can be, but for `options`."""
+    least = {
+        "once": True,
+        "json_file": None,
+        "crash": False,
+        "upgrade": False,
+        "rate": 0,
+        "port": 0,
+        "seed": 0,
+    }
+    return DemoConfig(folder=folder, **(least | options))
 
 
 def test_fresh() -> None:
@@ -48,10 +69,9 @@ def test_seed() -> None:
 def test_folder_of_others(tmp_path: Path) -> None:
     """A folder that no demo made is not cleared."""
     (tmp_path / "thesis.txt").write_text("mine")
-    ended = _demo("--folder", str(tmp_path))
+    with pytest.raises(DemoFailed, match="another --folder"):
+        run_demo(asked(tmp_path), Console(file=io.StringIO()))
 
-    assert 1 == ended.returncode
-    assert "another --folder" in ended.stderr
     assert "mine" == (tmp_path / "thesis.txt").read_text()
 
 
@@ -59,16 +79,7 @@ def test_folder_of_others(tmp_path: Path) -> None:
 def test_json_nowhere(tmp_path: Path, json_file: str) -> None:
     """Whether the results can be written is asked before the training, not after the stream."""
     screen = io.StringIO()
-    config = DemoConfig(
-        once=True,
-        json_file=tmp_path / json_file,
-        crash=False,
-        upgrade=False,
-        rate=0,
-        port=0,
-        folder=tmp_path / "demo",
-        seed=0,
-    )
+    config = asked(tmp_path / "demo", json_file=tmp_path / json_file)
     with pytest.raises(CannotWrite, match=r"Cannot write .* --json"):
         run_demo(config, Console(file=screen))
 
@@ -85,6 +96,7 @@ def test_compiler(answers: list[bool], expected: list[int]) -> None:
     assert [] == answers
 
 
+@pytest.mark.slow
 def test_interrupted_training(tmp_path: Path) -> None:
     """Ctrl-C while it trains ends it, with one line and status 130, long before the training would be done."""
     with subprocess.Popen(
@@ -106,15 +118,39 @@ def test_interrupted_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_crash(tmp_path: Path) -> None:
-    """Killed in mid-stream and sent again: no verdict changes, both new classes are found, no process is left.
+def test_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in mid-stream and sent again: no verdict changes, both new classes are found, and are known once named."""
 
-    What was named is known: as the later items come, after a kill, and to a net that was taught it.
+    def trained(_: object, *, out: Path, **_others: object) -> None:
+        shutil.copytree(digits.bundle_dir(), out)
+
+    monkeypatch.setattr(demo, "train_bundle", trained)
+    screen, table = io.StringIO(), tmp_path / "table.json"
+    status = run_demo(asked(tmp_path / "demo", json_file=table, crash=True), Console(file=screen, width=400))
+    found = json.loads(table.read_text())
+
+    assert 0 == status, screen.getvalue()
+    assert [] == found["verdicts_changed_by_crash"]
+    assert 2 == found["clusters_found"]
+    assert ["as they came", "after a kill -9"] == [*found["named"]]
+    assert "every id has the verdict it had" in screen.getvalue()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_whole_of_it(tmp_path: Path) -> None:
+    """As a person starts it, from the training on; what was named is known: as the later items come, after a kill, and
+    to a net that was taught it.
     """
     table = tmp_path / "table.json"
-    ended = _demo(
-        *("--crash", "--upgrade", "--rate", "0", "--port", "0"),
-        *("--json", str(table), "--folder", str(tmp_path / "demo")),
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "service.cli.main", "demo", "--once", "--crash", "--upgrade"),
+            *("--rate", "0", "--port", "0", "--json", str(table), "--folder", str(tmp_path / "demo")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     found = json.loads(table.read_text())
 
@@ -128,13 +164,3 @@ def test_crash(tmp_path: Path) -> None:
         assert sum(one["right"] for one in named) >= 0.95 * sum(one["items"] for one in named)
     assert [] == found["clusters_changed_by_upgrade"]
     assert "every id has the verdict it had" in " ".join(ended.stderr.split())
-
-
-def _demo(*options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "service.cli.main", "demo", "--once", *options],
-        capture_output=True,
-        text=True,
-        timeout=170,
-        check=False,
-    )

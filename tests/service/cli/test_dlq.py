@@ -38,7 +38,7 @@ def odd() -> str:
 def url(both: tuple[Inside, Crashing], odd: str) -> Iterator[str]:
     """The service with one item in quarantine."""
     inside, net = both
-    with httpx.Client(base_url=inside.url, trust_env=False, timeout=20) as http:
+    with httpx.Client(base_url=inside.url, trust_env=False, timeout=60) as http:
         assert 422 == http.post("/classify", json={"id": odd, "x": WHITE}).status_code
         yield inside.url
         http.delete("/dlq", params={"all": "true"})

@@ -19,6 +19,7 @@ from service.cli.keys import seconds
 from service.settings import Settings
 from tests.service import digits
 from tests.service.inside import running
+from tests.service.keyed import looked_up_often
 from tests.service.waiting import until
 
 Run = Callable[..., tuple[int, str, str]]
@@ -168,6 +169,7 @@ def test_no_state(run: Run) -> None:
 def test_beside_a_service(run: Run, folder: Path) -> None:
     """Through its socket: the first key closes an open service, and its use is seen."""
     with (
+        looked_up_often(),
         running(Settings.read({}, data_dir=folder), digits.bundle()) as inside,
         httpx.Client(base_url=inside.url, trust_env=False) as http,
     ):

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from model.bundle import read_bundle
 from model.config import TrainConfig
+from model.datasets.exported import load_export
 from model.export import run as train
 from model.inputs import decode_item
 from service.cli import main as cli
@@ -20,6 +22,7 @@ from service.clustering import snapshot
 from service.decisions import Action
 from service.embedding import Embedder
 from service.records import VerdictKind
+from service.roundtrip.writers import FORMATS
 from service.state.embedded import EmbeddedServer
 from service.state.packing import unpack_verdict
 from service.state.store import StreamStore
@@ -155,6 +158,49 @@ async def test_what_people_found_is_known_to_the_next_bundle(
     assert rows(before, "decisions") == rows(tmp_path / "again", "decisions")
 
 
+async def test_every_format_is_the_same_data_set(
+    server: EmbeddedServer, stream: str, make_store: MakeStore, tmp_path: Path
+) -> None:
+    """To the trainer: the classes that people decided, and the items as they were sent."""
+    sending = await curated(
+        make_store(stream=stream, bundle_id=digits.bundle().manifest.bundle_id, horizon=1000)
+    )
+    items, place = items_file(tmp_path), ["--redis-url", f"unix://{server.socket}", "--stream", stream]
+    forms = [form for form in FORMATS if form in ("jsonl", "csv") or find_spec("pyarrow") is not None]
+    for form in forms:
+        told = ["--format", form, "--items", items, *place]
+        await ask("export", digits.bundle_dir(), "--out", tmp_path / form, *told)
+    first, *others = [load_export(tmp_path / form, decided_only=True) for form in forms]
+
+    assert {"3", "7"} == set(first.labels)
+    assert sending.engine.seq
+    for other in others:
+        assert (first.labels, first.source) == (other.labels, other.source)
+        assert np.array_equal(first.x, other.x)
+        assert np.array_equal(first.y, other.y)
+
+
+async def test_a_dry_run_names_the_streams_that_would_stay_behind(
+    server: EmbeddedServer, stream: str, make_store: MakeStore
+) -> None:
+    """A service has one bundle: with the new one it could not open them. Nothing is changed."""
+    for name in (stream, f"{stream}-other"):
+        store = make_store(stream=name, bundle_id=digits.bundle().manifest.bundle_id, horizon=1000)
+        await store.open()
+        await store.acquire()
+        await Sending(store, digits.bundle()).configure()
+        await store.release()
+    place = ["--redis-url", f"unix://{server.socket}", "--stream", stream]
+    shown = await ask("upgrade", digits.bundle_dir(), digits.variant_dir(), "--dry-run", *place)
+
+    assert (False, True, False) == (
+        shown["is_done"],
+        f"{stream}-other" in shown["others"],
+        stream in shown["others"],
+    )
+    assert (await ask("state", "verify", digits.bundle_dir(), *place))["ok"]
+
+
 async def test_a_backtest_tells_what_would_differ(
     server: EmbeddedServer,
     stream: str,
@@ -190,6 +236,7 @@ async def test_a_backtest_tells_what_would_differ(
         (["export", "BUNDLE", "--out", "OUT", "--what", "verdict"], "--what takes"),
         (["export", "BUNDLE", "--out", "OUT", "--items", "nowhere.jsonl"], "no file nowhere.jsonl"),
         (["export", "BUNDLE", "--out", "OUT/deeper/still"], "Cannot write"),
+        (["upgrade", "BUNDLE", "BUNDLE", "--redis-url", "unix:///nowhere"], "as it was, or moved whole"),
         (["export", "BUNDLE", "--out", "MINE"], "is there already"),
         (["export", "BUNDLE", "--out", "MINE", "--force"], "something else than an export"),
     ],

@@ -36,7 +36,7 @@ def classify(url: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def state_hash(url: str) -> str:
-    found: str = httpx.get(f"{url}/info", trust_env=False, timeout=30).json()["state_hash"]
+    found: str = httpx.get(f"{url}/info", trust_env=False, timeout=60).json()["state_hash"]
     return found
 
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+from standardwebhooks.webhooks import Webhook
 from typer.testing import CliRunner
 
-from service.cli.webhooks import WebhooksFailed, app
+from service.cli.webhooks import app
 from service.settings import Settings
 from service.webhooks.signing import key_of
 from tests.service import digits
 from tests.service.inside import Inside, running
 from tests.service.waiting import until
+from tests.service.webhooks.receiver import Receiver, receiving, status
 
 URL = "https://example.com/hook"
 
@@ -26,7 +28,7 @@ def service() -> Iterator[Inside]:
     with (
         tempfile.TemporaryDirectory(prefix="fs-") as folder,
         running(
-            Settings.read({}, data_dir=Path(folder), webhooks_private=True, log_requests=False),
+            Settings.read({}, data_dir=Path(folder), webhooks_private="true", log_requests=False),
             digits.bundle(),
         ) as inside,
     ):
@@ -41,14 +43,11 @@ def _none_left(service: Inside) -> Iterator[None]:
         httpx.delete(f"{service.url}/webhooks/{hook['id']}")
 
 
-def run(service: Inside, *arguments: str, fails: bool = False) -> str:
-    """Standard output of a command."""
+def run(service: Inside, *arguments: str, fails: int = 0) -> str:
+    """Standard output of a command; of one that fails, with this status, why."""
     done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*arguments, "--url", service.url])
-    if fails:
-        assert isinstance(done.exception, WebhooksFailed), done.output
-        return str(done.exception)
-    assert 0 == done.exit_code, (done.output, done.exception)
-    return done.stdout
+    assert fails == done.exit_code, (done.output, done.exception)
+    return " ".join(done.stderr.split()) if fails else done.stdout
 
 
 def added(service: Inside, *arguments: str, target: str = URL) -> dict[str, Any]:
@@ -80,6 +79,23 @@ def test_what_it_wants(service: Inside) -> None:
     )
 
 
+def test_a_change(service: Inside) -> None:
+    """What is not given stays as it is."""
+    hook = added(service, "--events", "emerged", "--per-day", "3", "--note", "ops")
+    run(service, "change", hook["id"], "--min-items", "9", "--debounce", "1h", "--to", f"{URL}/2")
+    once = json.loads(run(service, "show", hook["id"]))
+    twice = json.loads(
+        run(service, "change", hook["id"], "--events", "all", "--per-day", "0", "--disable", "--json")
+    )
+
+    assert (["emerged"], 3, "ops", 9, 3600.0, f"{URL}/2", True) == tuple(
+        once[key] for key in ("events", "per_day", "note", "min_items", "debounce_s", "url", "enabled")
+    )
+    assert ([], None, "ops", 9, False) == tuple(
+        twice[key] for key in ("events", "per_day", "note", "min_items", "enabled")
+    )
+
+
 def test_a_list_for_people(service: Inside) -> None:
     """Others' text drives no terminal; and there may be none."""
     empty = run(service, "list")
@@ -95,7 +111,7 @@ def test_a_try_that_fails_fails(service: Inside) -> None:
     """With the reason; and it is among the deliveries."""
     hook = added(service, target="http://127.0.0.1:1/x")
     nothing = run(service, "deliveries", hook["id"])
-    said = run(service, "test", hook["id"], fails=True)
+    said = run(service, "test", hook["id"], fails=1)
 
     assert "told nothing yet" in nothing
     assert "Connect" in said
@@ -107,24 +123,24 @@ def test_a_try_that_fails_fails(service: Inside) -> None:
 def test_enable_and_remove(service: Inside) -> None:
     """And what was removed is not there."""
     hook = added(service)
-    httpx.patch(f"{service.url}/webhooks/{hook['id']}", json={"enabled": False}).raise_for_status()
+    run(service, "change", hook["id"], "--disable")
     run(service, "enable", hook["id"], "--from-now")
     is_enabled = json.loads(run(service, "show", hook["id"]))["enabled"]
     run(service, "remove", hook["id"])
 
     assert is_enabled
-    assert "no webhook" in run(service, "show", hook["id"], fails=True)
+    assert "no webhook" in run(service, "show", hook["id"], fails=1)
 
 
 @pytest.mark.parametrize("id", ["../keys", "a/b", "?x", "wh_0"])
 def test_an_id_that_is_none(service: Inside, id: str) -> None:
     """Whatever it holds, it is a part of the path and no more."""
-    assert re.search(r"no webhook|not here", run(service, "show", id, fails=True))
+    assert re.search(r"no webhook|not here", run(service, "show", id, fails=1))
 
 
 def test_what_the_service_refuses(service: Inside) -> None:
     """Is told as it says it."""
-    said = run(service, "add", "ftp://example.com", fails=True)
+    said = run(service, "add", "ftp://example.com", fails=2)
 
     assert "https://" in said
 
@@ -136,7 +152,37 @@ def test_what_is_asked_wrongly(service: Inside, arguments: tuple[str, ...]) -> N
 
 
 def test_nobody_answers() -> None:
-    """With what to do."""
-    done = CliRunner().invoke(app, ["list", "--url", "http://127.0.0.1:1"])
+    """It ends with 3, and says for how long it has asked."""
+    done = CliRunner().invoke(app, ["list", "--url", "http://127.0.0.1:1", "--patience", "0"])
 
-    assert "firstseen serve" in str(done.exception)
+    assert (3, True) == (done.exit_code, "127.0.0.1:1" in done.stderr)
+
+
+def test_a_try_that_is_taken(service: Inside) -> None:
+    """Says so, with what the receiver answered; it is signed with the secret that was shown."""
+    with receiving(Receiver([status(204)])) as receiver:
+        hook = added(service, target=receiver.url)
+        run(service, "test", hook["id"])
+    (told,) = receiver.told
+    message = Webhook(hook["secret"]).verify(told.body, told.headers)
+    (tried,) = json.loads(run(service, "deliveries", hook["id"], "--json"))["deliveries"]
+
+    assert ("webhook.test", "default") == (message["type"], message["stream"])
+    assert ("delivered", 204, 1, told.headers["webhook-id"]) == (
+        tried["outcome"],
+        tried["status"],
+        tried["try"],
+        tried["id"],
+    )
+
+
+@pytest.mark.parametrize("code", [301, 410, 429])
+def test_a_try_that_is_answered_otherwise(service: Inside, code: int) -> None:
+    """Is not taken; the status is told, and one that is gone is not disabled by a try."""
+    with receiving(Receiver([status(code, "location: /x", "retry-after: 9", body="no")])) as receiver:
+        hook = added(service, target=receiver.url)
+        said = run(service, "test", hook["id"], fails=1)
+
+    assert f"it answered {code}. no" in said
+    assert 1 == len(receiver.told)
+    assert json.loads(run(service, "show", hook["id"]))["enabled"]

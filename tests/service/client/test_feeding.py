@@ -20,7 +20,7 @@ async def numbers(n: int) -> AsyncIterator[int]:
 
 async def drained(feed: Feed, most: int = 7) -> list[Any]:
     taken: list[Any] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while got := await feed.take(most):
             assert len(got) <= most
             taken += got
@@ -47,7 +47,7 @@ async def test_an_iterable_that_waits_holds_up_nothing() -> None:
         yield 3
 
     feed = feed_of(slow())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         first = [*await feed.take(1), *await feed.take(1)]
         gate.set()
         assert ([1, 2], [3]) == (first, await feed.take(9))

@@ -134,7 +134,7 @@ async def test_a_bug_is_not_swallowed() -> None:
     def fail(_result: dict[str, Any]) -> None:
         raise ValueError("the caller's")
 
-    async with serving(Server()) as url, asyncio.timeout(10):
+    async with serving(Server()) as url, asyncio.timeout(60):
         with pytest.raises(ValueError, match="the caller's"):
             await StreamClient(url, on_result=fail).run(chunks(1))
 
@@ -170,7 +170,7 @@ async def test_what_cannot_be_sent_is_said_at_once(bad: RawItem, message: str) -
         yield [bad]
 
     server = Server()
-    async with serving(server) as url, asyncio.timeout(10):
+    async with serving(server) as url, asyncio.timeout(60):
         with pytest.raises((TypeError, ValueError), match=message):
             await StreamClient(url, on_result=lambda _: None).run(chunk())
 
@@ -184,7 +184,7 @@ async def test_an_item_wider_than_a_frame_is_refused_by_id() -> None:
     async def chunk() -> AsyncIterator[Sequence[RawItem]]:
         yield [{"id": "wide", "x": [0.5] * 100}]
 
-    async with serving(server) as url, asyncio.timeout(10):
+    async with serving(server) as url, asyncio.timeout(60):
         with pytest.raises(Refused, match="'wide'"):
             await StreamClient(url, on_result=lambda _: None).run(chunk())
 
@@ -199,7 +199,7 @@ async def test_a_refusal_for_good_is_not_retried(code: int) -> None:
         connections += 1
         await socket.close(code, "no such stream")
 
-    async with serving(refuse) as url, asyncio.timeout(10):
+    async with serving(refuse) as url, asyncio.timeout(60):
         with pytest.raises(Refused, match="no such stream"):
             await StreamClient(url, on_result=lambda _: None).run(chunks(1))
 

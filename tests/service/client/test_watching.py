@@ -34,7 +34,7 @@ async def test_it_comes_back(code: int | None) -> None:
             await socket.wait_closed()
 
     seen: list[Any] = []
-    async with serving(server) as url, asyncio.timeout(20), AsyncClient(http(url)) as client:
+    async with serving(server) as url, asyncio.timeout(60), AsyncClient(http(url)) as client:
         async for event in client.watch():
             seen.append(event)
             if isinstance(event, Clusters) and event.seq == 3:
@@ -52,7 +52,7 @@ async def test_a_refusal_for_good(code: int) -> None:
         await socket.send(json.dumps({"type": "error", "problem": problem}))
         await socket.close(code, "no right")
 
-    async with serving(server) as url, asyncio.timeout(20), AsyncClient(http(url)) as client:
+    async with serving(server) as url, asyncio.timeout(60), AsyncClient(http(url)) as client:
         with pytest.raises(Refused, match="no right to watch") as raised:
             await anext(client.watch())
     assert raised.value.problem is not None
@@ -66,14 +66,14 @@ async def test_a_service_that_greets_nobody() -> None:
         await socket.send('{"type": "something-newer"}')
         await socket.close(1013, "too many watch")
 
-    async with serving(server) as url, asyncio.timeout(20), AsyncClient(http(url), patience_s=0.1) as client:
+    async with serving(server) as url, asyncio.timeout(60), AsyncClient(http(url), patience_s=0.1) as client:
         with pytest.raises(GaveUp, match="too many watch"):
             await anext(client.watch())
 
 
 async def test_nobody_there() -> None:
     """It gives up when its patience ends."""
-    async with asyncio.timeout(20), AsyncClient("http://127.0.0.1:1", patience_s=0) as client:
+    async with asyncio.timeout(60), AsyncClient("http://127.0.0.1:1", patience_s=0) as client:
         with pytest.raises(GaveUp, match="did not answer"):
             await anext(client.watch())
 
@@ -89,6 +89,6 @@ async def test_a_handshake_that_is_refused() -> None:
 
     server = await asyncio.start_server(page, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, asyncio.timeout(20), AsyncClient(f"http://127.0.0.1:{port}") as client:
+    async with server, asyncio.timeout(60), AsyncClient(f"http://127.0.0.1:{port}") as client:
         with pytest.raises(Refused, match="404"):
             await anext(client.watch())

@@ -42,6 +42,14 @@ def test_two_that_become_one_have_what_both_had(ours: list[int], theirs: list[in
         assert literally([*ours, *theirs], last) == both.until(last * SPAN + 1, since=0)
 
 
+def test_a_cluster_that_comes_back_after_an_age_takes_no_more_room() -> None:
+    """Not even for a moment: all spans of an age would not fit into memory."""
+    seqs = [7, 2**62]
+
+    assert MOST_SPANS == len(of(seqs).counts)
+    assert [0] * (MOST_SPANS - 1) + [1] == of(seqs).until(2**62 + 1, since=0)
+
+
 def test_no_span_before_the_birth_is_shown() -> None:
     """And spans without an item since are."""
     assert [2, 0, 0] == of([5 * SPAN, 5 * SPAN + 1]).until(8 * SPAN, since=5 * SPAN)

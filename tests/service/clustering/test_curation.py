@@ -351,7 +351,7 @@ def a_decision(one: Engine, rng: np.random.Generator) -> Decision | None:
     return decision(action, cluster, **changes)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_whatever_is_decided_the_log_gives_the_same_state(seed: int) -> None:
     """Decisions between items, fits, joins, partings, other parameters and restarts: the replay is the same to the bit,

@@ -3,6 +3,7 @@
 import copy
 import doctest
 import hashlib
+import json
 import os
 import pickle
 import subprocess
@@ -429,17 +430,18 @@ def test_a_copy_goes_its_own_way(copied: Callable[[DBSTREAM], DBSTREAM]) -> None
 def test_the_same_input_gives_the_same_bytes_in_any_process() -> None:
     """Whatever order that process gives to hashes."""
     code = (
-        "import hashlib\n"
-        "from tests.service.clustering.test_dbstream import DBSTREAM, items\n"
+        "import hashlib, json, sys\n"
+        "from service.clustering.dbstream import DBSTREAM\n"
         "db = DBSTREAM(clustering_threshold=0.4, minimum_weight=1.5, cleanup_interval=50, minimum_age=2)\n"
-        "for x, _ in items(): db.learn_one(x)\n"
+        "for x in json.load(sys.stdin): db.learn_one(x)\n"
         "print(hashlib.sha256(db.to_bytes()).hexdigest())"
     )
+    sent = json.dumps([x for x, _ in items()]).encode()
     digests = set()
     for seed in ("1", "2"):
         env = {**os.environ, "PYTHONHASHSEED": seed}
         done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, check=True
+            [sys.executable, "-c", code], cwd=ROOT, env=env, input=sent, capture_output=True, check=True
         )
         digests.add(done.stdout.decode().strip())
     db = DBSTREAM(clustering_threshold=0.4, minimum_weight=1.5, cleanup_interval=50, minimum_age=2)

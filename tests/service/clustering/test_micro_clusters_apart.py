@@ -58,8 +58,9 @@ def test_a_restored_one_goes_on_to_the_bit(how: str) -> None:
             here, there = learn(db, x, next_id), learn(twin, x, next_id)
             assert here == there, (seed, n)
             next_id = here
-            mine, theirs = db.state(), twin.state()
-            assert all(np.array_equal(mine[name], theirs[name]) for name in mine), (seed, n)
+            if n % 5 == 4:
+                mine, theirs = db.state(), twin.state()
+                assert all(np.array_equal(mine[name], theirs[name]) for name in mine), (seed, n)
             is_stored = rng.random() < 0.03
             if how == "parted" and n % 40 == 7 and clusters_of(db):
                 next_id, is_stored = part(db, rng, next_id), True

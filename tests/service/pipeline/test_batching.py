@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from copy import copy
 from typing import Any
 
@@ -375,6 +376,22 @@ async def test_each_job_has_an_error_of_its_own() -> None:
 
     assert errors[0] is not errors[1]
     assert [("It fails.", 7)] * 2 == [(str(error), getattr(error, "retry_after_s", None)) for error in errors]
+
+
+async def test_a_closed_queue_keeps_nothing_of_what_it_refuses() -> None:
+    """However often: an error that is raised again holds what each of those who raised it had in hand."""
+    q = queue()
+    q.close(NotReady("not yet"))
+    refused = []
+    for _ in range(3):
+        asked = job(1000)
+        with pytest.raises(NotReady, match="not yet"):
+            q.offer(asked)
+        refused.append(weakref.ref(asked.done))
+    del asked
+    gc.collect()
+
+    assert [None] * 3 == [each() for each in refused]
 
 
 def test_what_is_copied_says_the_same() -> None:

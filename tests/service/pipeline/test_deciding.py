@@ -304,7 +304,7 @@ class TestTheEngineFails:
         with pytest.raises(EngineFails):
             await rig.ask(known("a"))
         with pytest.raises(EngineFails):
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
 
         assert store.shared.hand is not None, "not an orderly end"
         assert "release" not in store.calls

@@ -294,7 +294,7 @@ class TestStop:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         job = Job(items=[known("b")], done=asyncio.get_running_loop().create_future())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             with pytest.raises(NotReady):
                 await rig.queue.put(job)
 
@@ -336,14 +336,14 @@ class TestTrust:
         with pytest.raises(NotReady):
             await rig.ask(known("c", 2))
         with pytest.raises(StoreError, match="came back with 0 items where 3 had been confirmed"):
-            await asyncio.wait_for(running, 10)
+            await asyncio.wait_for(running, 60)
 
     async def test_watchers_of_a_lost_stream_are_sent_away(self, shared: Shared, store: FakeStore) -> None:
         """While another owns the stream events pass by; watchers are told to come back for a fresh start."""
         async with Rig(store, lease_ms=300).open() as rig:
             with rig.fanout.subscribe() as watching:
                 shared.epoch += 1
-                assert await asyncio.wait_for(watching.next(), 10) is None
+                assert await asyncio.wait_for(watching.next(), 60) is None
             await rig.is_ready()
 
     async def test_a_store_that_was_away_is_looked_at_again(self, store: FakeStore) -> None:

@@ -1,6 +1,7 @@
 """The card of a dataset folder: YAML that says what a loader needs, and that no name breaks out of."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from service.roundtrip.card import Written, card
@@ -37,6 +38,16 @@ def test_each_column_has_its_type() -> None:
         features[name] for name in ("id", "state", "dismissed", "exemplars")
     )
     assert list(CLUSTERS.names) == list(features)
+
+
+def test_a_table_without_rows_is_no_configuration() -> None:
+    """The library refuses to load a split of nothing, and `datasets.load_dataset` of the others must work."""
+    text = card([replace(WRITTEN[0], rows=0), WRITTEN[1]], stream="s", bundle_id="b", seq=4, notes=[])
+    head = head_of(text)
+
+    assert [("clusters", True)] == [(one["config_name"], one["default"]) for one in head["configs"]]
+    assert ["clusters"] == [one["config_name"] for one in head["dataset_info"]]
+    assert "There are none." in text
 
 
 def test_a_note_stays_out_of_the_yaml() -> None:

@@ -2,19 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from model.inputs import decode_item
 from service.clustering import snapshot
 from service.records import ANNOUNCED, VerdictKind, auto_id
 from service.roundtrip import exporting
 from service.roundtrip.exporting import MANIFEST, WHAT, Exported, Items, export
 from service.roundtrip.standing import NotReadable
 from service.state.keys import Keys
+from service.state.payloads import pack_payload
 from service.state.reading import StreamReader
 from service.state.wire import Wire
 from tests.service import digits
@@ -140,6 +142,40 @@ async def test_an_item_that_comes_twice_counts_once(
     assert (0, once.tables[0].rows) == (once.counts.repeated, again.counts.repeated)
 
 
+async def test_items_that_the_stream_keeps_come_in_order_of_place(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+) -> None:
+    """The store has them in an order that changes from start to start; one without a verdict comes last."""
+    spec, keys = digits.bundle().manifest.input, Keys(stream, digits.bundle().manifest.bundle_id)
+    ids = [v.id for v in sending.verdicts[::7] if not v.id.startswith("~")]
+    brought = dict(sent())
+    values = {id: pack_payload(decode_item(brought[id], spec)) for id in ids[::-1]}
+    await client.hset(keys.payloads, mapping={"a": next(iter(values.values())), **values})
+    await exported(client, stream, tmp_path / "out", items=None)
+    found = rows(tmp_path / "out", "items")
+
+    assert [*ids, "a"] == [row["id"] for row in found]
+    assert [brought[id] for id in ids] == [row["x"] for row in found[:-1]]
+    assert found[-1]["seq"] is None
+
+
+async def test_a_page_of_large_items_has_few(
+    client: "Redis", stream: str, sending: Sending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the memory that an export takes is bounded by what items hold, not by how many there are."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+    monkeypatch.setattr(exporting, "PAGE_CELLS", 64 * 50)
+    await exported(client, stream, tmp_path / "out", form="parquet", what=("items", "verdicts"))
+    groups = {
+        name: parquet.ParquetFile(tmp_path / "out" / f"{name}.parquet").metadata
+        for name in ("items", "verdicts")
+    }
+
+    assert sending.verdicts
+    assert 1 == groups["verdicts"].num_row_groups
+    assert {50} == {groups["items"].row_group(n).num_rows for n in range(groups["items"].num_row_groups - 1)}
+
+
 async def test_an_item_that_is_none_is_left_out_and_told(
     client: "Redis", stream: str, sending: Sending, tmp_path: Path
 ) -> None:
@@ -195,37 +231,54 @@ async def test_the_manifest_counts_and_vouches(
     assert sending.engine.seq == manifest["seq"] == done.seq
 
 
-async def test_a_stream_that_is_saved_meanwhile_is_read_anew(
-    client: "Redis", stream: str, sending: Sending, tmp_path: Path
+class Overtaken(StreamReader):
+    """A reader under which the stream goes on and is saved, once: while the log is read, or ids are."""
+
+    def __init__(self, client: "Redis", sending: Sending, *, reads: str) -> None:
+        super().__init__(Wire(client), Keys(sending.store.keys.stream, sending.store.keys.bundle_id))
+        self._sending = sending
+        self._reads = reads
+
+    async def _goes_on(self, what: str) -> None:
+        if what == self._reads:
+            self._reads = ""
+            await self._sending.store.acquire()
+            await self._sending.send(600, 640)
+            await self._sending.save()
+            await self._sending.store.release()
+
+    async def count(self, generations: Any) -> list[int]:
+        await self._goes_on("ids")
+        return await super().count(generations)
+
+    async def log(self, start: int, stop: int) -> AsyncIterator[list[Any]]:
+        await self._goes_on("log")
+        async for page in super().log(start, stop):
+            yield page
+
+
+@pytest.mark.parametrize(("reads", "seq"), [("log", 641), ("ids", 601)])
+async def test_a_stream_that_is_saved_meanwhile_gives_an_export_of_one_instant(
+    reads: str, seq: int, client: "Redis", sending: Sending, tmp_path: Path
 ) -> None:
-    """The export is of one instant: the later one."""
-    later = iter([True])
-
-    async def save() -> None:
-        await sending.store.acquire()
-        await sending.send(600, 640)
-        await sending.save()
-        await sending.store.release()
-
-    class Overtaken(StreamReader):
-        async def count(self, generations: Any) -> list[int]:
-            if next(later, False):
-                await save()
-            return await super().count(generations)
-
-    moving = Overtaken(Wire(client), Keys(stream, digits.bundle().manifest.bundle_id))
+    """The log is trimmed by that, so it is read anew; what is below it stays as it is."""
+    await asyncio.to_thread((tmp_path / "out").mkdir)
     done = await export(
-        moving,
+        Overtaken(client, sending, reads=reads),
         digits.bundle(),
-        tmp_path,
+        tmp_path / "out",
         form="jsonl",
         what=("verdicts",),
         items=None,
         version="0",
         progress=quiet,
     )
+    found = rows(tmp_path / "out", "verdicts")
 
-    assert sending.engine.seq == done.seq == 641
+    assert 641 == sending.engine.seq
+    assert seq == done.seq
+    own = [v.seq for v in sending.verdicts if v.seq < seq and not v.id.startswith("~")]
+    assert own == [row["seq"] for row in found if not row["id"].startswith("~")]
 
 
 async def test_a_damaged_stream_gives_no_export(

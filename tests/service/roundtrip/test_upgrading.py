@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import redis.exceptions as rx
 from redis.asyncio import Redis
 
 from model.bundle import Bundle
+from model.inputs import TextInput
 from service.clustering import snapshot
 from service.clustering.engine import Engine
 from service.records import ANNOUNCED
@@ -196,7 +198,10 @@ async def test_a_step_back_is_to_what_there_was(rig: Rig, sending: Sending) -> N
     before = {c.id: (c.state, c.items, c.weight) for c in sending.engine.clusters()}
     given = [v for v in (*sending.verdicts, *after.verdicts) if not v.id.startswith("~")]
 
-    assert 80 == done.diff.unlearnt
+    known, known_then = (
+        {c.id for c in of.engine.clusters() if c.emerged_seq is not None} for of in (after, sending)
+    )
+    assert (80, 0, known - known_then) == (done.diff.unlearnt, done.diff.undecided, set(done.diff.unfound))
     assert {} == faults(await rig.verified(OLD()))
     assert after.engine.seq == engine.seq
     assert before == {c.id: (c.state, c.items, c.weight) for c in engine.clusters()}
@@ -234,11 +239,32 @@ async def test_a_bundle_is_no_upgrade_of_itself(rig: Rig, sending: Sending) -> N
     assert before == await rig.everything()
 
 
+async def test_a_bundle_of_another_kind_of_items_is_no_upgrade(rig: Rig, sending: Sending) -> None:
+    """Texts in place of images, say; it is told which items each takes."""
+    before = await rig.everything()
+    texts = replace(NEW(), manifest=NEW().manifest.model_copy(update={"input": TextInput()}))
+    place = await rig._place(OLD(), None, "t")
+    with pytest.raises(NotUpgraded, match=r"takes other items than the stream's: text.* and not image"):
+        await upgrade(place, OLD(), texts, PARAMS, embeds=net().embed, items=None, asks=yes)
+
+    assert sending.engine.seq
+    assert before == await rig.everything()
+
+
 async def test_a_stream_that_is_served_is_refused(rig: Rig, sending: Sending) -> None:
     """And says what to do."""
     await sending.store.acquire()
     with pytest.raises(LeaseHeld, match="stop the service"):
         await rig.up()
+
+
+async def test_of_an_item_that_is_brought_twice_the_first_counts(rig: Rig, sending: Sending) -> None:
+    """As it did in the stream; what the sender has of it later may be anything."""
+    twice = [*sent(), *((id, "no digit") for id, _ in sent())]
+    done = await rig.up(items=lambda: twice)
+
+    assert sending.engine.seq == done.diff.seq
+    assert all(fate.is_kept for fate in done.diff.fates)
 
 
 async def test_without_payloads_clusters_end_and_it_is_told(rig: Rig, sending: Sending) -> None:
@@ -341,3 +367,18 @@ async def test_killed_at_any_command_it_is_of_the_one_or_of_the_other(
             break
     assert not died or is_reply_lost
     assert seen == {False, True}
+
+
+@pytest.mark.usefixtures("sending")
+async def test_the_history_goes_along(rig: Rig) -> None:
+    """Both ways, with ids and numbers: whoever has read to an event goes on behind it, and is told nothing twice."""
+    keys = Keys(rig.stream, OLD().manifest.bundle_id)
+    await rig.client.xadd(keys.events, {"e": b"{}", "k": 7}, id="5-1")
+    await rig.client.hset(keys.head, "events", "7")
+    before = await rig.store(OLD()).events.after(limit=1000)
+    await rig.up()
+    moved = await rig.store(NEW()).events.after(limit=1000)
+    await rig.back()
+
+    assert ("5-1", 7) == (before.events[0].id, before.total)
+    assert before == moved == await rig.store(OLD()).events.after(limit=1000)

@@ -91,6 +91,22 @@ def test_half_a_character_does_not_end_an_export(form: str) -> None:
     assert b"\\ud800" in written(form, [row]) or form in ("parquet", "huggingface")
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_a_full_disk_is_an_error_of_the_system(form: str) -> None:
+    """Of which the export says what to do, and leaves nothing; whichever library writes."""
+    if form == "parquet":
+        pytest.importorskip("pyarrow.parquet", reason="pyarrow is an extra")
+
+    def fill() -> None:
+        with Path("/dev/full").open("wb") as file:
+            writer = writer_for(TABLE, file, form)
+            writer.write(ROWS * 1000)
+            writer.close()
+
+    with pytest.raises(OSError, match="No space left"):
+        fill()
+
+
 def test_without_pyarrow_parquet_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is an extra."""
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)

@@ -4,6 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.state.batches import Append
+from service.state.hook_box import HookChanges
 from service.state.keys import STREAMS, Keys
 from service.state.names import StoredStream, StreamNames
 from tests.service.state.conftest import MakeStore
@@ -20,6 +21,18 @@ async def test_nothing_there(names: StreamNames, stream: str) -> None:
     assert stream not in await names.all()
     assert [] == await names.look([stream])
     assert [] == await names.look([])
+
+
+async def test_which_have_webhooks(names: StreamNames, make_store: MakeStore, stream: str) -> None:
+    """Asked of several at once."""
+    store = make_store()
+    await store.open()
+    await store.acquire()
+    before = await names.with_webhooks([stream])
+    await store.hooks.record(HookChanges(hooks={"wh_a": b"1"}))
+
+    assert [] == before == await names.with_webhooks([])
+    assert [stream] == await names.with_webhooks(["nothing-of-that-name", stream])
 
 
 async def test_a_stream_is_there_from_the_moment_it_is_taken(

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import psutil
 import pytest
 from redis.asyncio import Redis
 
+from service.state import wire
 from service.state.durability import Durability, Tier
 from service.state.embedded import EmbeddedServer
 from service.state.errors import StoreMisconfigured, StoreUnavailable
@@ -28,12 +29,17 @@ class Pair:
     replica: "Redis"
     second: EmbeddedServer
 
-    def stop_replica(self) -> None:
-        """It hears nothing and confirms nothing, until `go_on`."""
-        psutil.Process(self.second.pid).suspend()
-
-    def go_on(self) -> None:
-        psutil.Process(self.second.pid).resume()
+    @contextmanager
+    def without_replica(self, confirm_ms: tuple[int, ...] = (50, 100)) -> Iterator[None]:
+        """It hears nothing and confirms nothing, and is not waited for as long as in earnest."""
+        second = psutil.Process(self.second.pid)
+        second.suspend()
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(wire, "_CONFIRM_MS", confirm_ms)
+                yield
+        finally:
+            second.resume()
 
     def store(self, on: "Redis", owner: str = "owner") -> StreamStore:
         return StreamStore(on, stream="s", bundle_id="b", owner=owner, durability=REPLICATED)
@@ -47,11 +53,12 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-async def pair(short_path: Path) -> AsyncIterator[Pair]:
+async def pair(short_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
+    monkeypatch.setattr(wire, "_CONFIRM_MS", (1, 10, 200, 500, 20_000))  # however slow the machine
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(EmbeddedServer(short_path / "1"))
         second = await stack.enter_async_context(EmbeddedServer(short_path / "2"))
-        primary, replica = connect(first.socket), connect(second.socket)
+        primary, replica = connect(first.socket, timeout_s=30), connect(second.socket)
         stack.push_async_callback(primary.aclose)
         stack.push_async_callback(replica.aclose)
         port = _free_port()
@@ -62,7 +69,7 @@ async def pair(short_path: Path) -> AsyncIterator[Pair]:
         async def is_linked() -> bool:
             return (await replica.info("replication"))["master_link_status"] == "up"
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await is_linked():  # noqa: ASYNC110 - another process's state
                 await asyncio.sleep(0.02)
         yield Pair(primary, replica, second)
@@ -89,14 +96,11 @@ async def test_a_replica_that_lags_keeps_the_answer_back(pair: Pair) -> None:
     store = pair.store(pair.primary)
     await store.open()
     await store.acquire()
-    pair.stop_replica()
-    try:
+    with pair.without_replica():
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="0 of 1 replicas") as caught:
                 await store.append(BATCH)
             assert caught.value.outcome_unknown
-    finally:
-        pair.go_on()
 
     assert not await store.append(BATCH)
     assert 2 == (await store.load()).next_seq
@@ -108,14 +112,11 @@ async def test_a_new_owner_waits_for_what_it_finds(pair: Pair) -> None:
     store = pair.store(pair.primary)
     await store.open()
     await store.acquire()
-    pair.stop_replica()
-    try:
+    with pair.without_replica():
         with pytest.raises(StoreUnavailable):
             await store.append(BATCH)
         with pytest.raises(StoreUnavailable, match="0 of 1 replicas"):
             await pair.store(pair.primary, "heir").acquire(steal=True)
-    finally:
-        pair.go_on()
     heir = pair.store(pair.primary, "heir")
     await heir.acquire(steal=True)
 
@@ -145,7 +146,7 @@ async def test_no_file_to_confirm_from(pair: Pair) -> None:
         await store.append(BATCH)
     assert caught.value.outcome_unknown
     await pair.primary.config_set("appendonly", "yes")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await pair.primary.info("persistence"))["aof_rewrite_in_progress"]:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.02)
 
@@ -157,16 +158,13 @@ async def test_demoted_while_it_waits(pair: Pair) -> None:
     store = pair.store(pair.primary)
     await store.open()
     await store.acquire()
-    pair.stop_replica()
-    try:
+    with pair.without_replica(confirm_ms=(20_000,)):
         waiting = asyncio.create_task(store.append(BATCH))
         await asyncio.sleep(0.1)
         await pair.primary.execute_command("REPLICAOF", "127.0.0.1", 1)
         with pytest.raises(StoreUnavailable) as caught:
             await waiting
         assert caught.value.outcome_unknown
-    finally:
-        pair.go_on()
 
 
 async def test_a_server_without_waitaof(server: EmbeddedServer, client: "Redis") -> None:

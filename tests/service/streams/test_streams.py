@@ -88,7 +88,7 @@ class TestOpening:
         await soon(lambda: default.pipeline.reason is None, "it is ready")
         await rig.ask("a", known())
         await rig.streams.drain(grace_s=5)
-        await rig.streams.close(within_s=9, grace_s=5)
+        await rig.streams.close(within_s=60, grace_s=30)
 
         assert [] == rig.fatal
 

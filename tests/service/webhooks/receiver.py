@@ -103,5 +103,5 @@ def receiving(receiver: Receiver) -> Iterator[Receiver]:
         yield receiver
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -94,8 +94,8 @@ class Rig:
     def __post_init__(self) -> None:
         self.families = WebhookFamilies(self.registry)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        self.told.append((url, dict(headers), body))
+    async def post(self, url: str, signed: Callable[[], Mapping[str, str]], body: bytes) -> Reply:
+        self.told.append((url, dict(signed()), body))
         if self.holds is not None:
             await self.holds.wait()
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]

@@ -1,5 +1,6 @@
 """Which event is told, which is held back, and that nothing is held back unsaid."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,19 +15,24 @@ from service.webhooks.rules import (
     Rule,
     Ruling,
     Tally,
-    held_is_due,
+    forgotten,
+    held_due,
     held_told,
     rule_on,
     wants,
 )
 
 
-def about(cluster: int = 1, *, event: str = "emerged", items: int = 10, hours: float = 1.0) -> About:
+def about(
+    cluster: int = 1, *, event: str = "emerged", items: int = 10, hours: float = 1.0, dismissed: bool = False
+) -> About:
     return About(
         event=event,
         seq=7,
         t=0.0,
-        cluster=AboutCluster(id=cluster, items=items, first_t=1000.0, last_t=1000.0 + hours * 3600),
+        cluster=AboutCluster(
+            id=cluster, items=items, first_t=1000.0, last_t=1000.0 + hours * 3600, dismissed=dismissed
+        ),
     )
 
 
@@ -59,6 +65,15 @@ def test_a_kind_and_a_size(rule: Rule, is_wanted: bool) -> None:
 def test_a_cluster_of_one_moment_is_fast() -> None:
     """Whatever rate is wanted."""
     assert wants(Rule(min_per_hour=1e9), about(hours=0.0))
+
+
+def test_a_dismissed_cluster_is_nobody_s_business() -> None:
+    """But for its dismissal; with its escalation it is dismissed no more."""
+    assert not any(
+        wants(Rule(), about(event=event, dismissed=True)) for event in ("faded", "revived", "split")
+    )
+    assert wants(Rule(), about(event="dismissed", dismissed=True))
+    assert wants(Rule(), about(event="escalated"))
 
 
 def test_what_is_not_wanted_leaves_no_trace() -> None:
@@ -133,14 +148,32 @@ def test_what_left_the_outbox_is_told_once() -> None:
     assert 0 == tally.missed
 
 
+def test_what_was_missed_is_told_by_itself_at_once() -> None:
+    """It has no window to wait for; but no day has more messages than it may."""
+    missed = Tally(day=3, missed=4)
+
+    assert held_due(Rule(), missed) <= 3 * DAY_S
+    assert 4 * DAY_S == held_due(Rule(per_day=1), replace(missed, today=1))
+    assert math.inf == held_due(Rule(), held_told(missed, 3 * DAY_S))
+    assert 1 == held_told(missed, 3 * DAY_S).today
+
+
+def test_what_is_forgotten() -> None:
+    """All that was not told; what was told still counts for debounce and budget."""
+    tally = Tally(
+        told_at=((1, 5.0),), day=3, today=2, debounced=1, over_budget=1, held=(1,), missed=4, ends=9.0
+    )
+
+    assert Tally(told_at=((1, 5.0),), day=3, today=2) == forgotten(tally)
+
+
 def test_what_was_held_back_is_due_when_its_window_ends() -> None:
     """After the last debounce of those held back, not after the first, and not before."""
     rule = Rule(debounce_s=60)
     _, tally = run(rule, [(0, 1), (20, 2), (30, 1), (40, 2)])
 
-    assert not held_is_due(rule, tally, 79.9)
-    assert held_is_due(rule, tally, 80)
-    assert not held_is_due(rule, held_told(tally, 80), 1e9)
+    assert 80 == held_due(rule, tally)
+    assert math.inf == held_due(rule, held_told(tally, 80))
 
 
 def test_a_used_up_budget_is_told_of_the_day_after() -> None:
@@ -148,8 +181,7 @@ def test_a_used_up_budget_is_told_of_the_day_after() -> None:
     rule = Rule(per_day=1, debounce_s=60)
     _, tally = run(rule, [(0, 1), (30, 1), (70, 1)])
 
-    assert not held_is_due(rule, tally, DAY_S - 1)
-    assert held_is_due(rule, tally, DAY_S)
+    assert DAY_S == held_due(rule, tally)
     assert Ruling.TOLD is rule_on(rule, held_told(tally, DAY_S), about(2), DAY_S + 1)[0]
 
 
@@ -158,8 +190,7 @@ def test_what_a_debounce_held_back_waits_for_the_budget() -> None:
     rule = Rule(per_day=1, debounce_s=60)
     _, tally = run(rule, [(0, 1), (30, 1)])
 
-    assert not held_is_due(rule, tally, 61)
-    assert held_is_due(rule, tally, DAY_S)
+    assert DAY_S == held_due(rule, tally)
     assert 1 == held_told(tally, DAY_S).today
 
 

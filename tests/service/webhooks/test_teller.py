@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -231,7 +233,7 @@ async def test_another_owner(rig: Rig) -> None:
     rig.outbox.put(2)
     webhooks.wake()
     with pytest.raises(Fenced):
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, 60)
 
     assert [] == rig.told
 
@@ -249,6 +251,25 @@ async def test_what_left_the_outbox_is_told_as_missed(rig: Rig) -> None:
 
     assert [3, 0] == [json.loads(body)["held_back"]["missed"] for _, _, body in rig.told]
     assert 3.0 == rig.value("webhook_missed_total")
+
+
+async def test_what_was_missed_is_told_by_itself(rig: Rig) -> None:
+    """Where nothing that is left is wanted: a hole in what somebody was told is not left unsaid."""
+    async with rig.owner() as webhooks:
+        hook = await webhooks.add(url=URL, rule=Rule(events=("gone",)))
+        await webhooks.disable(hook.id)
+        for n in range(5):
+            rig.outbox.put(n)
+        del rig.outbox.events[:3]
+        await webhooks.enable(hook.id)
+        await settled(rig, 1)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    ((_, headers, body),) = rig.told
+    message = json.loads(body)
+
+    assert ("webhook.held_back", 3) == (message["type"], message["held_back"]["missed"])
+    assert "s:b1:held-40-1" == headers["webhook-id"]
 
 
 async def test_what_was_held_back_is_told_with_the_next(rig: Rig) -> None:
@@ -318,16 +339,63 @@ async def test_nobody_is_told_while_it_is_disabled(rig: Rig) -> None:
 
 
 async def test_another_bundle(rig: Rig) -> None:
-    """Its outbox begins anew: all of it is told, under other ids."""
+    """It has taken the outbox over: what was told is not told again, and what comes is."""
     async with rig.owner() as webhooks:
         await webhooks.add(url=URL, rule=Rule())
         rig.outbox.put(1)
         webhooks.wake()
         await settled(rig, 1)
-    async with rig.owner(bundle="b2"):
+    async with rig.owner(bundle="b2") as webhooks:
+        rig.outbox.put(2)
+        webhooks.wake()
         await settled(rig, 2)
 
-    assert ["s:b1:0-1", "s:b2:0-1"] == rig.ids
+    assert ["s:b1:0-1", "s:b2:10-1"] == rig.ids
+
+
+async def test_a_receiver_that_asks_for_time(rig: Rig) -> None:
+    """He gets it for all that is to be told him, through a change of owners; a person can end it."""
+    rig.replies = [replace(failing(429), retry_after_s=1000.0), FINE]
+    async with rig.owner() as webhooks:
+        hook = await webhooks.add(url=URL, rule=Rule())
+        rig.outbox.put(1)
+        webhooks.wake()
+        await soon(lambda: rig.box.tries, "it is noted")
+        (tried,) = await webhooks.deliveries(hook.id, limit=1)
+    rig.now += 900
+    async with rig.owner() as webhooks:
+        rig.outbox.put(2)
+        webhooks.wake()
+        await soon(lambda: len(rig.box.pending) == 2, "both wait")
+        early = len(rig.told)
+        due = webhooks.due()
+        await webhooks.enable(hook.id)
+        await settled(rig, 3)
+
+    assert (1, 1_001_000.0, tried.next_t) == (early, due, due)
+
+
+async def test_when_something_is_due(rig: Rig) -> None:
+    """Not known before it is loaded; never where nothing waits; then the next try, or the end of a window."""
+    rig.replies = [failing(), FINE]
+    webhooks = rig.made()
+    unknown = webhooks.due()
+    async with rig.owner() as webhooks:
+        hook = await webhooks.add(url=URL, rule=Rule(debounce_s=60))
+        await soon(lambda: webhooks.due() == math.inf, "nothing is due")
+        rig.outbox.put(1)
+        rig.outbox.put(1)
+        webhooks.wake()
+        await soon(lambda: webhooks.due() == rig.now + PAUSES_S[1], "the next try is due")
+        rig.now += PAUSES_S[1]
+        webhooks.wake()
+        await settled(rig, 2)
+        await soon(lambda: webhooks.due() == 1_000_060.0, "what was held back is due")
+        await webhooks.disable(hook.id)
+        webhooks.wake()
+        await soon(lambda: webhooks.due() == math.inf, "nothing is due to one that is disabled")
+
+    assert 0.0 == unknown == webhooks.due()
 
 
 async def test_a_hook_that_is_full_waits(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What people ask of webhooks: add, change, rotate, disable, enable, remove, try; and what they are refused."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -23,12 +24,14 @@ async def test_one_that_is_added_is_there_for_the_heir(rig: Rig) -> None:
     rule = Rule(events=("emerged",), min_items=9, min_per_hour=2.5, debounce_s=60.0, per_day=5)
     async with rig.owner() as webhooks:
         added = await webhooks.add(url=URL, rule=rule, note="ops")
-        changed = await webhooks.change(added.id, note="ops, at night")
+        changed = await webhooks.change(
+            added.id, note="ops, at night", rule=lambda before: replace(before, min_items=10)
+        )
     async with rig.owner() as heir:
         (found,) = heir.all()
 
     assert changed == found
-    assert (URL, rule, "ops, at night") == (found.url, found.rule, found.note)
+    assert (URL, replace(rule, min_items=10), "ops, at night") == (found.url, found.rule, found.note)
     assert re.fullmatch(r"wh_[0-9a-f]{16}", found.id)
     assert 32 == len(key_of(found.secrets[0].text))
     assert found.secrets[0].text not in repr(found)
@@ -55,6 +58,23 @@ async def test_rotation(rig: Rig) -> None:
     assert (new, old) == second.signs_with(rig.now + 59)
     assert (new,) == second.signs_with(rig.now + 60)
     assert (newest, new) == third.signs_with(rig.now)
+
+
+async def test_what_was_asked_for_under_one_name_is_made_once(rig: Rig) -> None:
+    """An answer was lost: the same again gets the same, also of another owner; another name makes another."""
+    async with rig.owner() as webhooks:
+        one = await webhooks.add(url=URL, rule=Rule(), asked="a")
+        same = await webhooks.add(url=URL, rule=Rule(), asked="a")
+        other = await webhooks.add(url=URL, rule=Rule(), asked="b")
+        rotated = await webhooks.rotate(one.id, overlap_s=60, asked="c")
+    async with rig.owner() as heir:
+        again = await heir.rotate(one.id, overlap_s=60, asked="c")
+        unnamed = [await heir.add(url=URL, rule=Rule()) for _ in range(2)]
+
+    assert one == same
+    assert rotated == again
+    assert 4 == len({one.id, other.id, *(hook.id for hook in unnamed)})
+    assert one.secrets[0].text == again.secrets[1].text
 
 
 async def test_a_try_is_signed_with_both_while_a_secret_changes(rig: Rig) -> None:

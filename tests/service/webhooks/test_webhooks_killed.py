@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 
 
-def test_a_kill_between_a_delivery_and_its_note(tmp_path: Path) -> None:
+def test_a_kill_between_a_delivery_and_its_note(forked: Callable[..., Serve], tmp_path: Path) -> None:
     """The receiver has it and the service dies before it can know: the next one tells it again, under the same id."""
     with receiving(Receiver([hang])) as receiver:
-        with Serve(digits.bundle_dir(), tmp_path, webhooks_private="true") as service:
+        with forked(digits.bundle_dir(), tmp_path, webhooks_private="true") as service:
             service.ready()
             until(lambda: service.http.get("/webhooks").status_code == 200, "the webhooks are loaded")
             service.http.post("/webhooks", json={"url": receiver.url}).raise_for_status()
@@ -39,7 +39,7 @@ def test_a_kill_between_a_delivery_and_its_note(tmp_path: Path) -> None:
             service.kill()
         before = [told.headers["webhook-id"] for told in receiver.told]
         receiver.answers = Receiver().answers
-        with Serve(digits.bundle_dir(), tmp_path, webhooks_private="true") as service:
+        with forked(digits.bundle_dir(), tmp_path, webhooks_private="true") as service:
             service.ready()
             events = service.http.get("/events").json()["events"]
             told = lambda: receiver.told[len(before) :]  # noqa: E731 - what came since

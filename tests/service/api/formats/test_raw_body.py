@@ -41,7 +41,7 @@ async def test_ids() -> None:
 @pytest.mark.parametrize(
     ("fields", "size", "error", "message"),
     [
-        ({}, 16, InvalidHeader, "Firstseen-Dtype must be uint8 or float32, not None"),
+        ({}, 16, InvalidHeader, "Firstseen-Dtype must be uint8 or float32; it is missing"),
         ({"firstseen_dtype": "float64"}, 16, InvalidHeader, "not 'float64'"),
         ({"firstseen_dtype": "uint8"}, 17, InvalidBody, "17 bytes; each item is 16 values of uint8, 16 bytes"),
         ({"firstseen_dtype": "uint8", "firstseen_shape": "2,16"}, 16, InvalidBody, "are 32 bytes, and 16 came"),
