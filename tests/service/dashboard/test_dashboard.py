@@ -494,6 +494,7 @@ class TestAccessibility:
         page.evaluate("getSelection().selectAllChildren(document.querySelector('.verdict'))")
 
         fake.grow(20)
+        fake.tell("established", fake.clusters[2])  # so that it asks at once
 
         expect(page.locator(".facts-list dd").first).to_have_text("42")
         expect(link).to_be_focused()
