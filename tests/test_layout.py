@@ -72,6 +72,7 @@ TOPICS = {
     "tests/service/cli/test_round_trip.py",  # export, train, backtest and upgrade, one after another
     "tests/service/client/test_client_keys.py",  # keys, over every way that the client has
     "tests/service/dashboard/test_hostile.py",  # text that tries to be more, in a browser
+    "tests/service/dashboard/test_everybody.py",  # on a phone, by keys, by axe's rules
     "tests/service/dashboard/test_live.py",  # the page and a real service, from the first item to an undo
     "tests/service/dashboard/test_large.py",  # how it does with 200 clusters and 50,000 points
     "tests/service/api/test_schema_fuzz.py",  # every route, held against the schema

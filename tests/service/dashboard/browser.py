@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ARTIFACTS = Path(__file__).parents[3] / "tests-artifacts"
 """Screenshots of the last run; not in git."""
@@ -59,6 +59,11 @@ def watch_errors(page: Page) -> list[str]:
         ),
     )
     return found
+
+
+def row(page: Page, id: int) -> Locator:
+    """A cluster in the list."""
+    return page.locator(f"#list [data-id='{id}']")
 
 
 def picture(page: Page, name: str) -> Path:

@@ -83,7 +83,7 @@ async function askMap() {
   setHeirs(map.merged ?? {});
   addPoints(map.points, map.room);
   const isFirst = told.map === undefined;
-  if (isNews("map", map.seq)) {
+  if (isNews("map", `${map.seq} ${map.cursor}`)) {
     const now = performance.now() / 1000;
     state.places = new Map(map.clusters.map((/** @type {any} */ place) => [place.id, { ...place, born: state.places.get(place.id)?.born ?? (isFirst ? -1e6 : now) }]));
     update({ classes: map.classes, labels: map.labels, seq: Math.max(state.seq, map.seq) });
@@ -113,7 +113,10 @@ async function askTimeline() {
   if (span !== state.span) return true; // another was chosen meanwhile
   if (!isNews("timeline", `${timeline.seq} ${span}`)) return false;
   update({ timeline });
-  if (state.events.length === 0 && timeline.events.length > 0) update({ events: timeline.events.slice(-MOST_EVENTS).reverse() });
+  // Most are here already, by the socket; what came while that was cut is not.
+  const known = new Set(state.events.map(keyOf));
+  const missed = timeline.events.filter((/** @type {any} */ event) => !known.has(keyOf(event))).reverse();
+  if (missed.length > 0) update({ events: [...missed, ...state.events].sort((a, b) => b.seq - a.seq).slice(0, MOST_EVENTS) });
 }
 
 async function askHealth() {
@@ -121,9 +124,12 @@ async function askHealth() {
   if (isNews("health", health.seq)) update({ health: health.classes });
 }
 
+/** @param {any} event */
+const keyOf = (event) => `${event.seq} ${event.kind} ${event.cluster_id}`;
+
 /** @param {any} event as the timeline has it */
 export function addEvent(event) {
-  if (state.events.some((e) => e.seq === event.seq && e.kind === event.kind && e.cluster_id === event.cluster_id)) return;
+  if (state.events.some((e) => keyOf(e) === keyOf(event))) return;
   state.events.unshift(event);
   state.events.length = Math.min(state.events.length, MOST_EVENTS);
   touch("events");

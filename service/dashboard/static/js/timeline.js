@@ -49,8 +49,8 @@ function forget() {
 function draw(box) {
   const timeline = state.timeline;
   if (timeline === null || box.clientWidth === 0) return;
-  say(null);
   if (timeline.bins.length === 0) {
+    say(null);
     forget();
     return;
   }
@@ -60,6 +60,7 @@ function draw(box) {
     chart = new uPlot(options(box.clientWidth, box.clientHeight), data, box);
     chart.by = timeline.by;
   } else chart.setData(data);
+  point(chart);
 }
 
 /** What a bin has, or all of them. @param {any} pointed */
