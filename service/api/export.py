@@ -143,16 +143,23 @@ class _Sent(Response):
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send it, piece by piece."""
         async with self._held:
+            piece = await self._next()  # before the head: one that says "no bytes" is the last that is sent
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            more = True
-            while more:
-                piece = await asyncio.to_thread(self._file.read, _AT_ONCE)
-                self._left -= len(piece)
-                if not (more := self._left > 0):
-                    await self._held.aclose()
+            while True:
+                more = self._left > 0
                 try:
                     async with asyncio.timeout(self._within_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": more})
                 except TimeoutError:
                     log.warning("slow_reader")  # an answer that is left unfinished closes the connection
                     return
+                if not more:
+                    return
+                piece = await self._next()
+
+    async def _next(self) -> bytes:
+        piece = await asyncio.to_thread(self._file.read, _AT_ONCE)
+        self._left -= len(piece)
+        if self._left <= 0:
+            await self._held.aclose()
+        return piece

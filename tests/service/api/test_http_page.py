@@ -15,7 +15,12 @@ PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^## ([^\n]+)\n|^```(bash|python)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
-SHOWN = {"Compression": "results", "What a dashboard draws": "cursor", "Clusters and decisions": "decisions"}
+SHOWN = {
+    "Compression": "results",
+    "What a dashboard draws": "cursor",
+    "Clusters and decisions": "decisions",
+    "The stream as a table": "labelled_by",
+}
 """What examples print that give no verdict."""
 
 

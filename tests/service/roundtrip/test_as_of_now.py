@@ -124,10 +124,11 @@ def test_a_member_belongs_to_its_cluster_though_it_was_an_outlier(world: World) 
 def test_of_a_cluster_that_people_split_nothing_is_said_that_they_did_not_decide(world: World) -> None:
     """A member is of its part; of another item nobody knows, until both parts are of one class."""
     engine = world.engine
-    births = tuple(engine.clusterer.births(engine.clusterer.rows_of(2)).tolist())
+    were = [{member.seq for member in engine.lives[cluster].members} for cluster in (1, 2)]
     world.decide(Action.MERGE, 2, into=1)
+    members_now = {member.seq for member in engine.lives[1].members}
     part = engine.next_cluster_id
-    world.decide(Action.SPLIT, 1, parts=(births,))
+    world.decide(Action.SPLIT, 1, parts=tuple(tuple(sorted(seqs & members_now)) for seqs in were))
     world.decide(Action.PROMOTE, 1, label="elk")
     members = {id: life.id for life in engine.lives.values() for id in life.members.ids}
     of_one = [v for v in world.verdicts if v.cluster_id in (1, 2)]
