@@ -21,6 +21,7 @@ START = (
     *("acquire", "abandon_snapshot", "HGETALL", "MGET", "XRANGE"),  # take the stream, read it
     *("HKEYS", "set_hand"),  # what is in quarantine, and that nobody left in order
     *("HSCAN", "EXEC"),  # which ids have a verdict, and who is to be told of what
+    "SMEMBERS",  # which streams there are, to be visited
 )
 STREAM = ("lookup", "commit", "begin_snapshot", "put_chunk", "flip_snapshot", "trim")
 OTHER = ("renew", "release")

@@ -206,6 +206,7 @@ class TestTriage:
         for _ in range(2):
             page.keyboard.press("j")
         page.keyboard.press("d")
+        expect(page.locator("dialog")).to_be_visible()
         page.keyboard.press("Enter")
         expect(page.locator("#list h3")).to_have_text(["Established · 4", "Dismissed · 1"])
 
@@ -215,6 +216,7 @@ class TestTriage:
         page.keyboard.press("Enter")
         expect(page.locator("#cluster-title")).to_have_text("Cluster 3")
         page.keyboard.press("d")
+        expect(page.locator("dialog")).to_be_visible()
         page.keyboard.press("Enter")
         expect(page.locator("#cluster-view .chip")).to_have_text("dismissed")
         page.keyboard.press("j")
