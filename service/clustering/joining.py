@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.clustering.kinship import Life
+from service.clustering.kinship import Life, keep_apart
 from service.clustering.stream_gate import StreamFit
 from service.events import ClusterEvent, EventKind
 from service.records import ANNOUNCED, ClusterState, Int64s
@@ -45,11 +45,16 @@ def part(engine: "Engine", fit: StreamFit) -> list[ClusterEvent]:
 
 
 def part_off(engine: "Engine", parent: Life, births: Int64s) -> Life:
-    """Another cluster, announced at once, of those micro-clusters of an announced one that have these births."""
+    """Another cluster, announced at once, of those micro-clusters of an announced one that have these births.
+
+    It stays apart from what that stays apart from: people have said so of its items, too.
+    """
     engine.clusterer.part(births, parent.id, engine.next_cluster_id)
     child = engine.born(engine.next_cluster_id, parent.last_t, parent.id, exemplars=[])
     engine.next_cluster_id += 1
     child.state, child.evidence, child.p0 = ClusterState.EMERGING, parent.evidence, parent.p0
     child.emerged_seq, child.items_to_emerge = engine.seq, engine.items(child)
     child.usual, child.cores = [], []
+    for other in parent.apart:
+        keep_apart(engine.lives, child.id, other)
     return child

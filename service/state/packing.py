@@ -32,7 +32,7 @@ from service.clustering.dividing import Division
 from service.clustering.params import EngineParams
 from service.clustering.promoted import Prototype
 from service.clustering.stream_gate import StreamFit
-from service.decisions import Decision
+from service.decisions import Action, Decision
 from service.records import NO_CLUSTER, Bools, Float64s, Int64s, Observed, Verdict, VerdictKind
 
 MOST_JOINED = 4096
@@ -214,6 +214,11 @@ def _unpack_curate(entry: _Curate) -> Curation:
         members, scores = (np.frombuffer(part, dtype="<f4") for part in entry.prototype)
         prototype = Prototype(
             members=members.reshape(len(scores), -1) if len(scores) else members, scores=scores
+        )
+    if entry.decision.action is Action.SPLIT and entry.division is None:
+        raise ValueError(
+            "a split by micro-clusters, as none is made any more: serve the stream with the version that made it until "
+            "that has written a snapshot, with firstseen state snapshot, and then with this one"
         )
     division = None if entry.division is None else _division(entry.division)
     return Curation(decision=entry.decision, prototype=prototype, births=entry.births, division=division)

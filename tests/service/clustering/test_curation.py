@@ -219,6 +219,26 @@ def test_what_people_split_stays_apart(two: tuple[Driven, int, int]) -> None:
     assert [] == driven.engine.lives[old].apart
 
 
+def test_what_leaves_a_part_stays_apart_from_the_other(two: tuple[Driven, int, int]) -> None:
+    """A part that a fit finds to be two is kept from the rest in both, by fits and by chains; until an undo."""
+    driven, old, young = two
+    curate(driven, Action.MERGE, young, into=old)
+    made = split(driven, old)
+    (child,) = made.created
+    births = driven.engine.clusterer.births(driven.engine.clusterer.rows_of(child)).tolist()
+    assert len(births) > 1
+    driven.use(_parting(child, births[:1]))
+    grandchild = max(driven.engine.lives)
+    assert driven.engine.lives[grandchild].parent_id == child
+    driven.use(joined(grandchild, old))
+
+    assert driven.engine.lives[grandchild].merged_into is None
+    curate(driven, Action.UNDO, old, undoes=made.seq)
+    assert [] == driven.engine.lives[old].apart == driven.engine.lives[grandchild].apart
+    driven.use(joined(grandchild, old))
+    assert old == driven.engine.lives[grandchild].merged_into
+
+
 def test_a_split_that_is_out_of_date_is_refused(two: tuple[Driven, int, int]) -> None:
     """A part of nobody who is a member, one part alone, a member in two, or too many of anything."""
     driven, old, _ = two

@@ -109,6 +109,22 @@ def test_nothing_is_lost_and_an_undo_makes_it_whole(driven: Driven) -> None:
     assert cluster == only(driven)
 
 
+def test_a_merge_from_before_can_still_be_undone(driven: Driven) -> None:
+    """What came in the place of a micro-cluster goes back where that would have gone, as do its members."""
+    one, cluster = driven.engine, only(driven)
+    halves = curate(driven, Action.SPLIT, cluster, parts=tuple(p.members for p in one.splits(cluster).parts))
+    (child,) = halves.created
+    items = one.items(one.lives[child])
+    merged = curate(driven, Action.MERGE, child, into=cluster)
+    seqs = [member.seq for member in one.lives[cluster].members]
+    crossed = curate(driven, Action.SPLIT, cluster, parts=(tuple(seqs[::2]), tuple(seqs[1::2])))
+    curate(driven, Action.UNDO, cluster, undoes=crossed.seq)
+    curate(driven, Action.UNDO, child, undoes=merged.seq)
+
+    assert items == one.items(one.lives[child])
+    assert len(one.lives[child].members)
+
+
 def test_the_log_gives_the_same_state(driven: Driven) -> None:
     """To the bit: what was computed is in it."""
     cluster = only(driven)

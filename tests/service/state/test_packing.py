@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.clustering.curation import Curation
 from service.clustering.params import EngineParams
 from service.clustering.stream_gate import StreamFit
+from service.decisions import Action, Decision
 from service.records import NO_CLUSTER, Observed, Verdict, VerdictKind
 from service.state.packing import (
     Entry,
     EntryUnreadable,
     pack_configure,
+    pack_curate,
     pack_items,
     pack_refit,
     pack_verdict,
@@ -245,6 +248,14 @@ def test_an_entry_of_another_version(change: str) -> None:
     }
     with pytest.raises(EntryUnreadable, match=r"seq 5 cannot be read.*another version"):
         unpack_entry(msgspec.msgpack.encode(other[change]), first_seq=5)
+
+
+def test_a_split_of_an_earlier_version() -> None:
+    """It named micro-clusters, and is refused: with what to do about it."""
+    made = Decision(action=Action.SPLIT, key="k", cluster=1, t=0.0, who="me", parts=((7,),))
+    _, *fields = msgspec.msgpack.decode(pack_curate(Curation(decision=made)))
+    with pytest.raises(EntryUnreadable, match=r"seq 5 cannot be read.*firstseen state snapshot"):
+        unpack_entry(msgspec.msgpack.encode(["curate", *fields[:3]]), first_seq=5)
 
 
 @given(verdict=verdicts())
