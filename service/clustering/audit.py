@@ -6,7 +6,7 @@ and the MOST_UNDOABLE latest can be undone: older ones have to be decided the ot
 A decision that was undone stays listed, with the place of the undo. What stands, and is not undone, is *in force*.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -87,6 +87,16 @@ class Audit:
         self.decided[seq] = replace(self.decided[seq], undone_by=by)
         self.found.pop(seq, None)
         self._concerned = None
+
+    def follow(self, births: Mapping[int, Sequence[int]]) -> None:
+        """In the place of some micro-clusters there are others now: whose those were, these are."""
+        for seq, one in self.found.items():
+            if not births.keys().isdisjoint((*one.births, *one.own)):
+                self.found[seq] = msgspec.structs.replace(
+                    one,
+                    births=tuple(new for old in one.births for new in births.get(old, (old,))),
+                    own=tuple(new for old in one.own for new in births.get(old, (old,))),
+                )
 
     def again(self, decision: Decision) -> Decided | None:
         """What came of it, if it was carried out already; None if it was not.

@@ -110,10 +110,13 @@ def items_of(engine: "Engine", made: Division) -> list[int]:
 
 
 def divide(engine: "Engine", life: Life, made: Division) -> None:
-    """Found the micro-clusters, and tell the members; all of them are the cluster's still."""
-    db = _ours(engine)
-    if len(made.of):
+    """Found the micro-clusters, and tell the members, and the audit; all of them are the cluster's still."""
+    db, founded = _ours(engine), dict[int, list[int]]()
+    for birth, old in enumerate(made.of.tolist(), start=db.next_birth):
+        founded.setdefault(old, []).append(birth)
+    if founded:
         db.refound(made.of, made.centers, made.counts)
+        engine.audit.follow(founded)
     life.members.go_to(made.members)
 
 

@@ -183,14 +183,18 @@ def _bring_back(engine: "Engine", one: Decided, life: Life, found: Found, births
 
 
 def _take_back(engine: "Engine", one: Decided, life: Life, found: Found) -> list[ClusterEvent]:
-    family, events = (life.id, *one.created), list[ClusterEvent]()
-    for n, cluster in enumerate(family):
-        for other in family[n + 1 :]:
-            let_meet(engine.lives, cluster, other)
+    events, side = list[ClusterEvent](), {cluster: cluster for cluster in (life.id, *one.created)}
+    for child in engine.lives.values():  # what has left a part since stays apart from the other parts, too
+        if child.id > one.created[-1] and child.parent_id in side:
+            side[child.id] = side[child.parent_id]
+    for cluster, own in side.items():
+        for other in list(engine.lives[cluster].apart) if cluster in engine.lives else []:
+            if side.get(other, own) != own:
+                let_meet(engine.lives, cluster, other)
     for cluster in one.created:
-        child = engine.lives.get(cluster)
-        if child is not None and child.state is not ClusterState.GONE:
+        part = engine.lives.get(cluster)
+        if part is not None and part.state is not ClusterState.GONE:
             engine.clusterer.adopt(cluster, life.id)
-            engine.merge(child, life, max(child.last_t, life.last_t), events)
+            engine.merge(part, life, max(part.last_t, life.last_t), events)
     life.is_united, life.is_bound = found.was_united, found.was_bound
     return events

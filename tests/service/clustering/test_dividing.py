@@ -15,6 +15,7 @@ from service.records import ANNOUNCED, Float32s
 from service.state.packing import unpack_entry
 from tests.service.clustering.overlapping import APART, Driven, K, engine, overlapping
 from tests.service.clustering.test_curation import curate, decision, restored, share
+from tests.service.clustering.test_engine_stream_gate import with_two_clusters
 
 AXIS = 7
 SIDE = 1.3
@@ -109,20 +110,24 @@ def test_nothing_is_lost_and_an_undo_makes_it_whole(driven: Driven) -> None:
     assert cluster == only(driven)
 
 
-def test_a_merge_from_before_can_still_be_undone(driven: Driven) -> None:
+def test_a_merge_from_before_can_still_be_undone() -> None:
     """What came in the place of a micro-cluster goes back where that would have gone, as do its members."""
-    one, cluster = driven.engine, only(driven)
-    halves = curate(driven, Action.SPLIT, cluster, parts=tuple(p.members for p in one.splits(cluster).parts))
-    (child,) = halves.created
-    items = one.items(one.lives[child])
-    merged = curate(driven, Action.MERGE, child, into=cluster)
-    seqs = [member.seq for member in one.lives[cluster].members]
-    crossed = curate(driven, Action.SPLIT, cluster, parts=(tuple(seqs[::2]), tuple(seqs[1::2])))
-    curate(driven, Action.UNDO, cluster, undoes=crossed.seq)
-    curate(driven, Action.UNDO, child, undoes=merged.seq)
+    driven, old, young = with_two_clusters()
+    before = driven.engine.items(driven.engine.lives[young])
+    merged = curate(driven, Action.MERGE, young, into=old)
+    seqs = tuple(member.seq for member in driven.engine.lives[old].members)
+    crossed = curate(driven, Action.SPLIT, old, parts=(seqs[::2], seqs[1::2]))
+    restored(driven)
+    one, db = driven.engine, driven.engine.clusterer
+    found = one.audit.found[merged.seq]
 
-    assert items == one.items(one.lives[child])
-    assert len(one.lives[child].members)
+    there = {birth for id in (old, *crossed.created) for birth in db.births(db.rows_of(id)).tolist()}
+    assert there == {*found.births, *found.own}
+    curate(driven, Action.UNDO, old, undoes=crossed.seq)
+    curate(driven, Action.UNDO, young, undoes=merged.seq)
+    assert before == one.items(one.lives[young])
+    assert {*found.births} == {*db.births(db.rows_of(young)).tolist()}
+    assert set(one.lives[young].members.births.tolist()) <= {*found.births}
 
 
 def test_the_log_gives_the_same_state(driven: Driven) -> None:
