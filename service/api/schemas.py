@@ -268,7 +268,9 @@ class DecisionOut(BaseModel):
         description="The name, or the class that it is part of by this; of an undo, was part of."
     )
     into: int | None = Field(description="The cluster that took it in.")
-    parts: list[list[int]] = Field(description="The births of each part that left.")
+    parts: list[list[int]] = Field(
+        description="Of a split: members of each part, by their `seq`; the first kept the id."
+    )
     until_rate: float | None = Field(description="Dismissed until it comes so many times as often.")
     until: str | None = Field(json_schema_extra={"format": "date-time"}, description="Dismissed until then.")
     undoes: int | None = Field(description="The decision that it takes back.")

@@ -110,6 +110,16 @@ def test_nothing_is_lost_and_an_undo_makes_it_whole(driven: Driven) -> None:
     assert cluster == only(driven)
 
 
+def test_a_part_is_as_old_as_its_members(driven: Driven) -> None:
+    """It did not begin when it left."""
+    one, cluster = driven.engine, only(driven)
+    shown = one.splits(cluster)
+    (child,) = curate(driven, Action.SPLIT, cluster, parts=tuple(p.members for p in shown.parts)).created
+
+    assert min(member.t for member in one.lives[child].members) == one.lives[child].first_t
+    assert one.lives[child].first_t < one.lives[child].last_t
+
+
 def test_a_merge_from_before_can_still_be_undone() -> None:
     """What came in the place of a micro-cluster goes back where that would have gone, as do its members."""
     driven, old, young = with_two_clusters()
