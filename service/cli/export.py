@@ -49,7 +49,7 @@ def export(
     bundle: StreamBundle,
     out: Annotated[Path, typer.Option(help="Folder to write, which is not there yet.")],
     form: Annotated[
-        TableFormat, typer.Option("--format", help="parquet and huggingface need firstseen[parquet].")
+        TableFormat, typer.Option("--format", help=r"parquet and huggingface need firstseen\[parquet].")
     ] = TableFormat.JSONL,
     what: Annotated[
         str, typer.Option(help="items, verdicts, clusters, decisions, with commas between them; or all.")

@@ -1,5 +1,6 @@
 """Help is laid out for who reads it: a purpose, an order, paragraphs, and an example to begin with."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -62,3 +63,13 @@ def test_paragraphs_are_kept_apart() -> None:
     """Lines within one are joined; none and an empty text are nothing."""
     assert "One two.\n\nThree four." == in_paragraphs("One\n    two.\n\n    Three\n    four.\n")
     assert "" == in_paragraphs("")
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_nothing_of_help_is_lost_in_brackets(path: str) -> None:
+    """What stands in brackets is shown, but for what makes it bold."""
+    command = COMMANDS[path]
+    said = [command.help or "", *(getattr(param, "help", None) or "" for param in command.params)]
+    taken = {tag for text in said for tag in re.findall(r"(?<!\\)\[([a-z/][^\]]*)\]", text)}
+
+    assert taken <= {"bold", "/bold"}
