@@ -33,7 +33,7 @@ MOST_PARTS = 16
 """Parts of one split: what is more is split again."""
 
 MOST_NAMED = 128
-"""Members that are named of a part."""
+"""Members that one split names, of all its parts: as many as a cluster remembers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -84,7 +84,7 @@ class SplitIn(Body, frozen=True):
             max_length=MOST_PARTS,
             description=(
                 "Members of each part, by their `seq`, as `GET /clusters/{cluster_id}/split` shows them; the first "
-                "part keeps the id."
+                f"part keeps the id. {MOST_NAMED} at the most, of all parts."
             ),
         ),
     ]

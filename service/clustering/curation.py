@@ -254,9 +254,9 @@ def _check_split(engine: "Engine", decision: Decision, life: Life) -> None:
     asked = [seq for part in decision.parts for seq in part]
     if len(decision.parts) < 2 or len(set(asked)) < len(asked) or not all(decision.parts):
         raise InvalidDecision("A split needs two parts or more, and each has members of its own.")
-    if len(decision.parts) > MOST_PARTS or max(map(len, decision.parts)) > MOST_NAMED:
+    if len(decision.parts) > MOST_PARTS or len(asked) > MOST_NAMED:
         raise InvalidDecision(
-            f"A split has {MOST_PARTS} parts at the most, and names {MOST_NAMED} members of each."
+            f"A split has {MOST_PARTS} parts at the most, and names {MOST_NAMED} members: a few of each are enough."
         )
     there = {member.seq for member in life.members}
     if any(there.isdisjoint(part) for part in decision.parts):

@@ -250,7 +250,7 @@ def test_a_split_that_is_out_of_date_is_refused(two: tuple[Driven, int, int]) ->
         (((seqs[0],), ()), InvalidDecision),
         ((), InvalidDecision),
         (tuple((n,) for n in range(MOST_PARTS + 1)), InvalidDecision),
-        (((seqs[0],), tuple(range(10**6, 10**6 + MOST_NAMED + 1))), InvalidDecision),
+        (((seqs[0],), tuple(range(10**6, 10**6 + MOST_NAMED))), InvalidDecision),
     ):
         with pytest.raises(error):
             curate(driven, Action.SPLIT, old, parts=parts)
