@@ -9,6 +9,9 @@ From these follow the two figures an operator asks for first, and the line that 
     growth  items in the newer half of the time that is remembered, over those in the older half
 """
 
+from collections import Counter
+from collections.abc import Sequence
+
 import msgspec
 
 SPAN = 250
@@ -48,6 +51,23 @@ class Arrivals(msgspec.Struct):
         for n, items in enumerate(other.counts):
             if items:
                 self.add((other.first + n) * SPAN, items)
+
+    def part(self, own: Sequence[int], others: Sequence[int]) -> "Arrivals":
+        """Let a part of the cluster have its own, which are returned: of each span the share of its members.
+
+        Args:
+            own: Places in the stream of those of its members that are remembered.
+            others: Of those that stay.
+        """
+        gone = Arrivals(first=self.first, counts=[0] * len(self.counts))
+        mine, theirs = (Counter(seq // SPAN for seq in seqs) for seqs in (own, others))
+        for n, items in enumerate(self.counts):
+            leave, stay = mine[self.first + n], theirs[self.first + n]
+            if not leave + stay:  # of this span nobody is remembered
+                leave, stay = len(own), len(others)
+            gone.counts[n] = items * leave // max(1, leave + stay)
+            self.counts[n] -= gone.counts[n]
+        return gone
 
     def until(self, seq: int, *, since: int) -> list[int]:
         """Counts of the latest MOST_SPANS spans, oldest first, the last one being that of the place before `seq`.

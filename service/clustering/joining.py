@@ -47,8 +47,8 @@ def part(engine: "Engine", fit: StreamFit) -> list[ClusterEvent]:
 def part_off(engine: "Engine", parent: Life, births: Int64s) -> Life:
     """Another cluster, announced at once, of those micro-clusters of an announced one that have these births.
 
-    It began with the first of its members that is remembered, and stays apart from what that stays apart from: people
-    have said so of its items, too.
+    It began with the first of its members that is remembered, and has its share of the arrivals. It stays apart from
+    what the other stays apart from: people have said so of its items, too.
     """
     engine.clusterer.part(births, parent.id, engine.next_cluster_id)
     child = engine.born(engine.next_cluster_id, parent.last_t, parent.id, exemplars=[])
@@ -56,7 +56,10 @@ def part_off(engine: "Engine", parent: Life, births: Int64s) -> Life:
     child.state, child.evidence, child.p0 = ClusterState.EMERGING, parent.evidence, parent.p0
     child.emerged_seq, child.items_to_emerge = engine.seq, engine.items(child)
     child.usual, child.cores = [], []
+    seqs = [member.seq for member in child.members]
+    child.born_seq = min(seqs, default=child.born_seq)
     child.first_t = min([member.t for member in child.members], default=child.first_t)
+    child.arrivals = parent.arrivals.part(seqs, [member.seq for member in parent.members])
     for other in parent.apart:
         keep_apart(engine.lives, child.id, other)
     return child

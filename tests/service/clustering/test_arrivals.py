@@ -42,6 +42,20 @@ def test_two_that_become_one_have_what_both_had(ours: list[int], theirs: list[in
         assert literally([*ours, *theirs], last) == both.until(last * SPAN + 1, since=0)
 
 
+@given(SEQS, SEQS)
+def test_a_part_has_the_share_of_its_members(ours: list[int], theirs: list[int]) -> None:
+    """Where all are remembered that came, each has its own, and nothing is lost; nobody has less than nothing."""
+    both = of([*ours, *theirs])
+    first, before = both.first, list(both.counts)
+    gone = both.part(ours, theirs)
+
+    spans = range(first, first + len(before))
+    assert [sum(seq // SPAN == span for seq in ours) for span in spans] == gone.counts
+    assert [sum(seq // SPAN == span for seq in theirs) for span in spans] == both.counts
+    few = of([*ours, *theirs]).part(ours[:1], theirs[:1])
+    assert all(0 <= n <= all_ for n, all_ in zip(few.counts, before, strict=True))
+
+
 def test_a_cluster_that_comes_back_after_an_age_takes_no_more_room() -> None:
     """Not even for a moment: all spans of an age would not fit into memory."""
     seqs = [7, 2**62]

@@ -111,13 +111,33 @@ def test_nothing_is_lost_and_an_undo_makes_it_whole(driven: Driven) -> None:
 
 
 def test_a_part_is_as_old_as_its_members(driven: Driven) -> None:
-    """It did not begin when it left."""
+    """It did not begin when it left, and has its share of the arrivals; an undo gives them back."""
     one, cluster = driven.engine, only(driven)
+    before = list(one.lives[cluster].arrivals.counts)
     shown = one.splits(cluster)
-    (child,) = curate(driven, Action.SPLIT, cluster, parts=tuple(p.members for p in shown.parts)).created
+    made = curate(driven, Action.SPLIT, cluster, parts=tuple(p.members for p in shown.parts))
+    restored(driven)
+    one, child = driven.engine, driven.engine.lives[made.created[0]]
+    first = next(iter(child.members))
 
-    assert min(member.t for member in one.lives[child].members) == one.lives[child].first_t
-    assert one.lives[child].first_t < one.lives[child].last_t
+    assert (first.seq, first.t) == (child.born_seq, child.first_t)
+    assert sum(child.arrivals.counts) == pytest.approx(one.items(child), rel=0.2)
+    curate(driven, Action.UNDO, cluster, undoes=made.seq)
+    assert before == one.lives[cluster].arrivals.counts
+
+
+def test_a_part_that_is_dismissed_at_once_is_heard_of_when_it_floods(driven: Driven) -> None:
+    """Its rate is that of its members from before; it takes many times that, and no more."""
+    cluster = only(driven)
+    shown = driven.engine.splits(cluster)
+    (child,) = curate(driven, Action.SPLIT, cluster, parts=tuple(p.members for p in shown.parts)).created
+    sign = 1.0 if sides(driven, child).all() else -1.0
+    curate(driven, Action.DISMISS, child, until_rate=2.0)
+    driven.feed(pair(np.random.default_rng(5), 4, sign))
+    assert driven.engine.lives[child].dismissed is not None
+    driven.feed(pair(np.random.default_rng(6), 600, sign))
+
+    assert driven.engine.lives[child].dismissed is None
 
 
 def test_a_merge_from_before_can_still_be_undone() -> None:
