@@ -183,12 +183,13 @@ def _bring_back(engine: "Engine", one: Decided, life: Life, found: Found, births
 
 
 def _take_back(engine: "Engine", one: Decided, life: Life, found: Found) -> list[ClusterEvent]:
-    events, side = list[ClusterEvent](), {cluster: cluster for cluster in (life.id, *one.created)}
+    events, family = list[ClusterEvent](), (life.id, *one.created)
+    side = {cluster: cluster for cluster in family if cluster in engine.lives}
     for child in engine.lives.values():  # what has left a part since stays apart from the other parts, too
-        if child.id > one.created[-1] and child.parent_id in side:
+        if child.id > family[-1] and child.parent_id in side:
             side[child.id] = side[child.parent_id]
     for cluster, own in side.items():
-        for other in list(engine.lives[cluster].apart) if cluster in engine.lives else []:
+        for other in list(engine.lives[cluster].apart):
             if side.get(other, own) != own:
                 let_meet(engine.lives, cluster, other)
     for cluster in one.created:
