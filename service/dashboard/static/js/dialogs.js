@@ -14,7 +14,8 @@ import { h } from "./dom.js";
  * @property {string} [min]
  * @property {string} [step]
  * @property {{value: string, text: string | Node, checked?: boolean}[]} [options]
- * @property {string[]} [suggestions]
+ * @property {Promise<string>} [suggested] offered when it is there; the dialog does not wait for it
+ * @property {boolean} [fills] what is suggested is filled in, unless something was typed before
  */
 
 /**
@@ -85,12 +86,25 @@ function field(asked) {
   if (asked.type === "checks") {
     return h("fieldset", {}, h("legend", {}, asked.label), hint, (asked.options ?? []).map((o, k) => h("label", { class: "check" }, h("input", { type: "checkbox", name: asked.name, value: o.value, checked: o.checked, id: k === 0 ? id : null }), h("span", {}, o.text))));
   }
-  const list = asked.suggestions === undefined ? null : h("datalist", { id: `${id}-list` }, asked.suggestions.map((s) => h("option", { value: s })));
+  const list = asked.suggested === undefined ? null : h("datalist", { id: `${id}-list` });
   const input =
     asked.type === "select"
       ? h("select", common, (asked.options ?? []).map((o) => h("option", { value: o.value, selected: o.value === asked.value }, o.text)))
       : h("input", { ...common, type: asked.type, value: asked.value, maxlength: asked.max, min: asked.min, step: asked.step, autocomplete: "off", spellcheck: "false", list: list === null ? null : `${id}-list` });
+  if (list !== null) suggest(/** @type {HTMLInputElement} */ (input), list, asked);
   return h("div", { class: "field" }, h("label", { for: id }, asked.label), input, list, hint);
+}
+
+/** @param {HTMLInputElement} input @param {HTMLElement} list @param {Field} asked */
+async function suggest(input, list, { suggested, fills = false }) {
+  let isUntouched = input.value === "";
+  input.addEventListener("input", () => (isUntouched = false), { once: true });
+  const text = (await suggested) ?? "";
+  if (text === "") return;
+  list.append(h("option", { value: text }));
+  if (!fills || !isUntouched) return;
+  input.value = text;
+  input.select();
 }
 
 /** @param {HTMLFormElement} form @param {Field[]} fields */
