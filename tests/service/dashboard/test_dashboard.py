@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.service.dashboard.browser import picture, row
 from tests.service.dashboard.conftest import Open
@@ -170,6 +170,51 @@ class TestTriage:
         action, body = sent
         assert [(f"/clusters/1/{action}", body)] == [post[:2] for post in fake.posts]
         expect(page.locator(".toast button").first).to_have_text("Undo")
+
+    def test_asked_at_once_and_what_was_typed_stays(self, open_page: Open) -> None:
+        """A name that is suggested later is filled in only where nothing was typed: keys wait for no answer."""
+        held: list[Route] = []
+
+        class Slow(Fake):
+            def attach(self, page: Page) -> None:
+                """Evidence takes its time."""
+                super().attach(page)
+                page.route("**/clusters/1/evidence*", self.hold)
+
+            def hold(self, route: Route) -> None:
+                held.append(route)
+
+        page = open_page(Slow(clusters={1: cluster_of(1)}, points=100), "/#/cluster/1")
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
+        page.keyboard.press("n")
+        name = page.get_by_role("textbox", name="Name")
+        expect(name).to_be_focused()
+        page.keyboard.type("mine")
+
+        for route in held:
+            route.fallback()
+
+        expect(page.locator(".exemplars").first).to_be_visible()
+        expect(name).to_have_value("mine")
+        page.keyboard.press("Escape")
+        page.keyboard.press("n")
+        expect(name).to_have_value("seven")
+
+    def test_a_decision_that_nobody_answers_is_sent_again_as_the_same(self, open_page: Open) -> None:
+        """It says so, and Enter tries again, under the same key."""
+        fake = Fake(clusters={1: cluster_of(1)}, points=100)
+        page = open_page(fake, "/#/cluster/1", may_complain=True)
+        expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
+        lost: list[Request] = []
+        page.route("**/promote*", lambda route: (lost.append(route.request), route.abort()), times=1)
+        page.keyboard.press("p")
+        page.get_by_label("Label of the new class").fill("7")
+        page.keyboard.press("Enter")
+        expect(page.locator("dialog .trouble")).to_have_text("The service does not answer.")
+        page.keyboard.press("Enter")
+
+        expect(page.locator(".toast")).to_contain_text("Cluster 1 is promoted")
+        assert [lost[0].headers["idempotency-key"]] == [post[2]["idempotency-key"] for post in fake.posts]
 
     def test_a_refusal_is_told_where_it_was_asked(self, open_page: Open) -> None:
         """The dialog stays, with what to do, and what was typed."""
@@ -387,10 +432,14 @@ class TestParts:
         expect(page.locator("#map-count")).to_have_text("600 recent items")
 
         drawn = page.evaluate(
-            """() => {
+            """async () => {
                 const canvas = document.getElementById("map-points");
-                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                return data.some((v) => v > 0);
+                for (let frame = 0; frame < 100; frame++) {
+                    await new Promise((go) => requestAnimationFrame(go));
+                    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                    if (data.some((v) => v > 0)) return true;
+                }
+                return false;
             }"""
         )
 

@@ -118,7 +118,7 @@ async function questionOf(action, cluster) {
         title: `Name ${who}`,
         intro: "It stays a cluster; only what it is called changes. An empty name takes the name away.",
         action: "Name it",
-        fields: [{ name: "label", label: "Name", type: "text", value: cluster.name ?? "", suggested: suggestionFor(cluster), fills: true, max: 100 }, WHY],
+        fields: [{ name: "label", label: "Name", type: "text", value: cluster.name ?? cluster.label ?? "", filled: suggestionFor(cluster), max: 100 }, WHY],
         body: ({ label, why }) => ({ label, why }),
         done: ({ label }) => (label === "" ? `Cluster ${cluster.id} has no name any more.` : `Cluster ${cluster.id} is named “${clean(label, 60)}”.`),
       };
@@ -127,7 +127,7 @@ async function questionOf(action, cluster) {
         title: `Promote ${who}`,
         intro: "From the next item on it is a known class with this label. Verdicts that were given stay.",
         action: "Promote",
-        fields: [{ name: "label", label: "Label of the new class", type: "text", value: cluster.name ?? "", suggested: suggestionFor(cluster), required: true, max: 100 }, WHY],
+        fields: [{ name: "label", label: "Label of the new class", type: "text", value: cluster.name ?? "", offered: suggestionFor(cluster), required: true, max: 100 }, WHY],
         body: ({ label, why }) => ({ label, why }),
         done: ({ label }) => `Cluster ${cluster.id} is promoted: class “${clean(label, 60)}” from the next item on.`,
       };
