@@ -225,7 +225,12 @@ class TestTriage:
         page = open_page(fake, "/#/cluster/1", may_complain=True)
         expect(page.locator("#cluster-title")).to_have_text("Cluster 1")
         lost: list[Request] = []
-        page.route("**/promote*", lambda route: (lost.append(route.request), route.abort()), times=1)
+
+        def lose(route: Route) -> None:
+            lost.append(route.request)
+            route.abort()
+
+        page.route("**/promote*", lose, times=1)
         page.keyboard.press("p")
         page.get_by_label("Label of the new class").fill("7")
         page.keyboard.press("Enter")
