@@ -82,6 +82,7 @@ from service.streams.workers import Workers
 from service.telemetry.metrics import Metrics
 from service.telemetry.request_id import namer
 from service.webhooks.addresses import read_networks
+from service.webhooks.outlook import stored_due
 from service.webhooks.posting import Poster
 from service.webhooks.webhooks import Webhooks
 
@@ -181,12 +182,8 @@ def create_app(
             stack.callback(workers.close)
             owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
-            def make(name: str, prepare_first: Prepare | None) -> Stream:
-                counted = metrics.of(name)
-                queue = Queue(
-                    max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
-                )
-                store = StreamStore(
+            def store_of(name: str) -> StreamStore:
+                return StreamStore(
                     client,
                     stream=name,
                     bundle_id=bundle.manifest.bundle_id,
@@ -196,6 +193,17 @@ def create_app(
                     allow_unsafe=settings.allow_unsafe_redis,
                     durability=durability,
                 )
+
+            async def due(name: str) -> float:
+                store = store_of(name)
+                return await stored_due(store.hooks, store.events)
+
+            def make(name: str, prepare_first: Prepare | None) -> Stream:
+                counted = metrics.of(name)
+                queue = Queue(
+                    max_items=settings.queue_items, max_batch=settings.max_batch, dropped=counted.dropped
+                )
+                store = store_of(name)
                 webhooks = Webhooks(
                     stream=name,
                     bundle_id=bundle.manifest.bundle_id,
@@ -262,7 +270,7 @@ def create_app(
                 reading=lambda name: _reading(url, Keys(name, bundle.manifest.bundle_id)),
             )
             served.begin()
-            await stack.enter_async_context(_running(Visits(served, names, now=time.time).run()))
+            await stack.enter_async_context(_running(Visits(served, names, due=due, now=time.time).run()))
             yield
             await drain(app)
             await served.close(within_s=STOP_S + _AFTER_STOP_S, grace_s=_AFTER_STOP_S)

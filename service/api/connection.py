@@ -24,6 +24,9 @@ many (`limit_concurrency`), and of what is no HTTP.
 """
 
 import asyncio
+import fcntl
+import sys
+import termios
 from http import HTTPStatus
 from typing import Any
 
@@ -47,7 +50,8 @@ _HEAD_PIECE_BYTES = 2 * 1024
 """... outside of a body, where so many bytes may be a hundred requests."""
 
 LEAST_BYTES_PER_S = 1024
-"""How fast a client reads, at least. What the system buffers is not seen, so a pause of a few seconds is none."""
+"""How fast a client reads, at least. What its own system buffers is not seen: a pause of a few seconds is none, and out
+of a buffer of megabytes, as on one machine, it is seen to read in steps of a tenth of a megabyte."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -206,17 +210,21 @@ class BoundedHttp(HttpToolsProtocol):
             self._stop_send_timer()
 
     def _watch_reader(self) -> None:
-        if self._send_timer is None and (unread := self.transport.get_write_buffer_size()):
-            self._send_timer = self.loop.call_later(self._send_s, self._look, unread)
+        if self._send_timer is None and self.transport.get_write_buffer_size():
+            self._send_timer = self.loop.call_later(self._send_s, self._look, self._unread())
 
     def _look(self, unread: int) -> None:
         self._send_timer = None
-        left = self.transport.get_write_buffer_size()
-        if left and unread - left < LEAST_BYTES_PER_S * self._send_s:
+        left = self._unread()
+        if self.transport.get_write_buffer_size() and unread - left < LEAST_BYTES_PER_S * self._send_s:
             log.warning("slow_reader", unread_bytes=left)
             self.transport.abort()
         else:
             self._watch_reader()
+
+    def _unread(self) -> int:
+        """Bytes that the client has not taken; most are in our system's buffer, which takes more in large steps."""
+        return self.transport.get_write_buffer_size() + _in_system(self.transport.get_extra_info("socket"))
 
     def _stop_send_timer(self) -> None:
         if self._send_timer is not None:
@@ -227,6 +235,17 @@ class BoundedHttp(HttpToolsProtocol):
         cycle.scope["extensions"] = {GONE: self.transport.is_closing}  # type: ignore[dict-item]  # ours is a function
         chosen: Any = Guard(_too_many) if app is service_unavailable else app
         super()._start_asgi_task(cycle, chosen)
+
+
+def _in_system(connected: Any) -> int:  # noqa: ANN401 - a socket, or what a transport has of one
+    """Bytes that our system keeps until the client's has them; 0 where it does not tell."""
+    if connected is None:
+        return 0
+    try:
+        found = fcntl.ioctl(connected.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (OSError, ValueError):
+        return 0
+    return int.from_bytes(found, sys.byteorder)
 
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,13 +4,14 @@
 
 It is made in a thread, with an event loop and a client of the store of its own, so that nobody else waits for it. It is
 made first and sent then: so it is of one instant, and one that is cut off lacks what its length says. A replay
-costs what a restart does, so one export is made or sent at a time; another is told to come back. A client that does not
-read for FIRSTSEEN_SEND_TIMEOUT_S is cut off, so that it holds up nobody.
+costs what a restart does, so one export is made or sent at a time; another is told to come back. It is given up when
+its client goes, or reads too little (connection.py), or the service stops.
 """
 
 import asyncio
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, Literal
@@ -25,6 +26,7 @@ from service.access.rights import Scope
 from service.api.access import admit, needs
 from service.api.context import Context, context_of, stream_name, stream_of
 from service.api.formats.answers import LINES
+from service.api.patience import is_gone
 from service.api.schemas import STREAM, STREAM_PROBLEMS
 from service.errors import NotReady, StoreAway
 from service.roundtrip.card import Written
@@ -37,6 +39,8 @@ log = structlog.get_logger("firstseen.export")
 TableName = Literal["items", "verdicts", "clusters", "decisions"]
 MEDIA_TYPES: Final = {"jsonl": LINES, "csv": "text/csv; charset=utf-8"}
 _AT_ONCE: Final = 1 << 18
+_LOOK_S: Final = 0.5
+"""How often it is looked whether anybody still waits."""
 
 
 @router.get(
@@ -74,20 +78,30 @@ async def export(
     async with AsyncExitStack() as stack:
         stack.enter_context(stream.in_use())
         stack.enter_context(context.exports.share()).take(1)
-        file, size = await _written(context, stream.name, table, form)
+        file, size = await _written(context, stream.name, table, form, is_gone(request))
         stack.enter_context(closing(file))
         headers = {
             "content-type": MEDIA_TYPES[form],
             "content-disposition": f'attachment; filename="{stream.name}-{table}.{form}"',  # a name needs no escaping
         }
-        return _Sent(file, size, stack.pop_all(), headers, within_s=context.settings.send_timeout_s)
+        return _Sent(file, size, stack.pop_all(), headers)
 
 
-async def _written(context: Context, stream: str, table: TableName, form: str) -> tuple[BinaryIO, int]:
+async def _written(
+    context: Context, stream: str, table: TableName, form: str, gone: Callable[[], bool] | None
+) -> tuple[BinaryIO, int]:
     """The table as a file that is in no folder any more, and its size; made in a thread of its own."""
     ended = threading.Event()
+    writing = asyncio.create_task(asyncio.to_thread(_write, context, stream, table, form, ended))
     try:
-        return await asyncio.to_thread(_write, context, stream, table, form, ended)
+        while not writing.done():
+            await asyncio.wait({writing}, timeout=_LOOK_S)
+            if gone is not None and gone():
+                ended.set()
+        return await writing
+    except asyncio.CancelledError:  # by the server, which stops; nothing else cancels a request
+        _not_cancelled()
+        raise NotReady("The service stops. Ask again for the export.") from None
     except StoreUnavailable as error:
         raise StoreAway(f"The store does not answer: {error}") from error
     except StoreError as error:
@@ -99,6 +113,7 @@ async def _written(context: Context, stream: str, table: TableName, form: str) -
         ) from error
     finally:
         ended.set()
+        writing.cancel()
 
 
 def _write(
@@ -106,7 +121,7 @@ def _write(
 ) -> tuple[BinaryIO, int]:
     def progress(*_: object) -> None:
         if ended.is_set():
-            raise NotReady("The service stops.")
+            raise NotReady("Nobody waits for the export any more.")
 
     async def run(folder: Path) -> Written:
         async with context.reading(stream) as reader:
@@ -131,31 +146,27 @@ def _write(
 class _Sent(Response):
     """The answer. `held` is closed before its last piece leaves, so that its client may ask for another at once."""
 
-    def __init__(
-        self, file: BinaryIO, size: int, held: AsyncExitStack, headers: dict[str, str], *, within_s: float
-    ) -> None:
+    def __init__(self, file: BinaryIO, size: int, held: AsyncExitStack, headers: dict[str, str]) -> None:
         super().__init__(headers={**headers, "content-length": str(size)})
         self._file = file
         self._left = size
         self._held = held
-        self._within_s = within_s
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
-        """Send it, piece by piece."""
+        """Send it, piece by piece; an answer that is left unfinished closes the connection."""
         async with self._held:
-            piece = await self._next()  # before the head: one that says "no bytes" is the last that is sent
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            while True:
-                more = self._left > 0
-                try:
-                    async with asyncio.timeout(self._within_s):
-                        await send({"type": "http.response.body", "body": piece, "more_body": more})
-                except TimeoutError:
-                    log.warning("slow_reader")  # an answer that is left unfinished closes the connection
-                    return
-                if not more:
-                    return
-                piece = await self._next()
+            try:
+                await self._send(send)
+            except asyncio.CancelledError:  # by the server, which stops
+                _not_cancelled()
+
+    async def _send(self, send: Send) -> None:
+        piece = await self._next()  # before the head: one that says "no bytes" is the last that is sent
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        while self._left > 0:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            piece = await self._next()
+        await send({"type": "http.response.body", "body": piece, "more_body": False})
 
     async def _next(self) -> bytes:
         piece = await asyncio.to_thread(self._file.read, _AT_ONCE)
@@ -163,3 +174,9 @@ class _Sent(Response):
         if self._left <= 0:
             await self._held.aclose()
         return piece
+
+
+def _not_cancelled() -> None:
+    """The request goes on to its end, which is an answer."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()

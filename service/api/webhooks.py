@@ -1,9 +1,11 @@
 """Webhooks over HTTP: who is told what becomes of clusters. All of it is the business of an admin.
 
 A secret is in the answer that made it, and in no other. `Idempotency-Key` names a request that makes one: sent again
-under it, as when its answer was lost, it makes nothing more, and gets the same answer.
+under it, as when its answer was lost, it makes nothing more, and gets the same answer; another request under it is
+refused.
 """
 
+import hashlib
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -51,6 +53,7 @@ _ROUTES: Final = StreamRoutes(
     },
 )
 _PAGE: Final = 200
+_DIGEST_BYTES: Final = 16
 _KEY: Final[dict[str, Any]] = {
     "name": KEY_HEADER,
     "in": "header",
@@ -81,7 +84,8 @@ async def webhooks(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Add one."""
     async with _ROUTES.asked(request) as asked:
-        sent = await _sent(asked)
+        body = await asked.body(MOST_BODY)
+        sent = _sent(asked, body)
         if not isinstance(sent.url, str):
             raise InvalidParameter("url: send where messages are to go, like https://example.com/hook.")
         hook = await asked.stream.webhooks.add(
@@ -89,7 +93,7 @@ async def add(request: Request) -> Response:
             rule=rule_of(sent, Rule()),
             note=sent.note if isinstance(sent.note, str) else "",
             secret=sent.secret if isinstance(sent.secret, str) else None,
-            asked=_name(asked),
+            asked=_name(asked, body),
         )
         return json_response(_shown(asked, hook, with_secret=True), 201)
 
@@ -112,7 +116,7 @@ async def webhook(request: Request, webhook_id: str) -> Response:
 async def change(request: Request, webhook_id: str) -> Response:
     """Change one."""
     async with _ROUTES.asked(request) as asked:
-        sent = await _sent(asked)
+        sent = _sent(asked, await asked.body(MOST_BODY))
         if not isinstance(sent.secret, msgspec.UnsetType):
             raise InvalidParameter("secret: it is changed by POST /webhooks/{webhook_id}/rotate.")
         hooks = asked.stream.webhooks
@@ -155,8 +159,11 @@ async def remove(request: Request, webhook_id: str) -> Response:
 async def rotate(request: Request, webhook_id: str) -> Response:
     """Rotate its secret."""
     async with _ROUTES.asked(request) as asked:
-        sent = read(await asked.body(MOST_BODY), RotateIn)
-        hook = await asked.stream.webhooks.rotate(webhook_id, overlap_s=sent.overlap_s, asked=_name(asked))
+        body = await asked.body(MOST_BODY)
+        sent = read(body, RotateIn)
+        hook = await asked.stream.webhooks.rotate(
+            webhook_id, overlap_s=sent.overlap_s, asked=_name(asked, body)
+        )
         return json_response(_shown(asked, hook, with_secret=True))
 
 
@@ -209,16 +216,20 @@ async def enable(request: Request, webhook_id: str) -> Response:
         )
 
 
-async def _sent(asked: Asked) -> HookIn:
+def _sent(asked: Asked, body: bytearray) -> HookIn:
     """A webhook as it was sent. Raises InvalidBody and InvalidParameter."""
-    sent = read(await asked.body(MOST_BODY), HookIn)
+    sent = read(body, HookIn)
     check(sent, allowed=asked.context.webhook_networks)
     return sent
 
 
-def _name(asked: Asked) -> str | None:
-    """What the request is called, for its caller; None where it has no name."""
-    return key_of(asked.head, caller=asked.caller.family or "")
+def _name(asked: Asked, body: bytearray) -> str | None:
+    """What the request is called, for its caller, and what it asks for; None where it has no name."""
+    key = key_of(asked.head, caller=asked.caller.family or "")
+    if key is None:
+        return None
+    asks = hashlib.blake2b(f"{asked.request.url.path}\0".encode() + body, digest_size=_DIGEST_BYTES)
+    return f"{key} {asks.hexdigest()}"
 
 
 def _shown(asked: Asked, hook: Hook, *, with_secret: bool = False) -> dict[str, Any]:

@@ -139,7 +139,7 @@ class Hooking:
             per_day: Most messages in a UTC day; None: any number.
             note: Whose it is, or what for.
             secret: `whsec_` and base64 of 24 to 64 bytes; None: one is made.
-            key: What the request is called; None: one is drawn.
+            key: What the request is called: the very same one under it makes no other; None: one is drawn.
         """
         body = {
             "url": url,

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from service.errors import KeyReused
 from service.state.events import FIRST, StoredEvent
 from service.webhooks.rules import Rule, Tally
 
@@ -35,7 +36,8 @@ class Secret:
     Attributes:
         text: `whsec_` and base64.
         until: For how long it signs, once there is another; None: for good.
-        asked: What the request that made it is called (`Idempotency-Key`): sent again, it makes no other.
+        asked: What the request that made it is called (`Idempotency-Key`), a space, and the fingerprint of what it
+            asks for: sent again, it makes no other.
     """
 
     text: str = field(repr=False)
@@ -87,8 +89,17 @@ class Hook:
         return replace(self, secrets=(secret, *old))
 
     def was_asked(self, asked: str | None) -> bool:
-        """Whether a secret of it was made by the request of this name."""
-        return asked is not None and any(secret.asked == asked for secret in self.secrets)
+        """Whether a secret of it was made by this request. Raises KeyReused: by another one of its name."""
+        if asked is None:
+            return False
+        name = asked.partition(" ")[0]
+        made = [secret.asked for secret in self.secrets if (secret.asked or "").partition(" ")[0] == name]
+        if made and asked not in made:
+            raise KeyReused(
+                "This Idempotency-Key was sent before, with another request about webhooks: give every request a key "
+                "of its own, and use it again only to send the very same one again."
+            )
+        return bool(made)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -60,18 +60,7 @@ class Register:
 
     async def load(self) -> None:
         """Read what the store has."""
-        stored = await self._box.load()
-        self.hooks, self.pending = {}, {}
-        for name, data in stored.hooks.items():
-            try:
-                self.hooks[name] = unpack(data, Hook)
-            except msgspec.DecodeError as error:  # left as it is: another version may know it
-                log.warning("webhook_unreadable", webhook=name, reason=str(error))
-        for name, data in stored.pending.items():
-            try:
-                self.pending[name] = unpack(data, Pending)
-            except msgspec.DecodeError as error:
-                log.warning("webhook_message_unreadable", message=name, reason=str(error))
+        self.hooks, self.pending = read_stored(await self._box.load())
         self.is_loaded = True
         self._show()
         self.news.set()
@@ -143,3 +132,20 @@ class Register:
             failing=sum(hook.failing_since is not None for hook in hooks),
             pending=len(self.pending),
         )
+
+
+def read_stored(stored: StoredHooks) -> tuple[dict[str, Hook], dict[str, Pending]]:
+    """Hooks by id and messages by name. What cannot be read is left as it is: another version may know it."""
+    hooks: dict[str, Hook] = {}
+    pending: dict[str, Pending] = {}
+    for name, data in stored.hooks.items():
+        try:
+            hooks[name] = unpack(data, Hook)
+        except msgspec.DecodeError as error:
+            log.warning("webhook_unreadable", webhook=name, reason=str(error))
+    for name, data in stored.pending.items():
+        try:
+            pending[name] = unpack(data, Pending)
+        except msgspec.DecodeError as error:
+            log.warning("webhook_message_unreadable", message=name, reason=str(error))
+    return hooks, pending

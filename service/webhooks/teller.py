@@ -20,7 +20,6 @@ messages and its cursor wait for a person (`enable`).
 
 import asyncio
 import contextlib
-import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -45,6 +44,7 @@ from service.webhooks.hooks import (
     message_of,
     stamp,
 )
+from service.webhooks.outlook import next_due, waiting
 from service.webhooks.register import Register
 from service.webhooks.rules import Ruling, held_due, held_told, rule_on
 from service.webhooks.schedule import next_try
@@ -110,8 +110,7 @@ class Teller:
         """When there is something to tell next, seconds since 1970; long ago while that is not known."""
         if not (self._register.is_loaded and self._is_caught_up) or self._register.news.is_set():
             return 0.0
-        held = (held_due(h.rule, h.tally) for h in self._register.hooks.values() if h.disabled is None)
-        return min((*(due for due, _, _ in self._waiting()), *held), default=math.inf)
+        return next_due(self._register.hooks, self._register.pending)
 
     async def run(self) -> None:
         """Tell, until this is cancelled.
@@ -220,7 +219,7 @@ class Teller:
         """Begin to send what is due; how long until more is."""
         now, wait_s = self._now(), _LOOK_S
         busy = Counter(name.partition(" ")[0] for name in self._sending)
-        for due, message, hook in self._waiting():
+        for due, message, hook in waiting(self._register.hooks, self._register.pending):
             if message.name in self._sending:
                 continue
             if due > now:
@@ -230,16 +229,6 @@ class Teller:
                 task = asyncio.create_task(self._send(hook, message), name=f"webhook {message.name}")
                 self._sending[message.name] = task
         return wait_s
-
-    def _waiting(self) -> list[tuple[float, Pending, Hook]]:
-        """What is to be told by hooks that are not disabled, and when: what is due first is first."""
-        hooks = self._register.hooks
-        found = [
-            (max(message.due, hook.rests_until), message, hook)
-            for message in self._register.pending.values()
-            if (hook := hooks.get(message.hook)) is not None and hook.disabled is None
-        ]
-        return sorted(found, key=lambda one: one[0])
 
     async def _send(self, hook: Hook, message: Pending) -> None:
         try:

@@ -103,9 +103,10 @@ class Webhooks:
     async def add(
         self, *, url: str, rule: Rule, note: str = "", secret: str | None = None, asked: str | None = None
     ) -> Hook:
-        """Tell an address from now on; the one that there is, where it was asked for before under this name.
+        """Tell an address from now on; the one that there is, where it was asked for before (`Secret.asked`).
 
         Raises:
+            KeyReused: Something else was asked for under this name.
             WebhooksFull: There are as many as may be.
             NotReady, StoreAway: Not now.
         """
@@ -153,7 +154,7 @@ class Webhooks:
     async def rotate(self, id: str, *, overlap_s: float, asked: str | None = None) -> Hook:
         """Make a new secret; the old one signs, too, for so long. Asked for twice under one name, it is made once.
 
-        Raises as `change`.
+        Raises as `change`, and KeyReused.
         """
         async with self._register.asked():
             hook = self.get(id)

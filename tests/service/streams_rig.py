@@ -74,10 +74,11 @@ class FakeNames:
 
 
 class FakeWebhooks:
-    """Something is due at a time that a test sets."""
+    """Something is due at a time that a test sets: to their owner, and by the store."""
 
     def __init__(self) -> None:
         self.at = 0.0
+        self.stored = 0.0
         self.looks = 0
 
     def due(self) -> float:

@@ -179,8 +179,11 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.unread = 0
         self.is_closed = self.is_aborted = False
+        self.socket: socket.socket | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if name == "socket":
+            return self.socket
         return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
 
     def write(self, data: Any) -> None:
@@ -268,6 +271,23 @@ class TestSlowReaders:
 
         assert transport.is_aborted
         assert not timers.pass_on()
+
+    def test_who_reads_what_our_system_keeps_reads(self) -> None:
+        """It takes more of ours in steps of a megabyte, so nothing of an answer may leave for a minute."""
+        made, transport, timers = self.connection()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            transport.socket = ours
+            for _ in range(8):
+                ours.send(bytes(self.ENOUGH))
+            made.pause_writing()
+            for _ in range(8):
+                theirs.recv(self.ENOUGH)
+                assert timers.pass_on()
+                assert not transport.is_aborted
+
+            assert timers.pass_on()
+            assert transport.is_aborted
 
     def test_who_has_caught_up_is_not_watched(self) -> None:
         """Between two answers, or once the connection is lost, nothing is looked at."""

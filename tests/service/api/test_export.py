@@ -6,14 +6,19 @@ import io
 import itertools
 import json
 import tempfile
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
-from service.api.export import _Sent
+from service.api.context import Context
+from service.api.export import _Sent, _written
+from service.errors import NotReady
 from service.roundtrip.tables import VERDICTS
 from tests.service import digits
 from tests.service.inside import Inside
@@ -120,9 +125,40 @@ def test_without_room_it_is_said(http: httpx.Client, tmp_path: Path, monkeypatch
     assert 200 == http.get("/export").status_code
 
 
-async def test_who_does_not_read_is_cut_off() -> None:
-    """What is held for the answer is given back."""
-    held, given_back = AsyncExitStack(), asyncio.Event()
+def endless(_context: Any, _stream: str, _table: str, _form: str, ended: threading.Event) -> Any:
+    """An export that is written until somebody ends it."""
+    ended.wait()
+    raise NotReady("ended")
+
+
+@pytest.fixture
+def writing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Coroutine[Any, Any, Any]]:
+    monkeypatch.setattr("service.api.export._LOOK_S", 0.001)
+    monkeypatch.setattr("service.api.export._write", endless)
+    return partial(_written, cast("Context", None), "stream", "verdicts", "csv")
+
+
+async def test_nothing_is_written_for_who_has_gone(writing: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    """His place is free for another soon."""
+    gone = iter([False, False])
+
+    with pytest.raises(NotReady, match="ended"):
+        await writing(lambda: next(gone, True))
+
+
+async def test_a_stop_is_said(writing: Callable[..., Coroutine[Any, Any, Any]]) -> None:
+    """And holds up nothing: what is written is given up."""
+    asking = asyncio.create_task(writing(None))
+    await asyncio.sleep(0.01)
+    asking.cancel()
+
+    with pytest.raises(NotReady, match="stops"):
+        await asking
+
+
+async def test_what_is_held_is_given_back_when_it_is_cut_off() -> None:
+    """By a stop, in the middle of an answer; the connection is closed then."""
+    held, given_back, sending = AsyncExitStack(), asyncio.Event(), asyncio.Event()
     held.callback(given_back.set)
     bodies = 0
 
@@ -130,9 +166,13 @@ async def test_who_does_not_read_is_cut_off() -> None:
         nonlocal bodies
         if message["type"] == "http.response.body":
             bodies += 1
+            sending.set()
             await asyncio.Event().wait()
 
-    answer = _Sent(io.BytesIO(b"x" * (1 << 19)), 1 << 19, held, {}, within_s=0.01)
-    await answer({}, send, send)  # type: ignore[arg-type]  # nothing is received
+    answer = _Sent(io.BytesIO(b"x" * (1 << 19)), 1 << 19, held, {})
+    asking = asyncio.create_task(answer({}, send, send))  # type: ignore[arg-type]  # nothing is received
+    await sending.wait()
+    asking.cancel()
+    await asking
 
     assert (1, True) == (bodies, given_back.is_set())

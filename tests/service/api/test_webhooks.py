@@ -164,6 +164,21 @@ def test_a_request_that_is_sent_again_makes_no_other(hooks: httpx.Client) -> Non
     assert 400 == hooks.post("/webhooks", json={"url": url}, headers={"idempotency-key": '""'}).status_code
 
 
+def test_another_request_under_its_key_is_refused(hooks: httpx.Client) -> None:
+    """Whether it asks for something else, or for the same of something else: nobody thinks that it was done."""
+    url, key = "https://example.com/x", {"idempotency-key": "reused"}
+    hook = hooks.post("/webhooks", json={"url": url}, headers=key).json()
+    path = f"/webhooks/{hook['id']}"
+    refused = [
+        hooks.post("/webhooks", json={"url": f"{url}/y"}, headers=key),
+        hooks.post(f"{path}/rotate", headers=key),
+    ]
+
+    assert [(422, "/problems/key-reused")] * 2 == [(one.status_code, one.json()["type"]) for one in refused]
+    assert hook == hooks.get(path).json() | {"secret": hook["secret"]}
+    hooks.delete(path)
+
+
 def test_a_restart_finds_them(tmp_path: Path) -> None:
     """What waits is told by the next process, under the same ids; of a stream that nobody opens, too."""
     settings = Settings.read({}, data_dir=tmp_path, webhooks_private="true")

@@ -35,10 +35,14 @@ def test_every_call_is_there_without_a_loop_as_well() -> None:
 def test_webhooks_of_a_service(service: Inside) -> None:
     """Every call, against what answers it; a secret is in what was just made, and in no log."""
     with Client(service.url) as client:
-        added = client.add_webhook(
-            "https://example.com/hook", events=["emerged"], min_items=9, per_day=3, note="ops", key="mine"
+        added, same = (
+            client.add_webhook(
+                "https://example.com/hook", events=["emerged"], min_items=9, per_day=3, note="ops", key="mine"
+            )
+            for _ in range(2)
         )
-        same = client.add_webhook("https://example.com/hook", key="mine")
+        with pytest.raises(Refused, match="with another request"):
+            client.add_webhook("https://example.com/hook", key="mine")
         rotated = client.rotate_webhook(added.id, overlap_s=60)
         changed = client.change_webhook(added.id, events=(), per_day=None, enabled=False)
         enabled = client.enable_webhook(added.id, from_now=True)

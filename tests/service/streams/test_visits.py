@@ -30,7 +30,10 @@ async def lived(*names: str) -> Redis:
 
 
 def visits_of(rig: StreamsRig, now: list[float] | None = None) -> Visits:
-    return Visits(rig.streams, rig.names, now=lambda: now[0] if now else NOW)
+    async def due(name: str) -> float:
+        return rig.webhooks[name].stored
+
+    return Visits(rig.streams, rig.names, due=due, now=lambda: now[0] if now else NOW)
 
 
 async def test_a_stream_is_open_until_all_is_told() -> None:
@@ -50,25 +53,57 @@ async def test_a_stream_is_open_until_all_is_told() -> None:
 
 
 async def test_it_rests_until_something_is_due() -> None:
-    """Unless another process has had it since: nobody knows then."""
+    """By the store, which is asked again only where somebody has had the stream since."""
     redis, now = await lived("hooked"), [NOW]
     async with StreamsRig(redis).open() as rig:
-        visits = visits_of(rig, now)
-        rig.webhooks["hooked"].at = NOW + 1000
+        visits, webhooks = visits_of(rig, now), rig.webhooks["hooked"]
+        webhooks.at, webhooks.stored = math.inf, NOW + 1000
         await visits.round()
+        before = list(rig.made)
+        webhooks.stored = math.inf  # nobody has had it
+        now[0] += 1000
         await visits.round()
         once = list(rig.made)
-        now[0] += 1000
-        rig.webhooks["hooked"].at = math.inf
-        await visits.round()
         await visits.round()
         twice = list(rig.made)
+        webhooks.stored = 0.0
         async with StreamsRig(redis, default="other", owner="somebody").open() as other:
             await other.ask("hooked", known("y"))
         await visits.round()
 
-        assert ([DEFAULT, "hooked"], 2) == (once, twice.count("hooked"))
-        assert 3 == rig.made.count("hooked")
+        assert ([DEFAULT], [DEFAULT, "hooked"], once) == (before, once, twice)
+        assert 2 == rig.made.count("hooked")
+
+
+async def test_processes_do_not_make_each_other_look_again() -> None:
+    """One tells it; the other finds that nothing is due, and takes nothing."""
+    redis = await lived("hooked")
+    async with (
+        StreamsRig(redis).open() as rig,
+        StreamsRig(redis, default="other", owner="somebody").open() as other,
+    ):
+        ours, theirs = visits_of(rig), visits_of(other)
+        rig.webhooks["hooked"].at = math.inf
+        await ours.round()
+        for one in (rig, other):
+            one.webhooks["hooked"].stored = math.inf
+        for _ in range(3):
+            await theirs.round()
+            await ours.round()
+
+        assert ([DEFAULT, "hooked"], ["other"]) == (rig.made, other.made)
+
+
+async def test_who_comes_gets_the_place_of_a_visit() -> None:
+    """Nobody is refused, and none that is used is closed, for a stream that nobody uses."""
+    async with StreamsRig(await lived("hooked", "new"), most=3).open() as rig:
+        await rig.ask("used", known("y"))
+        visiting = asyncio.create_task(visits_of(rig).round())
+        await soon(lambda: rig.webhooks["hooked"].looks, "it is visited")
+        await rig.ask("new", known("y"))
+        await visiting
+
+        assert {DEFAULT, "used", "new"} == rig.open_now()
 
 
 async def test_one_that_somebody_owns_is_left_alone() -> None:
@@ -83,17 +118,15 @@ async def test_one_that_somebody_owns_is_left_alone() -> None:
 
 
 async def test_one_that_somebody_comes_to_use_stays_open() -> None:
-    """And is visited again, should it be closed with something to tell."""
+    """It is his."""
     async with StreamsRig(await lived("hooked")).open() as rig:
-        visits = visits_of(rig)
-        visiting = asyncio.create_task(visits.round())
+        visiting = asyncio.create_task(visits_of(rig).round())
         await soon(lambda: rig.webhooks["hooked"].looks, "it is visited")
         await rig.ask("hooked", known("y"))
         rig.webhooks["hooked"].at = math.inf
         await visiting
 
         assert {DEFAULT, "hooked"} == rig.open_now()
-        assert {} == visits._rests
 
 
 async def test_a_visit_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.errors import NotReady, StoreAway, UnknownWebhook, WebhooksFull
+from service.errors import KeyReused, NotReady, StoreAway, UnknownWebhook, WebhooksFull
 from service.state.errors import Fenced, StoreUnavailable
 from service.webhooks.hooks import MOST_HOOKS
 from service.webhooks.rules import Rule
@@ -75,6 +75,19 @@ async def test_what_was_asked_for_under_one_name_is_made_once(rig: Rig) -> None:
     assert rotated == again
     assert 4 == len({one.id, other.id, *(hook.id for hook in unnamed)})
     assert one.secrets[0].text == again.secrets[1].text
+
+
+async def test_a_name_is_of_one_request(rig: Rig) -> None:
+    """Another one under it is refused, by another owner as well."""
+    async with rig.owner() as webhooks:
+        one = await webhooks.add(url=URL, rule=Rule(), asked="a 1")
+        with pytest.raises(KeyReused):
+            await webhooks.add(url=URL, rule=Rule(), asked="a 2")
+    async with rig.owner() as heir:
+        with pytest.raises(KeyReused):
+            await heir.rotate(one.id, overlap_s=60, asked="a 3")
+
+        assert [one] == heir.all()
 
 
 async def test_a_try_is_signed_with_both_while_a_secret_changes(rig: Rig) -> None:
