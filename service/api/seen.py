@@ -27,7 +27,7 @@ from service.telemetry.trace_context import current_trace, parse_traceparent
 
 log = structlog.get_logger("firstseen.requests")
 
-HEALTH: Final = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
+HEALTH: Final = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that are asked all the time by machines: never logged."""
 
 _NOTES: Final = "firstseen.notes"

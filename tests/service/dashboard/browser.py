@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 ARTIFACTS = Path(__file__).parents[3] / "tests-artifacts"
 """Screenshots of the last run; not in git."""
@@ -34,12 +34,16 @@ needs_chromium = pytest.mark.skipif(
 DESKTOP = {"width": 1360, "height": 850}
 PHONE = {"width": 390, "height": 844}
 
+PATIENCE_MS = 30_000
+"""How long what is expected may take: the machine may be busy."""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser, until the context ends."""
     assert CHROMIUM is not None
     os.environ.setdefault("NODE_NO_WARNINGS", "1")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         try:

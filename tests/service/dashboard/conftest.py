@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from service.dashboard.fetch import missing
 from service.settings import Settings
 from tests.service import digits
-from tests.service.dashboard.browser import CHROMIUM, DESKTOP, chromium, watch_errors
+from tests.service.dashboard.browser import CHROMIUM, DESKTOP, PATIENCE_MS, chromium, watch_errors
 from tests.service.dashboard.fake import Fake
 from tests.service.inside import Inside, running
 
@@ -53,7 +53,7 @@ def open_page(browser: Browser, service: Inside) -> Iterator[Open]:
         context = browser.new_context(**({"viewport": DESKTOP, "reduced_motion": "reduce"} | options))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         found = watch_errors(page)
         if not may_complain:
             complaints.append(found)

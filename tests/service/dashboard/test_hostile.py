@@ -126,6 +126,7 @@ def test_hostile_text_is_text(open_page: Open, kind: str) -> None:
             is_clean(page, origin)
             page.keyboard.press("Escape")
     page.goto(f"{origin}/#/cluster/3")
+    expect(page.locator("#cluster-title")).to_contain_text("Cluster 3: ")
     page.keyboard.press("n")
     page.get_by_role("textbox", name="Name").fill(HOSTILE[0])
     page.keyboard.press("Enter")

@@ -110,6 +110,14 @@ def test_promoted_and_the_next_one_is_known_and_undone(
     expect(page.locator("#cluster-title")).to_have_text(f"Cluster {cluster}: three")
     expect(page.locator(".decisions")).to_contain_text("they are 3s")
     picture(page, "live-promoted")
+    page.get_by_role("button", name="Export").click()
+    page.locator("dialog [name=table]").select_option("decisions")
+    with page.expect_download() as download:
+        page.locator("dialog button.main").click()
+    exported = download.value.path().read_bytes()
+    assert b"they are 3s" in exported
+    assert http.get("/export?table=decisions&format=csv").content == exported
+    expect(page.locator("dialog")).to_have_count(0)
     page.keyboard.press("u")
     expect(page.locator(".toast").last).to_contain_text("Undone")
     (undone,) = send(http, [{"id": "undone", "x": like}])

@@ -5,6 +5,7 @@
 
 const KEY = "firstseen.key";
 const ANSWER_MS = 30_000;
+export const AWAY = "The service does not answer.";
 const FILE_MS = 1_800_000; // made of the whole log first
 
 /** The stream that the page is about: `/?stream=NAME`. */
@@ -50,7 +51,7 @@ export function address(path, params = {}) {
 /**
  * @param {string} path
  * @param {Record<string, string | number>} [params]
- * @returns {Promise<any>} the JSON; throws a Problem, or a TypeError where the service is away
+ * @returns {Promise<any>} the JSON; throws a Problem, or an Error that says AWAY
  */
 export function get(path, params) {
   return ask("GET", address(path, params), undefined);
@@ -98,6 +99,8 @@ async function answerTo(method, url, body, more, patienceMs) {
     credentials: "omit",
     redirect: "error",
     signal: AbortSignal.timeout(patienceMs),
+  }).catch(() => {
+    throw new Error(AWAY); // the browser's own words differ, and say less
   });
   if (answer.ok) return answer;
   let problem = {};

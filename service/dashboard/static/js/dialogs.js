@@ -14,7 +14,8 @@ import { h } from "./dom.js";
  * @property {string} [min]
  * @property {string} [step]
  * @property {{value: string, text: string | Node, checked?: boolean}[]} [options]
- * @property {string[]} [suggestions]
+ * @property {Promise<string>} [offered] listed below the field when it is there; the dialog does not wait for it
+ * @property {Promise<string>} [filled] filled in when it is there, unless something stands there or was typed
  */
 
 /**
@@ -59,9 +60,9 @@ export function ask({ title, intro, fields, action, submit }) {
     });
     document.body.append(dialog);
     dialog.showModal();
-    /** @type {HTMLElement | null} */ (form.querySelector("input, select"))?.focus();
-    const first = form.querySelector("input");
-    if (first !== null && first.type === "text") first.select();
+    const first = /** @type {HTMLInputElement | HTMLSelectElement | null} */ (form.querySelector("input, select"));
+    first?.focus();
+    if (first?.type === "text") /** @type {HTMLInputElement} */ (first).select();
   });
 }
 
@@ -85,12 +86,24 @@ function field(asked) {
   if (asked.type === "checks") {
     return h("fieldset", {}, h("legend", {}, asked.label), hint, (asked.options ?? []).map((o, k) => h("label", { class: "check" }, h("input", { type: "checkbox", name: asked.name, value: o.value, checked: o.checked, id: k === 0 ? id : null }), h("span", {}, o.text))));
   }
-  const list = asked.suggestions === undefined ? null : h("datalist", { id: `${id}-list` }, asked.suggestions.map((s) => h("option", { value: s })));
+  const list = asked.offered === undefined ? null : h("datalist", { id: `${id}-list` });
   const input =
     asked.type === "select"
       ? h("select", common, (asked.options ?? []).map((o) => h("option", { value: o.value, selected: o.value === asked.value }, o.text)))
       : h("input", { ...common, type: asked.type, value: asked.value, maxlength: asked.max, min: asked.min, step: asked.step, autocomplete: "off", spellcheck: "false", list: list === null ? null : `${id}-list` });
+  if (list !== null) asked.offered?.then((text) => text !== "" && list.append(h("option", { value: text })));
+  if (asked.filled !== undefined) fill(/** @type {HTMLInputElement} */ (input), asked.filled);
   return h("div", { class: "field" }, h("label", { for: id }, asked.label), input, list, hint);
+}
+
+/** @param {HTMLInputElement} input @param {Promise<string>} later */
+async function fill(input, later) {
+  let isFree = input.value === "";
+  input.addEventListener("input", () => (isFree = false), { once: true });
+  const text = await later;
+  if (!isFree) return;
+  input.value = text;
+  if (document.activeElement === input) input.select();
 }
 
 /** @param {HTMLFormElement} form @param {Field[]} fields */

@@ -8,7 +8,7 @@
  * part of the page. Nothing is asked while the page is in the background, or while a key is needed and missing.
  */
 
-import { get, Problem } from "./api.js";
+import { AWAY, get, Problem } from "./api.js";
 import { addPoints, clearPoints, setHeirs } from "./points.js";
 import { state, touch, update } from "./store.js";
 
@@ -60,7 +60,7 @@ class Loop {
       state.absent[this.name] = true;
       touch("absent");
     } else if (!(error instanceof Problem && error.status === 401)) {
-      update({ trouble: error instanceof Problem ? error.message : "The service does not answer." });
+      update({ trouble: error instanceof Problem ? error.message : AWAY });
     }
   }
 }

@@ -18,7 +18,7 @@ export const brief = (n) => (n < 10_000 ? whole.format(n) : short.format(n));
 /** @param {number} share */
 export function percent(share) {
   const of100 = share * 100;
-  return `${of100 !== 0 && Math.abs(of100) < 10 ? of100.toFixed(1) : Math.round(of100)} %`;
+  return `${of100 !== 0 && Math.abs(of100) < 9.95 ? of100.toFixed(1) : Math.round(of100)} %`;
 }
 
 /** @param {number} value */

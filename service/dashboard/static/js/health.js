@@ -34,13 +34,13 @@ const isOdd = (one) => one.status !== "steady" && one.status !== "too few";
 function row(one, top) {
   const bar = h("span", { class: "share-bar" });
   bar.style.width = `${((one.share ?? 0) / top) * 100}%`;
-  const usual = h("span", { class: "share-usual" });
+  const usual = h("span", { class: "share-usual", hidden: one.usual_share === null }); // a class that people made has none
   usual.style.left = `${((one.usual_share ?? 0) / top) * 100}%`;
   return h(
     "tr",
     { class: isOdd(one) ? "odd" : null },
     h("th", { scope: "row" }, clean(one.label, 40)),
-    h("td", { class: "shares" }, h("span", { class: "share", "aria-hidden": "true" }, bar, usual), h("span", { class: "share-words" }, one.share === null ? "–" : percent(one.share), h("span", { class: "hidden" }, `, usually ${percent(one.usual_share ?? 0)}`))),
+    h("td", { class: "shares" }, h("span", { class: "share", "aria-hidden": "true" }, bar, usual), h("span", { class: "share-words" }, one.share === null ? "–" : percent(one.share), one.usual_share === null ? null : h("span", { class: "hidden" }, `, usually ${percent(one.usual_share)}`))),
     h("td", { class: "number" }, count(one.items)),
     h(
       "td",

@@ -20,6 +20,8 @@ import { toast } from "./toasts.js";
 const WHY = /** @type {import("./dialogs.js").Field} */ ({ name: "why", label: "Why (may be left out)", type: "text", max: 500 });
 const MOST_DONE = 50;
 
+let isPreparing = false;
+
 /** Key on the keyboard -> what it does, in the order of the buttons. @type {Record<string, {action: Action, label: string, hint: string}>} */
 export const ACTIONS = {
   n: { action: "name", label: "Name", hint: "call it something; it stays a cluster" },
@@ -41,7 +43,9 @@ export async function decide(action, id) {
     toast("This service takes no decisions.", null, "failed");
     return;
   }
-  const question = await questionOf(action, cluster);
+  if (isPreparing) return; // a key that is pressed again meanwhile asks nothing twice
+  isPreparing = true;
+  const question = await questionOf(action, cluster).finally(() => (isPreparing = false));
   if (question === null) return;
   const key = freshKey();
   await ask({
@@ -108,14 +112,13 @@ export async function undo(decision, id, what) {
 async function questionOf(action, cluster) {
   const who = `cluster ${called(cluster)}`;
   const labels = state.classes.map((c) => c.label);
-  const suggestion = cluster.name ?? (await suggestionFor(cluster)) ?? "";
   switch (action) {
     case "name":
       return {
         title: `Name ${who}`,
         intro: "It stays a cluster; only what it is called changes. An empty name takes the name away.",
         action: "Name it",
-        fields: [{ name: "label", label: "Name", type: "text", value: suggestion, max: 100 }, WHY],
+        fields: [{ name: "label", label: "Name", type: "text", value: cluster.name ?? cluster.label ?? "", filled: suggestionFor(cluster), max: 100 }, WHY],
         body: ({ label, why }) => ({ label, why }),
         done: ({ label }) => (label === "" ? `Cluster ${cluster.id} has no name any more.` : `Cluster ${cluster.id} is named “${clean(label, 60)}”.`),
       };
@@ -124,7 +127,7 @@ async function questionOf(action, cluster) {
         title: `Promote ${who}`,
         intro: "From the next item on it is a known class with this label. Verdicts that were given stay.",
         action: "Promote",
-        fields: [{ name: "label", label: "Label of the new class", type: "text", value: cluster.name ?? "", suggestions: suggestion === "" ? [] : [suggestion], required: true, max: 100 }, WHY],
+        fields: [{ name: "label", label: "Label of the new class", type: "text", value: cluster.name ?? "", offered: suggestionFor(cluster), required: true, max: 100 }, WHY],
         body: ({ label, why }) => ({ label, why }),
         done: ({ label }) => `Cluster ${cluster.id} is promoted: class “${clean(label, 60)}” from the next item on.`,
       };
@@ -225,10 +228,10 @@ function looksOf(part) {
   return h("span", { class: "part" }, `${count(part.items)} items, like ${like}`, h("span", { class: "thumbs", "aria-hidden": "true" }, thumbs.slice(0, 6)));
 }
 
-/** @param {Cluster} cluster */
+/** @param {Cluster} cluster @returns {Promise<string>} "" where there is none */
 async function suggestionFor(cluster) {
   const found = await evidenceOf(cluster);
-  return found?.suggested_name ?? null;
+  return found?.suggested_name ?? "";
 }
 
 /** The other cluster that lies nearest on the map. @param {Cluster} cluster @param {Cluster[]} others */
