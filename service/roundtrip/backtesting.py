@@ -112,10 +112,14 @@ async def backtest(
 
 def _check_log(reader: StreamReader, head: Head) -> None:
     if head.seq == head.trimmed:
-        raise NotTested(
-            f"Nothing has been sent to stream {reader.keys.stream} since its log began at seq {head.trimmed}: there is "
-            "nothing to replay."
-        )
+        raise _nothing_sent(reader, head)
+
+
+def _nothing_sent(reader: StreamReader, head: Head) -> NotTested:
+    return NotTested(
+        f"Nothing has been sent to stream {reader.keys.stream} since its log began at seq {head.trimmed}: there is "
+        "nothing to replay. The log reaches back to the older of two snapshots, and each stop of a service makes one."
+    )
 
 
 # Another bundle
@@ -158,6 +162,8 @@ async def through_another(
             wanted.update(entry[0].ids)
 
     await walk(reader, head, head.trimmed, note, progress, stage="ids")
+    if not wanted:  # decisions alone
+        raise _nothing_sent(reader, head)
     z = await _embedded(reader, wanted, bundle, other, embeds, items, progress)
     if not z:
         raise NotTested(

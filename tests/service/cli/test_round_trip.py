@@ -227,6 +227,28 @@ async def test_a_backtest_tells_what_would_differ(
     assert through["bundle"] == digits.variant().manifest.bundle_id
 
 
+async def test_who_brings_items_to_a_log_without_any_is_not_asked_to_bring_them(
+    server: EmbeddedServer, stream: str, make_store: MakeStore, tmp_path: Path
+) -> None:
+    """Two snapshots took them out of the log, and only a decision came since."""
+    store = make_store(stream=stream, bundle_id=digits.bundle().manifest.bundle_id, horizon=1000)
+    await store.open()
+    await store.acquire()
+    sending = Sending(store, digits.bundle())
+    await sending.configure()
+    await sending.send(0, 600)
+    for _ in range(2):
+        await sending.decide(Action.NAME, sending.clusters_of("3")[0], label="a name")
+        await sending.save()
+    await store.release()
+    place = ["--redis-url", f"unix://{server.socket}", "--stream", stream]
+    words = [digits.bundle_dir(), "--bundle", digits.variant_dir(), "--items", items_file(tmp_path), *place]
+    answer = await asyncio.to_thread(runner.invoke, cli.app, ["backtest", *map(str, words)])
+
+    assert 1 == answer.exit_code
+    assert "Nothing has been sent" in str(answer.exception)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
